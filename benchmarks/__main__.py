@@ -1,0 +1,20 @@
+"""Every benchmark, one after the other, with its own defaults: `.venv/bin/python -m benchmarks`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+# Made into import files by a benchmark, and measured by none itself.
+NOT_MEASURED = {"__init__", "__main__", "study"}
+
+
+def main() -> None:
+    """Each in a process of its own, so that memory is each one's own too."""
+    names = sorted(file.stem for file in Path(__file__).parent.glob("*.py") if file.stem not in NOT_MEASURED)
+    for name in names:
+        print(f"== {name}", flush=True)
+        subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)
+
+
+if __name__ == "__main__":
+    main()

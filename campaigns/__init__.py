@@ -1,0 +1,1 @@
+"""What we decide: scenarios, audiences, gates, holdout and steps; the dry run, versions, results."""

@@ -1,0 +1,230 @@
+"""What a live look keeps of its verdicts: enrolments, messages and decisions, in one transaction."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, String, and_, case, func, literal, null, or_, select, update
+from sqlalchemy import cast as sql_cast
+
+from campaigns.gates import FINAL, REACH, Step
+from campaigns.staging import CANDIDATE
+from campaigns.tables import WAITING, Decision, Enrolment, Message
+from core.db import Json, UtcDateTime, insert_ignoring, upsert
+
+DECISION = Decision.__table__  # type: ignore[attr-defined]
+ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
+MESSAGE = Message.__table__  # type: ignore[attr-defined]
+
+PASSED = CANDIDATE.c.gate.is_(None)
+# What became of an occasion that was entered before is told already.
+_NEWS = func.coalesce(CANDIDATE.c.gate, "") != "already_entered"
+# Steps that end here, so that the next one may follow; what was held out has no next one.
+DROPPED = ("capped", "expired")
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """A look that would enrol more than the program allows in one go. Nothing was kept."""
+
+    scenario: str
+    count: int
+    limit: int
+
+
+def passing(step: Step) -> int:
+    """How many candidates nothing holds back."""
+    return step.connection.scalar(select(func.count()).where(PASSED).select_from(CANDIDATE)) or 0
+
+
+def commit(step: Step, allowed: int | None = None) -> int | Guarded:
+    """Copy the verdicts into the real tables; returns how many messages were planned.
+
+    `allowed` is a number that somebody agreed to beforehand, above the program's `max_per_look`.
+    """
+    count = passing(step)
+    limit = max(step.program.max_per_look, allowed or 0)
+    if not step.index and count > limit:
+        return Guarded(step.scenario.name, count, limit)
+    if not step.connection.scalar(select(literal(1)).where(_NEWS).select_from(CANDIDATE).limit(1)):
+        return 0
+    gives_way = _hold_victims(step)
+    if step.index:
+        _advance(step)
+    else:
+        _enrol(step)
+    if gives_way:
+        _make_room(step)
+    _plan(step)
+    _remember(step)
+    return passing(step)
+
+
+def _enrol(step: Step) -> None:
+    """Whom the step is for, and whom it is over for; the others are looked at again."""
+    last = len(step.scenario.steps) == 1
+    at = literal(step.at, UtcDateTime)
+    dropped = CANDIDATE.c.gate.in_(DROPPED)
+    status = case(
+        (CANDIDATE.c.gate == "holdout", "holdout"),
+        (or_(PASSED, dropped), "finished" if last else "active"),
+        else_="exited",
+    )
+    arm = func.coalesce(CANDIDATE.c.arm, "treatment")
+    rows = select(
+        literal(step.scenario.name), literal(step.running.version), CANDIDATE.c.customer_id,
+        CANDIDATE.c.occasion, CANDIDATE.c.subject, arm, status, literal(1), at,
+        case((dropped, at), else_=null()), CANDIDATE.c.facts,
+    ).where(or_(PASSED, CANDIDATE.c.gate.in_(FINAL)))  # fmt: skip
+    columns = [
+        "scenario",
+        "version",
+        "customer_id",
+        "occasion",
+        "subject",
+        "arm",
+        "status",
+        "step",
+        "at",
+        "anchor_at",
+        "facts",
+    ]
+    insert = insert_ignoring(step.connection, ENROLMENT).from_select(columns, rows.order_by(CANDIDATE.c.id))
+    step.connection.execute(insert)
+
+
+def _advance(step: Step) -> None:
+    over: ColumnElement[bool] = or_(PASSED, CANDIDATE.c.gate.in_(DROPPED))
+    if step.scenario.kind != "state":
+        # A state trigger asks again at the next look; an event does not come back.
+        over = or_(over, CANDIDATE.c.gate.in_((*REACH, "missing_text")))
+    at = literal(step.at, UtcDateTime)
+    sent = select(CANDIDATE.c.enrolment_id).where(PASSED)
+    values = {
+        "step": step.index + 1,
+        "status": "finished" if step.index + 1 == len(step.scenario.steps) else "active",
+        # While a message is under way nothing waits; a step without one is over now.
+        "anchor_at": case((ENROLMENT.c.id.in_(sent), null()), else_=at),
+    }
+    moved = select(CANDIDATE.c.enrolment_id).where(over)
+    step.connection.execute(update(ENROLMENT).where(ENROLMENT.c.id.in_(moved)).values(**values))
+    gone = select(CANDIDATE.c.enrolment_id).where(CANDIDATE.c.gate.in_(("exited", "no_longer_true")))
+    step.connection.execute(update(ENROLMENT).where(ENROLMENT.c.id.in_(gone)).values(status="exited"))
+
+
+def _hold_victims(step: Step) -> bool:
+    """Lock the messages that give way; False if there are none.
+
+    Where a sender was quicker nobody gives way, and the allowance is used.
+    """
+    chosen = select(CANDIDATE.c.victim_id).where(PASSED, CANDIDATE.c.victim_id.is_not(None))
+    wanted = set(step.connection.scalars(chosen))
+    if not wanted:
+        return False
+    waiting = select(MESSAGE.c.id).where(MESSAGE.c.id.in_(chosen), MESSAGE.c.state.in_(WAITING))
+    held = set(step.connection.scalars(waiting.with_for_update(of=MESSAGE, skip_locked=True)))
+    for lost in wanted - held:
+        step.hold("capped", CANDIDATE.c.victim_id == lost, "what would have made room was just sent")
+    return True
+
+
+def _make_room(step: Step) -> None:
+    """Messages of less priority that were displaced: recalled, with the name of who took their place."""
+    victims = select(CANDIDATE.c.victim_id).where(PASSED, CANDIDATE.c.victim_id.is_not(None))
+    mine = MESSAGE.c.id.in_(victims)
+    at = literal(step.at, UtcDateTime)
+    why = select(
+        MESSAGE.c.customer_id, MESSAGE.c.scenario, MESSAGE.c.occasion, MESSAGE.c.step,
+        literal("displaced"), literal(f"by {step.scenario.name}"), at,
+    ).where(mine)  # fmt: skip
+    step.connection.execute(_decisions(step).from_select(_DECISION_COLUMNS, why))
+    freed = select(MESSAGE.c.enrolment_id).where(mine)
+    step.connection.execute(update(ENROLMENT).where(ENROLMENT.c.id.in_(freed)).values(anchor_at=at))
+    values = {"state": "recalled", "reason": "displaced", "changed_at": at}
+    step.connection.execute(update(MESSAGE).where(mine).values(**values))
+
+
+def _plan(step: Step) -> None:
+    at = literal(step.at, UtcDateTime)
+    deferred = CANDIDATE.c.due_at > at
+    rows = (
+        select(
+            ENROLMENT.c.id,
+            literal(step.scenario.name),
+            literal(step.running.version),
+            CANDIDATE.c.customer_id,
+            CANDIDATE.c.occasion,
+            CANDIDATE.c.subject,
+            literal(step.step.id),
+            literal(step.index),
+            literal(step.scenario.purpose),
+            literal(step.scenario.priority),
+            CANDIDATE.c.message,
+            literal(list(step.step.send), Json),
+            CANDIDATE.c.channel,
+            case((deferred, "deferred"), else_="planned"),
+            case((deferred, "quiet_hours"), else_=null()),
+            CANDIDATE.c.at,
+            CANDIDATE.c.due_at,
+            CANDIDATE.c.expires_at,
+            at,
+            literal(0),
+            CANDIDATE.c.facts,
+        )
+        .join_from(CANDIDATE, ENROLMENT, _own_enrolment(step))
+        .where(PASSED)
+    )
+    columns = [
+        "enrolment_id",
+        "scenario",
+        "version",
+        "customer_id",
+        "occasion",
+        "subject",
+        "step",
+        "step_index",
+        "purpose",
+        "priority",
+        "message",
+        "channels",
+        "channel",
+        "state",
+        "reason",
+        "planned_at",
+        "due_at",
+        "expires_at",
+        "changed_at",
+        "tries",
+        "facts",
+    ]
+    insert = insert_ignoring(step.connection, MESSAGE).from_select(columns, rows.order_by(CANDIDATE.c.id))
+    step.connection.execute(insert)
+
+
+def _own_enrolment(step: Step) -> ColumnElement[bool]:
+    return and_(
+        ENROLMENT.c.scenario == step.scenario.name,
+        ENROLMENT.c.customer_id == CANDIDATE.c.customer_id,
+        ENROLMENT.c.occasion == CANDIDATE.c.occasion,
+    )
+
+
+_DECISION_COLUMNS = ["customer_id", "scenario", "occasion", "step", "verdict", "detail", "at"]
+
+
+def _decisions(step: Step) -> Any:
+    keys = ["customer_id", "scenario", "occasion", "step"]
+    return upsert(step.connection, DECISION, keys, ["verdict", "detail", "at"])
+
+
+def verdict(step: Step) -> ColumnElement[str]:
+    """`planned`, `deferred`, or the gate."""
+    planned = case((CANDIDATE.c.due_at > literal(step.at, UtcDateTime), "deferred"), else_="planned")
+    return sql_cast(func.coalesce(CANDIDATE.c.gate, planned), String)
+
+
+def _remember(step: Step) -> None:
+    rows = select(
+        CANDIDATE.c.customer_id, literal(step.scenario.name), CANDIDATE.c.occasion, literal(step.step.id),
+        verdict(step), CANDIDATE.c.detail, literal(step.at, UtcDateTime),
+    ).where(_NEWS)  # fmt: skip
+    step.connection.execute(_decisions(step).from_select(_DECISION_COLUMNS, rows))

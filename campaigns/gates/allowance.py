@@ -1,0 +1,181 @@
+"""How much a customer may be told: rolling allowances, and who gives way to whom."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+    update,
+)
+
+from campaigns.gates.reach import THIS, close, open_option, per_channel
+from campaigns.gates.step import Step
+from campaigns.staging import CANDIDATE, OPTION, RESERVATION
+from campaigns.tables import RESERVED, WAITING, Message
+from core.db import UtcDateTime
+from core.units import Allowance
+
+MESSAGE = Message.__table__  # type: ignore[attr-defined]
+MARKETING = MESSAGE.c.purpose == "marketing"
+# When the customer hears it: a late look or a quiet night does not make a message older than it is.
+HEARD_AT = func.coalesce(MESSAGE.c.accepted_at, MESSAGE.c.due_at)
+
+
+def number_places(step: Step) -> Iterator[Step]:
+    """The step once for each occasion that the most burdened customer has at this look."""
+    several = select(CANDIDATE.c.customer_id).where(step.free).group_by(CANDIDATE.c.customer_id)
+    most = select(
+        func.max(
+            select(func.count().label("n")).where(step.free).group_by(CANDIDATE.c.customer_id).subquery().c.n
+        )
+    )
+    places = step.connection.scalar(most) or 0
+    if not step.marketing or places < 2:
+        if places:
+            yield step
+        return
+    order = func.row_number().over(
+        partition_by=CANDIDATE.c.customer_id, order_by=(CANDIDATE.c.at, CANDIDATE.c.occasion)
+    )
+    numbered = select(CANDIDATE.c.id, order.label("place")).where(
+        step.free, CANDIDATE.c.customer_id.in_(several.having(func.count() > 1))
+    ).subquery("numbered")  # fmt: skip
+    place = select(numbered.c.place).where(numbered.c.id == CANDIDATE.c.id).scalar_subquery()
+    step.connection.execute(
+        update(CANDIDATE).where(CANDIDATE.c.id.in_(select(numbered.c.id))).values(place=place)
+    )
+    for number in range(1, places + 1):
+        yield replace(step, place=number)
+
+
+class _Use:
+    """What is used of one allowance by those whom a table names (`look_candidate`, `look_option`)."""
+
+    def __init__(
+        self,
+        step: Step,
+        allowance: Allowance,
+        whose: Table,
+        *,
+        scenarios: tuple[str, ...] = (),
+        channel: str | None = None,
+    ) -> None:
+        self.step, self.allowance, self.whose = step, allowance, whose
+        since: datetime = allowance.window.ago(step.at, step.program.zone)
+        self._kept = [
+            MESSAGE.c.customer_id == whose.c.customer_id, MESSAGE.c.state.in_(RESERVED), MARKETING,
+            literal(since, UtcDateTime) < HEARD_AT,
+            MESSAGE.c.scenario.in_(scenarios) if scenarios else true(),
+            MESSAGE.c.channel == channel if channel else true(),
+        ]  # fmt: skip
+        self._new = [
+            RESERVATION.c.customer_id == whose.c.customer_id,
+            RESERVATION.c.scenario.in_(scenarios) if scenarios else true(),
+            RESERVATION.c.channel == channel if channel else true(),
+        ]
+        self._anything_new = (
+            step.connection.scalar(select(literal(1)).select_from(RESERVATION).limit(1)) is not None
+        )
+        if self._anything_new:
+            gone = exists().where(
+                RESERVATION.c.customer_id == whose.c.customer_id, RESERVATION.c.victim_id == MESSAGE.c.id
+            )
+            self._kept.append(~gone.correlate(MESSAGE, whose))
+
+    @property
+    def used(self) -> Any:
+        """How many messages count."""
+        used: Any = select(func.count()).select_from(MESSAGE).where(*self._kept).scalar_subquery()
+        if self._anything_new:
+            used += select(func.count()).select_from(RESERVATION).where(*self._new).scalar_subquery()
+        return used
+
+    @property
+    def victim(self) -> ColumnElement[int | None]:
+        """The waiting message of least priority that stands behind this scenario; ties go by the name."""
+        mine = self.step.scenario
+        behind = or_(
+            MESSAGE.c.priority < mine.priority,
+            and_(MESSAGE.c.priority == mine.priority, MESSAGE.c.scenario > mine.name),
+        )
+        found = select(MESSAGE.c.id).where(*self._kept, MESSAGE.c.state.in_(WAITING), behind)
+        found = found.order_by(MESSAGE.c.priority, MESSAGE.c.scenario.desc(), MESSAGE.c.id).limit(1)
+        return found.scalar_subquery()
+
+    @property
+    def by_whom(self) -> ColumnElement[str]:
+        """`2 per 7 days used by win-back`: the scenario of the newest message that counts."""
+        newest: Any = select(MESSAGE.c.scenario).where(*self._kept)
+        newest = newest.order_by(HEARD_AT.desc(), MESSAGE.c.id.desc()).limit(1).scalar_subquery()
+        if self._anything_new:
+            fresh = select(func.max(RESERVATION.c.scenario)).where(*self._new).scalar_subquery()
+            newest = func.coalesce(fresh, newest)
+        return f"{self.allowance} used by " + func.coalesce(newest, self.step.scenario.name)
+
+
+def capped(step: Step) -> None:
+    """Limits of the scenario and of the program; a planned message of less priority gives way."""
+    if not step.marketing:
+        return
+    if (own := step.scenario.limits.at_most) is not None:
+        use = _Use(step, own, CANDIDATE, scenarios=step.names)
+        step.hold("capped", use.used >= own.count, use.by_whom)
+    allowances = dict(step.program.allowances.marketing)
+    in_all = allowances.pop("all", None)
+    for channel in step.step.send:
+        if channel in allowances:
+            _cap_channel(step, channel, allowances[channel])
+    step.hold("capped", ~open_option(), per_channel(step))
+    if in_all is not None:
+        use = _Use(step, in_all, CANDIDATE)
+        step.set(victim_id=case((use.used == in_all.count, use.victim), else_=null()))
+        full = and_(CANDIDATE.c.victim_id.is_(None), use.used >= in_all.count)
+        step.hold("capped", full, use.by_whom)
+
+
+def _cap_channel(step: Step, channel: str, allowance: Allowance) -> None:
+    use = _Use(step, allowance, OPTION, channel=channel)
+    this = and_(OPTION.c.channel == channel, OPTION.c.gate.is_(None))
+    now = select(CANDIDATE.c.id).where(step.free)
+    makes_room = update(OPTION).where(this, OPTION.c.candidate_id.in_(now), use.used == allowance.count)
+    step.connection.execute(makes_room.values(victim_id=use.victim))
+    close(step, "capped", and_(this, OPTION.c.victim_id.is_(None), use.used >= allowance.count), use.by_whom)
+
+
+def make_room(step: Step) -> None:
+    """Name the message that gives way: on the chosen channel, else in all."""
+    on_channel = (
+        select(OPTION.c.victim_id).where(THIS, OPTION.c.channel == CANDIDATE.c.channel).scalar_subquery()
+    )
+    step.set(victim_id=func.coalesce(on_channel, CANDIDATE.c.victim_id))
+
+
+def reserve(step: Step) -> None:
+    """Count what was decided here for whoever comes after: occasions, steps, and in a dry run scenarios."""
+    if not step.marketing or not (step.rehearsal or step.place):
+        return
+    columns = ["customer_id", "scenario", "step_index", "channel", "victim_id"]
+    rows = select(
+        CANDIDATE.c.customer_id, literal(step.scenario.name), literal(step.index), CANDIDATE.c.channel,
+        CANDIDATE.c.victim_id,
+    )  # fmt: skip
+    step.connection.execute(RESERVATION.insert().from_select(columns, rows.where(step.free)))
+
+
+def forget(step: Step) -> None:
+    """Give back what a step has reserved in a dry run: a live look would not have been kept."""
+    mine = and_(RESERVATION.c.scenario == step.scenario.name, RESERVATION.c.step_index == step.index)
+    step.connection.execute(delete(RESERVATION).where(mine))

@@ -1,0 +1,84 @@
+"""What every gate is given: one step of one scenario, at one look."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, literal, select, update
+
+from campaigns.running import Running
+from campaigns.scenario import Scenario
+from campaigns.scenario import Step as ScenarioStep
+from campaigns.staging import CANDIDATE
+from core.program import Program
+from triggers.base import Look
+
+
+def names_of(scenario: Scenario) -> tuple[str, ...]:
+    """The scenario's name, and the one that it had before it was renamed."""
+    return (scenario.name, scenario.formerly) if scenario.formerly else (scenario.name,)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of one scenario over the staged candidates. `kinds`: channel → kind of its addresses.
+
+    In a `rehearsal` what it reserves counts for the steps and scenarios after it, since nothing is kept. With
+    a `place` the gates see only those candidates of that place: one occasion of each customer.
+    """
+
+    connection: Connection
+    running: Running
+    scenario: Scenario
+    index: int
+    look: Look
+    kinds: Mapping[str, str]
+    holdout_on: bool = True
+    rehearsal: bool = False
+    place: int | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the scenario is called, and was called before: files are looked at before they are applied."""
+        return names_of(self.scenario)
+
+    @property
+    def step(self) -> ScenarioStep:
+        """The step as the scenario says it."""
+        return self.scenario.steps[self.index]
+
+    @property
+    def program(self) -> Program:
+        """The program that is applied."""
+        return self.running.program
+
+    @property
+    def at(self) -> datetime:
+        """The clock."""
+        return self.look.at
+
+    @property
+    def marketing(self) -> bool:
+        """Only marketing passes every gate; the other purposes skip consent, holdout and caps."""
+        return self.scenario.purpose == "marketing"
+
+    @property
+    def free(self) -> ColumnElement[bool]:
+        """The candidates whom no gate has held back."""
+        free = CANDIDATE.c.gate.is_(None)
+        return free if self.place is None else and_(free, CANDIDATE.c.place == self.place)
+
+    @property
+    def anybody(self) -> bool:
+        """Whether any candidate is free."""
+        return self.connection.scalar(select(literal(1)).where(self.free).limit(1)) is not None
+
+    def set(self, **values: Any) -> None:
+        """Set columns of the candidates whom no gate has held back."""
+        self.connection.execute(update(CANDIDATE).where(self.free).values(**values))
+
+    def hold(self, gate: str, where: ColumnElement[bool], detail: Any = None) -> None:
+        """Hold back the candidates for whom `where` is true and whom nothing held back before."""
+        statement = update(CANDIDATE).where(self.free, where)
+        self.connection.execute(statement.values(gate=gate, detail=detail))

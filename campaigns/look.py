@@ -1,0 +1,270 @@
+"""One look at one scenario: who is due, what each gate says, and — only when it is live — what is kept of it.
+
+Everything is decided in staging tables over a snapshot; `commit` copies them into the real ones in the same
+transaction. A dry run leaves that out, and so has the same verdicts (promise 5).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal, or_, select, true
+
+from campaigns.gates import REACH, Step, decide, names_of
+from campaigns.running import Running
+from campaigns.scenario import Scenario
+from campaigns.staging import CANDIDATE, DEADLINE, ZONE, analyze, prepare, put_deadlines, put_zones
+from campaigns.tables import Decision, Enrolment
+from core.db import UtcDateTime
+from core.events import START, Position
+from core.program import Program
+from core.schedule import times_between
+from core.tables import Customer, TimeZone
+from core.units import Duration, at_local
+from triggers import Look, discover
+from triggers.base import Zone
+
+CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
+DECISION = Decision.__table__  # type: ignore[attr-defined]
+ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
+TIME_ZONE = TimeZone.__table__  # type: ignore[attr-defined]
+
+# How far back the stroke before this look's first one is searched for: longer than any trigger catches up.
+LAST_STROKE = timedelta(days=8)
+# More than any clock was ever moved at once: who may be due is found by the index, then reckoned exactly.
+CLOCK_CHANGE = timedelta(hours=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What a look covers: the time since the last one, the events between two places of the stream."""
+
+    at: datetime
+    since: datetime | None = None
+    after: Position = START
+    upto: Position = START
+
+
+class Bundles(Protocol):
+    """Where the structure of earlier versions is found; see `campaigns.versions`."""
+
+    def of(self, version: int) -> Running:
+        """The bundle of a version."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Looker:
+    """Looks at the scenarios of one bundle.
+
+    A `rehearsal` keeps nothing, so it remembers what its looks have reserved until its transaction ends.
+    """
+
+    connection: Connection
+    running: Running
+    holdout_on: bool = True
+    rehearsal: bool = False
+
+    def enter(self, scenario: Scenario, span: Span, zones: Sequence[Zone]) -> Step:
+        """Stage who becomes due for the first step, and let the gates decide."""
+        step = self._begin(scenario, 0, span, zones)
+        candidates = discover()[scenario.trigger].candidates(scenario.parameters, step.look)
+        rows = candidates.order_by("customer_id", "occasion")
+        columns = ["customer_id", "occasion", "subject", "at", "facts"]
+        self.connection.execute(CANDIDATE.insert().from_select(columns, rows))
+        return self._decide(step)
+
+    def proceed(
+        self, scenario: Scenario, index: int, span: Span, zones: Sequence[Zone], version: int | None = None
+    ) -> Step:
+        """Stage whose wait for a later step is over, and let the gates decide.
+
+        With a `version`: only who began with it. Whom no channel reached is asked again where the schedule
+        strikes, as for the first step.
+        """
+        step = self._begin(scenario, index, span, zones)
+        waiting = [
+            *waits(scenario, index, span.at, self.running.program, version),
+            or_(~asked(scenario, index), _struck_for(ENROLMENT.c.customer_id)),
+        ]
+        over = waited(self.connection, scenario, index, span.at, self.running.program, waiting)
+        put_deadlines(self.connection, over)
+        rows = (
+            select(
+                ENROLMENT.c.customer_id,
+                ENROLMENT.c.occasion,
+                ENROLMENT.c.subject,
+                DEADLINE.c.until,
+                ENROLMENT.c.facts,
+                ENROLMENT.c.id,
+            )
+            .join(DEADLINE, DEADLINE.c.at == ENROLMENT.c.anchor_at)
+            .where(*waiting)
+        )
+        columns = ["customer_id", "occasion", "subject", "at", "facts", "enrolment_id"]
+        self.connection.execute(CANDIDATE.insert().from_select(columns, rows.order_by(ENROLMENT.c.id)))
+        return self._decide(step)
+
+    def later(
+        self, scenario: Scenario, span: Span, zones: Sequence[Zone], bundles: Bundles
+    ) -> Iterator[Step]:
+        """Every later step of everyone who is under way, by the structure that they began with."""
+        for version, as_begun in under_way(self.connection, scenario, bundles):
+            for index in range(1, len(as_begun.steps)):
+                yield self.proceed(as_begun, index, span, zones, version)
+
+    def _begin(self, scenario: Scenario, index: int, span: Span, zones: Sequence[Zone]) -> Step:
+        prepare(self.connection, keep_reservations=self.rehearsal)
+        program = self.running.program
+        put_zones(
+            self.connection,
+            zones,
+            {zone.name: quiet_until(program, scenario, span.at, zone.zone) for zone in zones},
+        )
+        look = Look(span.at, program, ZONE, tuple(zones), span.after, span.upto)
+        return Step(
+            self.connection,
+            self.running,
+            scenario,
+            index,
+            look,
+            self.running.kinds,
+            self.holdout_on,
+            self.rehearsal,
+        )
+
+    def _decide(self, step: Step) -> Step:
+        if self.connection.scalar(select(literal(1)).select_from(CANDIDATE).limit(1)):
+            analyze(self.connection)
+            decide(step)
+        return step
+
+
+def rehearsal(connection: Connection, running: Running, *, holdout_on: bool = True) -> Looker:
+    """A looker for a dry run in this transaction."""
+    prepare(connection)
+    return Looker(connection, running, holdout_on, rehearsal=True)
+
+
+def under_way(connection: Connection, scenario: Scenario, bundles: Bundles) -> list[tuple[int, Scenario]]:
+    """The versions with which somebody who is not through began, each with the scenario as it was then.
+
+    Structure is theirs (steps, waits, variants); everything else is today's.
+    """
+    versions = (
+        select(ENROLMENT.c.version)
+        .distinct()
+        .where(ENROLMENT.c.scenario.in_(names_of(scenario)), ENROLMENT.c.status == "active")
+    )
+    found = []
+    for version in sorted(connection.scalars(versions)):
+        then = bundles.of(version).scenarios
+        shape = next((then[name] for name in names_of(scenario) if name in then), scenario)
+        found.append((version, replace(scenario, steps=shape.steps)))
+    return found
+
+
+def waits(
+    scenario: Scenario, index: int, at: datetime, program: Program, version: int | None = None
+) -> list[ColumnElement[bool]]:
+    """Enrolments whose wait for a step may be over; a clock change off at most (see `waited`)."""
+    wait: Duration | None = scenario.steps[index].wait
+    limit = wait.ago(at, program.zone) + CLOCK_CHANGE if wait else at
+    return [
+        ENROLMENT.c.scenario.in_(names_of(scenario)), ENROLMENT.c.status == "active",
+        ENROLMENT.c.step == index, ENROLMENT.c.anchor_at <= literal(min(limit, at), UtcDateTime),
+        ENROLMENT.c.version == version if version is not None else true(),
+    ]  # fmt: skip
+
+
+def waited(
+    connection: Connection, scenario: Scenario, index: int, at: datetime, program: Program,
+    waiting: Sequence[ColumnElement[bool]],
+) -> dict[datetime, datetime]:  # fmt: skip
+    """Of the enrolments that `waiting` picks out, since when they waited → when that was over."""
+    wait = scenario.steps[index].wait
+    anchors = connection.scalars(select(ENROLMENT.c.anchor_at).where(*waiting).distinct())
+    over = {anchor: wait.after(anchor, program.zone) if wait else anchor for anchor in anchors}
+    return {anchor: until for anchor, until in over.items() if until <= at}
+
+
+def asked(scenario: Scenario, index: int) -> ColumnElement[bool]:
+    """The enrolment stood before this step already, and no channel reached the customer."""
+    return exists().where(
+        DECISION.c.customer_id == ENROLMENT.c.customer_id, DECISION.c.scenario == ENROLMENT.c.scenario,
+        DECISION.c.occasion == ENROLMENT.c.occasion, DECISION.c.step == scenario.steps[index].id,
+        DECISION.c.verdict.in_((*REACH, "missing_text")),
+    )  # fmt: skip
+
+
+def _struck_for(customer_id: ColumnElement[int]) -> ColumnElement[bool]:
+    theirs = and_(CUSTOMER.c.id == customer_id, func.coalesce(CUSTOMER.c.time_zone, "") == ZONE.c.name)
+    return exists().where(theirs, ZONE.c.fired_at.is_not(None))
+
+
+def zones_of(
+    connection: Connection, program: Program, scenario: Scenario, span: Span, *, everywhere: bool = False
+) -> list[Zone]:
+    """The customers' time zones, and when the scenario's schedule last struck in each.
+
+    Event triggers have no schedule: for them, and with `everywhere`, it strikes now.
+    """
+    names = ["", *connection.scalars(select(TIME_ZONE.c.name).order_by(TIME_ZONE.c.name))]
+    return [_zone(program, scenario, name, span, everywhere) for name in names]
+
+
+def _zone(program: Program, scenario: Scenario, name: str, span: Span, everywhere: bool) -> Zone:
+    zone = zone_info(program, name)
+    struck = [span.at] if everywhere else _struck(scenario, span, zone)
+    today = (struck or [span.at])[-1].astimezone(zone).date()
+    since = (
+        today - timedelta(days=1) if everywhere or not struck else _stroke_before(scenario, struck[0], zone)
+    )
+    return Zone(name, zone, struck[-1] if struck else None, today, since)
+
+
+def _stroke_before(scenario: Scenario, first: datetime, zone: ZoneInfo) -> date:
+    """The day on which the schedule struck before this look's first stroke; days from there on are news."""
+    start = first - LAST_STROKE
+    before = (
+        times_between(scenario.schedule, start, first - timedelta(microseconds=1), zone)
+        if scenario.schedule
+        else []
+    )
+    return (before[-1] if before else start).astimezone(zone).date()
+
+
+def _struck(scenario: Scenario, span: Span, zone: ZoneInfo) -> list[datetime]:
+    after = span.since or span.at - timedelta(microseconds=1)
+    own = discover()[scenario.trigger].times(scenario.parameters, after, span.at, zone)
+    if own is not None:
+        return own
+    if scenario.schedule is None:
+        return [span.at]
+    return times_between(scenario.schedule, after, span.at, zone)
+
+
+def zone_info(program: Program, name: str | None) -> ZoneInfo:
+    """The zone of this name; the program's for none or for one that nobody knows."""
+    try:
+        return ZoneInfo(name) if name else program.zone
+    except (KeyError, OSError, ValueError):
+        return program.zone
+
+
+def quiet_until(program: Program, scenario: Scenario, at: datetime, zone: ZoneInfo) -> datetime | None:
+    """Until when a message must wait in this zone, UTC; None if it may go now."""
+    if scenario.purpose == "transactional":
+        return None
+    window = scenario.quiet_hours(program.quiet_hours)
+    local = at.astimezone(zone)
+    while True:
+        if scenario.purpose == "marketing" and local.date() in program.blackout:
+            local = at_local(local.date() + timedelta(days=1), time(0), zone).astimezone(zone)
+        elif window and window.contains(local.timetz()):
+            local = window.end_after(local)
+        else:
+            moved = local.astimezone(UTC)
+            return moved if moved > at else None

@@ -1,0 +1,300 @@
+"""A look at an earlier time: the facts as they stood then.
+
+Temporary tables of the same names are laid over the real ones for this transaction: both databases look for
+a temporary table first, so every query of the engine reads them without knowing. What is kept as history
+is rolled back from it: lots from entries, tiers from their changes, statistics from receipts, consent from
+events, enrolments from their messages. A time that is not in the past of the facts costs nothing.
+
+A fact is known from when it was recorded; imported history from when it happened. Decisions made at the
+very time that is asked for are left out: it is that look which is shown. What has no history is as it is
+now: profiles, addresses that were dropped, suppressions that were lifted, what is paused. People erased
+since are left out.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    MetaData,
+    Table,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    text,
+    true,
+)
+
+from campaigns.gates import names_of
+from campaigns.scenario import Scenario
+from campaigns.tables import WAITING, Decision, Enrolment, Message, ScenarioRun
+from campaigns.versions import STATE, reader_of, since_of
+from core.db import UtcDateTime, json_text
+from core.events import EVENT, START, Position, cursor, horizon
+from core.program import Program
+from core.tables import (
+    Address,
+    Consent,
+    Customer,
+    CustomerStats,
+    Entry,
+    Lot,
+    Operation,
+    Receipt,
+    Suppression,
+    TierChange,
+)
+
+SHADOWED: tuple[Any, ...] = (
+    Address, Consent, Customer, CustomerStats, Decision, Enrolment, Lot, Message, Receipt, Suppression,
+)  # fmt: skip
+RUN = ScenarioRun.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a scenario's looks have come at a time. `allowed`: customers agreed to above the guard."""
+
+    since: datetime | None
+    after: Position
+    upto: Position
+    runs: bool
+    allowed: int = 0
+
+
+def standing_at(connection: Connection, scenario: Scenario, at: datetime) -> Standing:
+    """Where a look at `at` begins, now or then; a scenario that was never applied begins at `at`."""
+    upto = _place_of(connection, at) if scenario.kind == "event" else START
+    state = connection.execute(select(STATE).where(STATE.c.name.in_(names_of(scenario)))).first()
+    if state is None or state.status == "removed" or state.began_at > at:
+        return Standing(None, upto, upto, runs=True)
+    runs, allowed = state.status == "active", state.allowed or 0
+    if state.looked_at is None or state.looked_at < at:
+        after = cursor(connection, reader_of(state.name)) or START
+        return Standing(since_of(state), after, upto, runs, allowed)
+    before = and_(RUN.c.scenario == state.name, RUN.c.fire_at < literal(at, UtcDateTime))
+    last = connection.scalar(select(func.max(RUN.c.fire_at)).where(before))
+    since = last or state.began_at - timedelta(microseconds=1)
+    after = _place_of(connection, since) if scenario.kind == "event" else START
+    return Standing(since, after, upto, runs)
+
+
+def _place_of(connection: Connection, at: datetime) -> Position:
+    """The last event that was recorded by a time; as far as may be read, if nothing was recorded later."""
+    then = EVENT.c.recorded_at <= literal(at, UtcDateTime)
+    later = select(EVENT.c.id).where(~then).limit(1)
+    if connection.scalar(later) is None:
+        return horizon(connection)
+    newest = select(EVENT.c.transaction, EVENT.c.id).where(then)
+    row = connection.execute(newest.order_by(EVENT.c.transaction.desc(), EVENT.c.id.desc()).limit(1)).first()
+    return Position(row.transaction, row.id) if row else START
+
+
+def as_of(connection: Connection, program: Program, at: datetime) -> bool:
+    """Lay the past over the facts if any were recorded after `at`; returns whether it did."""
+    later = or_(EVENT.c.recorded_at > literal(at, UtcDateTime), EVENT.c.at > literal(at, UtcDateTime))
+    if connection.scalar(select(EVENT.c.id).where(later).limit(1)) is None:
+        return False
+    for model in SHADOWED:
+        _lay_over(connection, model.__table__)
+    _Past(connection, program, literal(at, UtcDateTime)).tell()
+    for model in SHADOWED:
+        connection.execute(text(f"ANALYZE {_temporary(connection)}.{model.__table__.name}"))
+    return True
+
+
+def _temporary(connection: Connection) -> str:
+    return "temp" if connection.dialect.name == "sqlite" else "pg_temp"
+
+
+def _schema(connection: Connection) -> str:
+    if connection.dialect.name == "sqlite":
+        return "main"
+    return str(connection.scalar(text("SELECT current_schema()")))
+
+
+def _real(connection: Connection, model: Any) -> Table:
+    """The table itself, whatever lies over it."""
+    table: Table = model.__table__
+    return table.to_metadata(MetaData(), schema=_schema(connection), referred_schema_fn=lambda *_: None)
+
+
+def _lay_over(connection: Connection, table: Table) -> None:
+    empty = f"SELECT * FROM {_schema(connection)}.{table.name} WHERE 1 = 0"  # noqa: S608 - our own names
+    connection.execute(text(f"CREATE TEMPORARY TABLE {table.name} AS {empty}"))
+    index = "customer_id" if "customer_id" in table.c else "id" if "id" in table.c else "digest"
+    schema = "temp." if connection.dialect.name == "sqlite" else ""
+    connection.execute(text(f"CREATE INDEX {schema}past_{table.name} ON {table.name} ({index})"))
+
+
+class _Past:
+    """Fills the tables that were laid over; `at` is bound as a time."""
+
+    def __init__(self, connection: Connection, program: Program, at: Any) -> None:
+        self.connection, self.program, self.at = connection, program, at
+
+    def tell(self) -> None:
+        """All of it; what stands on other tables of the past comes after them."""
+        self.customers()
+        self.addresses()
+        self.receipts()
+        self.lots()
+        self.consents()
+        self.decisions()
+
+    def _copy(self, model: Any, where: Any, **instead: Any) -> None:
+        """Copy the rows of then, some columns as they were."""
+        real = _real(self.connection, model)
+        columns = [instead[c.name](real) if c.name in instead else c for c in real.c]
+        table: Table = model.__table__
+        rows = select(*columns).where(where(real))
+        self.connection.execute(table.insert().from_select([c.name for c in real.c], rows))
+
+    def _known(self, fact: Any, subject: Any) -> Any:
+        """Recorded by then; of imported history, what had happened by then. `subject`: of its event."""
+        imported = exists().where(
+            EVENT.c.customer_id == fact.c.customer_id, EVENT.c.subject == subject, EVENT.c.live == false()
+        )
+        return or_(fact.c.recorded_at <= self.at, and_(fact.c.at <= self.at, imported))
+
+    def customers(self) -> None:
+        """Those who had joined, with the tier that they had."""
+        change = _real(self.connection, TierChange)
+        lowest = self.program.tier_for(0).name
+
+        def of(customer: Table, name: str, otherwise: Any) -> Any:
+            theirs = change.c.customer_id == customer.c.id
+            last = select(change.c[name]).where(theirs, change.c.at <= self.at)
+            last = last.order_by(change.c.at.desc(), change.c.id.desc()).limit(1)
+            return func.coalesce(last.scalar_subquery(), otherwise)
+
+        def tier(customer: Table) -> Any:
+            # Before the first recorded change they had what it changed from; without any, what they have.
+            first = select(func.coalesce(change.c.previous, lowest)).where(
+                change.c.customer_id == customer.c.id
+            )
+            first = first.order_by(change.c.at, change.c.id).limit(1)
+            return of(customer, "tier", func.coalesce(first.scalar_subquery(), customer.c.tier))
+
+        def since(customer: Table) -> Any:
+            return of(customer, "at", customer.c.registered_at)
+
+        self._copy(Customer, lambda it: it.c.registered_at <= self.at, tier=tier, tier_since=since)
+
+    def addresses(self) -> None:
+        """Those that were known, and what was suppressed."""
+        self._copy(Address, lambda it: it.c.since <= self.at)
+        self._copy(Suppression, lambda it: it.c.at <= self.at)
+
+    def receipts(self) -> None:
+        """Purchases and the statistics of them; what was returned later still counted."""
+        self._copy(
+            Receipt, lambda it: self._known(it, it.c.external_id),
+            returned_at=lambda it: case((it.c.returned_at <= self.at, it.c.returned_at), else_=null()),
+        )  # fmt: skip
+        receipt = Receipt.__table__  # type: ignore[attr-defined]
+        stats = CustomerStats.__table__  # type: ignore[attr-defined]
+        numbers = (func.min(receipt.c.at), func.max(receipt.c.at), func.count(), func.sum(receipt.c.total))
+        sums = select(receipt.c.customer_id, *numbers).where(receipt.c.returned_at.is_(None))
+        columns = ["customer_id", "first_purchase_at", "last_purchase_at", "purchases", "spent"]
+        self.connection.execute(stats.insert().from_select(columns, sums.group_by(receipt.c.customer_id)))
+
+    def lots(self) -> None:
+        """What remained of each lot: the sum of the entries until then."""
+        entry, operation = _real(self.connection, Entry), _real(self.connection, Operation)
+        then = (
+            select(entry.c.lot_id, func.sum(entry.c.amount).label("remaining"))
+            .join(operation, operation.c.id == entry.c.operation_id)
+            .where(self._known(entry, operation.c.key))
+            .group_by(entry.c.lot_id)
+            .subquery("then")
+        )
+        real = _real(self.connection, Lot)
+        columns = [then.c.remaining if c.name == "remaining" else c for c in real.c]
+        rows = select(*columns).join(then, then.c.lot_id == real.c.id).where(then.c.remaining != 0)
+        table = Lot.__table__  # type: ignore[attr-defined]
+        self.connection.execute(table.insert().from_select([c.name for c in real.c], rows))
+
+    def consents(self) -> None:
+        """The latest choice that was known, for each customer, channel and purpose."""
+        purpose = func.coalesce(json_text(EVENT.c.data, "purpose"), "marketing")
+        place = func.row_number().over(
+            partition_by=(EVENT.c.customer_id, EVENT.c.subject, purpose),
+            order_by=(EVENT.c.at.desc(), EVENT.c.id.desc()),
+        )
+        known = or_(EVENT.c.recorded_at <= self.at, and_(EVENT.c.at <= self.at, EVENT.c.live == false()))
+        said = (
+            select(EVENT.c.customer_id, EVENT.c.subject, purpose.label("purpose"), EVENT.c.kind, EVENT.c.at,
+                   place.label("place"))
+            .where(EVENT.c.kind.in_(("consent_given", "consent_withdrawn")), known)
+            .subquery("said")
+        )  # fmt: skip
+        granted = case((said.c.kind == "consent_given", true()), else_=false())
+        rows = select(said.c.customer_id, said.c.subject, said.c.purpose, granted, said.c.at)
+        table = Consent.__table__  # type: ignore[attr-defined]
+        columns = ["customer_id", "channel", "purpose", "granted", "at"]
+        self.connection.execute(table.insert().from_select(columns, rows.where(said.c.place == 1)))
+
+    def decisions(self) -> None:
+        """Enrolments and messages of earlier looks, as far as they had come."""
+        enrolment = _real(self.connection, Enrolment)
+
+        def began(message: Table) -> Any:
+            entered = select(enrolment.c.at).where(enrolment.c.id == message.c.enrolment_id).scalar_subquery()
+            return case((message.c.step_index == 0, entered), else_=message.c.planned_at)
+
+        def state(message: Table) -> Any:
+            accepted = message.c.accepted_at < self.at
+            gone = message.c.state.not_in(WAITING) & (message.c.changed_at >= self.at)
+            return case((and_(gone, accepted), "sent"), (gone, "planned"), else_=message.c.state)
+
+        def accepted_at(message: Table) -> Any:
+            return case((message.c.accepted_at < self.at, message.c.accepted_at), else_=null())
+
+        self._copy(Decision, lambda it: it.c.at < self.at)
+        self._copy(Message, lambda it: began(it) < self.at, state=state, accepted_at=accepted_at)
+        self._enrolments()
+
+    def _enrolments(self) -> None:
+        """How far each had come: the step after its last message, and since when it waited for it."""
+        message = Message.__table__  # type: ignore[attr-defined]
+        decision = _real(self.connection, Decision)
+
+        def newest(enrolment: Table, column: Any) -> Any:
+            mine = select(column).where(message.c.enrolment_id == enrolment.c.id)
+            return mine.order_by(message.c.step_index.desc()).limit(1).scalar_subquery()
+
+        def step(enrolment: Table) -> Any:
+            come = newest(enrolment, message.c.step_index + 1)
+            return case((moved(enrolment), func.coalesce(come, 1)), else_=enrolment.c.step)
+
+        def moved(enrolment: Table) -> Any:
+            """It has gone on since then."""
+            come = newest(enrolment, message.c.step_index + 1)
+            return func.coalesce(come, enrolment.c.step) != enrolment.c.step
+
+        def anchor(enrolment: Table) -> Any:
+            settled = func.coalesce(message.c.accepted_at, message.c.changed_at)
+            over = newest(enrolment, case((message.c.state.not_in(WAITING), settled), else_=null()))
+            kept = case((enrolment.c.anchor_at < self.at, enrolment.c.anchor_at), else_=null())
+            return case((moved(enrolment), over), else_=kept)
+
+        def status(enrolment: Table) -> Any:
+            left = exists().where(
+                decision.c.customer_id == enrolment.c.customer_id,
+                decision.c.scenario == enrolment.c.scenario,
+                decision.c.occasion == enrolment.c.occasion,
+                decision.c.at >= self.at,
+                decision.c.verdict.in_(("exited", "no_longer_true")),
+                enrolment.c.status == "exited",
+            )
+            return case((or_(moved(enrolment), left), "active"), else_=enrolment.c.status)
+
+        self._copy(Enrolment, lambda it: it.c.at < self.at, step=step, anchor_at=anchor, status=status)

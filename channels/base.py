@@ -1,0 +1,139 @@
+"""What every channel is. A channel is a folder here that holds one `Channel` class of the same name."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
+
+from channels.folder import FolderTransport
+from channels.outgoing import Outgoing
+from channels.sending import BatchSender, Record
+from channels.settings import ChannelConfig, ChannelSettings, load_config, load_settings, missing
+from channels.transport import Malformed, Transport, W
+
+AddressKind = Literal["email", "phone", "push"]
+Policy = Literal["at_most_once", "at_least_once"]
+Confirmation = Literal["accepted", "delivered"]
+
+C = TypeVar("C", bound=ChannelConfig)
+S = TypeVar("S", bound=ChannelSettings)
+
+
+class Channel(ABC, Generic[C, S, W]):
+    """One way out. It only carries: what to say, to whom and whether was decided before.
+
+    `policy` says what follows an unknown outcome: *at_most_once* is never sent again, *at_least_once* is sent
+    again under the same identity. `confirmed_by` says what a cascade waits for. `text_files` are the files of
+    a message folder that this channel is written in, best first.
+    """
+
+    name: ClassVar[str]
+    address_kind: ClassVar[AddressKind]
+    policy: ClassVar[Policy]
+    confirmed_by: ClassVar[Confirmation]
+    text_files: ClassVar[tuple[str, ...]]
+    Config: ClassVar[type[ChannelConfig]]
+    Settings: ClassVar[type[ChannelSettings]]
+
+    def __init__(self, config: C, settings: S, *, outbox_dir: Path, env_file: Path | None = None) -> None:
+        """`outbox_dir` is where the folder transport writes; `env_file` is named in errors about settings."""
+        self.config = config
+        self.settings = settings
+        self._outbox_dir = outbox_dir
+        self._env_file = env_file
+        self._transport: Transport[Any] | None = None
+        self._sender: BatchSender[Any] | None = None
+
+    @classmethod
+    def create(cls, config: Mapping[str, Any], *, outbox_dir: Path, env_file: Path | None = None) -> Self:
+        """Validate `channels.<name>` of program.yaml and read the settings.
+
+        Raises UserError for the former, EnvironmentFault for the latter. Needs no credentials: costs and
+        composition work without any.
+        """
+        return cls(
+            load_config(cls.Config, cls.name, config),  # type: ignore[arg-type]
+            load_settings(cls.Settings, env_file),  # type: ignore[arg-type]
+            outbox_dir=outbox_dir,
+            env_file=env_file,
+        )
+
+    def check(self) -> None:
+        """Raise EnvironmentFault, one clear sentence without any secret, if a credential is missing."""
+        if self.settings.transport == "folder":
+            return
+        if unset := self.settings.unset(self.required()):
+            raise missing(self.name, self.settings.transport, unset, self._env_file)
+
+    async def open(self) -> None:
+        """Make ready to send. Raises EnvironmentFault as `check` does."""
+        self.check()
+        self._transport = self._choose_transport()
+        self._sender = BatchSender(self.compose, self._transport, self.settings.concurrency)
+        await self._transport.open()
+
+    async def close(self) -> None:
+        """Close what `open` opened; may be called twice."""
+        transport, self._transport, self._sender = self._transport, None, None
+        if transport:
+            await transport.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def send(self, batch: Sequence[Outgoing], record: Record) -> None:
+        """Send a batch, each message once, calling `record(key, outcome)` exactly once for each message.
+
+        `record` is called in the event loop as soon as an outcome is known and must not block. One message's
+        trouble is its own; see `BatchSender.send` for what cancellation leaves.
+        """
+        if self._sender is None:
+            raise RuntimeError(f"the {self.name} channel is not open")
+        await self._sender.send(batch, record)
+
+    def cost(self, outgoing: Outgoing) -> Decimal | None:
+        """What sending this message costs, in whole units of the program's currency; None where unknown."""
+        return None
+
+    def required(self) -> tuple[str, ...]:
+        """Names of the settings without which the real transport cannot work."""
+        return ()
+
+    @abstractmethod
+    def compose(self, outgoing: Outgoing) -> W:
+        """The message to the last byte, without sending it. Raises Malformed if it can never be sent."""
+
+    @abstractmethod
+    def provider(self) -> Transport[W]:
+        """The real transport; called after `check`. Vendor libraries are imported in here or later."""
+
+    def _choose_transport(self) -> Transport[Any]:
+        if self.settings.transport == "folder":
+            return FolderTransport(self._outbox_dir / self.name)
+        return self.provider()
+
+
+def part(outgoing: Outgoing, name: str) -> str:
+    """A part that the message must have. Raises Malformed if it is absent or blank."""
+    text = optional_part(outgoing, name)
+    if not text.strip():
+        raise Malformed(f"missing_{name}")
+    return text
+
+
+def optional_part(outgoing: Outgoing, name: str) -> str:
+    """A part that the message may have, else the empty text. Raises Malformed if no encoding can carry it."""
+    text = outgoing.parts.get(name, "")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise Malformed("not_encodable") from None
+    return text

@@ -1,0 +1,46 @@
+"""Finds the channels: every folder here is one, there is no list to add it to."""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import channels as home
+from channels.base import Channel
+from core.errors import UserError
+
+AnyChannel = Channel[Any, Any, Any]
+
+
+@cache
+def discover() -> Mapping[str, type[AnyChannel]]:
+    """Every channel by name, in alphabetical order. Imports no vendor library."""
+    folders = sorted(module.name for module in pkgutil.iter_modules(home.__path__) if module.ispkg)
+    return {name: _channel_in(name) for name in folders}
+
+
+def create(
+    name: str, config: Mapping[str, Any], *, outbox_dir: Path, env_file: Path | None = None
+) -> AnyChannel:
+    """The channel `name`, set up from `channels.<name>` of program.yaml and from the environment.
+
+    Raises UserError for an unknown channel or wrong config, EnvironmentFault for wrong settings.
+    """
+    known = discover()
+    if name not in known:
+        raise UserError(f"program.yaml: channels.{name}: no such channel; there are {', '.join(known)}")
+    return known[name].create(config, outbox_dir=outbox_dir, env_file=env_file)
+
+
+def _channel_in(folder: str) -> type[AnyChannel]:
+    module = importlib.import_module(f"{home.__name__}.{folder}")
+    found = [
+        item
+        for item in vars(module).values()
+        if isinstance(item, type) and issubclass(item, Channel) and item is not Channel
+    ]
+    if len(found) != 1:
+        raise ImportError(f"channels/{folder} must hold exactly one Channel class, not {len(found)}")
+    return found[0]

@@ -1,0 +1,28 @@
+"""One message as it is handed to a channel: already rendered, already decided."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Purpose = Literal["marketing", "service", "transactional"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A rendered message for one address. Its `repr` shows no address and no text, so it may be logged.
+
+    `key` is deterministic: the same message on the same channel always has the same one. `parts` is what the
+    templates made of the channel's text files: `subject`, `preheader`, `html`, `text` for email; `text` for
+    SMS; `title`, `body`, `image`, `link` for push. `at` is an aware time, the message's own date. `tag` names
+    the scenario. `country` is an ISO 3166 code when it is known better than from the phone number.
+    """
+
+    key: str
+    to: str = field(repr=False)
+    parts: Mapping[str, str] = field(repr=False)
+    purpose: Purpose
+    at: datetime
+    tag: str
+    unsubscribe_url: str | None = field(default=None, repr=False)
+    country: str | None = None

@@ -1,0 +1,84 @@
+"""One batch through one transport: bounded concurrency, and exactly one outcome for each message."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic
+
+from channels.outcome import Failed, Outcome, Unknown
+from channels.outgoing import Outgoing
+from channels.transport import ChannelDown, Malformed, Transport, W
+
+Record = Callable[[str, Outcome], None]
+INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One batch under way: what has not begun, and whom to tell."""
+
+    waiting: deque[Outgoing]
+    record: Record
+
+    def set_aside(self, outcome: Failed) -> None:
+        """Give what has not begun this outcome: it certainly did not leave."""
+        while self.waiting:
+            self.record(self.waiting.popleft().key, outcome)
+
+
+class BatchSender(Generic[W]):
+    """Sends batches so that whatever happens to one message happens to it alone."""
+
+    def __init__(self, compose: Callable[[Outgoing], W], transport: Transport[W], concurrency: int) -> None:
+        """`concurrency` bounds the messages on their way, over all batches sent at one time."""
+        self._compose = compose
+        self._transport = transport
+        self._concurrency = concurrency
+        self._slots = asyncio.Semaphore(concurrency)
+
+    async def send(self, batch: Sequence[Outgoing], record: Record) -> None:
+        """Call `record(key, outcome)` once for each message, as soon as its outcome is known.
+
+        Cancelled, it records what was on its way as `Unknown("interrupted")` and what had not begun as a
+        temporary failure of that name, and passes the cancellation on.
+        """
+        run = _Run(deque(batch), record)
+        try:
+            async with asyncio.TaskGroup() as workers:
+                for _ in range(min(self._concurrency, len(batch))):
+                    workers.create_task(self._work(run))
+        except asyncio.CancelledError:
+            run.set_aside(Failed("temporary", INTERRUPTED))
+            raise
+
+    async def _work(self, run: _Run) -> None:
+        while run.waiting:
+            async with self._slots:
+                if run.waiting:
+                    await self._send_one(run.waiting.popleft(), run)
+
+    async def _send_one(self, outgoing: Outgoing, run: _Run) -> None:
+        try:
+            run.record(outgoing.key, await self._outcome(outgoing))
+        except ChannelDown as down:
+            run.record(outgoing.key, down.outcome)
+            run.set_aside(down.outcome)
+        except asyncio.CancelledError:
+            run.record(outgoing.key, Unknown(INTERRUPTED))
+            raise
+
+    async def _outcome(self, outgoing: Outgoing) -> Outcome:
+        """Compose, then transmit. The words of a foreign error may hold an address: only its type is kept."""
+        try:
+            wire = self._compose(outgoing)
+        except Malformed as finding:
+            return Failed("permanent", finding.reason)
+        except Exception as error:  # noqa: BLE001 - one poisoned message must not stop the batch
+            return Failed("permanent", "not_composed", detail=type(error).__name__)
+        try:
+            return await self._transport.transmit(wire)
+        except ChannelDown:
+            raise
+        except Exception as error:  # noqa: BLE001 - as above; and its first byte may have left
+            return Unknown("unexpected_error", detail=type(error).__name__)

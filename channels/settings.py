@@ -1,0 +1,101 @@
+"""What a marketer sets in program.yaml (`ChannelConfig`), and an engineer in .env (`ChannelSettings`)."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import EnvironmentFault, UserError
+from core.units import Rate
+
+
+class ChannelConfig(BaseModel):
+    """What stands under `channels.<name>` in program.yaml; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    rate: Rate | None = Field(default=None, description="At most so many messages leave: `100 per second`.")
+
+
+class ChannelSettings(BaseSettings):
+    """What stands in the environment or .env under the channel's prefix; an empty value is none."""
+
+    model_config = SettingsConfigDict(
+        extra="ignore",
+        env_ignore_empty=True,
+        env_file_encoding="utf-8",
+        hide_input_in_errors=True,
+        frozen=True,
+    )
+
+    transport: str = Field(
+        default="folder", description="`folder` writes messages into the outbox directory."
+    )
+    concurrency: int = Field(default=10, ge=1, le=200, description="Messages on their way at one time.")
+    timeout: float = Field(
+        default=30.0, gt=0, le=600, description="Seconds to wait for the provider's answer."
+    )
+
+    @classmethod
+    def variable(cls, name: str) -> str:
+        """The environment variable behind a setting: `password` is TIDINGS_EMAIL_PASSWORD."""
+        return f"{cls.model_config.get('env_prefix', '')}{name}".upper()
+
+    def unset(self, names: Iterable[str]) -> list[str]:
+        """Which of these settings have no value, as environment variables."""
+        return [self.variable(name) for name in names if _is_empty(getattr(self, name))]
+
+
+S = TypeVar("S", bound=ChannelSettings)
+C = TypeVar("C", bound=ChannelConfig)
+
+
+def load_settings(settings: type[S], env_file: Path | None) -> S:
+    """Read the environment and `env_file`.
+
+    Raises EnvironmentFault naming every variable that has an impossible value, without its value.
+    """
+    try:
+        return settings(_env_file=env_file)
+    except ValidationError as error:
+        findings = [f"{settings.variable(_path(item['loc']))}: {item['msg']}" for item in _items(error)]
+        raise EnvironmentFault(
+            f"{_place(env_file)} has a wrong value: {'; '.join(findings)}; correct it there"
+        ) from None
+
+
+def load_config(config: type[C], name: str, given: Mapping[str, Any]) -> C:
+    """Read `channels.<name>` of program.yaml. Raises UserError with every finding in it."""
+    try:
+        return config.model_validate(dict(given))
+    except ValidationError as error:
+        findings = [f"channels.{name}.{_path(item['loc'])}: {item['msg']}" for item in _items(error)]
+        raise UserError(f"program.yaml: {'; '.join(findings)}") from None
+
+
+def missing(channel: str, transport: str, variables: list[str], env_file: Path | None) -> EnvironmentFault:
+    """The one sentence for credentials that are not there."""
+    verb, them = ("is", "it") if len(variables) == 1 else ("are", "them")
+    return EnvironmentFault(
+        f"{' and '.join(variables)} {verb} not set, and the {channel} channel needs {them} to send by "
+        f"{transport}; write {them} into {_place(env_file)}"
+    )
+
+
+def _items(error: ValidationError) -> list[Any]:
+    return list(error.errors(include_url=False, include_input=False, include_context=False))
+
+
+def _path(loc: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in loc)
+
+
+def _place(env_file: Path | None) -> str:
+    return env_file.name if env_file else ".env or the environment"
+
+
+def _is_empty(value: object) -> bool:
+    secret = value.get_secret_value() if isinstance(value, SecretStr) else value
+    return secret is None or secret == ""

@@ -1,0 +1,1 @@
+"""The facts: customers, receipts, the bonus ledger, tiers, consent and events."""

@@ -1,0 +1,9 @@
+"""Bringing in what a shop already has: customers, receipts, products, stores and consents, from files.
+
+`columns` says what a file of each kind holds, `reading` turns CSV, JSON Lines and Parquet into rows,
+`kinds` turn rows into facts, `engine` brings them in by transactions of a few thousand rows.
+"""
+
+from core.imports.engine import Progress, Report, import_file
+
+__all__ = ["Progress", "Report", "import_file"]

@@ -1,0 +1,115 @@
+"""What a file of each kind holds: from this table files are read, and the page about them is made."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from core.explain import by_likeness, suggest
+
+# A customer's own further facts: `attributes.vip`, `attributes.shoe_size`.
+ATTRIBUTE = "attributes."
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a file; `form` says how a value is written."""
+
+    name: str
+    form: str
+    example: str
+    required: bool = False
+
+
+TEXT, TIME, AMOUNT = "text", "time", "money, in whole units"
+
+CUSTOMERS = (
+    Column(
+        "customer", "text, 1 to 200 characters: the number the shop knows the customer by", "K-1001", True
+    ),
+    Column("card", "text: the number on the card", "4820001001"),
+    Column("name", TEXT, "Олена Коваль"),
+    Column("phone", "phone in international form", "+380501234567"),
+    Column("email", "email address", "olena@example.com"),
+    Column("birthday", "date", "1990-03-15"),
+    Column("gender", "female, male or other", "female"),
+    Column("city", TEXT, "Львів"),
+    Column("locale", "locale", "uk"),
+    Column("time_zone", "time zone of the IANA database", "Europe/Kyiv"),
+    Column(
+        "registered_at", f"{TIME} of joining; the time of the import if left out", "2024-05-01T12:30:00+03:00"
+    ),
+    Column("attributes.<name>", "anything else that is known of the customer", "latte"),
+)
+RECEIPTS = (
+    Column("receipt", "text: the receipt's number, unique in the program", "R-77-0001", True),
+    Column("customer", "text: the number of a customer who is registered", "K-1001", True),
+    Column("at", f"{TIME} of the purchase", "2026-03-01T10:15:00+02:00", True),
+    Column("store", "text: the code of the shop", "lviv-1"),
+    Column("sku", "text: the code of the goods", "espresso-250", True),
+    Column("quantity", "number, up to 3 decimals; 1 if left out", "1"),
+    Column("total", f"{AMOUNT}: what the line cost after discounts", "249.90", True),
+    Column("pay_points", "bonuses, in whole units: what of the receipt was paid with them", "50"),
+    Column("category", "text: the category of the goods", "coffee"),
+    Column("brand", "text: the brand of the goods", "Kavarnia"),
+    Column("product", "text: the name of the goods", "Espresso, 250 g"),
+)
+PRODUCTS = (
+    Column("sku", "text: the code of the goods", "espresso-250", True),
+    Column("name", TEXT, "Espresso, 250 g"),
+    Column("category", TEXT, "coffee"),
+    Column("brand", TEXT, "Kavarnia"),
+)
+STORES = (
+    Column("code", "text: the code of the shop", "lviv-1", True),
+    Column("name", TEXT, "Kavarnia on Rynok Square"),
+    Column("city", TEXT, "Львів"),
+    Column("latitude", "degrees, -90 to 90", "49.8419"),
+    Column("longitude", "degrees, -180 to 180", "24.0315"),
+)
+CONSENTS = (
+    Column("customer", "text: the number of a customer who is registered", "K-1001", True),
+    Column("channel", "the name of a channel of program.yaml", "sms", True),
+    Column("granted", "yes or no", "yes", True),
+    Column("at", f"{TIME} of the customer's choice", "2025-11-20T09:00:00+02:00", True),
+    Column("source", "text: where the customer said so; import if left out", "registration form"),
+    Column("purpose", "the purpose of messages; marketing if left out", "marketing"),
+)
+KINDS = {
+    "customers": CUSTOMERS,
+    "receipts": RECEIPTS,
+    "products": PRODUCTS,
+    "stores": STORES,
+    "consents": CONSENTS,
+}
+
+
+def table(kind: str) -> str:
+    """The columns of a kind as a table in Markdown, for docs/import.md."""
+    lines = ["| column | required | holds | example |", "|---|---|---|---|"]
+    for it in KINDS[kind]:
+        required = "yes" if it.required else ""
+        lines.append(f"| `{it.name}` | {required} | {it.form} | `{it.example}` |")
+    return "\n".join(lines)
+
+
+def known(columns: Iterable[Column], name: str) -> bool:
+    """Whether a file of these columns may have a column of this name."""
+    names = {column.name for column in columns}
+    if name.startswith(ATTRIBUTE):
+        return f"{ATTRIBUTE}<name>" in names and len(name) > len(ATTRIBUTE)
+    return name in names
+
+
+def fault(columns: Iterable[Column], found: Iterable[str], noun: str = "column") -> str:
+    """What is wrong with the names that stand in a file, and what to write; '' for nothing."""
+    columns, found = list(columns), list(found)
+    unknown = [name for name in found if not known(columns, name)]
+    for column in columns:
+        if column.required and column.name not in found:
+            nearest = by_likeness(column.name, unknown)
+            hint = f"the nearest is '{nearest[0]}': rename it" if nearest else "add it"
+            return f"has no {noun} '{column.name}'; {hint}"
+    if unknown:
+        absent = [column.name for column in columns if column.name not in found]
+        return f"has a {noun} '{unknown[0]}' that is not known; {suggest(unknown[0], absent)}"
+    twice = sorted({name for name in found if found.count(name) > 1})
+    return f"has the {noun} '{twice[0]}' twice" if twice else ""

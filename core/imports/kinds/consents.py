@@ -1,0 +1,68 @@
+"""Consents: one choice of one customer a row; a customer's history may come in any order."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, select
+
+from core.consent import MARKETING, Choice, choose
+from core.explain import suggest
+from core.imports.kinds.base import Context, Effect, Kind, cell, must
+from core.imports.values import moment, text, yes_no
+from core.ledger import CHUNK, Refusal
+from core.receipts import CUSTOMER
+
+
+class Said(NamedTuple):
+    """A choice of a customer who is still known by the shop's number."""
+
+    customer: str
+    choice: Choice
+
+
+class Consents(Kind):
+    """The latest choice by its own time is the one in force."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.time = partial(moment, zone=self.program.zone)
+
+    def fact(self, values: Mapping[str, Any]) -> Said:
+        """A choice; the customer's id follows when it is stored."""
+        channel = must(values, "channel", text)
+        if channel not in self.program.channels:
+            raise ValueError(f"'channel' is none of program.yaml; {suggest(channel, self.program.channels)}")
+        at = must(values, "at", self.time)
+        if at > self.context.recorded_at:
+            raise ValueError("'at' has not come yet")
+        choice = Choice(
+            0,
+            channel,
+            must(values, "granted", yes_no),
+            at,
+            cell(values, "source", text) or "import",
+            cell(values, "purpose", text) or MARKETING,
+        )
+        return Said(must(values, "customer", text), choice)
+
+    def store(self, connection: Connection, facts: Sequence[Said]) -> list[Effect]:
+        """Choices of customers who are not there are refused."""
+        ids = _ids(connection, sorted({said.customer for said in facts}))
+        known = [replace(it.choice, customer_id=ids[it.customer]) for it in facts if it.customer in ids]
+        effects = iter(choose(connection, known, self.context.recorded_at, live=self.context.live))
+        return [next(effects) if said.customer in ids else _unknown(said) for said in facts]
+
+
+def _unknown(said: Said) -> Refusal:
+    return Refusal("unknown_customer", f"no customer {said.customer!r}; import customers first")
+
+
+def _ids(connection: Connection, names: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for start in range(0, len(names), CHUNK):
+        here = CUSTOMER.c.external_id.in_(names[start : start + CHUNK]) & CUSTOMER.c.erased_at.is_(None)
+        rows = connection.execute(select(CUSTOMER.c.external_id, CUSTOMER.c.id).where(here))
+        found |= {row.external_id: row.id for row in rows}
+    return found

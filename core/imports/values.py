@@ -1,0 +1,121 @@
+"""Single values of a file: text from CSV, and whatever JSON and Parquet know (numbers, dates, times).
+
+Each reader takes the value and returns None for an empty one; ValueError says what to write instead.
+"""
+
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from core.money import to_units
+
+MOST = 10**9
+# How far the nearest amount may be from a binary fraction, in its smallest unit.
+TAIL = 1e-4
+ZEROS = "000000"
+YES, NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
+
+
+def text(value: object) -> str | None:
+    """Text without the spaces around it; numbers as they are written, so that 1001 names a customer."""
+    if type(value) is str:
+        return value.strip() or None
+    if value is None:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # tables that miss a value keep whole numbers as 1001.0
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+        raise ValueError("is no text")
+    return str(value)
+
+
+def units(value: object, scale: int) -> int | None:
+    """An amount in whole units to an integer at `scale`."""
+    if type(value) is int and -MOST < value < MOST:
+        return int(value * 10**scale)
+    if type(value) is float and -MOST < value < MOST:
+        return _of_float(value, scale)
+    if type(value) is str:
+        value = value.strip()
+        whole, _, part = value.partition(".")
+        # What nearly every amount looks like, at a fraction of what Decimal takes.
+        if whole.isascii() and whole.isdigit() and len(whole) < 13 and len(part) <= scale:
+            if not part:
+                return int(whole + ZEROS[:scale])
+            if part.isascii() and part.isdigit():
+                return int(whole + part + ZEROS[len(part) : scale])
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
+        raise ValueError("is no number")
+    written = str(value)
+    if "," in written:
+        raise ValueError(f"has a comma; write {written.replace(',', '.', 1)!r} with a point")
+    return to_units(written, scale)
+
+
+def _of_float(value: float, scale: int) -> int:
+    """A binary fraction is taken for the amount it is nearest to: 0.1 + 0.2 is 0.3."""
+    exact: float = value * 10**scale
+    near = round(exact)
+    if abs(exact - near) > TAIL:
+        raise ValueError(f"has more than {scale} decimal places")
+    return near
+
+
+def moment(value: object, zone: ZoneInfo) -> datetime | None:
+    """A time, aware UTC; one without an offset is the clock of the program's zone."""
+    if isinstance(value, str):
+        value = value.strip()
+        if not value:
+            return None
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError("is no time; write for example '2026-03-01T10:15:00+02:00'") from None
+    if value is None:
+        return None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time(0))
+    if not isinstance(value, datetime):
+        raise ValueError("is no time; write for example '2026-03-01T10:15:00+02:00'")
+    return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def day(value: object) -> date | None:
+    """A calendar day."""
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date) or value is None:
+        return value
+    if isinstance(value, str) and not value.strip():
+        return None
+    try:
+        return date.fromisoformat(str(value).strip())
+    except ValueError:
+        raise ValueError("is no date; write for example '1990-03-15'") from None
+
+
+def yes_no(value: object) -> bool | None:
+    """A choice."""
+    if isinstance(value, bool) or value is None:
+        return value
+    word = str(value).strip().lower()
+    if word in YES or word in NO:
+        return word in YES
+    if not word:
+        return None
+    raise ValueError("is neither yes nor no")
+
+
+def degrees(value: object, limit: int) -> float | None:
+    """A coordinate."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    try:
+        number = float(str(value))
+    except ValueError:
+        raise ValueError("is no number") from None
+    if not -limit <= number <= limit:
+        raise ValueError(f"is not between -{limit} and {limit}")
+    return number

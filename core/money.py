@@ -1,0 +1,52 @@
+"""Integers at a declared scale in the database; decimals in whole units for people.
+
+Points have the program's own scale, money has the currency's minor units (ISO 4217).
+"""
+
+from collections.abc import Sequence
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_UP, Decimal, InvalidOperation
+
+ROUNDINGS = {"down": ROUND_DOWN, "up": ROUND_UP, "half_even": ROUND_HALF_EVEN}
+# What a 64-bit column holds, with room for sums over a customer's whole life.
+LIMIT = 10**15
+
+
+def to_units(amount: Decimal | int | str, scale: int) -> int:
+    """Whole units as people write them to an integer at `scale`; ValueError if that would lose digits."""
+    try:
+        value = Decimal(amount).scaleb(scale)
+    except InvalidOperation:
+        raise ValueError(f"{amount!r} is not a number") from None
+    if not value.is_finite() or abs(value) > LIMIT:
+        raise ValueError(f"{amount} is out of range")
+    if value != value.to_integral_value():
+        raise ValueError(f"{amount} has more than {scale} decimal places")
+    return int(value)
+
+
+def from_units(units: int, scale: int) -> Decimal:
+    """An integer at `scale` to whole units, without trailing zeros: 50000 at 2 is Decimal('500')."""
+    value = Decimal(units).scaleb(-scale)
+    whole = value.to_integral_value()
+    return whole if value == whole else value.normalize()
+
+
+def share(units: int, fraction: Decimal, rounding: str = "down") -> int:
+    """A fraction of an integer amount, rounded once."""
+    return int((Decimal(units) * fraction).to_integral_value(ROUNDINGS[rounding]))
+
+
+def lay_out(total: int, weights: Sequence[int]) -> list[int]:
+    """Lay `total` on `weights` in proportion, to the last unit (largest remainder, ties to the first).
+
+    Returns one integer a weight; they add up to `total` whenever some weight is positive.
+    """
+    whole = sum(weights)
+    if whole <= 0:
+        return [0] * len(weights)
+    parts = [total * weight // whole for weight in weights]
+    remainders = [total * weight % whole for weight in weights]
+    order = sorted(range(len(weights)), key=lambda i: (-remainders[i], i))
+    for i in order[: total - sum(parts)]:
+        parts[i] += 1
+    return parts

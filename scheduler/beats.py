@@ -1,0 +1,223 @@
+"""The beats of `serve`, in one process on one event loop.
+
+APScheduler is only the clock: it rings. What is due stands in our tables, so a ring that is lost or comes
+twice changes nothing. Facts and decisions run in threads, one decision at a time; delivery and cards go on
+beside them.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import structlog
+
+from campaigns.versions import Live
+from channels.base import Channel
+from core import expiry, tiers
+from core.clock import Clock
+from core.db import Database
+from core.links import Links
+from core.program import Program
+from scheduler.beat import Beat, Pulse
+from scheduler.cards import Cards, CardsDone
+from scheduler.delivery import Delivery
+from scheduler.looks import Looked, Looks
+
+AnyChannel = Channel[Any, Any, Any]
+LOG = structlog.get_logger("tidings.beats")
+
+# A delivery is ended and begun anew after so long, so that a new version takes hold in a long campaign too.
+STRETCH_SECONDS = 30.0
+GRACE_SECONDS = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds between rings, when nothing else rings sooner."""
+
+    news: float = 0.5
+    look: float = 15.0
+    delivery: float = 1.0
+    wallet: float = 0.5
+
+
+class Beats:
+    """What `serve` does by itself. `wake` may be called from any thread, the rest on the event loop."""
+
+    def __init__(
+        self, database: Database, live: Live, clock: Clock, cards: Cards, *,
+        channels: Callable[[Program], Mapping[str, AnyChannel]], links: Callable[[Program], Links],
+        pace: Pace = Pace(),
+    ) -> None:  # fmt: skip
+        """`channels` makes the channels of a program, not yet open."""
+        self._database, self._live, self._clock, self._cards = database, live, clock, cards
+        self._make_channels, self._links, self._pace = channels, links, pace
+        self._channels: dict[str, AnyChannel] = {}
+        self._configs: dict[str, Any] = {}
+        self._deciding = asyncio.Lock()
+        self._reviewed: date | None = None
+        self._delivery: Delivery | None = None
+        self._stopping = False
+        self._beats: dict[str, Beat] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._scheduler: Any = None
+
+    async def start(self) -> None:
+        """Open the channels and begin to beat.
+
+        UserError if nothing is live, EnvironmentFault if a channel or the card lacks a credential.
+        """
+        running = await asyncio.to_thread(self._live.running)
+        for name, channel in self._make_channels(running.program).items():
+            self._channels[name], self._configs[name] = channel, running.program.channels.get(name)
+            await channel.open()
+        await asyncio.to_thread(self._cards.kit)
+        self._loop = asyncio.get_running_loop()
+        self._beats = {"news": self._beat("news", self._news), "look": self._beat("look", self._look)}
+        self._beats |= {"wallet": self._beat("wallet", self._wallet)}
+        self._beats |= {"delivery": self._beat("delivery", self._deliver)}
+        self._tasks = [asyncio.create_task(beat.run()) for beat in self._beats.values()]
+        self._scheduler = self._clockwork()
+        for beat in self._beats.values():
+            beat.ring()
+
+    def wake(self) -> None:
+        """A fact was recorded: look at it now. From any thread; nothing happens before the start."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._ring, "news", "wallet")
+
+    def pulses(self) -> Sequence[Pulse]:
+        """How every beat is."""
+        return [beat.pulse for beat in self._beats.values()]
+
+    def begin_stop(self) -> None:
+        """Begin nothing new; what is under way goes on."""
+        self._stopping = True
+        if self._delivery is not None:
+            self._delivery.stop()
+        for beat in self._beats.values():
+            beat.stop()
+
+    async def stop(self, grace: float = GRACE_SECONDS) -> bool:
+        """Let the work under way end; false if some of it has not ended within `grace` seconds."""
+        self.begin_stop()
+        if self._scheduler is not None:
+            self._scheduler.shutdown(wait=False)
+        if not self._tasks:
+            return True
+        _, pending = await asyncio.wait(self._tasks, timeout=grace)
+        return not pending
+
+    async def close(self) -> None:
+        """Close channels and connections."""
+        for channel in self._channels.values():
+            await channel.close()
+        await self._cards.close()
+
+    def _beat(self, name: str, work: Callable[[], Any]) -> Beat:
+        return Beat(name, work, self._clock)
+
+    def _clockwork(self) -> Any:
+        from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+        scheduler = AsyncIOScheduler(timezone=UTC)
+        for name, beat in self._beats.items():
+            seconds = getattr(self._pace, name)
+            scheduler.add_job(
+                _ringing(beat), "interval", seconds=seconds, id=name, coalesce=True, misfire_grace_time=None
+            )
+        scheduler.start()
+        return scheduler
+
+    def _ring(self, *names: str) -> None:
+        for name in names:
+            self._beats[name].ring()
+
+    # --- the beats
+
+    async def _news(self) -> None:
+        """What has just happened: scenarios on events, within a second."""
+        async with self._deciding:
+            looks = await asyncio.to_thread(
+                lambda: Looks(self._database, self._live).run(self._clock.now(), news_only=True)
+            )
+        self._after(looks)
+
+    async def _look(self) -> None:
+        """What has become true with time: expiry, tiers (nightly), schedules, waits that are over."""
+        async with self._deciding:
+            looks = await asyncio.to_thread(self._decide, self._clock.now())
+        self._ring("wallet")
+        self._after(looks)
+
+    def _decide(self, at: datetime) -> list[Looked]:
+        program = self._live.running().program
+        expired = expiry.expire(self._database, at)
+        if self._reviewed != (today := program.day_of(at)):
+            with self._database.write() as connection:
+                moved = tiers.review(connection, program, at)
+            self._reviewed = today
+            LOG.info("night", expired_lots=expired, moved_down=moved)
+        return Looks(self._database, self._live).run(at)
+
+    def _after(self, looks: Sequence[Looked]) -> None:
+        for looked in looks:
+            if looked.guarded is not None:
+                LOG.warning("look held", scenario=looked.scenario, candidates=looked.guarded.count,
+                            limit=looked.guarded.limit)  # fmt: skip
+            elif looked.candidates:
+                LOG.info("look", scenario=looked.scenario, version=looked.version, **looked.verdicts)
+        if any(looked.channels for looked in looks):
+            self._ring("delivery")
+
+    async def _deliver(self) -> None:
+        program = (await asyncio.to_thread(self._live.running)).program
+        await self._renew(program)
+        delivery = Delivery(self._database, self._live, self._channels, self._links(program), self._clock)
+        if self._stopping:
+            return
+        self._delivery = delivery
+        ending = asyncio.get_running_loop().call_later(STRETCH_SECONDS, delivery.stop)
+        try:
+            delivered = await delivery.run()
+        finally:
+            ending.cancel()
+            self._delivery = None
+        for channel, counts in delivered.by_channel.items():
+            LOG.info("delivered", channel=channel, **counts)
+            self._ring("delivery")
+        for channel, reason in delivered.broken.items():
+            LOG.warning("channel left alone for a while", channel=channel, reason=reason)
+
+    async def _wallet(self) -> None:
+        done = await self._cards.beat()
+        if done:
+            LOG.info("cards", changed=len(done.changed), pushes=dict(done.pushes), google=dict(done.google))
+        if _misconfigured(done):
+            LOG.warning("wallet refused", pushes=dict(done.pushes), google=dict(done.google))
+
+    async def _renew(self, program: Program) -> None:
+        """Open anew the channels of which the live version says something else than the one before.
+
+        Only between two deliveries: nothing is under way on them.
+        """
+        changed = [name for name in self._channels if program.channels.get(name) != self._configs[name]]
+        made = self._make_channels(program) if changed else {}
+        for name in changed:
+            await made[name].open()
+            await self._channels[name].close()
+            self._channels[name], self._configs[name] = made[name], program.channels.get(name)
+
+
+def _ringing(beat: Beat) -> Callable[[], Any]:
+    async def ring() -> None:  # a coroutine: APScheduler runs plain functions in a thread
+        beat.ring()
+
+    return ring
+
+
+def _misconfigured(done: CardsDone) -> bool:
+    return any(word.startswith("configuration") for word in (*done.pushes, *done.google))

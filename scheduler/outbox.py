@@ -1,0 +1,155 @@
+"""Writing back what became of messages: the rows themselves, the reasons, and the wait for the next step.
+
+A chunk is written in a handful of statements, however many messages it has.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, exists, select, update
+
+from campaigns.tables import WAITING, Attempt, Decision, Enrolment, Message
+from channels import Accepted, Outcome, Unknown
+from core.bulk import insert_rows
+from core.db import upsert
+from scheduler.reach import MessageRow
+
+ATTEMPT = Attempt.__table__  # type: ignore[attr-defined]
+DECISION = Decision.__table__  # type: ignore[attr-defined]
+ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
+MESSAGE = Message.__table__  # type: ignore[attr-defined]
+
+# A message stays in these; nothing moves it on but a provider's report.
+ENDS = ("sent", "unknown", "failed", "recalled", "expired")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What becomes of one message: its state, why, and what else changes in its row.
+
+    `verdict` and `detail` are what its customer's history says; None leaves that as it is.
+    """
+
+    row: MessageRow
+    state: str
+    reason: str | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    verdict: str | None = None
+    detail: str | None = None
+
+
+def ended(
+    row: MessageRow, state: str, reason: str, detail: str | None = None, verdict: str | None = None
+) -> Turn:
+    """The message goes no further: *unknown*, *failed*, *recalled* or *expired*.
+
+    If a provider had taken it over before, on an earlier channel, and only nobody confirmed it, then it stays
+    *sent*, and its allowance used: what failed or was recalled is the second way of saying the same.
+    """
+    if row.accepted_at is not None and state != "unknown":
+        return Turn(
+            row, "sent", f"fallback {state}: {reason}", verdict="sent", detail=f"fallback {state}: {reason}"
+        )
+    return Turn(row, state, reason, verdict=verdict or state, detail=detail)
+
+
+def moved(row: MessageRow, channel: str, reason: str, at: datetime) -> Turn:
+    """On to the next channel of its cascade, at once."""
+    why = f"after {row.channel}: {reason}"
+    return Turn(row, "planned", why, {"channel": channel, "due_at": at, "tries": 0, "fallback_at": None})
+
+
+def write(connection: Connection, turns: Sequence[Turn], at: datetime) -> None:
+    """Write all of it; the caller holds the rows."""
+    shapes: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    for turn in turns:
+        values = {
+            "state": turn.state,
+            "reason": turn.reason,
+            "changed_at": at,
+            "fence": None,
+            "lease_until": None,
+        }
+        values |= turn.values
+        shapes[tuple(values)].append(
+            {f"new_{name}": value for name, value in values.items()} | {"own": turn.row.id}
+        )
+    for names, rows in shapes.items():
+        new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+        connection.execute(update(MESSAGE).where(MESSAGE.c.id == bindparam("own")).values(**new), rows)
+    _remember(connection, turns, at)
+    _anchor(connection, turns, at)
+
+
+def _remember(connection: Connection, turns: Sequence[Turn], at: datetime) -> None:
+    """Keep the reason with the customer (promise 7)."""
+    rows = [
+        {"customer_id": it.row.customer_id, "scenario": it.row.scenario, "occasion": it.row.occasion,
+         "step": it.row.step, "verdict": it.verdict, "detail": it.detail, "at": at}
+        for it in turns if it.verdict is not None
+    ]  # fmt: skip
+    if rows:
+        keys = ["customer_id", "scenario", "occasion", "step"]
+        connection.execute(upsert(connection, DECISION, keys, ["verdict", "detail", "at"]), rows)
+
+
+def _anchor(connection: Connection, turns: Sequence[Turn], at: datetime) -> None:
+    """A step that is over lets the wait for the next one begin; one that is tried again holds it up."""
+    over = [it.row.id for it in turns if it.state in ENDS and it.row.state != it.state]
+    open_again = [it.row.id for it in turns if it.state in WAITING and it.row.state == "sent"]
+    for ids, anchor in ((over, at), (open_again, None)):
+        if ids:
+            # Only while the enrolment stands at this message: a late end starts no later wait anew.
+            last = exists().where(
+                MESSAGE.c.id.in_(ids),
+                MESSAGE.c.enrolment_id == ENROLMENT.c.id,
+                MESSAGE.c.step_index + 1 == ENROLMENT.c.step,
+            )
+            mine = ENROLMENT.c.id.in_(select(MESSAGE.c.enrolment_id).where(MESSAGE.c.id.in_(ids)))
+            connection.execute(update(ENROLMENT).where(mine, last).values(anchor_at=anchor))
+
+
+def keep_attempts(
+    connection: Connection, tried: Sequence[tuple[MessageRow, int, Outcome]], at: datetime
+) -> None:
+    """One row for each try that was begun, for good: the message, the number of the try, its outcome."""
+    columns = (
+        "message_id",
+        "customer_id",
+        "channel",
+        "number",
+        "outcome",
+        "reason",
+        "detail",
+        "provider_id",
+        "at",
+    )
+    rows = [
+        (row.id, row.customer_id, row.channel, number, name_of(outcome), getattr(outcome, "reason", None),
+         getattr(outcome, "detail", None) or None, getattr(outcome, "provider_id", None), at)
+        for row, number, outcome in tried
+    ]  # fmt: skip
+    insert_rows(connection, ATTEMPT, columns, rows)
+
+
+def name_of(outcome: Outcome) -> str:
+    """`accepted`, `unknown`, or the kind of the failure."""
+    if isinstance(outcome, Accepted):
+        return "accepted"
+    return "unknown" if isinstance(outcome, Unknown) else outcome.kind
+
+
+def doubtful(connection: Connection, rows: Sequence[MessageRow]) -> set[int]:
+    """Which of these messages may have left in an earlier try on the channel where they stand."""
+    ids = [row.id for row in rows]
+    if not ids:
+        return set()
+    perhaps = (
+        select(MESSAGE.c.id)
+        .join(ATTEMPT, (ATTEMPT.c.message_id == MESSAGE.c.id) & (ATTEMPT.c.channel == MESSAGE.c.channel))
+        .where(MESSAGE.c.id.in_(ids), ATTEMPT.c.outcome == "unknown")
+    )
+    return set(connection.scalars(perhaps))

@@ -1,0 +1,350 @@
+"""What follows from each outcome: sent, tried again, another channel, suppressed, unknown.
+
+What counts as a try: one that reached the provider, or could have. A message that waits because the whole
+channel is broken, or that was never begun, keeps its tries.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Select, literal, select, update
+
+from campaigns.running import Running
+from campaigns.scenario import Scenario
+from campaigns.tables import WAITING, Feedback, Message
+from channels import Accepted, AddressFault, Failed, Outcome, Unknown, discover
+from channels.base import Channel
+from core.addresses import ADDRESS, suppress
+from core.consent import Choice, choose
+from core.db import UtcDateTime, bucket_of, insert_many
+from core.units import Duration
+from scheduler.claim import MOST_TRIES, Claimed
+from scheduler.outbox import Turn, doubtful, ended, keep_attempts, moved, write
+from scheduler.reach import MessageRow, Reach, after
+from scheduler.throttle import OF_ONE_MESSAGE, judge
+
+FEEDBACK = Feedback.__table__  # type: ignore[attr-defined]
+MESSAGE = Message.__table__  # type: ignore[attr-defined]
+LOG = structlog.get_logger("tidings.delivery")
+
+FIRST_RETRY = timedelta(seconds=30)
+LONGEST_RETRY = timedelta(hours=1)
+# Asked to come back at once, we still do not turn in a circle.
+SHORTEST_RETRY = timedelta(seconds=1)
+# How long a message waits for a provider that is down (RFC 5321, 4.5.4.1, has mail wait four to five days).
+PATIENCE = timedelta(days=3)
+# It was set aside before anything was done for it.
+NOT_BEGUN = ("not_begun", "interrupted")
+NOT_CONFIRMED = "not_confirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """One message with its outcome, its cost and the locale that it went out in."""
+
+    claimed: Claimed
+    outcome: Outcome
+    cost: Decimal | None = None
+    locale: str | None = None
+
+
+@dataclass(slots=True)
+class Settlement:
+    """What became of a chunk: outcome name → how many. `lost` outcomes came after the lease was over."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    cost: dict[str, Decimal] = field(default_factory=dict)
+    breaker: str | None = None
+    lost: int = 0
+
+    def count(self, name: str) -> None:
+        """One more."""
+        self.counts[name] = self.counts.get(name, 0) + 1
+
+
+def settle(
+    connection: Connection, running: Running, channel: Channel[Any, Any, Any], fence: str,
+    settled: Sequence[Settled], at: datetime,
+) -> Settlement:  # fmt: skip
+    """Record outcomes in one transaction, only where the fence still holds: a later owner's word stands."""
+    return _Settling(connection, running, channel, fence, at).run(settled)
+
+
+class _Settling:
+    def __init__(
+        self,
+        connection: Connection,
+        running: Running,
+        channel: Channel[Any, Any, Any],
+        fence: str,
+        at: datetime,
+    ) -> None:
+        self.connection, self.running, self.channel, self.fence, self.at = (
+            connection,
+            running,
+            channel,
+            fence,
+            at,
+        )
+        self.settlement = Settlement()
+        # Of these an earlier try may have left.
+        self.perhaps: set[int] = set()
+
+    def run(self, settled: Sequence[Settled]) -> Settlement:
+        mine = self._mine([it.claimed.row.id for it in settled])
+        owned = [it for it in settled if it.claimed.row.id in mine]
+        self.settlement.lost = len(settled) - len(owned)
+        self.perhaps = doubtful(self.connection, [it.claimed.row for it in owned if it.claimed.row.tries])
+        tried = [it for it in owned if not _not_begun(it.outcome)]
+        keep_attempts(
+            self.connection, [(it.claimed.row, it.claimed.row.tries + 1, it.outcome) for it in tried], self.at
+        )
+        self.settlement.breaker = judge(
+            self.connection, self.channel.name, [it.outcome for it in tried], self.at
+        )
+        for it in owned:
+            self._close_address(it)
+        turns = self._cascades([self._turn(it) for it in owned])
+        write(self.connection, turns, self.at)
+        for turn in turns:
+            self._count(turn)
+        return self.settlement
+
+    def _mine(self, ids: Sequence[int]) -> set[int]:
+        own = select(MESSAGE.c.id).where(
+            MESSAGE.c.id.in_(ids), MESSAGE.c.state == "sending", MESSAGE.c.fence == self.fence
+        )
+        return set(self.connection.scalars(own.with_for_update()))
+
+    def _turn(self, it: Settled) -> Turn:
+        match it.outcome:
+            case Accepted(provider_id):
+                return self._accepted(it, provider_id)
+            case Unknown(reason) if self.channel.policy == "at_most_once":
+                return ended(it.claimed.row, "unknown", reason, reason)
+            case Failed("permanent", reason):
+                return _failed(it.claimed.row, reason)
+            case outcome:
+                return self._again(it, outcome)
+
+    def _accepted(self, it: Settled, provider_id: str) -> Turn:
+        row = it.claimed.row
+        cost = row.cost if it.cost is None else it.cost + (row.cost or 0)
+        if it.cost is not None:
+            self.settlement.cost[row.scenario] = self.settlement.cost.get(row.scenario, Decimal(0)) + it.cost
+        wait = self._confirmed_within(it.claimed)
+        values = {
+            "provider_id": provider_id, "accepted_at": self.at, "cost": cost, "locale": it.locale,
+            "fallback_at": wait.after(self.at, self.running.program.zone) if wait else None,
+        }  # fmt: skip
+        return Turn(row, "sent", None, values, verdict="sent")
+
+    def _confirmed_within(self, claimed: Claimed) -> Duration | None:
+        """How long to wait for word that it arrived, where somebody tells and a channel is left."""
+        confirms = self.channel.confirmed_by == "delivered" and self.channel.settings.transport != "folder"
+        return fallback_after(claimed.scenario, claimed.row) if confirms and after(claimed.row) else None
+
+    def _again(self, it: Settled, outcome: Failed | Unknown) -> Turn:
+        row, free = it.claimed.row, self._is_free(outcome)
+        tries = row.tries if free else row.tries + 1
+        # What may have left is never said to have failed, and nobody is told twice.
+        uncertain = isinstance(outcome, Unknown) or row.id in self.perhaps
+        if tries >= MOST_TRIES or (free and self._waited_too_long(row, outcome)):
+            return (
+                ended(row, "unknown", outcome.reason, outcome.reason)
+                if uncertain
+                else _failed(row, outcome.reason)
+            )
+        due = self.at + _pause(row, outcome)
+        if row.expires_at is not None and due >= row.expires_at:
+            return ended(row, "unknown" if uncertain else "expired", outcome.reason, outcome.reason)
+        return Turn(row, "planned", outcome.reason, {"due_at": due, "tries": tries})
+
+    def _is_free(self, outcome: Failed | Unknown) -> bool:
+        """Whether the message is not to blame: it waits, and this was no try of its own."""
+        if isinstance(outcome, Unknown):
+            return False
+        return outcome.kind == "configuration" or _not_begun(outcome) or self.settlement.breaker is not None
+
+    def _waited_too_long(self, row: MessageRow, outcome: Failed | Unknown) -> bool:
+        # What is ours to mend for all messages waits as long as the message is valid.
+        ours = (
+            isinstance(outcome, Failed)
+            and outcome.kind == "configuration"
+            and outcome.reason not in OF_ONE_MESSAGE
+        )
+        return not ours and not _not_begun(outcome) and row.planned_at + PATIENCE <= self.at
+
+    def _cascades(self, turns: Sequence[Turn]) -> list[Turn]:
+        """What failed goes on to its next channel, at once."""
+        reach = Reach(
+            self.connection, self.running, self.at, [turn.row for turn in turns if turn.state == "failed"]
+        )
+        return [
+            onward_or_over(turn.row, turn.reason or "", reach, self.at) if turn.state == "failed" else turn
+            for turn in turns
+        ]
+
+    def _count(self, turn: Turn) -> None:
+        if turn.state == "unknown":
+            LOG.warning("unknown", message=turn.row.id, channel=self.channel.name, reason=turn.reason)
+        waits = "fallback" if "channel" in turn.values else "retry"
+        self.settlement.count(waits if turn.state == "planned" else turn.state)
+
+    def _close_address(self, it: Settled) -> None:
+        if isinstance(it.outcome, Failed) and it.outcome.address is not None:
+            fault, reason = it.outcome.address, it.outcome.reason
+            close_address(self.connection, it.claimed.row, it.claimed.address, fault, reason, self.at)
+
+
+def _failed(row: MessageRow, reason: str) -> Turn:
+    return Turn(row, "failed", reason)
+
+
+def onward_or_over(row: MessageRow, reason: str, reach: Reach, at: datetime) -> Turn:
+    """A failure on one channel: on to the next one that is open, at once, or failed for good."""
+    onward = reach.onward(row)
+    return (
+        moved(row, onward, reason, at) if onward else ended(row, "failed", reason, f"{row.channel}: {reason}")
+    )
+
+
+def fallback_after(scenario: Scenario | None, row: MessageRow) -> Duration | None:
+    """How long the message's step waits for a confirmation; None if it does not, or is gone."""
+    steps = scenario.steps if scenario else ()
+    return next((step.fallback_after for step in steps if step.id == row.step), None)
+
+
+def close_address(
+    connection: Connection, row: MessageRow, address: str, fault: AddressFault, reason: str, at: datetime
+) -> None:
+    """What a provider said of an address: it concerns this address on this channel alone.
+
+    Who opted out at the provider has also withdrawn consent for the channel.
+    """
+    kind = discover()[row.channel].address_kind
+    own = (ADDRESS.c.customer_id == row.customer_id) & (ADDRESS.c.kind == kind) & (ADDRESS.c.value == address)
+    digest = connection.scalar(select(ADDRESS.c.digest).where(own))
+    if digest is not None:
+        suppress(connection, row.channel, digest, reason, at)
+    if fault == "opted_out":
+        choose(connection, [Choice(row.customer_id, row.channel, False, at, "provider")], at, live=True)
+
+
+def _not_begun(outcome: Outcome) -> bool:
+    return isinstance(outcome, Failed) and outcome.reason in NOT_BEGUN
+
+
+def _pause(row: MessageRow, outcome: Failed | Unknown) -> timedelta:
+    if _not_begun(outcome):
+        return timedelta(0)
+    if isinstance(outcome, Failed) and outcome.retry_after is not None:
+        return max(SHORTEST_RETRY, timedelta(seconds=outcome.retry_after))
+    if isinstance(outcome, Failed) and outcome.kind == "configuration":
+        return LONGEST_RETRY if outcome.reason in OF_ONE_MESSAGE else timedelta(minutes=1)
+    pause: timedelta = min(FIRST_RETRY * 2 ** min(row.tries, MOST_TRIES), LONGEST_RETRY)
+    # Spread over half as much again, by the message, so that a provider's recovery is not a stampede.
+    return pause * (1 + bucket_of(f"{row.id}:{row.tries}") / 2**33)
+
+
+def fall_back(connection: Connection, running: Running, at: datetime) -> int:
+    """Messages that nobody confirmed in time, or that did not arrive, go out on their next channel.
+
+    Returns how many. One that is no longer worth it (too late, its scenario removed, nothing left) stays as
+    it is: *sent*, or *failed* if the provider said that it did not arrive.
+    """
+    late = select(MESSAGE).where(MESSAGE.c.fallback_at <= literal(at, UtcDateTime), MESSAGE.c.state == "sent")
+    rows = connection.execute(late.order_by(MESSAGE.c.id).with_for_update(skip_locked=True)).all()
+    reach = Reach(connection, running, at, rows)
+    turns = [_fallen(row, running, reach, at) for row in rows]
+    write(connection, turns, at)
+    return sum(turn.state == "planned" for turn in turns)
+
+
+def _fallen(row: MessageRow, running: Running, reach: Reach, at: datetime) -> Turn:
+    worth_it = row.scenario in running.scenarios and (row.expires_at is None or at < row.expires_at)
+    onward = reach.onward(row) if worth_it else None
+    # A message of which the provider said that it did not arrive has given its acceptance back (`confirm`).
+    undelivered = row.accepted_at is None
+    if onward:
+        return moved(row, onward, row.reason if undelivered else NOT_CONFIRMED, at)
+    if undelivered:
+        over = ended(row, "failed", row.reason, f"{row.channel}: {row.reason}")
+        return Turn(row, over.state, over.reason, {"fallback_at": None}, over.verdict, over.detail)
+    return Turn(row, "sent", None, {"fallback_at": None})
+
+
+DELIVERED = ("delivered", "read")
+UNDELIVERED = ("undelivered", "failed")
+
+
+def confirm(
+    connection: Connection, provider_id: str, kind: str, detail: str | None, at: datetime,
+    *, address: AddressFault | None = None,
+) -> bool:  # fmt: skip
+    """What a provider reported of a message: `delivered`, `read`, `undelivered`, `failed`; others are kept.
+
+    `address` is what an undelivered message tells of the address. Reports may come twice and out of order:
+    the first final one stands. False if the message is not ours, or not yet: a report may overtake the chunk
+    in which its message left, so ask again for some seconds.
+    """
+    row = connection.execute(
+        select(MESSAGE).where(MESSAGE.c.provider_id == provider_id).with_for_update()
+    ).first()
+    if row is None:
+        return False
+    if _is_news(connection, row, kind, detail):
+        report = {
+            "message_id": row.id,
+            "customer_id": row.customer_id,
+            "kind": kind,
+            "detail": detail,
+            "at": at,
+        }
+        insert_many(connection, FEEDBACK, [report])
+    values = _reported(row, kind, detail, at)
+    if not values:
+        return True
+    if kind in UNDELIVERED and address is not None:
+        used = connection.scalar(_address_used(row))
+        if used is not None:
+            close_address(connection, row, used, address, detail or kind, at)
+    connection.execute(update(MESSAGE).where(MESSAGE.c.id == row.id).values(changed_at=at, **values))
+    return True
+
+
+def _address_used(row: MessageRow) -> Select[Any]:
+    """The newest address of the channel's kind that was there when the message left."""
+    kind = discover()[row.channel].address_kind
+    own = select(ADDRESS.c.value).where(ADDRESS.c.customer_id == row.customer_id, ADDRESS.c.kind == kind)
+    there = own.where(ADDRESS.c.since <= literal(row.accepted_at, UtcDateTime), ADDRESS.c.active)
+    return there.order_by(ADDRESS.c.since.desc(), ADDRESS.c.id.desc()).limit(1)
+
+
+def _is_news(connection: Connection, row: MessageRow, kind: str, detail: str | None) -> bool:
+    same = (
+        (FEEDBACK.c.message_id == row.id)
+        & (FEEDBACK.c.kind == kind)
+        & FEEDBACK.c.detail.is_not_distinct_from(detail)
+    )
+    return connection.scalar(select(FEEDBACK.c.id).where(same).limit(1)) is None
+
+
+def _reported(row: MessageRow, kind: str, detail: str | None, at: datetime) -> Mapping[str, Any]:
+    """What a report changes in the row of its message; nothing if it is late, or not final."""
+    if row.accepted_at is None:
+        return {}
+    waits = row.state in WAITING
+    if kind in DELIVERED and (waits or row.state == "sent"):
+        # Confirmed after all, with the fallback planned but not yet claimed: nobody is told twice.
+        return {"state": "delivered", "reason": None, "fallback_at": None}
+    if kind in UNDELIVERED and waits:
+        return {"accepted_at": None}
+    if kind in UNDELIVERED and row.state == "sent":
+        # The next delivery moves it to its next channel, or to *failed* (`fall_back`).
+        return {"reason": detail or kind, "fallback_at": at, "accepted_at": None}
+    return {}

@@ -1,0 +1,119 @@
+"""Whom a channel reaches at this moment, and which channel of a cascade comes next.
+
+Consent, suppression and address are looked at again just before sending (promise 8), and once more when one
+channel has failed: the next one must be open to the customer as it would be to a message planned now.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, exists, func, literal, select
+
+from campaigns.running import Running
+from campaigns.tables import RESERVED, Message
+from core.addresses import ADDRESS, SUPPRESSION
+from core.consent import CONSENT, MARKETING
+from core.db import UtcDateTime
+
+MESSAGE = Message.__table__  # type: ignore[attr-defined]
+
+MessageRow = Row[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Some customers as one channel sees them: who agreed, who has an address, the newest usable one."""
+
+    agreed: frozenset[int]
+    known: frozenset[int]
+    addresses: Mapping[int, str]
+
+    def gate(self, row: MessageRow) -> str | None:
+        """What keeps this message off the channel; None if nothing does."""
+        if row.purpose == MARKETING and row.customer_id not in self.agreed:
+            return "no_consent"
+        if row.customer_id in self.addresses:
+            return None
+        return "suppressed" if row.customer_id in self.known else "unreachable"
+
+
+@dataclass(slots=True)
+class Reach:
+    """Looks at channels for the customers of some messages, each channel once."""
+
+    connection: Connection
+    running: Running
+    at: datetime
+    rows: Sequence[MessageRow]
+    _standings: dict[str, Standing] = field(default_factory=dict)
+    _full: dict[str, frozenset[int]] = field(default_factory=dict)
+
+    def of(self, channel: str) -> Standing:
+        """How the customers stand with a channel."""
+        if channel not in self._standings:
+            self._standings[channel] = self._look(channel)
+        return self._standings[channel]
+
+    def onward(self, row: MessageRow) -> str | None:
+        """The next channel of the cascade that has a text and is open to the customer; each comes once."""
+        return next((channel for channel in after(row) if self._is_open(channel, row)), None)
+
+    def _is_open(self, channel: str, row: MessageRow) -> bool:
+        if channel not in self.running.kinds or not self.running.library.has(row.message, channel, None):
+            return False
+        if row.purpose == MARKETING and row.customer_id in self._used_up(channel):
+            return False
+        return self.of(channel).gate(row) is None
+
+    @property
+    def _customers(self) -> list[int]:
+        return sorted({row.customer_id for row in self.rows})
+
+    def _look(self, channel: str) -> Standing:
+        kind = self.running.kinds[channel]
+        blocked = exists().where(SUPPRESSION.c.channel == channel, SUPPRESSION.c.digest == ADDRESS.c.digest)
+        own = (
+            select(ADDRESS.c.customer_id, ADDRESS.c.value, blocked.label("blocked"))
+            .where(ADDRESS.c.customer_id.in_(self._customers), ADDRESS.c.kind == kind, ADDRESS.c.active)
+            .order_by(ADDRESS.c.since, ADDRESS.c.id)
+        )
+        found = self.connection.execute(own).all()
+        # The newest comes last and stays.
+        usable = {row.customer_id: row.value for row in found if not row.blocked}
+        return Standing(self._agreed(channel), frozenset(row.customer_id for row in found), usable)
+
+    def _agreed(self, channel: str) -> frozenset[int]:
+        if all(row.purpose != MARKETING for row in self.rows):
+            return frozenset()
+        granted = select(CONSENT.c.customer_id).where(
+            CONSENT.c.customer_id.in_(self._customers), CONSENT.c.channel == channel,
+            CONSENT.c.purpose == MARKETING, CONSENT.c.granted,
+        )  # fmt: skip
+        return frozenset(self.connection.scalars(granted))
+
+    def _used_up(self, channel: str) -> frozenset[int]:
+        """Whose allowance on this channel has no room for one more."""
+        if channel not in self._full:
+            self._full[channel] = self._count(channel)
+        return self._full[channel]
+
+    def _count(self, channel: str) -> frozenset[int]:
+        allowance = self.running.program.allowances.marketing.get(channel)
+        if allowance is None:
+            return frozenset()
+        since = allowance.window.ago(self.at, self.running.program.zone)
+        counted = select(MESSAGE.c.customer_id).where(
+            MESSAGE.c.customer_id.in_(self._customers), MESSAGE.c.purpose == MARKETING,
+            MESSAGE.c.channel == channel, MESSAGE.c.state.in_(RESERVED),
+            MESSAGE.c.planned_at > literal(since, UtcDateTime),
+        )  # fmt: skip
+        full = counted.group_by(MESSAGE.c.customer_id).having(func.count() >= allowance.count)
+        return frozenset(self.connection.scalars(full))
+
+
+def after(row: MessageRow) -> Sequence[str]:
+    """The channels of the message's cascade behind the one it stands on."""
+    channels: list[str] = row.channels
+    return channels[channels.index(row.channel) + 1 :] if row.channel in channels else ()

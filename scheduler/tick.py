@@ -1,0 +1,53 @@
+"""One tick: what is over, who is due, what leaves, which cards change. Everything `serve` does, once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from campaigns.versions import Live
+from channels.base import Channel
+from core import expiry, tiers
+from core.clock import Clock
+from core.db import Database
+from core.links import Links
+from scheduler.delivery import Delivered, Delivery
+from scheduler.looks import Looked, Looks
+
+
+@dataclass(slots=True)
+class Ticked:
+    """What one tick did."""
+
+    at: datetime
+    expired_lots: int = 0
+    moved_down: int = 0
+    looks: list[Looked] = field(default_factory=list)
+    delivered: Delivered = field(default_factory=Delivered)
+
+
+def decide(database: Database, live: Live, clock: Clock, *, holdout_on: bool = True) -> Ticked:
+    """The part before anything leaves: expiry, tiers, looks."""
+    at = clock.now()
+    ticked = Ticked(at)
+    program = live.running().program
+    ticked.expired_lots = expiry.expire(database, at)
+    with database.write() as connection:
+        ticked.moved_down = tiers.review(connection, program, at)
+    ticked.looks = Looks(database, live, holdout_on=holdout_on).run(at)
+    return ticked
+
+
+async def tick(
+    database: Database,
+    live: Live,
+    channels: Mapping[str, Channel[Any, Any, Any]],
+    links: Links,
+    clock: Clock,
+    *,
+    holdout_on: bool = True,
+) -> Ticked:
+    """One look at everything and one delivery."""
+    ticked = decide(database, live, clock, holdout_on=holdout_on)
+    ticked.delivered = await Delivery(database, live, channels, links, clock).run()
+    return ticked

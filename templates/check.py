@@ -1,0 +1,312 @@
+"""What is wrong with the messages, found before anything is sent; each finding stands where it is mended."""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from difflib import get_close_matches
+
+from jinja2 import TemplateSyntaxError, nodes
+
+from core.errors import Problem, Problems
+from templates import sources
+from templates.environment import MessageEnvironment
+from templates.filters import plural_forms
+from templates.library import Library, syntax_problem
+from templates.located import Located
+from templates.sms import segments
+
+Names = Mapping[str, Collection[str] | None]
+
+# What Jinja itself gives inside loops and macros, and what an email's body knows of its own headers.
+_GIVEN = frozenset({"loop", "caller", "varargs", "kwargs", "self", "super"})
+_OWN_HEADERS = frozenset({"subject", "preheader"})
+
+
+def check(
+    library: Library, message_name: str, names: Names, trigger_name: str, *, purpose: str = "marketing"
+) -> list[Problem]:
+    """Every problem of one message in every channel and locale.
+
+    `names` are the roots a template may use with the attributes each has (a plain value has none, None is
+    any), dotted for deeper ones; given in an order (not as a set) they are listed in it. A marketing email
+    must offer `links.unsubscribe`.
+    """
+    if message_name not in library.messages():
+        return [_no_message(library, message_name)]
+    problems: list[Problem] = []
+    for slot in (each for key, each in sorted(library.slots.items()) if key[0] == message_name):
+        problems += _slot_problems(library, slot, names, trigger_name, purpose)
+    return sorted(set(problems))
+
+
+def missing_locales(library: Library, message_name: str) -> list[Problem]:
+    """Warnings: a channel that has its text in some of the program's locales, but not in all."""
+    found = []
+    for channel in library.channels(message_name):
+        there = library.locales(message_name, channel)
+        file = sources.CHANNEL_FILES[channel][0]
+        for locale in (each for each in library.program_locales if each not in there):
+            path = f"{sources.ROOT}{message_name}/{locale}/{file}"
+            instead = there[0] if there else "nothing"
+            what = f"there is no {channel} text in '{locale}'"
+            found.append(Problem(path, 0, 0, "", what, f"'{instead}' will be sent instead", "warning"))
+    return found
+
+
+def layout(library: Library) -> list[Problem]:
+    """Files under messages/ that nothing will read: misspelt names, locales the program does not have."""
+    return [problem for path in sorted(library.files) if (problem := _misplaced(library, path))]
+
+
+def point_names(names: Mapping[str, Collection[str]], locales: Iterable[str], file: str) -> list[Problem]:
+    """Locales whose plural forms of the points' name are missing or not as many as the locale has."""
+    problems = []
+    for locale in locales:
+        try:
+            forms = plural_forms(locale)
+        except ValueError as unknown:
+            problems.append(Problem(file, 0, 0, "locales", str(unknown), "write a CLDR locale such as uk"))
+            continue
+        given = list(names.get(locale) or names.get(locale.split("-")[0]) or ())
+        if len(given) != len(forms):
+            what = f"{len(given)} of {len(forms)} plural forms: {', '.join(given) or 'none'}"
+            fix = f"write {', '.join(forms)} in this order"
+            problems.append(Problem(file, 0, 0, f"points.name.{locale}", what, fix))
+    return problems
+
+
+def too_long(
+    library: Library, message_name: str, contexts: Iterable[Mapping[str, object]], at_most: int
+) -> list[Problem]:
+    """SMS that need more segments than allowed for one of the sample contexts, in any locale."""
+    found: dict[str, Problem] = {}
+    for context in contexts:
+        for locale in library.locales(message_name, "sms"):
+            text = library.render(message_name, "sms", locale, context).parts["text"]
+            cost = segments(text)
+            if cost.count > at_most:
+                file = library.slots[message_name, "sms", locale].main
+                what = f"needs {cost.count} segments ({cost.units} units in {cost.encoding})"
+                found[file] = Problem(file, 1, 1, "", what, f"at most {at_most} are allowed: shorten it")
+    return list(found.values())
+
+
+def _slot_problems(
+    library: Library, slot: sources.Slot, names: Names, trigger_name: str, purpose: str
+) -> Iterator[Problem]:
+    try:
+        parts = library.parts(slot)
+    except Problems as wrong:
+        yield from wrong.problems
+        return
+    written = [part for part in parts if not (part.rewritten and part.name == "text")]
+    used: set[str] = set()
+    for part in written:
+        environment = library.environment(slot.locale, part.kind)
+        extra = _OWN_HEADERS if slot.channel == "email" and part.name in ("html", "text") else frozenset()
+        pages = list(_with_includes(library, slot.locale, part.located, environment))
+        extra = extra.union(*(_made_in(page, environment) for page in pages))
+        for located in pages:
+            page = _Page(located, environment, names, trigger_name, extra)
+            yield from page.problems()
+            used |= page.used
+    if slot.channel == "email" and purpose == "marketing" and "links.unsubscribe" not in used:
+        fix = "add a link to {{ links.unsubscribe }}"
+        yield Problem(slot.main, 1, 1, "", "a marketing email without a way to unsubscribe", fix)
+
+
+def _with_includes(
+    library: Library, locale: str, located: Located, environment: MessageEnvironment
+) -> Iterator[Located]:
+    """The text and every part it brings in with `{% include %}`, each once."""
+    queue, seen = [located], set[str]()
+    while queue:
+        text = queue.pop(0)
+        yield text
+        for path in _included(text, environment):
+            source = library.find_part(path, locale)
+            if source and source.file not in seen:
+                seen.add(source.file)
+                queue.append(Located.slice(source, 0))
+
+
+def _included(located: Located, environment: MessageEnvironment) -> list[str]:
+    try:
+        tree = environment.parse(located.text)
+    except TemplateSyntaxError:
+        return []
+    return [path for _, path in _references(tree)]
+
+
+class _Page:
+    """One template text and the names it may use; after `problems()`, `used` are the names it uses."""
+
+    def __init__(
+        self,
+        located: Located,
+        environment: MessageEnvironment,
+        names: Names,
+        trigger_name: str,
+        extra: frozenset[str],
+    ) -> None:
+        self._located = located
+        self._environment = environment
+        self._names = {**names, **dict.fromkeys(extra, frozenset[str]())}
+        self._trigger = trigger_name
+        self.used: set[str] = set()
+
+    def problems(self) -> Iterator[Problem]:
+        try:
+            tree = self._environment.parse(self._located.text)
+        except TemplateSyntaxError as wrong:
+            yield syntax_problem(self._located, wrong)
+            return
+        known = {*self._names, *self._environment.globals, *_GIVEN, *_declared(tree)}
+        first: dict[str, int] = {}
+        for dotted, line in _uses(tree):
+            first.setdefault(dotted, line)
+        self.used = set(first)
+        for dotted, line in first.items():
+            if complaint := self._complaint(dotted, known):
+                yield from self._at(dotted, line, *complaint)
+        yield from self._functions(tree)
+        yield from self._missing_parts(tree)
+
+    def _complaint(self, dotted: str, known: set[str]) -> tuple[str, str] | None:
+        """What is wrong with a dotted name; None for one that may be used, or whose root is wrong itself."""
+        owner, _, attribute = dotted.rpartition(".")
+        if not owner:
+            return None if dotted in known else (f"'{dotted}' is not known here", self._instead(dotted))
+        attributes = self._names.get(owner, None)
+        if attributes is None or attribute in attributes:
+            return None
+        listed = sorted(attributes) if isinstance(attributes, set | frozenset) else list(attributes)
+        if owner == "trigger":
+            it_has = f"it provides {', '.join(listed)}" if listed else "it provides nothing"
+            return f"'{dotted}' is not provided by {self._trigger}", it_has
+        if not listed:
+            return f"'{owner}' is a plain value and has no '{attribute}'", f"write {owner}"
+        near = get_close_matches(attribute, listed, 1)
+        it_has = f"did you mean '{owner}.{near[0]}'?" if near else f"{owner} has {', '.join(listed)}"
+        return f"'{dotted}' is not known", it_has
+
+    def _instead(self, name: str) -> str:
+        roots = sorted(each for each in self._names if "." not in each)
+        near = get_close_matches(name, roots, 1)
+        return f"did you mean '{near[0]}'?" if near else f"it may use {', '.join(roots)}"
+
+    def _at(self, dotted: str, line: int, what: str, fix: str) -> Iterator[Problem]:
+        places = list(self._located.occurrences(dotted)) or [self._located.line_start(line)]
+        for offset in places:
+            yield self._located.problem(offset, what, fix)
+
+    def _functions(self, tree: nodes.Template) -> Iterator[Problem]:
+        for kind, word, known in (
+            (nodes.Filter, "filter", self._environment.filters),
+            (nodes.Test, "test", self._environment.tests),
+        ):
+            for each in tree.find_all(kind):
+                if each.name not in known:
+                    near = get_close_matches(each.name, known, 1)
+                    fix = f"did you mean '{near[0]}'?" if near else ""
+                    offset = self._find(rf"\b{re.escape(each.name)}\b", each.lineno)
+                    yield self._located.problem(offset, f"no {word} '{each.name}'", fix)
+
+    def _missing_parts(self, tree: nodes.Template) -> Iterator[Problem]:
+        for node, path in _references(tree):
+            optional = isinstance(node, nodes.Include) and node.ignore_missing
+            if not optional and not _loads(self._environment, path):
+                offset = self._find(re.escape(path), node.lineno)
+                what = f"there is no part '{path}'"
+                yield self._located.problem(offset, what, "parts stand in messages/_parts/")
+
+    def _find(self, pattern: str, line: int) -> int:
+        start = self._located.line_start(line)
+        found = re.compile(pattern).search(self._located.text, start)
+        return found.start() if found else start
+
+
+def _references(tree: nodes.Template) -> Iterator[tuple[nodes.Stmt, str]]:
+    """The tags that bring in another file, with its path where it is written out."""
+    for each in tree.find_all(nodes.Stmt):
+        if isinstance(each, nodes.Include | nodes.Import | nodes.FromImport | nodes.Extends):
+            path = each.template.value if isinstance(each.template, nodes.Const) else None
+            if isinstance(path, str):
+                yield each, path
+
+
+def _loads(environment: MessageEnvironment, path: str) -> bool:
+    try:
+        environment.get_template(path)
+    except TemplateSyntaxError:
+        return True
+    except LookupError:
+        return False
+    return True
+
+
+def _uses(tree: nodes.Template) -> Iterator[tuple[str, int]]:
+    """Every dotted name that is read, and each of its owners: `a.b.c` gives `a.b.c`, `a.b` and `a`."""
+    for name in tree.find_all(nodes.Name):
+        if name.ctx == "load":
+            yield name.name, name.lineno
+    for each in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        if dotted := _dotted(each):
+            yield dotted, each.lineno
+
+
+def _dotted(node: nodes.Node) -> str | None:
+    if isinstance(node, nodes.Name):
+        return node.name
+    if isinstance(node, nodes.Getattr):
+        owner = _dotted(node.node)
+        return f"{owner}.{node.attr}" if owner else None
+    if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
+        owner = _dotted(node.node)
+        return f"{owner}.{node.arg.value}" if owner and isinstance(node.arg.value, str) else None
+    return None
+
+
+def _declared(tree: nodes.Template) -> set[str]:
+    """Names that the template makes itself: set, for, macro, import."""
+    names = {each.name for each in tree.find_all(nodes.Name) if each.ctx in ("store", "param")}
+    names |= {each.name for each in tree.find_all(nodes.Macro)}
+    names |= {each.target for each in tree.find_all(nodes.Import)}
+    for each in tree.find_all(nodes.FromImport):
+        names |= {name[1] if isinstance(name, tuple) else name for name in each.names}
+    return names
+
+
+def _made_in(located: Located, environment: MessageEnvironment) -> set[str]:
+    """Names one file makes: those it includes may use them."""
+    try:
+        return _declared(environment.parse(located.text))
+    except TemplateSyntaxError:
+        return set()
+
+
+def _no_message(library: Library, name: str) -> Problem:
+    near = get_close_matches(name, library.messages(), 1)
+    fix = f"did you mean '{near[0]}'?" if near else f"put its texts into {sources.ROOT}{name}/"
+    return Problem(f"{sources.ROOT}{name}/", 0, 0, "", f"there is no message '{name}'", fix)
+
+
+def _misplaced(library: Library, path: str) -> Problem | None:
+    found = sources.split_path(path)
+    if path.removeprefix(sources.ROOT).startswith("_"):
+        return None
+    if found is None:
+        where = "messages/<name>/<locale>/<channel file>"
+        return Problem(path, 0, 0, "", "nothing reads this file", f"a text stands at {where}", "warning")
+    name, locale, file = found
+    if file not in sources.FILE_NAMES:
+        near = get_close_matches(file, sources.FILE_NAMES, 1)
+        fix = f"did you mean '{near[0]}'?" if near else f"a text is one of {', '.join(sources.FILE_NAMES)}"
+        return Problem(path, 0, 0, "", f"nothing reads a file named '{file}'", fix, "warning")
+    if locale and locale not in library.program_locales:
+        fix = f"its locales are {', '.join(library.program_locales)}"
+        return Problem(path, 0, 0, "", f"the program has no locale '{locale}'", fix, "warning")
+    slot = library.slots[name, sources.FILE_NAMES[file], locale or library.default_locale]
+    if path not in slot.files.values():
+        what = f"nothing reads this file: {slot.files[file]} stands before it"
+        return Problem(path, 0, 0, "", what, "leave one of them", "warning")
+    return None

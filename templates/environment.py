@@ -1,0 +1,89 @@
+"""The sandbox a template runs in: nothing outside the context, nothing that could exhaust the machine."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jinja2 import BaseLoader, StrictUndefined, TemplateNotFound
+from jinja2.environment import Environment
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from core.errors import UserError
+from templates.context import FIELDS
+from templates.filters import Conventions, bare, filters
+
+# A message has tens of lines, not thousands.
+_RANGE_AT_MOST = 1_000
+_PADDING = frozenset({"ljust", "rjust", "center", "zfill", "expandtabs"})
+
+
+class RenderError(UserError):
+    """A template failed on this customer's facts: file, line and what is missing, never a value."""
+
+
+class MessageEnvironment(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox for one locale and one kind of text; `trim` lets a line that holds only a tag vanish.
+
+    A mapping's attribute is its item (`customer.attributes.items` is what the shop stored under `items`,
+    never a method). Immutable: a template cannot change the facts that other messages are made from.
+    """
+
+    intercepted_binops = frozenset({"*", "**", "%"})
+
+    def __init__(self, conventions: Conventions, *, autoescape: bool, trim: bool, loader: BaseLoader) -> None:
+        written = filters(conventions)
+        super().__init__(
+            undefined=StrictUndefined,
+            autoescape=autoescape,
+            loader=loader,
+            finalize=bare(written),
+            trim_blocks=trim,
+            lstrip_blocks=trim,
+            auto_reload=False,
+            cache_size=-1,
+        )
+        self.filters.update(written)
+        for name in ("center", "format", "indent", "pprint", "random"):
+            self.filters.pop(name)
+        # `namespace` is how a loop remembers; the others only fill memory or repeat what loops give.
+        self.globals = {"range": _short_range, "namespace": self.globals["namespace"]}
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """An attribute of a view, an item of a mapping; everything else as the sandbox allows."""
+        known = FIELDS.get(type(obj))
+        if known is not None and attribute in known:
+            return getattr(obj, attribute)
+        if isinstance(obj, Mapping):
+            return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
+        return super().getattr(obj, attribute)
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Padding methods are refused: one call could make a text of any length."""
+        return attr not in _PADDING and super().is_safe_attribute(obj, attr, value)
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """Arithmetic on numbers of ordinary size; no repeating or formatting of texts."""
+        if operator == "**" or any(isinstance(side, str | list | tuple) for side in (left, right)):
+            raise SecurityError(f"'{operator}' is not allowed here")
+        return super().call_binop(context, operator, left, right)
+
+
+class PartLoader(BaseLoader):
+    """Serves `{% include %}` from the bundle's messages/ only."""
+
+    def __init__(self, find: Callable[[str], tuple[str, str] | None]) -> None:
+        self._find = find
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str | None, None]:
+        """The part's text and path; TemplateNotFound for anything outside messages/."""
+        found = self._find(template)
+        if found is None:
+            raise TemplateNotFound(template)
+        return found[1], found[0], None
+
+
+def _short_range(*bounds: int) -> range:
+    numbers = range(*bounds)
+    if len(numbers) > _RANGE_AT_MOST:
+        raise SecurityError(f"a range of more than {_RANGE_AT_MOST} is not allowed here")
+    return numbers

@@ -1,0 +1,228 @@
+"""A version's messages, ready to be rendered: every template is compiled once, when first needed."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import Template, TemplateError, TemplateSyntaxError
+
+from core.errors import Problem, Problems, UserError
+from templates import sources
+from templates.environment import MessageEnvironment, PartLoader, RenderError
+from templates.filters import Conventions
+from templates.located import Located, Source
+from templates.pages import Part, parts_of
+from templates.plain import plain, tidy
+from templates.sms import economical
+
+_UNCLOSED = re.compile(r"innermost block that needs to be closed is '(\w+)'")
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What one customer gets in one channel.
+
+    `locale` is the locale of the text, `wanted` the program's locale for this customer: if they differ,
+    the text was not there in the customer's language. `parts`: email has subject, preheader, html and text
+    (no html if only email.txt exists); sms, wallet and telegram have text; push has title and body, and
+    image and link if its front matter has them.
+    """
+
+    channel: str
+    locale: str
+    wanted: str
+    parts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One template of a message; its result may be used by the next ones under its own name."""
+
+    part: Part
+    template: Template
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    slot: sources.Slot
+    steps: tuple[_Step, ...]
+
+
+class Library:
+    """The messages of one bundle version. Safe to share between threads."""
+
+    def __init__(
+        self,
+        files: Mapping[str, bytes],
+        *,
+        default_locale: str,
+        locales: Sequence[str],
+        point_names: Mapping[str, Sequence[str]],
+        currency: str,
+        scale: int,
+        time_zone: str = "UTC",
+    ) -> None:
+        self.files = MappingProxyType({p: c for p, c in files.items() if p.startswith(sources.ROOT)})
+        self.default_locale = default_locale
+        self.program_locales = tuple(dict.fromkeys([default_locale, *locales]))
+        self.point_names = point_names
+        self.slots = sources.index(self.files, default_locale)
+        self._currency, self._scale, self._zone = currency, scale, ZoneInfo(time_zone)
+        self._environments: dict[tuple[str, str], MessageEnvironment] = {}
+        self._compiled: dict[tuple[str, str, str], _Compiled] = {}
+        self._known_locales = {each.replace("_", "-").lower(): each for each in self.program_locales}
+
+    def messages(self) -> list[str]:
+        """The names of all messages, sorted."""
+        return sorted({name for name, _, _ in self.slots})
+
+    def channels(self, name: str) -> list[str]:
+        """The channels a message has a text for, in any locale."""
+        return [each for each in sources.CHANNEL_FILES if any(s[:2] == (name, each) for s in self.slots)]
+
+    def locales(self, name: str, channel: str) -> list[str]:
+        """The program's locales in which the message stands in this channel, the program's order."""
+        return [each for each in self.program_locales if (name, channel, each) in self.slots]
+
+    def wanted(self, locale: str | None) -> str:
+        """The program's locale for a customer's: `uk-UA` is `uk`; the default if there is none like it."""
+        if not locale:
+            return self.default_locale
+        asked, known = locale.replace("_", "-").lower(), self._known_locales
+        return known.get(asked) or known.get(asked.split("-")[0]) or self.default_locale
+
+    def chain(self, locale: str | None) -> list[str]:
+        """The locales tried for a customer, best first."""
+        return list(dict.fromkeys([self.wanted(locale), *self.program_locales]))
+
+    def has(self, name: str, channel: str, locale: str | None) -> str | None:
+        """The locale the text would be in; None if there is no text (the gate `missing_text`)."""
+        return next((each for each in self.chain(locale) if (name, channel, each) in self.slots), None)
+
+    def render(self, name: str, channel: str, locale: str | None, context: Mapping[str, object]) -> Rendered:
+        """What the customer gets. `context` is described in templates/context.py.
+
+        Raises UserError if there is no such text, Problems if a template is wrong, RenderError if it fails
+        on these facts.
+        """
+        wanted = self.wanted(locale)
+        compiled = self._compiled.get((name, channel, wanted))
+        if compiled is None:
+            compiled = self._compiled[name, channel, wanted] = self._compile(name, channel, wanted)
+        return Rendered(channel, compiled.slot.locale, wanted, _run(compiled, context))
+
+    def parts(self, slot: sources.Slot) -> list[Part]:
+        """A slot's template texts, located; Problems for files that cannot be taken apart."""
+        return parts_of(self.files, slot, lambda path: self.find_part(path, slot.locale))
+
+    def find_part(self, path: str, locale: str) -> Source | None:
+        """A part to be included, in the message's own locale if it stands there."""
+        found = next((p for p in sources.part_paths(path, self.chain(locale)) if p in self.files), None)
+        return sources.read(self.files, found) if found else None
+
+    def environment(self, locale: str, kind: str) -> MessageEnvironment:
+        """The sandbox for one locale and kind of text: html, sms, text or `derived` (text from HTML)."""
+        made = self._environments.get((locale, kind))
+        if made is None:
+            loader = PartLoader(lambda path: _loaded(self.find_part(path, locale)))
+            conventions = self._conventions(locale, plain=kind == "sms")
+            made = MessageEnvironment(
+                conventions, autoescape=kind == "html", trim=kind != "derived", loader=loader
+            )
+            self._environments[locale, kind] = made
+        return made
+
+    def _conventions(self, locale: str, *, plain: bool) -> Conventions:
+        base = locale.replace("_", "-").split("-")[0]
+        names = self.point_names
+        forms = names.get(locale) or names.get(base) or names.get(self.default_locale) or ()
+        return Conventions(locale, tuple(forms), self._currency, self._scale, self._zone, plain)
+
+    def _compile(self, name: str, channel: str, locale: str) -> _Compiled:
+        resolved = self.has(name, channel, locale)
+        if resolved is None:
+            raise UserError(f"messages/{name}/: there is no {channel} text; add {_first_file(channel)}")
+        slot = self.slots[name, channel, resolved]
+        steps = [_Step(part, self._template(slot, part)) for part in self.parts(slot)]
+        return _Compiled(slot, tuple(steps))
+
+    def _template(self, slot: sources.Slot, part: Part) -> Template:
+        environment = self.environment(slot.locale, part.kind)
+        try:
+            code = environment.compile(part.template, name=part.file)
+        except TemplateSyntaxError as wrong:
+            raise Problems([syntax_problem(part.located, wrong)]) from None
+        return Template.from_code(environment, code, environment.globals)
+
+
+def syntax_problem(located: Located, wrong: TemplateSyntaxError) -> Problem:
+    """Jinja's complaint, where it can be mended."""
+    message = wrong.message or "is not a template"
+    unclosed = _UNCLOSED.search(message)
+    what = f"'{unclosed[1]}' is not closed" if unclosed else message.split(". ")[0].rstrip(".")
+    fix = f"write {{% end{unclosed[1]} %}}" if unclosed else ""
+    return located.problem(located.line_start(wrong.lineno), what, fix)
+
+
+def _run(compiled: _Compiled, context: Mapping[str, object]) -> dict[str, str]:
+    rendered: dict[str, str] = {}
+    names: dict[str, Any] = {**compiled.steps[0].template.globals, **context, "subject": "", "preheader": ""}
+    for step in compiled.steps:
+        name = step.part.name
+        try:
+            # Shared: the names already hold the globals, so nothing is copied for each template.
+            frame = step.template.new_context(names, shared=True)
+            text = "".join(step.template.root_render_func(frame))
+        except Exception as failed:  # noqa: BLE001 - however a template fails, it is that message's failure
+            raise _render_error(step, failed) from None
+        rendered[name] = names[name] = _finished(step.part, text)
+    if "text" not in rendered and "html" in rendered:
+        rendered["text"] = plain(rendered["html"])
+    return rendered
+
+
+def _finished(part: Part, text: str) -> str:
+    if part.kind == "sms":
+        return economical(text)
+    if part.kind == "html":
+        return text
+    return " ".join(text.split()) if part.one_line else tidy(text)
+
+
+def _render_error(step: _Step, failed: Exception) -> RenderError:
+    """File, line and reason; Jinja's own words name attributes, never values, others only their kind."""
+    line = next(_template_lines(step.template, failed), 0)
+    located = step.part.located
+    reason = str(failed) if isinstance(failed, TemplateError) else _reason(failed)
+    if not line or step.part.rewritten:
+        return RenderError(str(Problem(step.part.file, 0, 0, "", reason)))
+    source, offset = located.at(located.line_start(line))
+    at = source.text.count("\n", 0, offset) + 1
+    return RenderError(str(Problem(source.file, at, 1, "", reason)))
+
+
+def _reason(failed: Exception) -> str:
+    text = str(failed)
+    known = text.endswith("is needed")
+    return text if known else f"{type(failed).__name__} while rendering"
+
+
+def _template_lines(template: Template, failed: Exception) -> Iterator[int]:
+    trace = failed.__traceback__
+    while trace:
+        if trace.tb_frame.f_globals.get("__jinja_template__") is template or (
+            trace.tb_frame.f_code.co_filename in (template.filename, "<template>", template.name)
+        ):
+            yield template.get_corresponding_lineno(trace.tb_lineno)
+        trace = trace.tb_next
+
+
+def _loaded(source: Source | None) -> tuple[str, str] | None:
+    return (source.file, source.text) if source else None
+
+
+def _first_file(channel: str) -> str:
+    return sources.CHANNEL_FILES.get(channel, (f"{channel}.txt",))[0]

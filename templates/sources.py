@@ -1,0 +1,163 @@
+"""The files of `messages/`: which message, channel and locale each is, and its front matter.
+
+A message is a folder: `messages/<name>/[<locale>/]<channel file>`. A file directly in the folder is of the
+program's default locale. Folders that begin with `_` hold parts to be included.
+"""
+
+import posixpath
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from core.errors import Problem, Problems
+from templates.located import Located, Source
+
+ROOT = "messages/"
+# A channel's files in order of preference; `email.txt` also serves as the text part of the other two.
+CHANNEL_FILES: dict[str, tuple[str, ...]] = {
+    "email": ("email.mjml", "email.html", "email.txt"),
+    "sms": ("sms.txt",),
+    "push": ("push.txt",),
+    "wallet": ("wallet.txt",),
+    "telegram": ("telegram.txt",),
+}
+FILE_NAMES = {file: channel for channel, files in CHANNEL_FILES.items() for file in files}
+FRONT_MATTER: dict[str, tuple[str, ...]] = {
+    "email": ("subject", "preheader"),
+    "push": ("title", "image", "link"),
+}
+# The key a channel's front matter must have.
+REQUIRED_KEY = {"email": "subject", "push": "title"}
+
+_FENCE = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+# `subject: {{ ... }}` reads as a YAML mapping; what is meant is plain.
+_UNQUOTED_TAG = re.compile(r"^([\w-]+:[ \t]+)(\{[{%].*?)[ \t]*$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One message in one channel and locale, with its files by name."""
+
+    name: str
+    channel: str
+    locale: str
+    files: Mapping[str, str] = field(hash=False, compare=False)
+
+    @property
+    def main(self) -> str:
+        """The path of the file that decides: MJML before HTML before text."""
+        return next(self.files[name] for name in CHANNEL_FILES[self.channel] if name in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A file taken apart: front matter values, each knowing where it stands, and the body."""
+
+    source: Source
+    front: Mapping[str, Located]
+    body: Located
+
+
+def split_path(path: str) -> tuple[str, str | None, str] | None:
+    """(message, locale folder, file name) of a path under messages/; None for parts and other files."""
+    pieces = path.removeprefix(ROOT).split("/")
+    if not path.startswith(ROOT) or len(pieces) not in (2, 3) or pieces[0].startswith("_"):
+        return None
+    return pieces[0], pieces[1] if len(pieces) == 3 else None, pieces[-1]
+
+
+def index(paths: Iterable[str], default_locale: str) -> dict[tuple[str, str, str], Slot]:
+    """Every slot by (message, channel, locale); a locale's folder wins over the message's own folder."""
+    files: dict[tuple[str, str, str], dict[str, str]] = {}
+    for path in sorted(paths, key=lambda each: each.count("/")):
+        found = split_path(path)
+        if found and (channel := FILE_NAMES.get(found[2])):
+            key = (found[0], channel, found[1] or default_locale)
+            files.setdefault(key, {})[found[2]] = path
+    return {key: Slot(*key, paths_) for key, paths_ in files.items()}
+
+
+def read(files: Mapping[str, bytes], path: str) -> Source:
+    """A file as text with Unix line ends; Problems if it is not UTF-8."""
+    try:
+        text = files[path].decode("utf-8-sig")
+    except UnicodeDecodeError as broken:
+        line = files[path].count(b"\n", 0, broken.start) + 1
+        raise Problems([Problem(path, line, 1, "", "is not UTF-8", "save the file as UTF-8")]) from None
+    return Source(path, text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def page(source: Source, channel: str) -> Page:
+    """The file's front matter and body; Problems for YAML that cannot be read and for unknown keys."""
+    fence = _FENCE.match(source.text)
+    if not fence:
+        return Page(source, {}, Located.slice(source, 0))
+    front = _front(source, fence.start(1), fence[1], FRONT_MATTER.get(channel, ()))
+    return Page(source, front, Located.slice(source, fence.end()))
+
+
+def part_paths(path: str, locales: Iterable[str]) -> list[str]:
+    """Where an included part is looked for: `_parts/footer.mjml` in `_parts/uk/`, then in `_parts/`."""
+    clean = posixpath.normpath(path.removeprefix(ROOT).lstrip("/"))
+    folder, name = posixpath.split(clean)
+    places = [posixpath.join(folder, locale, name) for locale in locales] + [clean]
+    return [ROOT + place for place in places if not place.startswith("..")]
+
+
+def _front(source: Source, start: int, text: str, known: tuple[str, ...]) -> dict[str, Located]:
+    values: dict[str, Located] = {}
+    problems: list[Problem] = []
+    for key, value, key_at, value_at in _scalars(source, start, text):
+        if key not in known:
+            fix = f"it may have {', '.join(known)}" if known else "this channel has none"
+            problems.append(source.problem(key_at, f"front matter has no key '{key}'", fix))
+        elif key in values:
+            problems.append(source.problem(key_at, f"'{key}' stands twice", "leave one"))
+        else:
+            found = source.text.find(value, value_at, start + len(text))
+            values[key] = (
+                Located.slice(source, found, found + len(value))
+                if found >= 0
+                else _moved(source, value, value_at)
+            )
+    if problems:
+        raise Problems(problems)
+    return values
+
+
+def _moved(source: Source, value: str, offset: int) -> Located:
+    """A value whose characters are not those of the file (folded or escaped): placed where it begins."""
+    placed = Located.slice(source, offset, offset)
+    return Located(value, placed.spans)
+
+
+def _scalars(source: Source, start: int, text: str) -> list[tuple[str, str, int, int]]:
+    """(key, value, offset of the key, offset of the value) for every line of the front matter."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError
+
+    quoted = _UNQUOTED_TAG.sub(lambda line: f"{line[1]}'{line[2].replace(chr(39), chr(39) * 2)}'", text)
+    try:
+        node = YAML(typ="rt", pure=True).compose(quoted)
+    except MarkedYAMLError as broken:
+        mark = broken.problem_mark or broken.context_mark
+        what = f"front matter is not YAML: {broken.problem or broken.context}"
+        at = min(_offset(text, mark.line, 0) if mark else 0, len(text.rstrip()))
+        raise Problems([source.problem(start + at, what, "put the value in quotes")]) from None
+    if node is None:
+        return []
+    if node.id != "mapping":
+        raise Problems([source.problem(start, "front matter is not a mapping", "write key: value")])
+    found = []
+    for key, value in node.value:
+        key_at = start + _offset(text, key.start_mark.line, key.start_mark.column)
+        value_at = start + _offset(text, value.start_mark.line, value.start_mark.column)
+        if value.id != "scalar":
+            raise Problems([source.problem(value_at, f"'{key.value}' is not a text", "put it in quotes")])
+        found.append((str(key.value), str(value.value).strip(), key_at, value_at))
+    return found
+
+
+def _offset(text: str, line: int, column: int) -> int:
+    before = sum(len(each) for each in text.splitlines(keepends=True)[:line])
+    return min(before + column, len(text))

@@ -1,0 +1,208 @@
+"""Bad input gets one clear sentence, the documented exit code, and leaves nothing half-written."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.support.shop import Shop, run, shop
+
+__all__ = ["shop"]
+
+CUSTOMERS = "customer,name,phone,birthday\nK-1,Олена,+380501234567,1990-03-15\n"
+
+
+def one_sentence(text: str) -> bool:
+    return len(text.strip().splitlines()) == 1 and "Traceback" not in text
+
+
+def test_an_unknown_key_names_the_nearest_one(shop: Shop) -> None:
+    shop.change("scenarios/bonus-expiring.yaml", "    ahead:", "    aheads:")
+    said = shop.run("check")
+    assert said.code == 1
+    place = "scenarios/bonus-expiring.yaml:6:5: when.bonus_expiring.aheads"
+    assert f"{place}: no such parameter; did you mean 'ahead'?" in said.out
+
+
+def test_a_wrong_type_says_what_is_expected(shop: Shop) -> None:
+    shop.change("scenarios/bonus-expiring.yaml", "at_least: 100 ", "at_least: many ")
+    said = shop.run("check")
+    assert said.code == 1
+    assert "when.bonus_expiring.at_least: expected a number, got 'many'" in said.out
+
+
+def test_a_template_that_names_a_fact_which_does_not_exist_is_told_where(shop: Shop) -> None:
+    shop.write("messages/bonus-expiring/uk/sms.txt", "{{ trigger.expire_on }}")
+    said = shop.run("check")
+    assert said.code == 1
+    assert (
+        "messages/bonus-expiring/uk/sms.txt:1:4: 'trigger.expire_on' is not provided by bonus_expiring; "
+        "it provides expiring, expires_on, days_left" in said.out
+    )
+
+
+def test_a_scenario_that_names_a_missing_message_is_told_so(shop: Shop) -> None:
+    shop.change("scenarios/birthday.yaml", "message: birthday", "message: birthdays")
+    said = shop.run("check")
+    assert said.code == 1
+    assert (
+        "scenarios/birthday.yaml:9:5: steps[0].message: no such message: 'birthdays'; did you mean 'birthday'?"
+        in said.out
+    )
+
+
+def test_every_mistake_in_every_file_is_said_at_once(shop: Shop) -> None:
+    shop.change("scenarios/birthday.yaml", "message: birthday", "message: birthdays")
+    shop.change("scenarios/win-back.yaml", "    for: 60 days", "    for: long")
+    shop.change("program.yaml", "currency: UAH", "currency: HRYVNIA")
+    files = {line.split(":")[0] for line in shop.run("check").out.splitlines()}
+    assert {"scenarios/birthday.yaml", "scenarios/win-back.yaml", "program.yaml"} <= files
+
+
+def test_a_broken_workspace_is_not_applied(shop: Shop) -> None:
+    shop.change("scenarios/birthday.yaml", "message: birthday", "message: birthdays")
+    said = shop.run("apply")
+    assert said.code == 1
+    assert "birthdays" in said.err
+    shop.change("scenarios/birthday.yaml", "message: birthdays", "message: birthday")
+    assert (
+        shop.run("tick").err
+        == "tidings: nothing is live yet; run `tidings apply` to make this workspace live\n"
+    )
+
+
+def test_a_folder_without_a_program_is_told_how_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = run(monkeypatch, capsys, ["-w", str(tmp_path), "check"])
+    assert said.code == 2
+    assert "no program.yaml in" in said.err
+    assert "tidings init" in said.err
+    assert one_sentence(said.err)
+
+
+def test_init_does_not_touch_a_folder_that_holds_something(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    said = run(monkeypatch, capsys, ["init", str(tmp_path)])
+    assert said.code == 2
+    assert "not empty" in said.err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_bad_rows_are_set_aside_with_line_and_reason_and_the_rest_goes_in(shop: Shop) -> None:
+    file = shop.write("c.csv", CUSTOMERS + "K-2,Тарас,050 12,1990-01-01\nK-3,Ірина,,tomorrow\nK-4,Іван,,\n")
+    said = shop.run("import", "customers", str(file), "--format", "json")
+    assert said.code == 1
+    report = json.loads(said.out)
+    assert (report["read"], report["created"], report["rejected"]) == (4, 2, 2)
+    rejects = [json.loads(line) for line in Path(report["rejects"]).read_text("utf-8").splitlines()]
+    assert [(row["line"], row["row"]["customer"]) for row in rejects] == [(3, "K-2"), (4, "K-3")]
+    assert "international form" in rejects[0]["reason"]
+
+
+def test_a_repeated_import_changes_nothing(shop: Shop) -> None:
+    file = shop.write("c.csv", CUSTOMERS)
+    shop.run("import", "customers", str(file))
+    again = json.loads(shop.run("import", "customers", str(file), "--format", "json").out)
+    assert (again["created"], again["changed"], again["unchanged"]) == (0, 0, 1)
+
+
+def test_a_missing_column_names_the_nearest_header(shop: Shop) -> None:
+    file = shop.write("c.csv", "custommer,name\nK-1,Олена\n")
+    said = shop.run("import", "customers", str(file))
+    assert said.code == 2
+    assert "custommer" in said.err
+    assert one_sentence(said.err)
+
+
+def test_a_missing_file_is_one_sentence(shop: Shop) -> None:
+    said = shop.run("import", "customers", "nowhere.csv")
+    assert said.code == 2
+    assert "nowhere.csv" in said.err
+    assert one_sentence(said.err)
+
+
+def test_a_database_that_does_not_answer_is_one_sentence_without_its_password(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDINGS_DATABASE", "postgresql://tidings:s3cret@127.0.0.1:9/tidings")
+    said = shop.run("tick")
+    assert said.code == 3
+    assert "cannot be used" in said.err
+    assert "s3cret" not in said.err
+    assert one_sentence(said.err)
+
+
+def test_a_locked_database_is_one_sentence_and_nothing_is_written(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.run("apply", "--by", "anna")
+    monkeypatch.setattr("core.db.BUSY_MS", 50)
+    other = sqlite3.connect(shop.path / "tidings.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        said = shop.run("import", "customers", str(shop.write("c.csv", CUSTOMERS)))
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+    assert said.code == 3
+    assert "is locked by another program" in said.err
+    assert one_sentence(said.err)
+    assert shop.run("customer", "K-1").code == 2
+
+
+def test_a_database_of_somebody_else_is_left_alone(shop: Shop) -> None:
+    other = sqlite3.connect(shop.path / "tidings.db")
+    other.execute("CREATE TABLE customer (id INTEGER)")
+    other.commit()
+    other.close()
+    said = shop.run("tick")
+    assert said.code == 3
+    assert "not of Tidings" in said.err
+
+
+def test_a_missing_secret_says_which_and_where(shop: Shop) -> None:
+    shop.write(".env", "")
+    said = shop.run("import", "customers", str(shop.write("c.csv", CUSTOMERS)))
+    assert said.code == 3
+    assert "TIDINGS_SECRET" in said.err
+    assert ".env" in said.err
+    assert one_sentence(said.err)
+
+
+def test_a_missing_credential_stops_a_tick_before_anything_is_decided(shop: Shop) -> None:
+    shop.run("apply", "--by", "anna")
+    shop.write(".env", (shop.path / ".env").read_text() + "TIDINGS_SMS_TRANSPORT=twilio\n")
+    said = shop.run("tick")
+    assert said.code == 3
+    assert "TIDINGS_SMS_ACCOUNT_SID" in said.err
+    assert one_sentence(said.err)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("dry-run", "bonus-expirin"), "did you mean 'bonus-expiring'?"),
+        (("dry-run", "--at", "noon"), "write for example '2026-03-01 10:00'"),
+        (("customer", "nobody"), "there is no customer 'nobody'"),
+        (("pause", "nothing"), "run `tidings apply`"),
+        (("test", "--run", "nothing"), "no test is named like 'nothing'"),
+        (("import", "things", "x.csv"), "customers"),
+    ],
+)
+def test_misuse_is_one_sentence_with_a_hint(shop: Shop, words: tuple[str, ...], hint: str) -> None:
+    said = shop.run(*words)
+    assert said.code == 2
+    assert hint in said.err
+    assert one_sentence(said.err)
+
+
+def test_a_clock_is_never_set_back_by_a_scenario_test(shop: Shop) -> None:
+    shop.change("tests/birthday.yaml", "at: 2027-02-28 12:00", "at: 2027-02-27 12:00")
+    said = shop.run("test")
+    assert said.code == 1
+    assert "tests/birthday.yaml:" in said.err
+    assert "a clock only goes forward" in said.err

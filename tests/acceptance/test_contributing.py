@@ -1,0 +1,138 @@
+"""What CONTRIBUTING shows is true: its files are put where it says, and the contract suites run over them."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from sqlalchemy import Table, insert, literal, select
+
+from core.clock import MovableClock
+from core.db import Database
+from core.events import START, Happening, append, horizon
+from core.program import Program
+from core.tables import Customer
+from triggers import CANDIDATE_COLUMNS, Look, Trigger
+
+PROJECT = Path(__file__).resolve().parents[2]
+BLOCK = re.compile(r"^```python\n# (?P<path>\S+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+CUSTOMER: Table = Customer.__table__  # type: ignore[attr-defined]
+PROGRAM = Program.model_validate(
+    {
+        "program": "Kavarnia",
+        "currency": "UAH",
+        "time_zone": "Europe/Kyiv",
+        "locales": ["en"],
+        "points": {"name": {"en": ["point", "points"]}},
+        "tiers": {"levels": [{"name": "member", "from": 0, "earn": "5%"}]},
+    }
+)
+COPIED = ("core", "triggers", "templates", "wallet", "channels", "campaigns", "scheduler", "tidings", "tests")
+
+
+@pytest.fixture(scope="module")
+def project_with_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project, with the files that CONTRIBUTING adds."""
+    copy = tmp_path_factory.mktemp("contributed")
+    for folder in COPIED:
+        shutil.copytree(PROJECT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(PROJECT / "pyproject.toml", copy)
+    for path, text in examples().items():
+        (copy / path).parent.mkdir(parents=True, exist_ok=True)
+        (copy / path).write_text(text, encoding="utf-8")
+    return copy
+
+
+def examples() -> dict[str, str]:
+    blocks = BLOCK.finditer((PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    return {block["path"]: block["text"] for block in blocks}
+
+
+def run(copy: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *command], cwd=copy, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_channel_of_the_example_keeps_every_channels_contract(project_with_examples: Path) -> None:
+    done = run(
+        project_with_examples,
+        "pytest",
+        "tests/contracts/test_channels.py",
+        "-q",
+        "-k",
+        "viber",
+        "-p",
+        "no:cacheprovider",
+    )
+    assert done.returncode == 0, done.stdout
+    assert int(re.findall(r"(\d+) passed", done.stdout)[0]) >= 10
+
+
+def test_the_examples_are_typed_and_in_style(project_with_examples: Path) -> None:
+    files = sorted(examples())
+    assert files == [
+        "channels/viber/__init__.py",
+        "channels/viber/gateway.py",
+        "tests/channels/providers/viber.py",
+        "triggers/registered.py",
+    ]
+    style = run(project_with_examples, "ruff", "check", *files)
+    assert style.returncode == 0, style.stdout
+    types = run(project_with_examples, "mypy", "--cache-dir", str(PROJECT / ".mypy_cache"), *files)
+    assert types.returncode == 0, types.stdout
+
+
+def test_the_trigger_of_the_example_finds_who_joined_in_the_cities_that_are_meant(
+    database: Database, clock: MovableClock
+) -> None:
+    trigger = example_trigger()
+    parameters = trigger.Parameters.model_validate({"city": ["Lviv"]})
+    with database.write() as connection:
+        rows = [member("in-lviv", "Lviv", clock), member("in-kyiv", "Kyiv", clock)]
+        connection.execute(insert(CUSTOMER), rows)
+        joined = [Happening(number, "registered", clock.now(), "registration") for number in (1, 2)]
+        append(connection, joined, clock.now(), live=True)
+    with database.read() as connection:
+        zones = select(literal("").label("name")).subquery()
+        look = Look(clock.now(), PROGRAM, zones, (), START, horizon(connection))
+        found = connection.execute(trigger.candidates(parameters, look)).all()
+    assert [row._fields for row in found] == [CANDIDATE_COLUMNS]
+    assert [row.customer_id for row in found] == [1]
+    facts = trigger.read(found[0].facts, PROGRAM, clock.now())
+    assert facts == {"registered_on": clock.now().astimezone(PROGRAM.zone).date()}
+
+
+def test_the_trigger_of_the_example_is_recalled_when_the_customer_has_left(
+    database: Database, clock: MovableClock
+) -> None:
+    trigger = example_trigger()
+    left = member("left", "Lviv", clock) | {"erased_at": clock.now()}
+    with database.write() as connection:
+        connection.execute(insert(CUSTOMER), [member("stayed", "Lviv", clock) | {"erased_at": None}, left])
+    with database.read() as connection:
+        zones = select(literal("").label("name")).subquery()
+        look = Look(clock.now(), PROGRAM, zones, (), START, horizon(connection))
+        due = select(
+            CUSTOMER.c.id, CUSTOMER.c.id.label("customer_id"), literal("{}").label("facts")
+        ).subquery()
+        still = connection.execute(trigger.still_true(trigger.Parameters(), look, due)).all()
+    assert [row.id for row in still] == [1]
+
+
+def example_trigger() -> Trigger[Any]:
+    module = ModuleType("registered")
+    exec(examples()["triggers/registered.py"], module.__dict__)
+    trigger: Trigger[Any] = module.TRIGGER
+    return trigger
+
+
+def member(external_id: str, city: str, clock: MovableClock) -> dict[str, Any]:
+    now = clock.now()
+    return {
+        "external_id": external_id, "city": city, "attributes": {}, "registered_at": now, "updated_at": now
+    }  # fmt: skip

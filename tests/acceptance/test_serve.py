@@ -1,0 +1,330 @@
+"""`tidings serve`, the real process: from the till to the message and the card, through stops and kills."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.ports import free_port
+
+ROOT = Path(__file__).parents[2]
+TOKEN, AUTHORIZATION = "a token for tills and shops", {"Authorization": "Bearer a token for tills and shops"}
+IN_TIME = 2.0
+COMMAND = "from tidings.cli import main; main()"
+
+
+def tidings(workspace: Path, *words: str) -> list[str]:
+    return [sys.executable, "-c", COMMAND, "-w", str(workspace), *words]
+
+
+def surroundings() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
+    return {**kept, "PYTHONPATH": str(ROOT)}
+
+
+def until(condition: Callable[[], Any], seconds: float, what: str) -> float:
+    """Wait for something to become true; returns how long it took."""
+    begun = time.monotonic()
+    while not condition():
+        assert time.monotonic() - begun < seconds, f"not within {seconds} s: {what}"
+        time.sleep(0.01)
+    return time.monotonic() - begun
+
+
+@dataclass
+class Server:
+    """A served workspace."""
+
+    workspace: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+    client: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}", headers=AUTHORIZATION, timeout=30
+        )
+
+    def start(self) -> "Server":
+        command = tidings(self.workspace, "serve", "--port", str(self.port))
+        with (self.workspace / "serve.log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=surroundings())
+        until(self._ready, 60, "ready")
+        return self
+
+    def _ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log
+        try:
+            return self.client.get("/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    @property
+    def log(self) -> str:
+        return (self.workspace / "serve.log").read_text("utf-8")
+
+    def send_signal(self, number: int) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def ended(self, seconds: float = 20) -> int:
+        assert self.process is not None
+        return self.process.wait(seconds)
+
+    def post(self, path: str, body: Any) -> httpx.Response:
+        answer = self.client.post(f"/api/v1{path}", json=body)
+        assert answer.status_code < 300, answer.text
+        return answer
+
+    def register(self, name: str) -> None:
+        self.post(
+            "/customers",
+            {"external_id": name, "name": f"Гість {name}", "email": f"{name}@example.com", "locale": "uk"},
+        )
+        self.post(f"/customers/{name}/consents", {"consents": [{"channel": "email", "granted": True}]})
+
+    def buy(self, name: str, receipt: str, total: str = "1000") -> httpx.Response:
+        lines = [{"sku": "flat-white", "total": total}]
+        body = {"id": receipt, "customer": name, "at": datetime.now(UTC).isoformat(), "lines": lines}
+        return self.post("/receipts", body)
+
+    def letters(self, scenario: str = "bonus-accrued") -> list[Path]:
+        return sorted((self.workspace / "outbox" / "email").glob(f"{scenario}.*.eml"))
+
+    def rows(self, query: str) -> list[Any]:
+        """What stands in the database, while the server uses it."""
+        with closing(sqlite3.connect(self.workspace / "tidings.db", timeout=30)) as connection:
+            return connection.execute(query).fetchall()
+
+    def write(self, query: str) -> None:
+        with closing(sqlite3.connect(self.workspace / "tidings.db", timeout=30)) as connection, connection:
+            connection.execute(query)
+
+    def close(self) -> None:
+        self.client.close()
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture(scope="session")
+def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example without quiet hours, applied once, with its certificates made."""
+    workspace = tmp_path_factory.mktemp("served") / "shop"
+    shutil.copytree(ROOT / "examples" / "kavarnia", workspace)
+    program = (workspace / "program.yaml").read_text("utf-8")
+    program = re.sub(r"^quiet_hours:.*$|^holdout:.*$", "", program, flags=re.MULTILINE)
+    (workspace / "program.yaml").write_text(program, "utf-8")
+    secrets = "TIDINGS_SECRET=a secret for tests, 32 bytes long\nTIDINGS_LOG_LEVEL=info\n"
+    (workspace / ".env").write_text(f"{secrets}TIDINGS_API_TOKEN={TOKEN}\n", "utf-8")
+    done = subprocess.run(
+        tidings(workspace, "apply"), env=surroundings(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return workspace
+
+
+@pytest.fixture
+def server(applied: Path, tmp_path: Path) -> Iterator[Server]:
+    workspace = tmp_path / "shop"
+    shutil.copytree(applied, workspace)
+    made = Server(workspace, free_port())
+    yield made
+    made.close()
+
+
+def test_a_receipt_becomes_a_message_and_a_live_card_within_two_seconds(server: Server) -> None:
+    server.start()
+    server.register("olena")
+    page = server.client.get(link_of(server, "c"))
+    assert ">50<" in page.text
+    content = server.client.get(f"{link_of(server, 'c')}/card.pkpass").content
+    add_to_phone(server, content)
+    google = server.client.get(f"{link_of(server, 'c')}/google", follow_redirects=False)
+    assert google.status_code == 302
+    server.buy("olena", "R1")
+    pushes = server.workspace / "outbox" / "apple-wallet"
+    until(lambda: server.letters() and list(pushes.glob("*.json")), IN_TIME, "message and push")
+    objects = server.workspace / "outbox" / "google-wallet" / "loyaltyObject"
+    until(lambda: '"80"' in next(objects.glob("*.json")).read_text("utf-8"), IN_TIME, "Google object")
+    assert ">80<" in server.client.get(link_of(server, "c")).text
+    server.send_signal(signal.SIGTERM)
+    assert server.ended() == 0
+    assert "olena@example.com" not in server.log
+
+
+def link_of(server: Server, use: str) -> str:
+    from tidings.workspace import Workspace
+
+    workspace = Workspace(server.workspace)
+    with workspace.closing():
+        links = workspace.links(workspace.files().program)
+        [[customer]] = server.rows("SELECT id FROM customer WHERE external_id = 'olena'")
+        return (
+            links.card(customer).removeprefix(links.public_url) if use == "c" else links.preferences(customer)
+        )
+
+
+def add_to_phone(server: Server, content: bytes) -> None:
+    from tests.wallet.phone import contents
+
+    found = contents(content)
+    kind, serial = found["passTypeIdentifier"], found["serialNumber"]
+    path = f"/wallet/apple/v1/devices/phone-1/registrations/{kind}/{serial}"
+    headers = {"Authorization": f"ApplePass {found['authenticationToken']}"}
+    assert server.client.post(path, json={"pushToken": "aa11"}, headers=headers).status_code == 201
+
+
+def test_a_stop_during_deliveries_ends_in_order_and_nothing_is_lost_or_sent_twice(server: Server) -> None:
+    slow_down(server)
+    server.start()
+    names = [f"guest{number}" for number in range(25)]
+    for name in names:
+        server.register(name)
+    for name in names:
+        server.buy(name, f"R-{name}")
+    until(lambda: len(server.letters()) >= 3, 30, "the first messages")
+    server.send_signal(signal.SIGTERM)
+    begun = time.monotonic()
+    assert server.ended() == 0, server.log
+    assert time.monotonic() - begun < 15
+    assert server.rows("SELECT count(*) FROM message WHERE state = 'sending'") == [(0,)]
+    server.start()
+    until(lambda: server.rows("SELECT count(*) FROM message WHERE state = 'sent'") == [(25,)], 60, "all sent")
+    assert len(server.letters()) == 25
+    assert server.rows("SELECT message_id FROM attempt GROUP BY message_id HAVING count(*) > 1") == []
+
+
+def slow_down(server: Server) -> None:
+    """So few messages a second that a signal meets them under way."""
+    path = server.workspace / "program.yaml"
+    path.write_text(path.read_text("utf-8").replace("100 per second", "8 per second"), "utf-8")
+    done = subprocess.run(
+        tidings(server.workspace, "apply"), env=surroundings(), capture_output=True, check=False
+    )
+    assert done.returncode == 0
+
+
+def test_a_kill_loses_nothing(server: Server) -> None:
+    slow_down(server)
+    server.start()
+    names = [f"guest{number}" for number in range(12)]
+    for name in names:
+        server.register(name)
+        server.buy(name, f"R-{name}")
+    until(lambda: server.letters(), 30, "the first message")
+    server.send_signal(signal.SIGKILL)
+    assert server.ended() == -signal.SIGKILL
+    # What was under way is free again once its lease is over: as if five minutes had passed.
+    server.write("UPDATE message SET lease_until = '2020-01-01 00:00:00.000000' WHERE state = 'sending'")
+    server.start()
+    until(lambda: server.rows("SELECT count(*) FROM message WHERE state = 'sent'") == [(12,)], 60, "all sent")
+    assert {letter.name.split(".")[1] for letter in server.letters()} == set(names)
+    assert len(server.letters()) == 12
+    balances = server.rows("SELECT DISTINCT total FROM account")
+    assert balances == [(8000,)]
+
+
+def test_a_till_that_did_not_hear_the_answer_sends_it_again_after_the_crash(server: Server) -> None:
+    server.start()
+    server.register("olena")
+    at = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
+    body = {"id": "R1", "customer": "olena", "at": at, "lines": [{"sku": "a", "total": "1000"}]}
+    first = server.client.post("/api/v1/receipts", json=body)
+    server.send_signal(signal.SIGKILL)
+    server.ended()
+    server.start()
+    again = server.client.post("/api/v1/receipts", json=body)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.content == first.content
+
+
+def test_a_new_version_is_live_without_a_restart(server: Server) -> None:
+    server.start()
+    server.register("olena")
+    message = server.workspace / "messages" / "bonus-accrued" / "uk" / "email.mjml"
+    text = message.read_text("utf-8")
+    message.write_text(
+        re.sub(r"^subject: .*$", "subject: Зовсім новий лист", text, flags=re.MULTILINE), "utf-8"
+    )
+    done = subprocess.run(
+        tidings(server.workspace, "apply"), env=surroundings(), capture_output=True, check=False
+    )
+    assert done.returncode == 0
+    server.buy("olena", "R1")
+    until(server.letters, 10, "the message")
+    from email import message_from_bytes, policy
+
+    letter = message_from_bytes(server.letters()[0].read_bytes(), policy=policy.default)
+    assert letter["Subject"] == "Зовсім новий лист"
+
+
+def test_a_second_signal_ends_it_at_once(server: Server) -> None:
+    server.start()
+    assert server.process is not None
+    os.kill(server.process.pid, signal.SIGINT)
+    os.kill(server.process.pid, signal.SIGINT)
+    # Whichever comes first: in order, or at once.
+    assert server.ended(10) in (0, 128 + signal.SIGINT)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_idle_service_stops_at_either_signal_and_says_so(server: Server, number: int) -> None:
+    server.start()
+    server.send_signal(number)
+    assert server.ended(10) == 0
+    last = json.loads(server.log.splitlines()[-1])
+    assert (last["event"], last["in_order"]) == ("stopped", True)
+
+
+def refused(server: Server, *words: str) -> str:
+    """What a serve that does not start says."""
+    command = tidings(server.workspace, "serve", "--port", str(server.port), *words)
+    done = subprocess.run(
+        command, env=surroundings(), capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 3, done.stderr
+    [sentence] = done.stderr.strip().splitlines()
+    return sentence
+
+
+def test_a_taken_port_is_one_sentence(server: Server) -> None:
+    server.start()
+    assert refused(server) == (
+        f"tidings: the port {server.port} of 127.0.0.1 is taken by another program; "
+        "stop it, or give another with --port"
+    )
+    assert server.client.get("/healthz").status_code == 200
+
+
+def test_a_missing_token_is_one_sentence(server: Server) -> None:
+    environment = server.workspace / ".env"
+    environment.write_text(environment.read_text("utf-8").replace("TIDINGS_API_TOKEN", "#"), "utf-8")
+    assert "TIDINGS_API_TOKEN is missing" in refused(server)
+
+
+def test_a_missing_credential_is_one_sentence(server: Server) -> None:
+    with (server.workspace / ".env").open("a", encoding="utf-8") as environment:
+        environment.write("TIDINGS_SMS_TRANSPORT=twilio\n")
+    assert "TIDINGS_SMS_ACCOUNT_SID and TIDINGS_SMS_AUTH_TOKEN are not set" in refused(server)
+
+
+def test_nothing_applied_is_one_sentence(server: Server) -> None:
+    for left in server.workspace.glob("tidings.db*"):
+        left.unlink()
+    assert "nothing is live yet; run `tidings apply`" in refused(server)

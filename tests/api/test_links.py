@@ -1,0 +1,193 @@
+"""The links in a message: unsubscribe at once, choose, and nothing for strangers."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from httpx import Response
+
+from tests.api.shop import PUBLIC_URL, Shop
+from tidings.api.words import LANGUAGES, accepted, language
+
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+
+
+@pytest.fixture
+def shop_with_olena(shop: Shop) -> Shop:
+    shop.register(name="Олена Коваль", locale="uk", email="olena@example.com", phone="+380501234567")
+    shop.consent("email")
+    shop.consent("sms")
+    return shop
+
+
+def unsubscribe_path(shop: Shop, channel: str = "email") -> str:
+    return shop.services.links.unsubscribe(shop.id_of(), channel).removeprefix(PUBLIC_URL)
+
+
+def preferences_path(shop: Shop) -> str:
+    return shop.services.links.preferences(shop.id_of()).removeprefix(PUBLIC_URL)
+
+
+def assert_private(answer: Response) -> None:
+    """A customer's page is kept by nobody, leads nowhere else, and runs no script."""
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "set-cookie" not in answer.headers
+    assert "<script" not in answer.text
+
+
+class Outline(HTMLParser):
+    """What a reader's software makes of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.language = ""
+        self.inputs: list[dict[str, str | None]] = []
+        self.headings = 0
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        if tag == "html":
+            self.language = found.get("lang") or ""
+        if tag == "input":
+            self.inputs.append(found)
+        self.headings += tag == "h1"
+
+
+def checked(answer: Response) -> set[str | None]:
+    return {it["value"] for it in Outline(answer.text).inputs if "checked" in it}
+
+
+def test_opening_the_unsubscribe_link_changes_nothing(shop_with_olena: Shop) -> None:
+    answer = shop_with_olena.stranger.get(unsubscribe_path(shop_with_olena))
+    assert answer.status_code == 200
+    assert_private(answer)
+    outline = Outline(answer.text)
+    assert (outline.language, outline.headings) == ("uk", 1)
+    assert "Відписатися" in answer.text
+    assert shop_with_olena.agrees("email") is True
+
+
+@pytest.mark.parametrize("how", ["urlencoded", "multipart", "bare"])
+def test_one_click_withdraws_consent_at_once_whatever_the_form(shop_with_olena: Shop, how: str) -> None:
+    sent = {
+        "urlencoded": {"data": ONE_CLICK},
+        "multipart": {"files": {"List-Unsubscribe": (None, "One-Click")}},
+        "bare": {},
+    }
+    answer = shop_with_olena.stranger.post(
+        unsubscribe_path(shop_with_olena),
+        follow_redirects=False,
+        **sent[how],  # type: ignore[arg-type]
+    )
+    assert answer.status_code == 200
+    assert_private(answer)
+    assert shop_with_olena.agrees("email") is False
+    assert shop_with_olena.agrees("sms") is True
+    assert shop_with_olena.events()[-1] == "consent_withdrawn"
+
+
+def test_one_click_twice_is_as_good_as_once(shop_with_olena: Shop) -> None:
+    path = unsubscribe_path(shop_with_olena)
+    assert [shop_with_olena.stranger.post(path, data=ONE_CLICK).status_code for _ in range(2)] == [200, 200]
+    assert shop_with_olena.agrees("email") is False
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_forged_link_shows_a_page_and_changes_nothing(shop_with_olena: Shop, method: str) -> None:
+    email = unsubscribe_path(shop_with_olena)
+    token = email.rsplit("/", 1)[1]
+    forged = [
+        email[:-5] + ("A" if email[-5] != "A" else "B") + email[-4:], f"/u/sms/{token}", f"/p/{token}",
+        f"/u/pigeon/{token}", "/u/email/",
+        "/u/email/%20", f"/u/email/{token}{token}", "/p/%F0%9F%92%A9", "/c/../../etc",
+    ]  # fmt: skip
+    for path in forged:
+        answer = shop_with_olena.stranger.request(method, path)
+        assert answer.status_code in (404, 405), path
+        assert "olena" not in answer.text
+    assert shop_with_olena.agrees("email") is True
+    assert shop_with_olena.agrees("sms") is True
+
+
+def test_the_preference_page_shows_each_channel_and_no_whole_address(shop_with_olena: Shop) -> None:
+    answer = shop_with_olena.stranger.get(preferences_path(shop_with_olena))
+    assert answer.status_code == 200
+    assert_private(answer)
+    assert checked(answer) == {"email", "sms"}
+    assert "Електронна пошта" in answer.text
+    assert "o•••@example.com" in answer.text
+    assert "+380 ••• 4567" in answer.text
+    assert not re.search(r"olena@|1234567", answer.text)
+
+
+def test_saving_the_preference_page_keeps_exactly_what_is_checked(shop_with_olena: Shop) -> None:
+    path = preferences_path(shop_with_olena)
+    answer = shop_with_olena.stranger.post(path, data={"channel": ["push", "sms"], "do": "save"})
+    assert answer.status_code == 200
+    assert "Ваш вибір збережено" in answer.text
+    assert checked(answer) == {"push", "sms"} == checked(shop_with_olena.stranger.get(path))
+    assert [shop_with_olena.agrees(it) for it in ("email", "push", "sms")] == [False, True, True]
+
+
+def test_saving_what_is_already_so_records_nothing(shop_with_olena: Shop) -> None:
+    before = shop_with_olena.events()
+    shop_with_olena.stranger.post(
+        preferences_path(shop_with_olena), data={"channel": ["email", "sms"], "do": "save"}
+    )
+    assert shop_with_olena.events() == before
+
+
+def test_one_button_refuses_everything(shop_with_olena: Shop) -> None:
+    body = {"channel": ["email", "sms"], "do": "none"}
+    answer = shop_with_olena.stranger.post(preferences_path(shop_with_olena), data=body)
+    assert checked(answer) == set()
+    assert [shop_with_olena.agrees(it) for it in ("email", "sms")] == [False, False]
+
+
+def test_a_channel_that_the_program_has_not_cannot_be_chosen(shop_with_olena: Shop) -> None:
+    body = {"channel": ["email", "sms", "pigeon"], "do": "save"}
+    assert shop_with_olena.stranger.post(preferences_path(shop_with_olena), data=body).status_code == 200
+    assert shop_with_olena.agrees("pigeon") is None
+
+
+@pytest.mark.parametrize(
+    ("locale", "header", "spoken"),
+    [
+        ("uk-UA", "en", "uk"),
+        ("ru", "", "ru"),
+        (None, "ru;q=0.5, en-GB", "en"),
+        (None, "", "uk"),
+        ("xx", "", "uk"),
+    ],
+)
+def test_a_page_speaks_the_customers_language(
+    shop: Shop, locale: str | None, header: str, spoken: str
+) -> None:
+    shop.register(**({"locale": locale} if locale else {}))
+    answer = shop.stranger.get(preferences_path(shop), headers={"Accept-Language": header})
+    assert Outline(answer.text).language == spoken
+    assert LANGUAGES[spoken]["choices_title"] in answer.text
+
+
+def test_every_language_has_every_word_with_the_same_gaps() -> None:
+    gaps = {
+        name: {key: re.findall(r"{\w+}", text) for key, text in words.items()}
+        for name, words in LANGUAGES.items()
+    }
+    assert gaps["uk"] == gaps["en"] == gaps["ru"]
+
+
+def test_an_accept_language_header_is_read_best_first_and_never_trusted() -> None:
+    assert accepted("en;q=0.1, uk, ru;q=0.9") == ["uk", "ru", "en"]
+    assert language(accepted("q=;;q=x, *, ;q=-, \x00")) == "en"
+
+
+def test_names_from_outside_are_text_and_never_markup(shop: Shop) -> None:
+    shop.register(name="<script>alert(1)</script>", card="<b>1</b>", locale="en")
+    page = shop.stranger.get(shop.services.links.card(shop.id_of()).removeprefix(PUBLIC_URL))
+    assert page.status_code == 200
+    assert "<script>" not in page.text
+    assert "<b>1" not in page.text

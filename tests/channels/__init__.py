@@ -1,0 +1,1 @@
+"""Tests of the channels, against real servers on this machine."""

@@ -1,0 +1,94 @@
+"""Discovery, configuration and the folder transport."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from channels import create, discover
+from channels.folder import file_name, write_atomically
+from core.errors import EnvironmentFault, UserError
+from tests.channels.helpers import outgoing, run, send_one, use
+from tests.channels.providers.email import Server as Smtp
+
+
+def test_the_editors_schema_knows_how_rates_and_senders_are_written() -> None:
+    for channel in discover().values():
+        schema = channel.Config.model_json_schema()
+        assert schema["additionalProperties"] is False
+        assert "per" in str(schema["properties"]["rate"])
+
+
+def test_an_unknown_channel_names_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such channel; there are email, push, sms"):
+        create("pigeon", {}, outbox_dir=tmp_path)
+
+
+def test_every_finding_of_a_config_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as error:
+        create("email", {"rate": "fast", "frm": "x"}, outbox_dir=tmp_path)
+    for path in ("channels.email.from", "channels.email.rate", "channels.email.frm"):
+        assert path in str(error.value)
+
+
+@pytest.mark.parametrize("sender", ["Kavarnia", "hello@", "Kavarnia <hello@kavarnia.example>\r\nBcc: x@y", 5])
+def test_a_sender_is_a_mailbox(sender: object, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"channels\.email\.from"):
+        create("email", {"from": sender}, outbox_dir=tmp_path)
+
+
+def test_missing_credentials_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, {"TIDINGS_SMS_TRANSPORT": "twilio"})
+    channel = create("sms", {"sender": "Kavarnia"}, outbox_dir=tmp_path)
+    with pytest.raises(EnvironmentFault) as fault:
+        channel.check()
+    assert str(fault.value) == (
+        "TIDINGS_SMS_ACCOUNT_SID and TIDINGS_SMS_AUTH_TOKEN are not set, and the sms channel needs them to "
+        "send by twilio; write them into .env or the environment"
+    )
+
+
+def test_costs_and_texts_need_no_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, {"TIDINGS_EMAIL_TRANSPORT": "smtp"})
+    channel = create("email", Smtp.config, outbox_dir=tmp_path)
+    message = outgoing("olena@example.com", Smtp.parts)
+    assert channel.compose(message).files()[".eml"].startswith(b"Date: ")
+    assert channel.cost(message) is None
+
+
+def test_a_channel_that_is_not_open_does_not_send(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, {})
+    channel = create("sms", {}, outbox_dir=tmp_path)
+    with pytest.raises(RuntimeError, match="not open"):
+        run(channel.send([], lambda *_: None))
+
+
+def test_the_folder_holds_the_mail_and_its_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, {})
+    channel = create("email", Smtp.config, outbox_dir=tmp_path)
+    message = outgoing("olena@example.com", Smtp.parts, key="m1")
+    send_one(channel, message)
+    assert sorted(path.name for path in (tmp_path / "email").iterdir()) == ["m1.eml", "m1.html"]
+    assert (tmp_path / "email" / "m1.eml").read_bytes() == channel.compose(message).data
+    assert "Привіт, Олено!" in (tmp_path / "email" / "m1.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("key", ["a/b", "../up", ".hidden", "", "x" * 300, "ключ", "a:b", "a\nb"])
+def test_any_key_makes_a_safe_name_that_is_always_the_same(key: str) -> None:
+    name = file_name(key)
+    assert name == file_name(key)
+    assert name != file_name(key + "!")
+    assert Path(name).name == name
+    assert not name.startswith(".")
+    assert len(name.encode()) < 200
+
+
+def test_a_plain_key_is_its_own_name() -> None:
+    assert file_name("win-back.42_sms") == "win-back.42_sms"
+
+
+def test_a_second_writing_replaces_the_first_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "m1.txt", b"one")
+    write_atomically(tmp_path / "m1.txt", b"two")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("m1.txt", b"two")]

@@ -1,0 +1,252 @@
+"""The message as the recipient's program reads it: composed here, parsed back by the standard library."""
+
+import email
+import re
+from datetime import UTC, datetime
+from email import policy
+from email.header import decode_header, make_header
+from email.message import EmailMessage, Message
+from email.utils import parseaddr
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from channels.email.addresses import Mailbox, ascii_address
+from channels.email.mime import Mail, Skeleton
+from channels.transport import Malformed
+from tests.channels.helpers import outgoing
+
+SENDER = Mailbox("Kavarnia", "hello@kavarnia.example")
+PAGE = "<html><body class='x'><p>Привіт, Олено!</p></body></html>"
+PARTS = {"subject": "У вас 500 бонусів", "html": PAGE, "text": "Привіт, Олено!\n"}
+
+characters = st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\u2028\u2029")
+lines = st.text(characters, min_size=1).filter(lambda text: text.strip() == text and text)
+bodies = st.text(st.characters(codec="utf-8") | st.sampled_from("\r\n =.Я"))
+
+
+def composed(parts: dict[str, str] | None = None, sender: Mailbox = SENDER, **more: Any) -> Mail:
+    return Skeleton(sender).compose(outgoing("olena@example.com", {**PARTS, **(parts or {})}, **more))
+
+
+def parsed(mail: Mail) -> EmailMessage:
+    message = email.message_from_bytes(mail.data, policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    assert not message.defects
+    return message
+
+
+def content(part: Message | None) -> str:
+    assert isinstance(part, EmailMessage)
+    return str(part.get_content()).replace("\r\n", "\n")
+
+
+def assert_legal(data: bytes) -> None:
+    assert data.isascii()
+    assert not re.search(rb"(?<!\r)\n|\r(?!\n)", data)
+    assert max(len(line) for line in data.split(b"\r\n")) <= 998
+
+
+def test_text_comes_first_and_the_page_after_it() -> None:
+    message = parsed(composed())
+    assert message.get_content_type() == "multipart/alternative"
+    kinds = [part.get_content_type() for part in message.iter_parts()]
+    assert kinds == ["text/plain", "text/html"]
+    assert content(message.get_body(("plain",))) == "Привіт, Олено!\n"
+    assert content(message.get_body(("html",))) == PAGE
+
+
+def test_a_message_without_a_page_is_plain_text() -> None:
+    message = parsed(composed({"html": ""}))
+    assert message.get_content_type() == "text/plain"
+    assert content(message).strip() == "Привіт, Олено!"
+
+
+def test_a_page_without_text_stands_alone() -> None:
+    message = parsed(composed({"text": ""}))
+    assert message.get_content_type() == "text/html"
+
+
+@given(subject=lines)
+@example(
+    subject="Ще 3 дні: 500 бонусів згорять 15 березня, встигніть обміняти їх на каву ☕ та круасани 🥐🥐🥐"
+)
+@example(subject="a" * 2000)
+@example(subject="word " * 60 + "end")
+@example(subject="two  spaces   and =?utf-8?q?no?= encoded word")
+@example(subject="👩‍👩‍👧‍👦" * 20)
+def test_a_subject_in_any_script_arrives_as_written(subject: str) -> None:
+    mail = composed({"subject": subject})
+    assert_legal(mail.data)
+    message = parsed(mail)
+    assert message["subject"] == subject
+    head = mail.data.split(b"\r\n\r\n")[0]
+    assert all(len(word) <= 75 for word in re.findall(rb"=\?utf-8\?b\?\S*", head))
+
+
+@given(subject=lines)
+def test_long_subjects_are_folded_at_76_characters(subject: str) -> None:
+    head = composed({"subject": subject}).data.split(b"\r\n\r\n")[0].decode()
+    field = re.search(r"^Subject:.*(?:\r\n .*)*", head, re.MULTILINE)
+    assert field
+    for line in field[0].split("\r\n"):
+        assert len(line) <= 76 or " " not in line.strip().removeprefix("Subject: ")
+
+
+@given(name=lines)
+@example(name="Кав'ярня «У Лева» на площі Ринок, найкраща кава міста")
+@example(name='Smith, "Joe" \\ Co. <x@y>')
+@example(name="=?utf-8?q?trap?=")
+def test_a_display_name_in_any_script_arrives_as_written(name: str) -> None:
+    mail = composed(sender=Mailbox(name, "hello@kavarnia.example"))
+    assert_legal(mail.data)
+    shown, address = parseaddr(email.message_from_bytes(mail.data)["from"].replace("\r\n", ""))
+    assert str(make_header(decode_header(shown))) == name
+    assert address == "hello@kavarnia.example"
+
+
+@given(text=bodies, page=bodies)
+@example(text="a" * 1200, page="<p>" + "b" * 3000 + "</p>")
+@example(text=".\n..\nFrom here\n", page="<p>caf\u00e9</p> \n\n \t\n")
+@example(text="nul \x00 here", page="tab\tand\x0bvertical")
+def test_any_text_arrives_with_its_line_ends_as_crlf(text: str, page: str) -> None:
+    mail = composed({"text": f"x{text}x", "html": f"<p>{page}</p>"})
+    assert_legal(mail.data)
+    message = email.message_from_bytes(mail.data)
+    assert not message.defects
+    parts = [part.get_payload(decode=True) for part in message.get_payload()]  # type: ignore[union-attr]
+    assert parts == [canonical(f"x{text}x"), canonical(f"<p>{page}</p>")]
+
+
+def canonical(text: str) -> bytes:
+    return re.sub(r"\r\n|\r|\n", "\r\n", text).encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Plain English\n", "7bit"),
+        ("One caf\u00e9 in a long line of English", "quoted-printable"),
+        ("Суцільна українська", "base64"),
+        ("long " * 300, "quoted-printable"),
+    ],
+)
+def test_the_lightest_transfer_encoding_is_chosen(text: str, encoding: str) -> None:
+    message = parsed(composed({"text": text, "html": ""}))
+    assert message["content-transfer-encoding"] == encoding
+
+
+def test_a_text_that_holds_the_boundary_cannot_end_its_part() -> None:
+    boundary = parsed(composed()).get_boundary()
+    message = parsed(composed({"text": f"--{boundary}--\nhello"}))
+    assert len(list(message.iter_parts())) == 2
+    assert content(message.get_body(("plain",))) == f"--{boundary}--\nhello"
+
+
+def test_the_same_message_is_the_same_to_the_byte_and_another_is_not() -> None:
+    assert composed(key="one").data == composed(key="one").data
+    assert composed(key="one").message_id != composed(key="two").message_id
+    assert parsed(composed(key="one"))["message-id"] == composed(key="one").message_id
+    assert composed(key="one").message_id.endswith("@kavarnia.example>")
+
+
+def test_the_date_is_the_messages_own() -> None:
+    assert parsed(composed())["date"].datetime == datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("length", [40, 77, 78, 120, 400])
+def test_marketing_mail_is_unsubscribed_with_one_click_however_long_the_link(length: int) -> None:
+    link = "https://kavarnia.example/u/".ljust(length, "t")
+    mail = composed(unsubscribe_url=link)
+    message = parsed(mail)
+    assert message["list-unsubscribe"] == f"<{link}>"
+    assert f"<{link}>".encode() in mail.data
+    assert message["list-unsubscribe-post"] == "List-Unsubscribe=One-Click"
+    assert message["precedence"] == "bulk"
+
+
+def test_service_mail_is_not_bulk() -> None:
+    message = parsed(composed(purpose="service"))
+    assert message["precedence"] is None
+    assert message["list-unsubscribe"] is None
+
+
+def test_without_https_there_is_a_link_but_no_one_click() -> None:
+    message = parsed(composed(unsubscribe_url="http://127.0.0.1:8000/u/t"))
+    assert message["list-unsubscribe"] == "<http://127.0.0.1:8000/u/t>"
+    assert message["list-unsubscribe-post"] is None
+
+
+@pytest.mark.parametrize(
+    "link", ["https://x.example/a b", "https://x/>,<https://y", "https://x\r\nBcc: y", "ftp://x/y"]
+)
+def test_an_unsubscribe_link_that_is_none_is_refused(link: str) -> None:
+    with pytest.raises(Malformed, match="unsubscribe_url_malformed"):
+        composed(unsubscribe_url=link)
+
+
+def test_feedback_id_names_scenario_purpose_and_sender() -> None:
+    message = parsed(composed(tag="win-back: привіт"))
+    assert message["feedback-id"] == "win-back:marketing:kavarnia-exampl"
+
+
+def test_the_preheader_is_hidden_at_the_top_of_the_page() -> None:
+    page = content(parsed(composed({"preheader": "Згорять <15> березня"})).get_body(("html",)))
+    top = page.index("<body class='x'>") + len("<body class='x'>")
+    assert page[top:].startswith('<div style="display:none;')
+    assert "Згорять &lt;15&gt; березня</div><p>" in page
+
+
+def test_a_page_without_a_body_tag_begins_with_its_preheader() -> None:
+    page = content(parsed(composed({"html": "<p>x</p>", "preheader": "y"})).get_body(("html",)))
+    assert re.fullmatch(r'<div style="display:none[^>]*>y</div><p>x</p>', page.strip())
+
+
+@pytest.mark.parametrize("trick", ["Hi\r\nBcc: all@example.com", "Hi\nX: y", "Hi\rX", "Hi\x00", "Hi\u2028X"])
+def test_a_subject_cannot_bring_headers_with_it(trick: str) -> None:
+    with pytest.raises(Malformed, match="control_character_in_subject"):
+        composed({"subject": trick})
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a@b.example\r\nRCPT TO:<c@d.example>",
+        "a@b.example>\r\nDATA",
+        "a b@c.example",
+        "a@b@c.example",
+        "a,b@c.example",
+        "Name <a@b.example>",
+        "nobody",
+        "@b.example",
+        "a@",
+        "a@-b.example",
+        "a@b..example",
+        f"{'a' * 65}@b.example",
+    ],
+)
+def test_an_address_is_one_plain_mailbox_or_refused(address: str) -> None:
+    with pytest.raises(Malformed, match="address_malformed"):
+        ascii_address(address)
+
+
+def test_an_international_domain_becomes_ascii_and_an_international_mailbox_is_refused() -> None:
+    assert ascii_address("info@кава.укр") == "info@xn--80aaf4a.xn--j1amh"
+    with pytest.raises(Malformed, match="address_not_ascii"):
+        ascii_address("інфо@kavarnia.example")
+
+
+@pytest.mark.parametrize("missing", ["subject", "html and text"])
+def test_a_message_with_nothing_to_say_is_refused(missing: str) -> None:
+    parts = {"subject": " "} if missing == "subject" else {"html": "", "text": ""}
+    with pytest.raises(Malformed, match="missing_"):
+        composed(parts)
+
+
+def test_bounces_go_where_they_are_wanted() -> None:
+    skeleton = Skeleton(SENDER, "bounces@kavarnia.example")
+    mail = skeleton.compose(outgoing("olena@example.com", PARTS))
+    assert mail.sender == "bounces@kavarnia.example"
+    assert parsed(mail)["from"].addresses[0].addr_spec == "hello@kavarnia.example"

@@ -1,0 +1,72 @@
+"""What every test may ask for: a clock, and a database of each kind."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from core.clock import MovableClock
+from core.db import Database
+from tests.support.databases import PostgresDatabases, SqliteDatabases
+
+FreshDatabase = Callable[[], AbstractContextManager[Database]]
+
+pytest_plugins = ["tests.support.postgres_run"]
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    """A clock that stands at 10:00 in Kyiv on Sunday, 1 March 2026."""
+    return MovableClock(datetime(2026, 3, 1, 10, 0, tzinfo=ZoneInfo("Europe/Kyiv")))
+
+
+@pytest.fixture(scope="session")
+def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> SqliteDatabases:
+    """SQLite databases of this worker."""
+    return SqliteDatabases(tmp_path_factory.mktemp("sqlite"))
+
+
+@pytest.fixture(scope="session")
+def postgres_databases(postgres_url: str, worker_name: str) -> Iterator[PostgresDatabases]:
+    """PostgreSQL databases of this worker. `bare()` gives one without tables."""
+    databases = PostgresDatabases(postgres_url, worker_name)
+    yield databases
+    databases.close()
+
+
+@pytest.fixture(scope="session")
+def worker_name(request: pytest.FixtureRequest) -> str:
+    """`gw0`, `gw1`, … under xdist, else `main`."""
+    worker = getattr(request.config, "workerinput", None)
+    return str(worker["workerid"]) if worker else "main"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def fresh_database(request: pytest.FixtureRequest) -> FreshDatabase:
+    """Makes databases: `with fresh_database() as database:`, once for each example of a property test."""
+    name = {"sqlite": "sqlite_databases", "postgresql": "postgres_databases"}[request.param]
+    databases: SqliteDatabases | PostgresDatabases = request.getfixturevalue(name)
+    return databases.fresh
+
+
+@pytest.fixture
+def database(fresh_database: FreshDatabase) -> Iterator[Database]:
+    """An empty database with every table: the test runs once on SQLite and once on PostgreSQL."""
+    with fresh_database() as database:
+        yield database
+
+
+@pytest.fixture
+def sqlite_database(sqlite_databases: SqliteDatabases) -> Iterator[Database]:
+    """An empty SQLite database, for tests that speak of SQLite alone."""
+    with sqlite_databases.fresh() as database:
+        yield database
+
+
+@pytest.fixture
+def postgres_database(postgres_databases: PostgresDatabases) -> Iterator[Database]:
+    """An empty PostgreSQL database, for tests that speak of PostgreSQL alone."""
+    with postgres_databases.fresh() as database:
+        yield database

@@ -1,0 +1,1 @@
+"""What everything discovered has to keep."""

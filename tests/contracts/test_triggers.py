@@ -1,0 +1,333 @@
+"""What every trigger keeps, whichever file it comes from: run over all that are discovered."""
+
+import importlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import ValidationError
+from sqlalchemy import Column, Connection, MetaData, String, Table, event, select
+
+from campaigns.look import Span, zones_of
+from campaigns.scenario import Scenario
+from campaigns.staging import CANDIDATE, ZONE, prepare, put_zones
+from core.db import Database, Id, Json
+from core.events import START, horizon
+from tests.support.world import World, scenario
+from triggers import CANDIDATE_COLUMNS, Look, discover
+from triggers.base import FactType, Trigger
+
+NAMES = sorted(discover())
+TYPES: dict[FactType, type | tuple[type, ...]] = {
+    "points": Decimal, "percent": Decimal, "number": (int, Decimal), "text": str, "date": date,
+    "local_date": date, "time": datetime,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """How a trigger comes true for a customer: its parameters, and what has to happen to them."""
+
+    when: str
+    happens: Callable[[World, str], None]
+    profile: Callable[[], dict[str, Any]] = dict
+
+
+CASES = {
+    "birthday": Case("{}", lambda world, name: None, lambda: {"birthday": date(1990, 3, 1)}),
+    "bonus_accrued": Case("{at_least: 5}", lambda world, name: void(world.buy(name, 100))),
+    "bonus_expiring": Case(
+        "{at_least: 100, ahead: [14 days, 3 days]}",
+        lambda world, name: world.bonuses(name, 500, "2026-03-10"),
+    ),
+    "inactive": Case(
+        "{for: 60 days}",
+        lambda world, name: void(world.buy(name, 100, at=datetime.fromisoformat("2025-12-01 10:00+00:00"))),
+    ),
+    "schedule": Case("{every: day at 10:00}", lambda world, name: None),
+    "tier_changed": Case("{direction: any}", lambda world, name: world.tier(name, "gold")),
+}
+# What its look must read by an index range, and never from end to end.
+RANGES = {
+    "birthday": ("customer", "customer_birthday"),
+    "bonus_expiring": ("lot", "lot_expiring"),
+    "inactive": ("customer_stats", "stats_last_purchase"),
+}
+
+
+def void(_: object) -> None:
+    """Nothing."""
+
+
+@pytest.fixture(params=NAMES)
+def trigger(request: pytest.FixtureRequest) -> Trigger[Any]:
+    return discover()[request.param]
+
+
+@pytest.fixture
+def world(database: Database, trigger: Trigger[Any]) -> World:
+    """Two customers for whom the trigger is true, and one for whom it will be after their erasure."""
+    world = empty(database, trigger)
+    for name in ("anna", "ihor", "erased"):
+        become_due(world, trigger, name)
+    world.erase("erased")
+    world.move("2026-03-01 10:00")
+    return world
+
+
+def empty(database: Database, trigger: Trigger[Any]) -> World:
+    schedule = "every day at 10:00" if trigger.kind == "state" else ""
+    text = scenario(f"{{{trigger.name}: {CASES[trigger.name].when}}}", schedule=schedule, purpose="service")
+    return World(database, {"one": text})
+
+
+def become_due(world: World, trigger: Trigger[Any], name: str) -> None:
+    case = CASES[trigger.name]
+    world.customer(name, consent=(), **case.profile())
+    case.happens(world, name)
+
+
+def the_look(connection: Connection, world: World) -> tuple[Scenario, Look]:
+    [one] = world.running.scenarios.values()
+    upto = horizon(connection) if one.kind == "event" else START
+    span = Span(world.now, None, START, upto)
+    zones = zones_of(connection, world.program, one, span)
+    prepare(connection)
+    put_zones(connection, zones, {zone.name: None for zone in zones})
+    return one, Look(world.now, world.program, ZONE, tuple(zones), span.after, span.upto)
+
+
+def candidates(connection: Connection, world: World, trigger: Trigger[Any]) -> list[Any]:
+    one, look = the_look(connection, world)
+    statement = trigger.candidates(one.parameters, look).order_by("customer_id")
+    rows = CANDIDATE.insert().from_select([*CANDIDATE_COLUMNS], statement)
+    connection.execute(rows)
+    return list(connection.execute(select(CANDIDATE).order_by(CANDIDATE.c.id)))
+
+
+def test_every_file_is_a_trigger_of_its_own_name() -> None:
+    home = Path(importlib.import_module("triggers").__file__ or "").parent
+    files = {path.stem for path in home.glob("*.py")} - {"__init__", "base"}
+    assert files == set(NAMES) == {it.name for it in discover().values()}
+    assert set(CASES) == files, "a new trigger needs a case here"
+
+
+def test_a_trigger_explains_itself(trigger: Trigger[Any]) -> None:
+    module = importlib.import_module(type(trigger).__module__)
+    for documented in (module, type(trigger), trigger.Parameters):
+        assert (documented.__doc__ or "").strip().endswith(".")
+    undescribed = [name for name, field in trigger.Parameters.model_fields.items() if not field.description]
+    assert undescribed == []
+    assert trigger.kind in {"state", "event", "calendar"}
+
+
+def test_its_facts_are_documented_and_typed(trigger: Trigger[Any]) -> None:
+    assert trigger.facts
+    for name, fact in trigger.facts.items():
+        assert re.fullmatch(r"[a-z][a-z_]*", name)
+        assert fact.about
+        assert fact.type in get_args(FactType)
+
+
+def test_a_parameter_that_it_does_not_know_is_refused(trigger: Trigger[Any]) -> None:
+    with pytest.raises(ValidationError, match="no_such_parameter"):
+        trigger.Parameters.model_validate({"no_such_parameter": 1})
+
+
+def test_a_look_gives_one_row_for_each_customer_and_occasion(world: World, trigger: Trigger[Any]) -> None:
+    with world.database.read() as connection:
+        one, look = the_look(connection, world)
+        statement = trigger.candidates(one.parameters, look)
+        assert tuple(column.name for column in statement.selected_columns) == CANDIDATE_COLUMNS
+        rows = candidates(connection, world, trigger)
+    assert [row.customer_id for row in rows] == [world.ids["anna"], world.ids["ihor"]]
+    assert all(row.occasion and row.at <= world.now for row in rows)
+    assert len({(row.customer_id, row.occasion) for row in rows}) == len(rows)
+
+
+def test_who_was_erased_is_never_due(world: World, trigger: Trigger[Any]) -> None:
+    with world.database.read() as connection:
+        assert world.ids["erased"] not in {row.customer_id for row in candidates(connection, world, trigger)}
+
+
+def test_what_is_due_is_still_true_with_the_same_facts(world: World, trigger: Trigger[Any]) -> None:
+    with world.database.read() as connection:
+        rows = candidates(connection, world, trigger)
+        one, look = the_look(connection, world)
+        due = staged(connection, rows)
+        still = {
+            row.id: row.facts for row in connection.execute(trigger.still_true(one.parameters, look, due))
+        }
+    assert still == {row.id: row.facts for row in rows}
+
+
+def test_who_was_erased_since_is_no_longer_due(world: World, trigger: Trigger[Any]) -> None:
+    with world.database.read() as connection:
+        rows = candidates(connection, world, trigger)
+    world.erase("anna")
+    with world.database.read() as connection:
+        one, look = the_look(connection, world)
+        due = staged(connection, rows)
+        still = set(
+            connection.scalars(trigger.still_true(one.parameters, look, due).with_only_columns(due.c.id))
+        )
+    assert still == {row.id for row in rows if row.customer_id == world.ids["ihor"]}
+
+
+def test_messages_read_the_facts_that_it_promises(world: World, trigger: Trigger[Any]) -> None:
+    with world.database.read() as connection:
+        rows = candidates(connection, world, trigger)
+    for row in rows:
+        facts = trigger.read(row.facts, world.program, world.now)
+        assert set(facts) == set(trigger.facts)
+        for name, fact in trigger.facts.items():
+            assert facts[name] is None or isinstance(facts[name], TYPES[fact.type]), name
+
+
+def test_a_look_takes_as_many_statements_for_forty_as_for_two(
+    fresh_database: Any, trigger: Trigger[Any]
+) -> None:
+    counts = []
+    for people in (2, 40):
+        with fresh_database() as database:
+            world = empty(database, trigger)
+            for number in range(people):
+                become_due(world, trigger, f"customer-{number}")
+            world.move("2026-03-01 10:00")
+            with counted(database) as statements:
+                assert world.looked() == {"planned": people}
+            counts.append(len(statements))
+    assert counts[0] == counts[1]
+
+
+class counted:  # noqa: N801 - reads as what it does
+    """The statements that a database is given within a block."""
+
+    def __init__(self, database: Database) -> None:
+        self._engine, self.statements = database.engine, list[str]()
+
+    def _note(self, _c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        self.statements.append(statement)
+
+    def __enter__(self) -> list[str]:
+        event.listen(self._engine, "before_cursor_execute", self._note)
+        return self.statements
+
+    def __exit__(self, *_: object) -> None:
+        event.remove(self._engine, "before_cursor_execute", self._note)
+
+
+@pytest.mark.parametrize("name", sorted(RANGES))
+def test_a_look_reads_an_index_range_and_not_the_table(database: Database, name: str) -> None:
+    trigger = discover()[name]
+    table, index = RANGES[name]
+    world = empty(database, trigger)
+    become_due(world, trigger, "anna")
+    world.move("2026-03-01 10:00")
+    fill(world)
+    with database.read() as connection:
+        one, look = the_look(connection, world)
+        plan = " \n".join(explain(connection, trigger.candidates(one.parameters, look)))
+    assert index in plan, plan
+    assert not re.search(rf"(SCAN {table}\b(?! USING)|Seq Scan on {table}\b)", plan), plan
+
+
+def fill(world: World, people: int = 5_000) -> None:
+    """So many others that reading all of them would cost more than an index does."""
+    from core.tables import Customer, CustomerStats, Lot, Operation
+
+    rows = range(1_000, 1_000 + people)
+    with world.database.write() as connection:
+        filling: list[tuple[Any, list[dict[str, Any]]]] = [
+            (
+                Customer,
+                [
+                    {
+                        "id": i,
+                        "external_id": f"x{i}",
+                        "attributes": {},
+                        "birthday": date(1990, 6, i % 28 + 1),
+                        "birthday_md": 601 + i % 28,
+                        "registered_at": world.now,
+                        "updated_at": world.now,
+                    }
+                    for i in rows
+                ],
+            ),
+            (
+                Operation,
+                [
+                    {
+                        "id": i,
+                        "customer_id": i,
+                        "kind": "grant",
+                        "key": f"x{i}",
+                        "digest": "",
+                        "result": {},
+                        "at": world.now,
+                        "recorded_at": world.now,
+                    }
+                    for i in rows
+                ],
+            ),
+            (
+                Lot,
+                [
+                    {
+                        "id": i,
+                        "customer_id": i,
+                        "operation_id": i,
+                        "reason": "test",
+                        "amount": 50_000,
+                        "remaining": 50_000,
+                        "active_from": world.now,
+                        "expires_on": date(2027, 1, i % 28 + 1),
+                        "expires_at": world.now,
+                    }
+                    for i in rows
+                ],
+            ),
+            (
+                CustomerStats,
+                [{"customer_id": i, "last_purchase_at": world.now, "purchases": 3, "spent": 1} for i in rows],
+            ),
+        ]
+        for model, values in filling:
+            connection.execute(model.__table__.insert(), values)
+    with world.database.engine.connect() as connection:
+        connection.exec_driver_sql("ANALYZE")
+        connection.commit()
+
+
+def explain(connection: Connection, statement: Any) -> Iterator[str]:
+    """The lines of the plan."""
+    said: list[str] = []
+
+    def note(_c: Any, _cursor: Any, text: str, parameters: Any, *_: Any) -> None:
+        word = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
+        cursor = connection.connection.cursor()
+        cursor.execute(f"{word} {text}", parameters)
+        said.extend(str(row[-1]) for row in cursor.fetchall())
+        cursor.close()
+
+    event.listen(connection, "before_cursor_execute", note)
+    connection.execute(statement)
+    event.remove(connection, "before_cursor_execute", note)
+    yield from said
+
+
+def staged(connection: Connection, rows: list[Any]) -> Table:
+    """Messages about to be sent, as the sender stages them."""
+    due = Table(
+        "due", MetaData(), Column("id", Id, primary_key=True), Column("customer_id", Id),
+        Column("occasion", String), Column("subject", String), Column("facts", Json), prefixes=["TEMPORARY"],
+    )  # fmt: skip
+    due.create(connection)
+    values = [{column.name: getattr(row, column.name) for column in due.c} for row in rows]
+    connection.execute(due.insert(), values)
+    return due

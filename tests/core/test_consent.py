@@ -1,0 +1,74 @@
+"""Consent: the latest choice by its own time is in force, and its history is in the events."""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from core.consent import CONSENT, Choice, choose
+from core.db import Database
+from core.events import EVENT
+from tests.core.books import START, program, register
+
+YES = Choice(1, "sms", True, START, "registration form")
+LATER = START + timedelta(days=3)
+
+
+def say(database: Database, *choices: Choice) -> list[str]:
+    """What a customer says, one transaction."""
+    with database.write() as connection:
+        return choose(connection, choices, LATER, live=True)
+
+
+def in_force(database: Database) -> list[tuple[str, str, bool]]:
+    """Channel, purpose, granted."""
+    with database.read() as connection:
+        rows = connection.execute(select(CONSENT).order_by(CONSENT.c.channel, CONSENT.c.purpose)).all()
+    return [(row.channel, row.purpose, row.granted) for row in rows]
+
+
+def told(database: Database) -> list[str]:
+    """The history."""
+    with database.read() as connection:
+        kinds = select(EVENT.c.kind).where(EVENT.c.subject == "sms").order_by(EVENT.c.at, EVENT.c.id)
+        return list(connection.scalars(kinds))
+
+
+def test_a_withdrawal_acts_and_is_remembered(database: Database) -> None:
+    register(database, program(), "anna")
+    assert say(database, YES) == ["created"]
+    assert say(database, Choice(1, "sms", False, LATER, "STOP")) == ["changed"]
+    assert in_force(database) == [("sms", "marketing", False)]
+    assert told(database) == ["consent_given", "consent_withdrawn"]
+
+
+def test_a_choice_that_arrives_late_does_not_undo_a_later_one(database: Database) -> None:
+    register(database, program(), "anna")
+    say(database, Choice(1, "sms", False, LATER, "STOP"))
+    assert say(database, YES) == ["changed"]
+    assert in_force(database) == [("sms", "marketing", False)]
+    assert told(database) == ["consent_given", "consent_withdrawn"]
+
+
+def test_a_choice_told_again_changes_nothing(database: Database) -> None:
+    register(database, program(), "anna")
+    say(database, YES, Choice(1, "sms", False, LATER, "STOP"))
+    assert say(database, YES, Choice(1, "sms", False, LATER, "STOP"), YES) == ["unchanged"] * 3
+    assert told(database) == ["consent_given", "consent_withdrawn"]
+
+
+def test_channels_and_purposes_are_chosen_apart(database: Database) -> None:
+    register(database, program(), "anna")
+    say(
+        database,
+        YES,
+        Choice(1, "email", False, START, "form"),
+        Choice(1, "sms", False, START, "form", "survey"),
+    )
+    assert in_force(database) == [
+        ("email", "marketing", False), ("sms", "marketing", True), ("sms", "survey", False),
+    ]  # fmt: skip
+
+
+def test_nothing_said_is_nothing_recorded(database: Database) -> None:
+    assert say(database) == []
+    assert in_force(database) == []

@@ -1,0 +1,182 @@
+"""Files as people have them: delimiters, encodings, quotes, headers, and what is said of a wrong one."""
+
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from core.customers import CUSTOMER
+from core.db import Database
+from core.errors import UserError
+from core.imports import columns
+from core.receipts import RECEIPT
+from tests.core.books import START, register
+from tests.core.files import CUSTOMERS, PROGRAM, RECEIPTS, bring_in, counts, csv, parquet, rejects
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "import.md"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_csv_of_any_make_is_understood(
+    sqlite_database: Database, tmp_path: Path, delimiter: str, mark: str, end: str
+) -> None:
+    file = csv(tmp_path / "c.csv", CUSTOMERS, delimiter)
+    file.write_text(mark + file.read_text(encoding="utf-8"), encoding="utf-8", newline=end)
+    assert counts(bring_in(sqlite_database, "customers", file)) == (2, 0, 0, 0)
+
+
+def test_quoted_values_may_hold_delimiters_and_line_ends(sqlite_database: Database, tmp_path: Path) -> None:
+    file = tmp_path / "c.csv"
+    file.write_text('customer,name,city\n1,"Коваль, Олена","Львів\nЦентр"\n\n2,bad\n', encoding="utf-8")
+    report = bring_in(sqlite_database, "customers", file)
+    assert counts(report) == (1, 0, 0, 1)
+    assert rejects(report)[0]["line"] == 5
+    with sqlite_database.read() as connection:
+        assert connection.scalar(select(CUSTOMER.c.name)) == "Коваль, Олена"
+
+
+def test_a_line_that_is_no_json_is_set_aside(sqlite_database: Database, tmp_path: Path) -> None:
+    file = tmp_path / "c.jsonl"
+    file.write_text('{"customer": "1"}\n{"customer": \n[1]\n{"customer": "2", "nmae": "x"}\n{"name": "y"}\n')
+    report = bring_in(sqlite_database, "customers", file)
+    assert counts(report) == (1, 0, 0, 4)
+    said = [(it["line"], it["reason"]) for it in rejects(report)]
+    assert said[0] == (2, "is no JSON (Expecting value after 14 characters)")
+    assert said[1:] == [
+        (3, "is no JSON object; write one object a line"),
+        (4, "has a field 'nmae' that is not known; did you mean 'name'?"),
+        (5, "has no field 'customer'; add it"),
+    ]
+
+
+def test_nested_attributes_are_the_same_as_dotted_ones(sqlite_database: Database, tmp_path: Path) -> None:
+    file = tmp_path / "c.jsonl"
+    file.write_text('{"customer": "1", "attributes": {"vip": true, "size": null}}\n')
+    bring_in(sqlite_database, "customers", file)
+    with sqlite_database.read() as connection:
+        assert connection.scalar(select(CUSTOMER.c.attributes)) == {"vip": True}
+
+
+def test_parquet_brings_its_own_types(sqlite_database: Database, tmp_path: Path) -> None:
+    register(sqlite_database, PROGRAM, "7")
+    rows = [
+        {"receipt": 1, "customer": 7.0, "at": START, "sku": "a", "quantity": 2, "total": 0.1 + 0.2},
+        {"receipt": 2, "customer": 7.0, "at": START, "sku": "a", "quantity": 1, "total": 12.345},
+    ]
+    report = bring_in(sqlite_database, "receipts", parquet(tmp_path / "r.parquet", rows))
+    assert counts(report) == (1, 0, 0, 1)
+    assert rejects(report)[0]["reason"] == "'total' has more than 2 decimal places"
+    customers = [
+        {
+            "customer": Decimal(8),
+            "birthday": date(1990, 1, 1),
+            "registered_at": datetime.fromisoformat("2025-01-01"),
+        }
+    ]
+    bring_in(sqlite_database, "customers", parquet(tmp_path / "c.parquet", customers))
+    with sqlite_database.read() as connection:
+        assert connection.scalar(select(RECEIPT.c.total)) == 30
+        registered = connection.scalar(select(CUSTOMER.c.registered_at).where(CUSTOMER.c.external_id == "8"))
+    assert registered == datetime(2024, 12, 31, 22, 0, tzinfo=UTC)
+
+
+WRONG = {
+    "kind": ("custommers", "c.csv", b"",
+             "there is no kind of import 'custommers'; did you mean 'customers'?"),
+    "missing": ("customers", None, b"", "there is no file {folder}/absent.csv; check the path"),
+    "format": (
+        "customers", "c.xlsx", b"",
+        "the format of c.xlsx is not clear from its name; say --format csv, jsonl or parquet",
+    ),
+    "empty": ("customers", "c.csv", b"", "c.csv is empty; its first line must name the columns"),
+    "required": (
+        "customers", "c.csv", b"custmer,name\n",
+        "c.csv has no column 'customer'; the nearest is 'custmer': rename it",
+    ),
+    "required alone": ("customers", "c.csv", b"name\n", "c.csv has no column 'customer'; add it"),
+    "unknown": (
+        "customers", "c.csv", b"customer,phnoe\n",
+        "c.csv has a column 'phnoe' that is not known; did you mean 'phone'?",
+    ),
+    "twice": ("customers", "c.csv", b"customer,name,name\n", "c.csv has the column 'name' twice"),
+    "encoding": (
+        "customers", "c.csv", "customer,name\n1,a\n2,Олена\n".encode("cp1251"),
+        "c.csv is not UTF-8 (line 3); save it as UTF-8 and import it again",
+    ),
+    "cut off": (
+        "customers", "c.jsonl", "Ї".encode()[:1],
+        "c.jsonl is not UTF-8 (its end is cut off); save it again and import it again",
+    ),
+    "no parquet": ("receipts", "r.parquet", b"PK\3\4 not parquet at all", "r.parquet is no Parquet file ("),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_file_that_is_wrong_as_a_whole_is_refused_in_one_sentence(
+    sqlite_database: Database, tmp_path: Path, name: str
+) -> None:
+    kind, called, content, sentence = WRONG[name]
+    file = tmp_path / (called or "absent.csv")
+    if called:
+        file.write_bytes(content)
+    with pytest.raises(UserError) as refused:
+        bring_in(sqlite_database, kind, file)
+    assert str(refused.value).startswith(sentence.replace("{folder}", str(tmp_path)))
+    assert "\n" not in str(refused.value)
+    assert [it.name for it in tmp_path.iterdir()] == ([called] if called else [])
+
+
+def test_a_quote_that_is_never_closed_does_not_swallow_the_file(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "c.csv"
+    filling = "".join(f"x{number},{'y' * 4_000}\n" for number in range(400))
+    file.write_text(f'customer,name\n1,a\n2,"b\n{filling}3,c\n')
+    report = bring_in(sqlite_database, "customers", file)
+    assert report.rejected == 1
+    assert rejects(report)[0]["line"] == 3
+    assert "is a quote not closed?" in rejects(report)[0]["reason"]
+    assert report.created > 100
+
+
+def test_the_rejects_of_an_earlier_import_do_not_outlive_the_next(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    file = csv(tmp_path / "c.csv", [{"customer": "1", "phone": "wrong"}])
+    chosen = tmp_path / "aside.jsonl"
+    assert bring_in(sqlite_database, "customers", file, rejects=chosen).rejects == chosen
+    assert json.loads(chosen.read_text())["line"] == 2
+    csv(file, [{"customer": "1", "phone": "+380501234567"}])
+    assert bring_in(sqlite_database, "customers", file, rejects=chosen).rejects is None
+    assert not chosen.exists()
+
+
+def test_a_format_may_be_named(sqlite_database: Database, tmp_path: Path) -> None:
+    file = csv(tmp_path / "export.2026", CUSTOMERS)
+    assert counts(bring_in(sqlite_database, "customers", file, format="csv")) == (2, 0, 0, 0)
+
+
+@pytest.mark.parametrize("kind", columns.KINDS)
+def test_every_column_is_documented(kind: str) -> None:
+    assert columns.table(kind) in DOCS.read_text(encoding="utf-8")
+
+
+def test_an_example_of_every_column_goes_in(sqlite_database: Database, tmp_path: Path) -> None:
+    for kind in ("customers", "stores", "products", "receipts", "consents"):
+        row = {it.name.replace("<name>", "milk"): it.example for it in columns.KINDS[kind]}
+        row.pop("pay_points", None)
+        report = bring_in(sqlite_database, kind, csv(tmp_path / f"{kind}.csv", [_quoted(row)]))
+        assert report.rejected == 0, rejects(report)
+
+
+def _quoted(row: dict[str, str]) -> dict[str, str]:
+    return {name: f'"{value}"' for name, value in row.items()}
+
+
+def test_no_receipt_of_the_examples_is_left_out() -> None:
+    assert {it for row in RECEIPTS for it in row} <= {it.name for it in columns.RECEIPTS}

@@ -1,0 +1,189 @@
+"""The return of a whole receipt."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from core.bonuses import Request, grant
+from core.customers import CUSTOMER
+from core.db import Database
+from core.events import EVENT
+from core.expiry import expire
+from core.ledger import DEBT, LOT, Refusal
+from core.program import Program
+from core.receipts import Outcome, Purchase, Recorded, record
+from core.returns import take_back
+from core.stats import STATS
+from tests.core.books import START, accepted, check_books, check_statistics, program, purchase, register
+
+LATER = START + timedelta(days=1)
+REPAYING = program()
+FORGIVING = program(("debt: repay", "debt: forgive"))
+
+
+def buy(database: Database, *purchases: Purchase) -> None:
+    """The till's requests, each at its own time."""
+    with database.write() as connection:
+        for bought in purchases:
+            accepted(record(connection, program(), [bought], bought.at, live=True)[0])
+
+
+def give_back(database: Database, receipt: str, at: datetime = LATER, program: Program = REPAYING) -> Outcome:
+    """A return; the books are checked after it."""
+    with database.write() as connection:
+        outcome = take_back(connection, program, receipt, at, at, live=True)
+    with database.read() as connection:
+        check_books(connection)
+        check_statistics(connection)
+    return outcome
+
+
+def test_what_the_receipt_earned_goes_and_what_it_spent_comes_back(database: Database) -> None:
+    register(database, program(), "anna")
+    buy(database, purchase("1", "anna", START, 50_000), purchase("2", "anna", START, 10_000, pay=4_000))
+    assert accepted(give_back(database, "2")) == {
+        "receipt": "2", "customer": "anna", "earned": "6", "taken_back": "6", "debt": "0", "given_back": "40",
+        "balance": "50", "available": "50", "tier": "bronze",
+    }  # fmt: skip
+
+
+def test_spent_bonuses_go_back_to_the_lots_they_came_from(database: Database) -> None:
+    register(database, program(), "anna")
+    buy(database, purchase("1", "anna", START, 1_000), purchase("2", "anna", START, 1_000))
+    buy(database, purchase("3", "anna", START, 1_000, pay=150))
+    give_back(database, "3")
+    with database.read() as connection:
+        assert connection.scalars(select(LOT.c.remaining).order_by(LOT.c.id)).all() == [100, 100, 0]
+
+
+def test_what_was_already_spent_becomes_a_debt_that_the_next_accruals_repay(database: Database) -> None:
+    register(database, program(), "anna")
+    buy(database, purchase("1", "anna", START, 10_000), purchase("2", "anna", START, 2_000, pay=1_000))
+    # 10 earned and spent on the second receipt, whose own bonus of 1 pays the first part of the debt.
+    answer = accepted(give_back(database, "1"))
+    assert (answer["taken_back"], answer["debt"], answer["balance"], answer["available"]) == (
+        "10", "10", "-9", "0",
+    )  # fmt: skip
+    buy(database, purchase("3", "anna", LATER, 4_000))
+    with database.read() as connection:
+        assert connection.scalar(select(LOT.c.remaining).where(LOT.c.reason == DEBT)) == -500
+    buy(database, purchase("4", "anna", LATER, 8_000))
+    with database.read() as connection:
+        left = {row.reason: row.remaining for row in connection.execute(select(LOT).order_by(LOT.c.id))}
+    assert left == {DEBT: 0, "purchase": 300}
+
+
+def test_a_forgiving_program_takes_only_what_is_left(database: Database) -> None:
+    register(database, FORGIVING, "anna")
+    buy(database, purchase("1", "anna", START, 10_000), purchase("2", "anna", START, 2_000, pay=700))
+    answer = accepted(give_back(database, "1", program=FORGIVING))
+    assert (answer["taken_back"], answer["debt"], answer["balance"]) == ("3", "0", "1.3")
+
+
+def test_what_has_expired_is_owed_by_nobody(database: Database) -> None:
+    register(database, program(), "anna")
+    buy(database, purchase("1", "anna", START, 10_000))
+    over = START + timedelta(days=200)
+    assert expire(database, over) == 1
+    answer = accepted(give_back(database, "1", over))
+    assert (answer["earned"], answer["taken_back"], answer["balance"]) == ("10", "0", "0")
+
+
+def test_bonuses_of_a_lot_that_has_ended_come_back_and_expire_again(database: Database) -> None:
+    register(database, program(), "anna")
+    buy(database, purchase("1", "anna", START, 10_000), purchase("2", "anna", START, 2_000, pay=1_000))
+    over = START + timedelta(days=200)
+    expire(database, over)
+    answer = accepted(give_back(database, "2", over))
+    assert (answer["given_back"], answer["balance"], answer["available"]) == ("10", "10", "0")
+    assert expire(database, over) == 1
+    with database.read() as connection:
+        check_books(connection)
+        assert connection.scalars(select(LOT.c.remaining)).all() == [0, 0]
+
+
+def test_both_receipts_returned_leave_nothing_owed_even_after_the_expiry(database: Database) -> None:
+    register(database, program(), "anna")
+    buy(database, purchase("1", "anna", START, 10_000), purchase("2", "anna", START, 2_000, pay=600))
+    over = START + timedelta(days=200)
+    expire(database, over)
+    assert accepted(give_back(database, "1", over))["balance"] == "-6"
+    assert accepted(give_back(database, "2", over))["balance"] == "0"
+
+
+def test_a_returned_receipt_no_longer_counts(database: Database) -> None:
+    register(database, program(), "anna")
+    buy(database, purchase("1", "anna", START, 100), purchase("2", "anna", LATER, 200))
+    give_back(database, "2")
+    with database.read() as connection:
+        kept = connection.execute(select(STATS)).one()
+    assert (kept.purchases, kept.spent, kept.last_purchase_at) == (1, 100, START)
+    give_back(database, "1")
+    with database.read() as connection:
+        assert tuple(connection.execute(select(STATS)).one())[1:] == (None, None, 0, 0)
+
+
+def test_a_level_that_only_the_returned_receipt_carried_is_lost(database: Database) -> None:
+    register(database, program(), "anna")
+    buy(database, purchase("1", "anna", START, 60_000), purchase("2", "anna", START, 60_000))
+    assert accepted(give_back(database, "1"))["tier"] == "bronze"
+    with database.read() as connection:
+        happened = connection.execute(select(EVENT).where(EVENT.c.kind == "tier_changed")).all()[-1]
+        assert happened.data == {"tier": "bronze", "previous": "silver", "direction": "down"}
+        assert connection.scalar(select(CUSTOMER.c.tier)) == "bronze"
+
+
+def test_a_level_that_other_receipts_had_reached_is_kept_for_its_time(database: Database) -> None:
+    register(database, program(), "anna")
+    small = purchase("2", "anna", START + timedelta(days=300), 1_000)
+    buy(database, purchase("1", "anna", START, 120_000), small)
+    # A year after the level was reached its spend has left the period, but it is kept for the grace.
+    at = START + timedelta(days=380)
+    assert accepted(give_back(database, "2", at))["tier"] == "silver"
+
+
+def test_a_return_is_told_as_an_event(database: Database) -> None:
+    register(database, program(), "anna")
+    buy(database, purchase("1", "anna", START, 10_000))
+    give_back(database, "1")
+    with database.read() as connection:
+        happened = connection.execute(select(EVENT).where(EVENT.c.kind == "return")).one()
+    assert (happened.subject, happened.at, happened.live) == ("1", LATER, True)
+    assert happened.data == {"total": 10_000, "store": None}
+
+
+def test_a_receipt_is_returned_once(database: Database) -> None:
+    register(database, program(), "anna")
+    buy(database, purchase("1", "anna", START, 10_000))
+    first = accepted(give_back(database, "1"))
+    assert give_back(database, "1", LATER + timedelta(days=1)) == Recorded(first, repeated=True)
+
+
+@pytest.mark.parametrize(
+    ("receipt", "at", "reason"),
+    [
+        ("9", LATER, "unknown_receipt"),
+        ("1", START - timedelta(hours=1), "before_the_purchase"),
+    ],
+)
+def test_a_return_that_cannot_be_is_refused(
+    database: Database, receipt: str, at: datetime, reason: str
+) -> None:
+    register(database, program(), "anna")
+    buy(database, purchase("1", "anna", START, 10_000))
+    outcome = give_back(database, receipt, at)
+    assert isinstance(outcome, Refusal)
+    assert outcome.reason == reason
+
+
+def test_a_debt_is_paid_at_once_from_what_is_left(database: Database) -> None:
+    register(database, program(), "anna")
+    buy(database, purchase("1", "anna", START, 10_000), purchase("2", "anna", START, 2_000, pay=1_000))
+    with database.write() as connection:
+        request = Request("gift", "anna", 5_000, LATER)
+        accepted(grant(connection, program(), request, LATER, live=True))
+    answer = accepted(give_back(database, "1"))
+    assert (answer["balance"], answer["available"]) == ("41", "41")
+    with database.read() as connection:
+        assert connection.scalars(select(LOT.c.remaining).where(LOT.c.remaining < 0)).all() == []

@@ -1,0 +1,165 @@
+"""A database that migrations made is the database that the tables describe."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+from sqlmodel import SQLModel
+
+from core.db import Database
+from core.errors import EnvironmentFault
+from tests.support.databases import PostgresDatabases, load_tables
+from tidings import schema
+
+Empty = Callable[[], AbstractContextManager[Database]]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Empty:
+    """Makes databases without any table."""
+    load_tables()
+    made: list[int] = []
+
+    @contextmanager
+    def make() -> Iterator[Database]:
+        made.append(1)
+        if request.param == "sqlite":
+            with _closing(Database(f"sqlite:///{tmp_path / f'{len(made)}.db'}")) as database:
+                yield database
+            return
+        postgres: PostgresDatabases = request.getfixturevalue("postgres_databases")
+        with postgres.bare() as url, _closing(Database(url)) as database:
+            yield database
+
+    return make
+
+
+@contextmanager
+def _closing(database: Database) -> Iterator[Database]:
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def described(connection: Connection) -> dict[str, Any]:
+    """Every table as the database itself describes it."""
+    found = inspect(connection)
+    tables = sorted(set(found.get_table_names()) - {"alembic_version"})
+    return {table: _table(connection, found, table) for table in tables}
+
+
+def _table(connection: Connection, found: Any, table: str) -> dict[str, Any]:
+    columns = found.get_columns(table)
+    foreign = sorted(
+        (*it["constrained_columns"], it["referred_table"], *it["referred_columns"], str(it["options"]))
+        for it in found.get_foreign_keys(table)
+    )
+    unique = sorted(tuple(it["column_names"]) for it in found.get_unique_constraints(table))
+    return {
+        "columns": {it["name"]: (repr(it["type"]), it["nullable"], it["default"]) for it in columns},
+        "primary key": found.get_pk_constraint(table)["constrained_columns"],
+        "foreign keys": foreign,
+        "uniques": unique,
+        "indexes": _indexes(connection, table),
+    }
+
+
+def _indexes(connection: Connection, table: str) -> list[str]:
+    """Their definitions with the predicates, as the database would write them down."""
+    query = (
+        "SELECT sql FROM sqlite_master WHERE type = 'index' AND tbl_name = :name AND sql IS NOT NULL"
+        if connection.dialect.name == "sqlite"
+        else "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename = :name"
+    )
+    return sorted(re.sub(r"\s+", " ", sql) for sql in connection.scalars(text(query), {"name": table}))
+
+
+def test_migrating_an_empty_database_makes_every_table_as_the_code_describes_it(empty: Empty) -> None:
+    with empty() as migrated, empty() as fresh:
+        schema.upgrade(migrated)
+        fresh.create_all()
+        with migrated.read() as one, fresh.read() as other:
+            found, wanted = described(one), described(other)
+        assert found.keys() == wanted.keys()
+        for table, description in wanted.items():
+            assert found[table] == description, table
+
+
+def test_alembic_itself_finds_nothing_left_to_migrate(empty: Empty) -> None:
+    with empty() as migrated:
+        schema.upgrade(migrated)
+        with migrated.read() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            assert compare_metadata(context, SQLModel.metadata) == []
+
+
+def test_partial_indexes_keep_their_predicates(empty: Empty) -> None:
+    with empty() as migrated:
+        schema.upgrade(migrated)
+        with migrated.read() as connection:
+            partial = [
+                sql
+                for table in described(connection).values()
+                for sql in table["indexes"]
+                if " WHERE " in sql
+            ]
+    names = {match[1] for sql in partial if (match := re.search(r"INDEX (\w+) ", sql))}
+    assert {"lot_expiring", "message_due", "wallet_device_due", "wallet_pass_google_due"} <= names
+
+
+def test_the_schema_that_the_code_asks_for_is_the_newest_migration() -> None:
+    scripts = ScriptDirectory.from_config(schema.config())
+    assert scripts.get_heads() == [schema.HEAD]
+
+
+def test_the_first_start_makes_the_tables_and_the_second_changes_nothing(empty: Empty) -> None:
+    with empty() as database:
+        schema.prepare(database)
+        assert schema.revision(database) == schema.HEAD
+        with database.read() as connection:
+            before = described(connection)
+        schema.prepare(database)
+        with database.read() as connection:
+            assert described(connection) == before
+
+
+def test_a_schema_of_another_version_is_named_with_what_to_run(empty: Empty) -> None:
+    with empty() as database:
+        schema.prepare(database)
+        with database.write() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+        with pytest.raises(EnvironmentFault, match=r"has schema 0000, .* run `tidings db upgrade`"):
+            schema.prepare(database)
+
+
+def test_a_database_that_belongs_to_something_else_is_left_alone(empty: Empty) -> None:
+    with empty() as database:
+        with database.write() as connection:
+            connection.execute(text("CREATE TABLE customer (id integer)"))
+        with pytest.raises(EnvironmentFault, match="give it one of its own"):
+            schema.prepare(database)
+        with database.read() as connection:
+            assert inspect(connection).get_table_names() == ["customer"]
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(empty: Empty, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> Any:
+        raise RuntimeError("in the middle")
+
+    monkeypatch.setattr("tidings.migrations.columns.transaction_number", fail)
+    with empty() as database:
+        with pytest.raises(RuntimeError, match="in the middle"):
+            schema.prepare(database)
+        with database.read() as connection:
+            assert inspect(connection).get_table_names() == []
+        monkeypatch.undo()
+        schema.prepare(database)
+        assert schema.revision(database) == schema.HEAD

@@ -1,0 +1,352 @@
+"""The wallet beat: a fact at the till becomes a push to the phone and a new Google object, once."""
+
+import asyncio
+import json
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from campaigns.bundle import Bundle
+from campaigns.running import Running, make_ready
+from campaigns.versions import Live, apply
+from core.addresses import Addresses
+from core.clock import MovableClock
+from core.consent import Choice, choose
+from core.customers import CUSTOMER, Profile, save
+from core.db import Database
+from core.errors import Problems
+from core.events import CURSOR
+from core.ledger import LOT
+from core.links import Links
+from core.receipts import Line, Purchase, record
+from core.tables import Store
+from scheduler.cards import COALESCE, READER, Cards, CardsDone
+from scheduler.deck import read_card
+from tests.api.shop import EXAMPLE, private
+from wallet import passes, registrations
+from wallet.tables import DEVICE, PASS
+
+NO_WAIT = timedelta(0)
+STORE = Store.__table__  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return Bundle.read(EXAMPLE)
+
+
+@cache
+def _compiled(digest: str) -> Running:
+    return make_ready(_BUNDLES[digest])
+
+
+_BUNDLES: dict[str, Bundle] = {}
+
+
+def compiled(bundle: Bundle) -> Running:
+    """Checked once for all tests."""
+    _BUNDLES[bundle.digest] = bundle
+    return _compiled(bundle.digest)
+
+
+class Salon:
+    """A program with cards."""
+
+    def __init__(self, database: Database, bundle: Bundle, clock: MovableClock, outbox: Path) -> None:
+        self.database, self.clock, self.outbox = database, clock, outbox
+        self.addresses = Addresses(b"a secret for tests")
+        self.live = Live(database)
+        self.apply(bundle)
+        self.cards = Cards(
+            database, self.live, lambda _: Links("https://loyalty.example", b"a secret for tests"), clock,
+            outbox=outbox, private=private(),
+        )  # fmt: skip
+
+    @property
+    def running(self) -> Running:
+        return self.live.running()
+
+    def apply(self, bundle: Bundle) -> None:
+        with self.database.write() as connection:
+            apply(connection, compiled(bundle), "tests", self.clock.now())
+
+    def register(self, external_id: str, **profile: Any) -> int:
+        with self.database.write() as connection:
+            mine = [Profile(external_id, **profile)]
+            [saved] = save(
+                connection, self.running.program, self.addresses, mine, self.clock.now(), live=True
+            )
+        return saved.customer_id
+
+    def buy(
+        self, external_id: str, receipt: str, total: int, store: str | None = None, live: bool = True
+    ) -> None:
+        """`total` in whole money."""
+        lines = (Line("flat-white", 1000, total * 100),)
+        purchase = Purchase(receipt, external_id, self.clock.now(), lines, store)
+        with self.database.write() as connection:
+            record(connection, self.running.program, [purchase], self.clock.now(), live=live)
+
+    def carry(self, customer_id: int, device: str) -> None:
+        """A phone adds the customer's pass."""
+        with self.database.write() as connection:
+            row = passes.of_customer(connection, customer_id)
+            assert row is not None
+            registrations.register(connection, row, device, device.replace("-", ""), self.clock.now())
+
+    def beat(self, wait: timedelta = NO_WAIT) -> CardsDone:
+        return asyncio.run(self._beat(wait))
+
+    async def _beat(self, wait: timedelta) -> CardsDone:
+        try:
+            return await self.cards.beat(wait)
+        finally:
+            await self.cards.close()
+
+    def holder(self, external_id: str = "olena", device: str = "phone-1", **profile: Any) -> int:
+        """A customer with the card on a phone and in Google's wallet, of which the beats know."""
+        customer_id = self.register(external_id, **{"locale": "uk", **profile})
+        asyncio.run(self._issue(customer_id))
+        self.carry(customer_id, device)
+        self.beat()
+        return customer_id
+
+    async def _issue(self, customer_id: int) -> None:
+        try:
+            await self.cards.issue(customer_id)
+        finally:
+            await self.cards.close()
+
+    def pushes(self) -> list[str]:
+        return sorted(path.stem for path in (self.outbox / "apple-wallet").glob("*.json"))
+
+    def google_balance(self, customer_id: int) -> str:
+        with self.database.read() as connection:
+            name = connection.scalar(select(PASS.c.google_object_id).where(PASS.c.customer_id == customer_id))
+        written = self.outbox / "google-wallet" / "loyaltyObject" / f"{name}.json"
+        return str(json.loads(written.read_text("utf-8"))["loyaltyPoints"]["balance"]["string"])
+
+
+@pytest.fixture
+def salon(database: Database, bundle: Bundle, clock: MovableClock, tmp_path: Path) -> Salon:
+    return Salon(database, bundle, clock, tmp_path / "outbox")
+
+
+def test_a_purchase_wakes_the_phone_and_changes_the_google_object(salon: Salon) -> None:
+    olena = salon.holder()
+    salon.clock.move_by(timedelta(minutes=1))
+    salon.buy("olena", "R1", 1000)
+    done = salon.beat()
+    [change] = done.changed
+    assert (change.customer, change.tier, change.devices, change.google) == ("olena", "bronze", 1, "written")
+    assert change.shows["Бонуси"] == "80"
+    assert (done.pushes, done.google) == ({"accepted": 1}, {"written": 1})
+    assert salon.pushes() == ["phone_1-1"]
+    assert salon.google_balance(olena) == "80"
+    assert any("throw-away" in note for note in done.notes)
+
+
+def test_a_second_beat_has_nothing_to_do(salon: Salon) -> None:
+    salon.holder()
+    salon.buy("olena", "R1", 1000)
+    assert salon.beat()
+    again = salon.beat()
+    assert not again
+    assert again.changed == []
+
+
+def test_what_does_not_show_on_the_card_wakes_nobody(salon: Salon) -> None:
+    olena = salon.holder()
+    with salon.database.write() as connection:
+        choose(
+            connection,
+            [Choice(olena, "email", True, salon.clock.now(), "test")],
+            salon.clock.now(),
+            live=True,
+        )
+    assert not salon.beat()
+    assert salon.pushes() == []
+
+
+def test_only_the_customers_of_the_news_are_touched(salon: Salon) -> None:
+    salon.holder("olena", "phone-1")
+    salon.holder("taras", "phone-2")
+    salon.register("without a card")
+    salon.buy("taras", "R1", 1000)
+    salon.buy("without a card", "R2", 1000)
+    assert [change.customer for change in salon.beat().changed] == ["taras"]
+    assert [name.split("-")[0] for name in salon.pushes()] == ["phone_2"]
+
+
+def test_imported_history_changes_cards_too(salon: Salon) -> None:
+    salon.holder()
+    salon.buy("olena", "R1", 1000, live=False)
+    assert [change.customer for change in salon.beat().changed] == ["olena"]
+
+
+def test_a_burst_is_one_push_after_a_short_wait(salon: Salon) -> None:
+    salon.holder()
+    salon.buy("olena", "R1", 1000)
+    first = salon.beat(COALESCE)
+    assert (len(first.changed), first.pushes) == (1, {})
+    salon.buy("olena", "R2", 1000)
+    assert salon.beat(COALESCE).pushes == {}
+    salon.clock.move_by(COALESCE)
+    assert salon.beat(COALESCE).pushes == {"accepted": 1}
+    assert len(salon.pushes()) == 1
+
+
+def test_a_crash_between_the_card_and_the_reading_repeats_nothing(salon: Salon) -> None:
+    salon.holder()
+    salon.buy("olena", "R1", 1000)
+    assert salon.beat().pushes == {"accepted": 1}
+    with salon.database.write() as connection:
+        connection.execute(update(CURSOR).where(CURSOR.c.reader == READER).values(transaction=0, event_id=0))
+    assert not salon.beat()
+
+
+def test_a_new_version_looks_at_every_card_once(salon: Salon, bundle: Bundle) -> None:
+    salon.holder()
+    text = bundle.files["cards/loyalty.yaml"].decode().replace("Бонуси", "Зернята")
+    salon.apply(Bundle({**bundle.files, "cards/loyalty.yaml": text.encode()}))
+    [change] = salon.beat().changed
+    assert change.shows["Зернята"] == "50"
+    assert not salon.beat()
+
+
+def test_a_version_that_changes_nothing_on_the_card_wakes_nobody(salon: Salon, bundle: Bundle) -> None:
+    salon.holder()
+    text = bundle.files["scenarios/birthday.yaml"].decode().replace("priority: 90", "priority: 80")
+    salon.apply(Bundle({**bundle.files, "scenarios/birthday.yaml": text.encode()}))
+    assert not salon.beat()
+
+
+def test_bonuses_that_begin_later_appear_on_their_day_without_any_event(salon: Salon) -> None:
+    olena = salon.holder()
+    salon.buy("olena", "R1", 1000)
+    with salon.database.write() as connection:
+        later = salon.clock.now() + timedelta(days=2)
+        own = (LOT.c.customer_id == olena) & (LOT.c.reason == "purchase")
+        connection.execute(update(LOT).where(own).values(active_from=later))
+    salon.beat()
+    assert salon.google_balance(olena) == "50"
+    salon.clock.move_by(timedelta(days=1))
+    assert not salon.beat()
+    salon.clock.move_by(timedelta(days=1, hours=1))
+    assert salon.beat().changed
+    assert salon.google_balance(olena) == "80"
+
+
+def test_spend_that_leaves_the_rolling_year_moves_the_next_level_away(salon: Salon) -> None:
+    salon.holder()
+    salon.buy("olena", "R1", 1000)
+    [near] = salon.beat().changed
+    salon.clock.move_by(timedelta(days=366))
+    [far] = salon.beat().changed
+    assert (near.shows["До наступного"], far.shows["До наступного"]) == (
+        "4\u00a0000\u00a0₴",
+        "5\u00a0000\u00a0₴",
+    )
+
+
+def test_the_card_names_the_stores_nearest_to_where_the_customer_shops(salon: Salon) -> None:
+    stores = [
+        ("kyiv-1", "Kyiv", 50.45, 30.52),
+        ("lviv-1", "Lviv", 49.84, 24.03),
+        ("nowhere", "Kyiv", None, None),
+    ]
+    with salon.database.write() as connection:
+        rows = [
+            {"code": c, "name": c, "city": city, "latitude": y, "longitude": x} for c, city, y, x in stores
+        ]
+        connection.execute(STORE.insert(), rows)
+    olena = salon.holder(city="Kyiv")
+    face = salon.cards.face(olena)
+    assert face is not None
+    assert [place.text for place in face.places] == ["kyiv-1", "lviv-1"]
+    salon.buy("olena", "R1", 100, store="lviv-1")
+    face = salon.cards.face(olena)
+    assert face is not None
+    assert [place.text for place in face.places] == ["lviv-1", "kyiv-1"]
+
+
+def test_the_same_card_is_issued_again_and_again(salon: Salon) -> None:
+    olena = salon.register("olena", locale="en", name="Olena")
+
+    async def twice() -> list[Any]:
+        issued = [await salon.cards.issue(olena) for _ in range(2)]
+        await salon.cards.close()
+        return issued
+
+    first, again = asyncio.run(twice())
+    assert first.serial == again.serial
+    assert first.face.holder == "Olena"
+    assert first.pkpass[:2] == b"PK"
+    assert first.google_link.startswith("https://pay.google.com/gp/v/save/")
+    assert len(first.notes) == 2
+
+
+def test_a_message_on_the_card_reaches_the_phone(salon: Salon) -> None:
+    olena = salon.holder()
+    with salon.database.write() as connection:
+        passes.announce(connection, olena, "Кава −20% до неділі")
+        connection.execute(update(CUSTOMER).where(CUSTOMER.c.id == olena).values(city="Lviv"))
+    salon.buy("olena", "R1", 100)
+    assert salon.beat().pushes == {"accepted": 1}
+    face = salon.cards.face(olena)
+    assert face is not None
+    assert (face.back[0].label, face.back[0].value) == ("Новини", "Кава −20% до неділі")
+
+
+def test_without_a_card_in_the_workspace_nothing_happens(salon: Salon, bundle: Bundle) -> None:
+    olena = salon.holder()
+    salon.apply(Bundle({path: it for path, it in bundle.files.items() if not path.startswith("cards/")}))
+    salon.buy("olena", "R1", 1000)
+    assert not salon.beat()
+    assert salon.cards.face(olena) is None
+    assert salon.cards.apple_pass(olena) is None
+    assert asyncio.run(salon.cards.issue(olena)) is None
+
+
+def test_a_card_that_cannot_be_filled_in_holds_up_no_other(salon: Salon, bundle: Bundle) -> None:
+    text = (
+        bundle.files["cards/loyalty.yaml"]
+        .decode()
+        .replace("{{ balance | number }}", "{{ 1 / (balance - 50) }}")
+    )
+    salon.apply(Bundle({**bundle.files, "cards/loyalty.yaml": text.encode()}))
+    salon.register("poor")
+    rich = salon.register("rich")
+    salon.buy("rich", "R1", 1000)
+    with salon.database.read() as connection:
+        kit = salon.cards.kit()
+        assert kit is not None
+        assert list(kit.deck.faces(connection, [rich - 1, rich], salon.clock.now())) == [rich]
+
+
+def test_a_card_file_that_is_wrong_is_told_with_its_line(bundle: Bundle) -> None:
+    text = bundle.files["cards/loyalty.yaml"].decode().replace("front:", "frunt:")
+    with pytest.raises(Problems) as wrong:
+        read_card({"cards/loyalty.yaml": text.encode()})
+    assert "cards/loyalty.yaml:8:1: frunt: no such key; did you mean 'front'?" in str(wrong.value)
+
+
+def test_two_cards_in_one_workspace_are_one_too_many(bundle: Bundle) -> None:
+    card = bundle.files["cards/loyalty.yaml"]
+    with pytest.raises(Problems, match=r"cards/second.yaml: is a second card"):
+        read_card({"cards/loyalty.yaml": card, "cards/second.yaml": card})
+
+
+def test_a_phone_that_is_gone_is_left_out_of_the_summary(salon: Salon) -> None:
+    olena = salon.holder()
+    with salon.database.write() as connection:
+        registrations.forget_device(connection, "phone-1", salon.clock.now())
+        assert connection.execute(select(DEVICE)).all() == []
+    salon.buy("olena", "R1", 1000)
+    [change] = salon.beat().changed
+    assert (change.devices, change.google) == (0, "written")
+    assert salon.google_balance(olena) == "80"

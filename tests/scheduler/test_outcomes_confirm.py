@@ -1,0 +1,198 @@
+"""What providers report later: delivered, not delivered, twice, out of order, or nothing at all."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from campaigns.tables import Feedback
+from scheduler.outcomes import confirm
+from tests.scheduler.kiosk import Kiosk
+
+FEEDBACK = Feedback.__table__  # type: ignore[attr-defined]
+TWO = "[{id: first, message: hello, send: [sms, email], fallback_after: 2 hours}]"
+THEN = TWO.removesuffix("]") + ", {id: then, wait: 3 hours, message: hello, send: [email]}]"
+
+
+def sent(kiosk: Kiosk, steps: str = TWO, **person: str) -> None:
+    """Anna's SMS was accepted; email is what is left."""
+    kiosk.scenario(steps=steps)
+    kiosk.customer(
+        "anna", **({"phone": kiosk.to("sms", "accept"), "email": kiosk.to("email", "accept")} | person)
+    )
+    kiosk.plan()
+    kiosk.deliver()
+    assert kiosk.state("anna") == ("sent", None)
+
+
+def test_a_message_waits_for_its_confirmation(kiosk: Kiosk) -> None:
+    sent(kiosk)
+    assert kiosk.message("anna").fallback_at == kiosk.clock.now() + timedelta(hours=2)
+
+
+def test_delivered_ends_the_wait(kiosk: Kiosk) -> None:
+    sent(kiosk)
+    assert kiosk.report("anna", "delivered")
+    kiosk.later(hours=3)
+    assert kiosk.deliver().fell_back == 0
+    assert kiosk.state("anna") == ("delivered", None)
+    assert kiosk.server("email").accepted == []
+
+
+def test_without_word_the_next_channel_follows_when_the_wait_is_over(kiosk: Kiosk) -> None:
+    sent(kiosk)
+    kiosk.later(hours=1.9)
+    kiosk.deliver()
+    assert kiosk.server("email").accepted == []
+    kiosk.later(hours=0.1)
+    assert kiosk.deliver().fell_back == 1
+    assert kiosk.server("email").accepted == ["accept0@example.com"]
+    assert [channel for channel, *_ in kiosk.attempts("anna")] == ["sms", "email"]
+    assert float(kiosk.message("anna").cost) == 0.85
+
+
+def test_undelivered_goes_on_at_once(kiosk: Kiosk) -> None:
+    sent(kiosk)
+    kiosk.report("anna", "undelivered", "30003")
+    assert kiosk.deliver().fell_back == 1
+    assert kiosk.state("anna") == ("sent", None)
+    assert kiosk.server("email").accepted == ["accept0@example.com"]
+
+
+def test_undelivered_needs_no_fallback_after_to_go_on(kiosk: Kiosk) -> None:
+    sent(kiosk, steps="[{id: first, message: hello, send: [sms, email]}]")
+    assert kiosk.message("anna").fallback_at is None
+    kiosk.report("anna", "undelivered")
+    assert kiosk.deliver().fell_back == 1
+
+
+def test_undelivered_with_no_channel_left_has_failed(kiosk: Kiosk) -> None:
+    sent(kiosk, steps="[{id: first, message: hello, send: [sms]}]")
+    kiosk.report("anna", "undelivered", "30003")
+    kiosk.deliver()
+    assert kiosk.state("anna") == ("failed", "30003")
+    assert kiosk.verdict("anna") == ("failed", "sms: 30003")
+    assert kiosk.message("anna").fallback_at is None
+
+
+def test_a_report_of_a_dead_number_suppresses_it(kiosk: Kiosk) -> None:
+    sent(kiosk)
+    kiosk.report("anna", "undelivered", "number_unknown", address="dead")
+    assert kiosk.suppressed() == {("sms", "number_unknown")}
+
+
+@pytest.mark.parametrize(
+    "kinds", [("delivered", "undelivered"), ("read", "delivered", "sent", "undelivered")]
+)
+def test_the_first_final_report_stands(kiosk: Kiosk, kinds: tuple[str, ...]) -> None:
+    sent(kiosk)
+    for kind in kinds:
+        assert kiosk.report("anna", kind)
+    kiosk.later(hours=3)
+    kiosk.deliver()
+    assert kiosk.state("anna") == ("delivered", None)
+
+
+def test_a_late_delivered_does_not_take_undelivered_back(kiosk: Kiosk) -> None:
+    sent(kiosk)
+    kiosk.report("anna", "undelivered")
+    kiosk.report("anna", "delivered")
+    assert kiosk.deliver().fell_back == 1
+
+
+def test_the_same_report_twice_is_kept_once(kiosk: Kiosk) -> None:
+    sent(kiosk)
+    for _ in range(3):
+        kiosk.report("anna", "sent")
+    with kiosk.database.read() as connection:
+        assert connection.scalar(select(func.count()).select_from(FEEDBACK)) == 1
+
+
+def test_a_report_on_a_message_that_is_not_ours_is_said_to_be_so(kiosk: Kiosk) -> None:
+    sent(kiosk)
+    with kiosk.database.write() as connection:
+        assert not confirm(connection, "SM-of-somebody-else", "delivered", None, kiosk.clock.now())
+
+
+def test_confirmed_after_all_while_the_fallback_waits_nobody_is_told_twice(kiosk: Kiosk) -> None:
+    sent(kiosk)
+    kiosk.settings = {"TIDINGS_EMAIL_PASSWORD": "wrong"}
+    kiosk.later(hours=2)
+    kiosk.deliver()
+    assert kiosk.state("anna") == ("planned", "authentication_failed")
+    kiosk.report("anna", "delivered")
+    kiosk.settings = {}
+    kiosk.later(hours=1)
+    kiosk.deliver()
+    assert kiosk.state("anna") == ("delivered", None)
+    assert kiosk.server("email").accepted == []
+
+
+def test_a_fallback_that_is_no_longer_true_leaves_the_first_message_sent(kiosk: Kiosk) -> None:
+    sent(kiosk)
+    kiosk.later(hours=1)
+    kiosk.spend("anna", 450)
+    kiosk.later(hours=1)
+    kiosk.deliver()
+    assert kiosk.state("anna") == ("sent", "fallback recalled: no_longer_true")
+    assert kiosk.verdict("anna")[0] == "sent"
+
+
+def test_a_fallback_that_would_come_too_late_is_left_out(kiosk: Kiosk) -> None:
+    kiosk.write()
+    kiosk.scenario(steps=TWO, limits="{valid_for: 1 hour}")
+    kiosk.customer("anna", phone=kiosk.to("sms", "accept"), email=kiosk.to("email", "accept"))
+    kiosk.plan()
+    kiosk.deliver()
+    kiosk.later(hours=2)
+    assert kiosk.deliver().fell_back == 0
+    assert kiosk.state("anna") == ("sent", None)
+
+
+def test_the_folder_reports_nothing_so_nothing_is_waited_for(kiosk: Kiosk) -> None:
+    kiosk.scenario(steps=TWO)
+    kiosk.customer("anna", phone="+380501000001", email="anna@example.com")
+    kiosk.plan()
+    kiosk.deliver()
+    assert kiosk.message("anna").fallback_at is None
+
+
+def test_an_unknown_message_never_falls_back(kiosk: Kiosk) -> None:
+    kiosk.scenario(steps=TWO)
+    kiosk.customer("anna", phone=kiosk.to("sms", "drop"), email=kiosk.to("email", "accept"))
+    kiosk.plan()
+    kiosk.deliver()
+    kiosk.later(hours=3)
+    assert kiosk.deliver().fell_back == 0
+    assert kiosk.state("anna") == ("unknown", "connection_lost")
+
+
+class TestWaitForTheNextStep:
+    def test_it_runs_from_the_acceptance(self, kiosk: Kiosk) -> None:
+        sent(kiosk, THEN)
+        assert kiosk.anchor("anna") == kiosk.clock.now()
+
+    def test_it_starts_anew_when_another_channel_had_to_follow(self, kiosk: Kiosk) -> None:
+        sent(kiosk, THEN)
+        kiosk.later(hours=2)
+        kiosk.deliver()
+        assert kiosk.anchor("anna") == kiosk.clock.now()
+
+    def test_it_is_held_up_while_the_other_channel_waits(self, kiosk: Kiosk) -> None:
+        sent(kiosk, THEN)
+        kiosk.settings = {"TIDINGS_EMAIL_PASSWORD": "wrong"}
+        kiosk.later(hours=2)
+        kiosk.deliver()
+        assert kiosk.anchor("anna") is None
+
+    def test_a_late_end_of_one_step_does_not_start_the_wait_of_a_later_one(self, kiosk: Kiosk) -> None:
+        sent(kiosk, THEN.replace("3 hours", "1 hour"))
+        kiosk.settings = {"TIDINGS_EMAIL_PASSWORD": "wrong"}
+        kiosk.later(hours=1)
+        kiosk.plan()
+        kiosk.deliver()
+        assert kiosk.message("anna").step == "then"
+        assert kiosk.anchor("anna") is None
+        kiosk.later(hours=1)
+        kiosk.deliver()
+        assert kiosk.anchor("anna") is None

@@ -1,0 +1,1 @@
+"""What tests share: databases, free ports."""

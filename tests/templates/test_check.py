@@ -1,0 +1,178 @@
+"""What is wrong with a message is found before it is sent, and shown where it is mended."""
+
+import pytest
+
+from core.errors import Problem
+from templates.check import check, layout, missing_locales, point_names, too_long
+from templates.context import NAMES
+from templates.library import Library
+from tests.templates.support import Context, MakeLibrary
+
+FACTS = ("expiring", "expires_on", "days_left")
+MESSAGE = "bonus-expiring"
+OK_EMAIL = "---\nsubject: x\n---\n<a href='{{ links.unsubscribe }}'>x</a>"
+
+
+def found(texts: Library, **options: str) -> list[str]:
+    names = {**NAMES, "trigger": FACTS}
+    return [str(problem) for problem in check(texts, MESSAGE, names, "bonus_expiring", **options)]
+
+
+def sms(library: MakeLibrary, text: str) -> list[str]:
+    return found(library({f"{MESSAGE}/sms.txt": text}))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("\n {{ custmer.name }}", "2:5: 'custmer' is not known here; did you mean 'customer'?"),
+        (
+            "{{ zzz }}",
+            "1:4: 'zzz' is not known here; it may use balance, customer, expiring, links, ",
+        ),
+        ("{{ customer.frist_name }}", "1:4: 'customer.frist_name' is not known; did you mean"),
+        ("{{ customer['nme'] }}", "1:1: 'customer.nme' is not known; did you mean 'customer.name'?"),
+        ("{{ balance.amount }}", "1:4: 'balance' is a plain value and has no 'amount'; write balance"),
+        ("{{ balance | pionts }}", "1:14: no filter 'pionts'; did you mean 'points'?"),
+        ("{% if balance is defned %}{% endif %}", "1:18: no test 'defned'; did you mean 'defined'?"),
+        ("x\n{{ balance", "2:1: unexpected end of template, expected 'end of print statement'"),
+        ("x\n{% if balance %}\ny", "3:1: 'if' is not closed; write {% endif %}"),
+        ("{% include '_parts/no.txt' %}", "1:13: there is no part '_parts/no.txt'; parts stand in"),
+    ],
+)  # fmt: skip
+def test_a_wrong_name_is_shown_at_its_place(library: MakeLibrary, text: str, problem: str) -> None:
+    [got] = sms(library, text)
+    assert got.startswith(f"messages/{MESSAGE}/sms.txt:{problem}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ trigger.expiring | points }} {{ trigger.expires_on.year }}",
+        "{{ customer.attributes.pet | default('-') }} {{ 'trigger.nothing' }} {# {{ nothing }} #}",
+        "{% set x = 1 %}{{ x }}{% for i in range(3) %}{{ i }}{{ loop.index }}{% endfor %}",
+        "{% macro m(a) %}{{ a }}{% endmacro %}{{ m(1) }}",
+        "{% raw %}{{ nothing }}{% endraw %}",
+        "{% include '_parts/no.txt' ignore missing %}",
+    ],
+)
+def test_what_is_right_is_not_complained_of(library: MakeLibrary, text: str) -> None:
+    assert sms(library, text) == []
+
+
+def test_a_fact_the_trigger_does_not_provide_is_named_with_those_it_does(library: MakeLibrary) -> None:
+    assert sms(library, "Згорає ще {{ trigger.expire_on | day }}") == [
+        (
+            "messages/bonus-expiring/sms.txt:1:14: 'trigger.expire_on' is not provided by bonus_expiring; "
+            "it provides expiring, expires_on, days_left"
+        )
+    ]
+
+
+def test_every_place_in_every_language_is_listed_at_once(library: MakeLibrary) -> None:
+    files = {
+        f"{MESSAGE}/uk/sms.txt": "{{ nam }} {{ nam }}",
+        f"{MESSAGE}/en/push.txt": "---\ntitle: 'Hi {{ trigger.x }}'\n---\n{{ y }}",
+    }
+    assert [line.split(": ")[0] for line in found(library(files))] == [
+        f"messages/{MESSAGE}/en/push.txt:2:15",
+        f"messages/{MESSAGE}/en/push.txt:4:4",
+        f"messages/{MESSAGE}/uk/sms.txt:1:4",
+        f"messages/{MESSAGE}/uk/sms.txt:1:14",
+    ]
+
+
+def test_a_mistake_in_a_part_is_shown_in_the_part(library: MakeLibrary) -> None:
+    include = "{% set mine = 1 %}<mj-include path='_parts/foot.mjml'/>"
+    page = f"---\nsubject: x\n---\n<mjml><mj-body>\n{include}\n{{{{ oops }}}}</mj-body></mjml>"
+    files = {
+        f"{MESSAGE}/email.mjml": page,
+        "_parts/foot.mjml": "<mj-section>\n {{ mine }} {{ links.unsubscribe }} {{ wrong }}</mj-section>",
+    }
+    assert [line.split(": ")[0] for line in found(library(files))] == [
+        "messages/_parts/foot.mjml:2:40",
+        f"messages/{MESSAGE}/email.mjml:6:4",
+    ]
+
+
+def test_an_included_part_is_checked_with_the_names_of_its_page(library: MakeLibrary) -> None:
+    files = {
+        f"{MESSAGE}/sms.txt": "{% set mine = 1 %}{% include '_parts/p.txt' %}",
+        "_parts/p.txt": "{{ mine }} {{ wrong }}",
+    }
+    [problem] = found(library(files))
+    assert problem.startswith("messages/_parts/p.txt:1:15: 'wrong' is not known here")
+
+
+def test_a_marketing_email_offers_a_way_out(library: MakeLibrary) -> None:
+    texts = library({f"{MESSAGE}/email.html": OK_EMAIL.replace("unsubscribe", "preferences")})
+    assert found(texts) == [
+        (
+            "messages/bonus-expiring/email.html:1:1: a marketing email without a way to unsubscribe; "
+            "add a link to {{ links.unsubscribe }}"
+        )
+    ]
+    assert found(texts, purpose="service") == []
+    assert found(library({f"{MESSAGE}/email.html": OK_EMAIL})) == []
+
+
+def test_a_misspelt_message_gets_the_nearest_name(library: MakeLibrary) -> None:
+    texts = library({"bonus-expired/sms.txt": "x"})
+    assert found(texts) == [
+        f"messages/{MESSAGE}/: there is no message '{MESSAGE}'; did you mean 'bonus-expired'?"
+    ]
+
+
+def test_a_missing_language_is_a_warning(library: MakeLibrary) -> None:
+    texts = library(
+        {f"{MESSAGE}/uk/sms.txt": "x", f"{MESSAGE}/en/sms.txt": "x", f"{MESSAGE}/en/push.txt": "x"}
+    )
+    problems = missing_locales(texts, MESSAGE)
+    assert {problem.severity for problem in problems} == {"warning"}
+    assert [str(problem) for problem in problems] == [
+        f"messages/{MESSAGE}/ru/sms.txt: there is no sms text in 'ru'; 'uk' will be sent instead",
+        f"messages/{MESSAGE}/uk/push.txt: there is no push text in 'uk'; 'en' will be sent instead",
+        f"messages/{MESSAGE}/ru/push.txt: there is no push text in 'ru'; 'en' will be sent instead",
+    ]
+
+
+def test_files_that_nothing_reads_are_named(library: MakeLibrary) -> None:
+    files = ["_parts/x.mjml", "m/uk/sms.txt", "m/sms.txt", "a/uk/emial.mjml", "a/pl/sms.txt", "notes.txt"]
+    assert [str(problem) for problem in layout(library(dict.fromkeys(files, "x")))] == [
+        "messages/a/pl/sms.txt: the program has no locale 'pl'; its locales are uk, en, ru",
+        "messages/a/uk/emial.mjml: nothing reads a file named 'emial.mjml'; did you mean 'email.mjml'?",
+        (
+            "messages/m/sms.txt: nothing reads this file: messages/m/uk/sms.txt stands before it; "
+            "leave one of them"
+        ),
+        (
+            "messages/notes.txt: nothing reads this file; "
+            "a text stands at messages/<name>/<locale>/<channel file>"
+        ),
+    ]
+
+
+def test_the_points_name_has_every_plural_form() -> None:
+    names = {"uk": ["бонус", "бонуси"], "en": ["bonus", "bonuses"]}
+    assert point_names(names, ["uk", "en", "ru", "xx"], "program.yaml") == [
+        Problem(
+            "program.yaml", 0, 0, "points.name.uk", "2 of 4 plural forms: бонус, бонуси",
+            "write one, few, many, other in this order",
+        ),
+        Problem(
+            "program.yaml", 0, 0, "points.name.ru", "0 of 4 plural forms: none",
+            "write one, few, many, other in this order",
+        ),
+        Problem("program.yaml", 0, 0, "locales", "there is no locale 'xx'", "write a CLDR locale such as uk"),
+    ]  # fmt: skip
+
+
+def test_an_sms_that_costs_too_much_is_found(library: MakeLibrary, context: Context) -> None:
+    texts = library(
+        {f"{MESSAGE}/sms.txt": "{{ balance | points }} " + "я" * 130, f"{MESSAGE}/en/sms.txt": "ok"}
+    )
+    [problem] = too_long(texts, MESSAGE, [context], 2)
+    assert (problem.file, problem.line) == ("messages/bonus-expiring/sms.txt", 1)
+    assert problem.what == "needs 3 segments (144 units in UCS-2)"
+    assert problem.fix == "at most 2 are allowed: shorten it"
+    assert too_long(texts, MESSAGE, [context], 3) == []

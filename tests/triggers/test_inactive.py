@@ -1,0 +1,87 @@
+"""A long silence: from the last receipt, or the registration; a purchase ends it."""
+
+from core.db import Database
+from tests.support.world import World, kyiv, scenario
+
+TWO_STEPS = (
+    "[{id: hello, message: hello, send: [sms]}, {id: call, wait: 5 days, message: hello, send: [sms]}]"
+)
+
+
+def world_of(database: Database, at_least_receipts: int = 1, **parts: str) -> World:
+    when = f"{{inactive: {{for: 60 days, at_least_receipts: {at_least_receipts}}}}}"
+    return World(database, {"win-back": scenario(when, **parts)}, at="2026-01-05 09:00")
+
+
+def test_sixty_calendar_days_after_the_last_receipt_it_is_a_silence(database: Database) -> None:
+    world = world_of(database)
+    world.customer("anna")
+    world.buy("anna", 100, at=kyiv("2026-01-05 10:00"))
+    assert world.look("2026-03-05 10:00") == {}
+    assert world.look("2026-03-06 10:00") == {"anna": "planned"}
+    assert world.look("2026-03-07 10:00") == {}
+    assert world.looked("2026-03-08 10:00") == {"already_entered": 1}
+
+
+def test_the_occasion_is_the_last_receipt_so_a_new_silence_is_another(database: Database) -> None:
+    world = world_of(database)
+    world.customer("anna")
+    world.buy("anna", 100)
+    world.look("2026-03-07 10:00")
+    world.settle()
+    world.buy("anna", 100)
+    assert world.look("2026-05-05 10:00") == {}
+    assert world.look("2026-05-07 10:00") == {"anna": "planned"}
+    occasions = [it.occasion for it in world.enrolments()]
+    assert occasions == ["2026-01-05 07:00:00.000000", "2026-03-07 08:00:00.000000"]
+
+
+def test_who_never_bought_is_silent_since_the_registration(database: Database) -> None:
+    world = world_of(database, at_least_receipts=0)
+    world.customer("newcomer")
+    world.customer("regular")
+    world.move("2026-02-20 09:00")
+    world.buy("regular", 100)
+    assert world.look("2026-03-07 10:00") == {"newcomer": "planned"}
+    [enrolment] = world.enrolments()
+    assert enrolment.facts["purchases"] == 0
+
+
+def test_too_few_purchases_are_no_habit(database: Database) -> None:
+    world = world_of(database, at_least_receipts=2)
+    for name, times in (("never", 0), ("once", 1), ("twice", 2)):
+        world.customer(name)
+        for _ in range(times):
+            world.buy(name, 100)
+    assert world.look("2026-03-07 10:00") == {"twice": "planned"}
+
+
+def test_a_purchase_in_between_ends_the_silence_before_the_next_step(database: Database) -> None:
+    world = world_of(database, steps=TWO_STEPS)
+    world.customer("back")
+    world.customer("away")
+    for name in ("back", "away"):
+        world.buy(name, 100)
+    world.look("2026-03-07 10:00")
+    world.settle()
+    world.move("2026-03-09 12:00")
+    world.buy("back", 100)
+    assert world.look("2026-03-12 10:00") == {"back": "no_longer_true", "away": "planned"}
+
+
+def test_a_returned_purchase_does_not_count_as_one(database: Database) -> None:
+    world = world_of(database)
+    world.customer("anna")
+    world.buy("anna", 100)
+    world.move("2026-02-20 10:00")
+    receipt = world.buy("anna", 500)
+    world.move("2026-02-21 10:00")
+    world.give_back(receipt)
+    assert world.look("2026-03-07 10:00") == {"anna": "planned"}
+
+
+def test_an_imported_silence_is_a_silence(database: Database) -> None:
+    world = world_of(database)
+    world.customer("old")
+    world.buy("old", 100, at=kyiv("2024-01-05 10:00"), live=False)
+    assert world.look("2026-01-05 10:00") == {"old": "planned"}

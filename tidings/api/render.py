@@ -1,0 +1,71 @@
+"""How the pages that customers open are drawn: in their language, in the card's colours, without scripts."""
+
+import base64
+import secrets
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from scheduler.kit import GOOGLE_PICTURES, Kit
+from tidings.api.services import Services
+from tidings.api.words import LANGUAGES, language
+from wallet.design import Colours
+
+# Neither frames nor scripts nor anything from elsewhere; nobody learns the address by a referrer.
+POLICY = (
+    "default-src 'none'; style-src 'nonce-{nonce}'; img-src data: 'self' {public}; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+}
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("tidings.api", "pages"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, auto_reload=False,
+    )  # fmt: skip
+
+
+def page(
+    here: Services, name: str, title: str, locales: Sequence[str | None], status: int = 200,
+    tier: str | None = None, **values: Any,
+) -> HTMLResponse:  # fmt: skip
+    """A page; `title` is the key of its heading among the words, `locales` are the customer's, best first."""
+    program, nonce = here.program, secrets.token_urlsafe(12)
+    spoken = language([*locales, program.locale])
+    words = LANGUAGES[spoken]
+    kit = here.cards.kit()
+    text = _templates().get_template(f"{name}.html").render(
+        language=spoken, words=words, title=words[title], program=program.name, nonce=nonce,
+        colours=kit.deck.card.colours_for(tier) if kit else Colours(),
+        icon=_icon(kit) if kit else None, **values,
+    )  # fmt: skip
+    policy = POLICY.format(nonce=nonce, public=here.links.public_url)
+    return HTMLResponse(text, status, {**HEADERS, "Content-Security-Policy": policy})
+
+
+def _icon(kit: Kit) -> str:
+    return f"data:image/png;base64,{base64.b64encode(kit.artwork.apple['icon@3x.png']).decode()}"
+
+
+def strip(here: Services, kit: Kit) -> str | None:
+    """Where the card's strip stands; None if it has none."""
+    if "hero.png" not in kit.artwork.google:
+        return None
+    return f"{here.links.public_url}/{GOOGLE_PICTURES}/{kit.artwork.digest}/hero.png"
+
+
+def qr(url: str) -> str:
+    """The address as a QR code, as SVG to stand in a page."""
+    import segno
+
+    return segno.make(url, error="m").svg_inline(border=1, omitsize=True, dark="#111", title="QR")

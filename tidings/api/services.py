@@ -1,0 +1,81 @@
+"""What the endpoints need, given to them by whoever starts the server."""
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from campaigns.running import Running
+from core.clock import Clock
+from core.db import Database
+from core.links import Links
+from core.program import Program
+from scheduler.beat import Pulse
+from scheduler.cards import Cards
+from tidings.workspace import Workspace
+
+
+def _nothing() -> None:
+    """Nobody is waiting to be woken."""
+
+
+def _no_pulses() -> Sequence[Pulse]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Services:
+    """The workspace, its cards, and how to wake the beats once a fact was recorded.
+
+    `token` is what tills and shops must say; `pulses` tells how the beats are, `pause` waits for so many
+    seconds.
+    """
+
+    workspace: Workspace
+    clock: Clock
+    cards: Cards
+    token: str
+    wake: Callable[[], None] = _nothing
+    pulses: Callable[[], Sequence[Pulse]] = _no_pulses
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    @property
+    def database(self) -> Database:
+        """The database."""
+        return self.workspace.database
+
+    @property
+    def running(self) -> Running:
+        """What is live now."""
+        return self.workspace.live.running()
+
+    @property
+    def program(self) -> Program:
+        """The live program."""
+        return self.running.program
+
+    @property
+    def links(self) -> Links:
+        """The maker and reader of customers' links."""
+        return self.workspace.links(self.program)
+
+    def now(self) -> datetime:
+        """Aware UTC."""
+        return self.clock.now()
+
+    @contextmanager
+    def recording(self) -> Iterator[Connection]:
+        """A write transaction; once it is committed, the beats look at what is new."""
+        with self.database.write() as connection:
+            yield connection
+        self.wake()
+
+    def admits(self, token: str) -> bool:
+        """Whether this is the API's token, compared in constant time."""
+        given, right = (hashlib.sha256(it.encode()).digest() for it in (token, self.token))
+        return hmac.compare_digest(given, right)

@@ -1,0 +1,79 @@
+"""The command line. A command is a function in tidings/commands/; what it needs is imported when it runs."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.errors import EnvironmentFault, Problems, UserError
+from tidings.commands import card, look, operate, start, versions
+from tidings.commands import data as data_commands
+
+EXIT_FINDINGS, EXIT_MISUSE, EXIT_FAULT, EXIT_INTERRUPTED = 1, 2, 3, 130
+
+app = typer.Typer(
+    name="tidings",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Campaigns and triggers for a loyalty program: ledger, scenarios in YAML, messages, live cards.",
+    epilog="Exit codes: 0 done · 1 findings (failed checks, tests) · 2 misuse · 3 something around failed.",
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"tidings {version('tidings')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    context: typer.Context,
+    workspace: Annotated[
+        Path,
+        typer.Option("--workspace", "-w", help="The folder with program.yaml.", envvar="TIDINGS_WORKSPACE"),
+    ] = Path(),
+    _show: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    context.obj = workspace
+
+
+for module in (start, look, versions, operate, data_commands, card):
+    module.register(app)
+
+
+def main() -> None:
+    """Run a command; every expected failure is one clear sentence and its exit code."""
+    try:
+        app(standalone_mode=True)
+    except Problems as problems:
+        typer.echo("\n".join(str(problem) for problem in problems.problems), err=True)
+        sys.exit(EXIT_FINDINGS)
+    except UserError as error:
+        _say(str(error))
+        sys.exit(EXIT_MISUSE)
+    except EnvironmentFault as fault:
+        _say(str(fault))
+        sys.exit(EXIT_FAULT)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`): nothing is wrong.
+        sys.stderr.close()
+        sys.exit(0)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        _say(f"{error.filename or 'a file'}: {reason}; check that it is there and may be used")
+        sys.exit(EXIT_FAULT)
+
+
+def _say(sentence: str) -> None:
+    typer.echo(f"tidings: {sentence}", err=True)

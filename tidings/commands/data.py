@@ -1,0 +1,81 @@
+"""Data: bringing it in, and looking at one customer."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tidings.console import Format, console, moment, print_json, workspace
+
+Context = typer.Context
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command("import")(import_file)
+    app.command()(customer)
+
+
+def import_file(
+    context: Context,
+    kind: Annotated[str, typer.Argument(help="customers, receipts, products, stores or consents")],
+    file: Annotated[Path, typer.Argument(help="CSV, JSON Lines or Parquet")],
+    live: Annotated[
+        bool, typer.Option("--live", help="Let triggers answer it; history triggers nothing.")
+    ] = False,
+    rejects: Annotated[
+        Path | None, typer.Option("--rejects", help="Where rows that cannot be read are set aside.")
+    ] = None,
+    output: Annotated[Format, typer.Option("--format", help="table or json")] = Format.table,
+) -> None:
+    """Read a file, streamed. Bad rows are set aside with line and reason (exit code 1); the rest goes in.
+
+    A file can be imported again, or on after an interruption: what is there already stays as it is.
+
+    Example: tidings import receipts receipts-2026.csv
+    """
+    from core.imports import import_file as bring_in
+    from tidings.console import import_sentence
+    from tidings.progress import counting
+
+    with workspace(context) as here:
+        program = here.files().program
+        with counting() as progress:
+            report = bring_in(
+                here.database,
+                program,
+                here.addresses,
+                kind,
+                file,
+                recorded_at=moment(None, program.zone),
+                live=live,
+                rejects=rejects,
+                progress=progress,
+            )
+    if output is Format.json:
+        print_json({name: getattr(report, name) for name in type(report).__slots__})
+    else:
+        typer.echo(import_sentence(report))
+    raise typer.Exit(1 if report.rejected else 0)
+
+
+def customer(
+    context: Context,
+    who: Annotated[str, typer.Argument(help="External id, card number, phone or email")],
+    output: Annotated[Format, typer.Option("--format", help="table or json")] = Format.table,
+) -> None:
+    """Profile, balance, lots, history, messages, and why or why not.
+
+    Example: tidings customer 10042
+    """
+    from tidings import customer_view
+
+    with workspace(context) as here:
+        program = here.files().program
+        at = moment(None, program.zone)
+        with here.database.read() as connection:
+            page = customer_view.read(connection, program, who, at, here.links(program))
+    if output is Format.json:
+        print_json(page.as_json())
+    else:
+        customer_view.show(console(), page, program)

@@ -1,0 +1,101 @@
+"""What every command prints alike: tables for people, JSON for programs."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from core.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from core.imports import Report
+    from tidings.workspace import Workspace
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """A terminal; as wide as it is, 120 where there is none."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else 120
+    return Console(stderr=stderr, width=width, highlight=False)
+
+
+def table(title: str, *columns: str, right: Sequence[str] = ()) -> "Table":
+    """An empty table; the columns named in `right` hold numbers."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(
+        title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    for name in columns:
+        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    return made
+
+
+def print_json(value: Any) -> None:
+    """For programs; always one document."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+@contextmanager
+def workspace(context: typer.Context) -> Iterator["Workspace"]:
+    """The workspace of this command, closed at the end."""
+    from tidings.logs import configure
+    from tidings.workspace import Workspace
+
+    path: Path = context.obj
+    if not path.is_dir():
+        raise UserError(f"there is no folder {path}; run `tidings init {path}` to make a workspace there")
+    made = Workspace(path)
+    configure(made.settings.log_level)
+    with made.closing():
+        yield made
+
+
+def moment(text: str | None, zone: ZoneInfo) -> datetime:
+    """`2026-03-01 10:00` in the program's zone, or with an offset of its own; now if left out. UTC."""
+    from datetime import UTC
+
+    from core.clock import SystemClock
+
+    if text is None:
+        return SystemClock().now()
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise UserError(f"--at: '{text}' is not a time; write for example '2026-03-01 10:00'") from None
+    return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def local(at: datetime | None, zone: ZoneInfo) -> str:
+    """A time as people read it, in the program's zone."""
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}" if at else ""
+
+
+def import_sentence(report: "Report") -> str:
+    """What became of a file, in one line; where its rejects are, in another."""
+    rate = f", {report.read / report.seconds:,.0f} rows/s" if report.seconds > 1 else ""
+    line = (
+        f"{report.kind}: {report.read:,} rows read, {report.created:,} created, {report.changed:,} changed, "
+        f"{report.unchanged:,} unchanged, {report.rejected:,} rejected ({report.seconds:.1f} s{rate})"
+    )
+    return f"{line}\nset aside with line and reason: {report.rejects}" if report.rejected else line

@@ -1,0 +1,222 @@
+"""One customer: everything that is known, and why they heard or did not hear."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from rich.columns import Columns
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy import Connection, select
+
+from campaigns.tables import Decision, Message
+from core.addresses import ADDRESS, SUPPRESSION
+from core.consent import CONSENT
+from core.customers import find
+from core.errors import UserError
+from core.ledger import ENTRY, LOT
+from core.links import Links
+from core.program import Program
+from core.stats import STATS
+from templates.facts import Context, contexts
+from tidings.console import local, table
+
+DECISION = Decision.__table__  # type: ignore[attr-defined]
+MESSAGE = Message.__table__  # type: ignore[attr-defined]
+SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one look-up found; rows are newest first."""
+
+    row: Any
+    context: Context
+    stats: Any
+    total: Any
+    lots: Sequence[Any]
+    entries: Sequence[Any]
+    addresses: Sequence[Any]
+    consents: Sequence[Any]
+    messages: Sequence[Any]
+    decisions: Sequence[Any]
+    program: Program
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        points = self.program.from_points
+        tier = self.context["tier"]
+        return {
+            "customer": self.row.external_id,
+            "name": self.row.name,
+            "tier": tier.name,
+            "next_tier": tier.next,
+            "missing": str(tier.missing) if tier.missing is not None else None,
+            "balance": {"available": str(self.context["balance"]), "total": str(points(self.total))},
+            "lots": [
+                {
+                    "reason": it.reason,
+                    "remaining": str(points(it.remaining)),
+                    "active_from": it.active_from.isoformat(),
+                    "expires_on": it.expires_on.isoformat() if it.expires_on else None,
+                }
+                for it in self.lots
+            ],
+            "entries": [
+                {"kind": it.kind, "amount": str(points(it.amount)), "rule": it.rule, "at": it.at.isoformat()}
+                for it in self.entries
+            ],
+            "consents": [
+                {"channel": it.channel, "purpose": it.purpose, "granted": it.granted} for it in self.consents
+            ],
+            "messages": [
+                {
+                    "scenario": it.scenario,
+                    "step": it.step,
+                    "occasion": it.occasion,
+                    "channel": it.channel,
+                    "state": it.state,
+                    "reason": it.reason,
+                    "planned_at": it.planned_at.isoformat(),
+                }
+                for it in self.messages
+            ],
+            "decisions": [
+                {
+                    "scenario": it.scenario,
+                    "step": it.step,
+                    "occasion": it.occasion,
+                    "verdict": it.verdict,
+                    "detail": it.detail,
+                    "at": it.at.isoformat(),
+                }
+                for it in self.decisions
+            ],
+        }
+
+
+def read(connection: Connection, program: Program, who: str, at: datetime, links: Links) -> Page:
+    """Everything about one customer; UserError if there is none."""
+    row = find(connection, who)
+    if row is None:
+        raise UserError(f"there is no customer '{who}'; write an external id, card, phone or email")
+
+    def of(table: Any, *order: Any, limit: int = SHOWN, where: Any = None) -> Sequence[Any]:
+        statement = select(table).where(table.c.customer_id == row.id).order_by(*order).limit(limit)
+        return connection.execute(statement if where is None else statement.where(where)).all()
+
+    entries = of(ENTRY, ENTRY.c.at.desc(), ENTRY.c.id.desc())
+    lots = of(LOT, LOT.c.expires_at, LOT.c.id, limit=100, where=LOT.c.remaining != 0)
+    return Page(
+        row=row,
+        context=contexts(connection, program, [row.id], at, links)[row.id],
+        stats=connection.execute(select(STATS).where(STATS.c.customer_id == row.id)).first(),
+        total=sum(lot.remaining for lot in lots),
+        lots=lots,
+        entries=entries,
+        addresses=_addresses(connection, row.id),
+        consents=of(CONSENT, CONSENT.c.channel, limit=50),
+        messages=of(MESSAGE, MESSAGE.c.id.desc()),
+        decisions=of(DECISION, DECISION.c.at.desc()),
+        program=program,
+    )
+
+
+def _addresses(connection: Connection, customer_id: int) -> Sequence[Any]:
+    statement = (
+        select(ADDRESS.c.kind, ADDRESS.c.value, ADDRESS.c.active, SUPPRESSION.c.channel, SUPPRESSION.c.reason)
+        .outerjoin(SUPPRESSION, SUPPRESSION.c.digest == ADDRESS.c.digest)
+        .where(ADDRESS.c.customer_id == customer_id)
+        .order_by(ADDRESS.c.kind, ADDRESS.c.id)
+    )
+    return connection.execute(statement).all()
+
+
+def show(console: Console, page: Page, program: Program) -> None:
+    """For people."""
+    parts: list[Any] = [
+        _profile(page, program),
+        Columns([_lots(page, program), _entries(page, program)], padding=(0, 4)),
+    ]
+    parts += [_messages(page, program), _why(page, program)]
+    title = f"[bold]{page.row.name or page.row.external_id}[/bold] · {page.row.external_id}"
+    console.print(Panel(Group(*parts), title=title, title_align="left", border_style="cyan", padding=(1, 2)))
+
+
+def _profile(page: Page, program: Program) -> Table:
+    grid = Table.grid(padding=(0, 3))
+    for _ in range(4):
+        grid.add_column()
+    row, tier = page.row, page.context["tier"]
+    following = f"{tier.missing} {program.currency} to {tier.next}" if tier.next else "the highest level"
+    reached = ", ".join(_address(it) for it in page.addresses) or "none"
+    consents = ", ".join(f"{'' if it.granted else 'no '}{it.channel}" for it in page.consents) or "none"
+    purchases = (
+        f"{page.stats.purchases}, last {local(page.stats.last_purchase_at, program.zone)}"
+        if page.stats
+        else "none"
+    )
+    total = program.from_points(page.total)
+    balance = f"[bold green]{page.context['balance']}[/bold green] available, {total} in all"
+    pairs = [
+        ("tier", f"[bold]{tier.name}[/bold], {following}"),
+        ("balance", balance),
+        ("purchases", purchases),
+        ("birthday", str(row.birthday or "")),
+        ("language", row.locale or ""),
+        ("time zone", row.time_zone or ""),
+        ("addresses", reached),
+        ("marketing consent", consents),
+    ]
+    for (left, value), (right, other) in zip(pairs[::2], pairs[1::2], strict=True):
+        grid.add_row(Text(left, style="dim"), value, Text(right, style="dim"), other)
+    return grid
+
+
+def _address(it: Any) -> str:
+    state = "" if it.active else " (no longer)"
+    blocked = f" [red](suppressed on {it.channel}: {it.reason})[/red]" if it.channel else ""
+    value = it.value if len(it.value) <= 40 else f"{it.value[:12]}…"
+    return f"{it.kind} {value}{state}{blocked}"
+
+
+def _lots(page: Page, program: Program) -> Table:
+    shown = table("Lots", "remaining", "for", "from", "to", right=("remaining",))
+    for it in page.lots[:SHOWN]:
+        last = str(it.expires_on) if it.expires_on else "for ever"
+        shown.add_row(
+            str(program.from_points(it.remaining)), it.reason, local(it.active_from, program.zone)[:10], last
+        )
+    return shown
+
+
+def _entries(page: Page, program: Program) -> Table:
+    shown = table("Ledger", "when", "what", "bonuses", right=("bonuses",))
+    for it in page.entries:
+        amount = program.from_points(it.amount)
+        shown.add_row(
+            local(it.at, program.zone),
+            it.kind,
+            f"[green]+{amount}[/green]" if amount > 0 else f"[red]{amount}[/red]",
+        )
+    return shown
+
+
+def _messages(page: Page, program: Program) -> Table:
+    shown = table("Messages", "planned", "scenario", "step", "occasion", "channel", "state", "reason")
+    for it in page.messages:
+        when = local(it.planned_at, program.zone)
+        shown.add_row(when, it.scenario, it.step, it.occasion, it.channel, it.state, it.reason or "")
+    return shown
+
+
+def _why(page: Page, program: Program) -> Table:
+    shown = table("Why, and why not", "when", "scenario", "step", "occasion", "verdict", "detail")
+    for it in page.decisions:
+        good = it.verdict in ("planned", "deferred", "sent")
+        verdict = f"[{'green' if good else 'yellow'}]{it.verdict}[/]"
+        shown.add_row(local(it.at, program.zone), it.scenario, it.step, it.occasion, verdict, it.detail or "")
+    return shown

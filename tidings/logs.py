@@ -1,0 +1,23 @@
+"""Logs: JSON lines to stderr, with opaque ids and never with addresses, names or texts."""
+
+import logging
+import sys
+
+
+def configure(level: str) -> None:
+    """Set up structlog once for this process."""
+    import structlog
+
+    number = logging.getLevelNamesMapping().get(level.upper(), logging.WARNING)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )

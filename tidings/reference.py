@@ -1,0 +1,139 @@
+"""The reference pages of docs/reference/, made from the code that they describe.
+
+`python -m tidings.reference` writes them; a test fails when they are not as it would write them.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic_settings import BaseSettings
+
+FOLDER = Path(__file__).parent.parent / "docs" / "reference"
+HEAD = "<!-- Made by `python -m tidings.reference`; change the code instead. -->\n\n"
+
+
+def pages() -> dict[str, str]:
+    """File name → content."""
+    made = {
+        "triggers.md": "\n".join(_triggers()),
+        "audience.md": "\n".join(_audience()),
+        "gates.md": "\n".join(_gates()),
+        "settings.md": "\n".join(_settings()),
+        "commands.md": "\n".join(_commands()),
+    }
+    return {name: f"{HEAD}{content}\n" for name, content in made.items()}
+
+
+def _triggers() -> Iterator[str]:
+    from triggers import discover
+
+    yield "# Triggers\n\nWhat may stand under `when`; what a message may say as `trigger.…`.\n"
+    for trigger in discover().values():
+        about = _paragraph(trigger.__doc__)
+        yield f"## `{trigger.name}`\n\n{about} ({trigger.kind})\n\n| parameter | default | meaning |\n|---|---|---|"
+        for name, field in trigger.Parameters.model_fields.items():
+            default = (
+                "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
+            )
+            yield f"| `{field.alias or name}` | {default} | {field.description or ''} |"
+        yield "\n| fact | type | meaning |\n|---|---|---|"
+        yield from (
+            f"| `trigger.{name}` | {fact.type} | {fact.about} |" for name, fact in trigger.facts.items()
+        )
+        yield ""
+
+
+def _default(value: object) -> str:
+    return "none" if value in ((), None, "") else f"`{value}`"
+
+
+def _paragraph(doc: str | None) -> str:
+    return " ".join((doc or "").split())
+
+
+def _audience() -> Iterator[str]:
+    from campaigns.fields import ATTRIBUTE, FIELDS
+
+    yield "# Audience fields\n"
+    yield "A mapping is an *and*; `any`, `all` and `not` combine. A value is equality, a list is *one of*.\n"
+    yield "| field | meaning | example | operators |\n|---|---|---|---|"
+    for field in [*FIELDS.values(), ATTRIBUTE]:
+        operators = ", ".join(f"`{name}`" for name in field.keys) or "–"
+        yield f"| `{field.name}` | {field.about} | `{field.example}` | {operators} |"
+
+
+def _gates() -> Iterator[str]:
+    from campaigns.gates import NAMES
+    from tidings.forecast_view import WHY
+
+    yield "# Gates\n\nWhat may hold a message back, in this order.\n"
+    yield "| gate | means |\n|---|---|"
+    yield from (f"| `{name}` | {WHY.get(name, 'waits for the end of the quiet hours')} |" for name in NAMES)
+    yield "\n`displaced` is said of a planned message that a scenario of higher priority took the place of."
+
+
+def _settings() -> Iterator[str]:
+    yield "# Settings\n\nFrom the environment, else from the workspace's `.env`. Secrets never stand in YAML.\n"
+    for title, kind in _setting_classes().items():
+        prefix = str(kind.model_config.get("env_prefix", ""))
+        yield f"## {title}\n\n| variable | default | meaning |\n|---|---|---|"
+        for name, field in kind.model_fields.items():
+            default = "none" if field.default in (None, "") else f"`{field.default}`"
+            choices = ", ".join(f"`{it}`" for it in get_args(field.annotation) if isinstance(it, str))
+            about = field.description or f"One of {choices}; `folder` writes into the outbox."
+            yield f"| `{prefix}{name}`".upper() + f" | {default} | {about} |"
+        yield ""
+
+
+def _setting_classes() -> Mapping[str, type[BaseSettings]]:
+    from channels import discover
+    from tidings.settings import Settings
+    from wallet.apple.settings import AppleSettings
+    from wallet.google.settings import GoogleSettings
+
+    channels: dict[str, type[BaseSettings]] = {
+        f"Channel: {name}": kind.Settings for name, kind in discover().items()
+    }
+    return {"Tidings": Settings, **channels, "Apple Wallet": AppleSettings, "Google Wallet": GoogleSettings}
+
+
+def _commands() -> Iterator[str]:
+    import typer.main
+
+    from tidings.cli import app
+
+    yield "# Commands\n"
+    yield "Every command works in a workspace (`-w DIR`, else the current folder) and explains itself with `--help`.\n"
+    yield (
+        "Exit codes: 0 done · 1 findings (failed checks, failed tests, rejected rows) · 2 misuse · "
+        "3 something around it failed (database, provider, credentials).\n"
+    )
+    yield from _command("tidings", typer.main.get_command(app))
+
+
+def _command(path: str, command: Any) -> Iterator[str]:
+    children = getattr(command, "commands", {})
+    for name, child in children.items():
+        yield from _command(f"{path} {name}", child)
+    if children:
+        return
+    yield f"## `{path}`\n\n{command.help}\n"
+    for parameter in command.params:
+        if parameter.name == "help":
+            continue
+        named = parameter.opts if parameter.param_type_name == "option" else [parameter.name.upper()]
+        shown = ", ".join(f"`{it}`" for it in named)
+        yield f"- {shown}: {getattr(parameter, 'help', '') or ''}"
+    yield ""
+
+
+def main() -> None:
+    """Write the pages."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, content in pages().items():
+        (FOLDER / name).write_text(content, "utf-8")
+
+
+if __name__ == "__main__":
+    main()

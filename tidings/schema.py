@@ -1,0 +1,57 @@
+"""The database's schema: a new database is set up at first use, an older one says what to run."""
+
+from typing import Any
+
+from sqlalchemy import inspect
+
+from core.db import Database
+from core.errors import EnvironmentFault
+
+# The newest migration; a test keeps it true.
+HEAD = "0001"
+
+
+def prepare(database: Database) -> None:
+    """Make the tables of an empty database; EnvironmentFault if its schema is not this version's."""
+    with database.read() as connection:
+        tables = set(inspect(connection).get_table_names())
+    if "alembic_version" not in tables:
+        if tables & {"customer", "event"}:
+            raise EnvironmentFault(
+                f"the database {database.name} has tables that are not of Tidings; give it one of its own"
+            )
+        upgrade(database)
+        return
+    found = revision(database)
+    if found != HEAD:
+        raise EnvironmentFault(
+            f"the database {database.name} has schema {found}, this version needs {HEAD}; "
+            "stop everything that uses it and run `tidings db upgrade`"
+        )
+
+
+def revision(database: Database) -> str | None:
+    """The migration that the database stands at."""
+    from sqlalchemy import text
+
+    with database.read() as connection:
+        found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def upgrade(database: Database) -> None:
+    """Run every migration that is missing, each in a transaction."""
+    from alembic import command
+
+    with database.write() as connection:
+        command.upgrade(config(connection), "head")
+
+
+def config(connection: Any = None) -> Any:
+    """Alembic's configuration, for one connection."""
+    from alembic.config import Config
+
+    settings = Config()
+    settings.set_main_option("script_location", "tidings:migrations")
+    settings.attributes["connection"] = connection
+    return settings

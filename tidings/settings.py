@@ -1,0 +1,44 @@
+"""What an engineer sets in the environment or the workspace's .env."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import EnvironmentFault
+
+
+class Settings(BaseSettings):
+    """`TIDINGS_…`; an empty value is none. Channels and wallets have settings of their own beside these."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TIDINGS_", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, frozen=True
+    )
+
+    database: str = Field(
+        default="", description="sqlite:///file or postgresql://…; tidings.db beside program.yaml"
+    )
+    secret: SecretStr | None = Field(
+        default=None, description="Signs links and keys digests of addresses; never change it"
+    )
+    api_token: SecretStr | None = Field(
+        default=None, description="What tills and shops say as `Authorization: Bearer …`"
+    )
+    public_url: str = Field(
+        default="", description="Where customers' links point to; program.yaml's public_url if empty"
+    )
+    outbox: str = Field(
+        default="outbox", description="Where the folder transports write, below the workspace"
+    )
+    log_level: str = Field(default="warning", description="debug, info, warning or error")
+
+
+def read_settings(workspace: Path) -> Settings:
+    """The environment first, then the workspace's .env. EnvironmentFault names a variable that cannot be."""
+    try:
+        return Settings(_env_file=workspace / ".env")
+    except ValidationError as error:
+        names = ", ".join(f"TIDINGS_{str(it['loc'][0]).upper()}" for it in error.errors())
+        raise EnvironmentFault(
+            f"{names} has a value that cannot be used; correct it in {workspace / '.env'}"
+        ) from None

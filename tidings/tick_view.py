@@ -1,0 +1,114 @@
+"""How a tick is shown."""
+
+from collections.abc import Iterator
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.table import Table
+
+from campaigns.running import Running
+from scheduler.cards import CardsDone
+from scheduler.tick import Ticked
+from tidings.console import local, table
+
+
+def show(console: Console, ticked: Ticked, zone: ZoneInfo) -> None:
+    """Who was due, who was held back by which gate, what was sent."""
+    console.print(f"[bold]Tick[/bold] at {local(ticked.at, zone)} {zone.key}")
+    if ticked.expired_lots:
+        console.print(f"  {ticked.expired_lots} bonus lots expired")
+    if ticked.moved_down:
+        console.print(f"  {ticked.moved_down} customers moved to a lower tier")
+    if ticked.looks:
+        console.print(_looks(ticked))
+    else:
+        console.print("  no scenario was due")
+    if ticked.delivered.by_channel:
+        console.print(_delivery(ticked))
+    for trouble in _troubles(ticked):
+        console.print(f"[yellow]{trouble}[/yellow]", soft_wrap=True)
+
+
+def show_cards(console: Console, done: CardsDone) -> None:
+    """Which cards changed, and who was told."""
+    if not done.changed:
+        return
+    shown = table("Cards", "customer", "shows now", "Apple", "Google")
+    for change in done.changed:
+        face = " · ".join(f"{label} {value}" for label, value in list(change.shows.items())[:2])
+        phones = f"{change.devices} phone{'' if change.devices == 1 else 's'} woken"
+        google = "" if change.google == "none" else f"object {change.google}"
+        shown.add_row(change.customer, face, phones, google)
+    console.print(shown)
+    for note in done.notes:
+        console.print(f"  [dim]{note}[/dim]", soft_wrap=True)
+
+
+def _delivery(ticked: Ticked) -> Table:
+    sent = table("Delivery", "channel", "outcome", "messages", right=("messages",))
+    for channel, counts in sorted(ticked.delivered.by_channel.items()):
+        for outcome, count in sorted(counts.items()):
+            sent.add_row(channel, outcome, str(count))
+    return sent
+
+
+def _troubles(ticked: Ticked) -> Iterator[str]:
+    for looked in ticked.looks:
+        if stopped := looked.guarded:
+            yield (
+                f"{looked.scenario} was stopped: it would enrol {stopped.count} customers, more than "
+                f"max_per_look allows ({stopped.limit}); nothing was enrolled. Look with `tidings dry-run "
+                f"{looked.scenario}`, then `tidings resume {looked.scenario} --allow {stopped.count}`"
+            )
+    if unknown := ticked.delivered.unknown:
+        yield (
+            f"{unknown} messages are unknown: nobody can say whether they left; "
+            "see `tidings messages --state unknown`"
+        )
+    for channel, reason in ticked.delivered.broken.items():
+        yield f"{channel} is not working ({reason}); its messages wait and are tried again"
+
+
+def _looks(ticked: Ticked) -> Table:
+    looks = table("Looks", "scenario", "due", "held back", "planned", "channels", right=("due", "planned"))
+    for looked in ticked.looks:
+        held = {
+            name: count
+            for name, count in sorted(looked.verdicts.items())
+            if name not in ("planned", "deferred")
+        }
+        gates = ", ".join(f"{name} {count}" for name, count in held.items())
+        channels = ", ".join(f"{name} {count}" for name, count in sorted(looked.channels.items()))
+        planned = looked.verdicts["planned"] + looked.verdicts["deferred"]
+        looks.add_row(looked.scenario, str(looked.candidates), gates, str(planned), channels)
+    return looks
+
+
+def as_json(ticked: Ticked, running: Running) -> list[dict[str, Any]]:
+    """The documented interface, one object a scenario that was looked at."""
+    return [
+        {
+            "scenario": it.scenario,
+            "version": it.version,
+            "at": it.at.isoformat(),
+            "candidates": it.candidates,
+            "gates": {k: v for k, v in sorted(it.verdicts.items()) if k not in ("planned", "deferred")},
+            "send": dict(sorted(it.channels.items())),
+            "deferred": it.verdicts["deferred"],
+            "guard": {"max_per_look": it.guarded.limit} if it.guarded else None,
+            "cost": {
+                "amount": str(ticked.delivered.cost.get(it.scenario, 0)),
+                "currency": running.program.currency,
+            },
+            "samples": [],
+        }
+        for it in ticked.looks
+    ]
+
+
+def exit_code(ticked: Ticked) -> int:
+    """0; 1 if a look was stopped or a message is unknown; 3 if a provider does not work."""
+    if ticked.delivered.broken:
+        return 3
+    return 1 if ticked.delivered.unknown or any(looked.guarded for looked in ticked.looks) else 0

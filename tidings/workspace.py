@@ -1,0 +1,120 @@
+"""A workspace and everything that belongs to it, wired together."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import EnvironmentFault
+from tidings.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from campaigns.bundle import Bundle
+    from campaigns.running import Running
+    from campaigns.versions import Live
+    from channels.base import Channel
+    from core.addresses import Addresses
+    from core.db import Database
+    from core.links import Links
+    from core.program import Program
+
+
+class Workspace:
+    """A folder with program.yaml, its settings, and what they lead to; each part is made when first used."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The environment and .env."""
+        return read_settings(self.path)
+
+    @property
+    def env_file(self) -> Path:
+        """Where secrets stand."""
+        return self.path / ".env"
+
+    @property
+    def outbox(self) -> Path:
+        """Where the folder transports write."""
+        return self.path / self.settings.outbox
+
+    @cached_property
+    def secret(self) -> bytes:
+        """The installation's secret; EnvironmentFault if there is none."""
+        secret = self.settings.secret
+        if secret is None or len(secret.get_secret_value()) < 16:
+            raise EnvironmentFault(
+                f"TIDINGS_SECRET is missing or shorter than 16 characters; write one into {self.env_file} "
+                "(`tidings init` makes a workspace with one; it must never change later)"
+            )
+        return secret.get_secret_value().encode()
+
+    def bundle(self) -> "Bundle":
+        """The files as they stand in the folder."""
+        from campaigns.bundle import Bundle
+
+        return Bundle.read(self.path)
+
+    def files(self) -> "Running":
+        """The files, checked and ready to run; Problems with everything that is wrong."""
+        from campaigns.running import make_ready
+
+        return make_ready(self.bundle())
+
+    @cached_property
+    def database_url(self) -> str:
+        """From the settings, else a file beside program.yaml."""
+        return self.settings.database or f"sqlite:///{(self.path / 'tidings.db').absolute()}"
+
+    @cached_property
+    def database(self) -> "Database":
+        """The database, its tables made if it is new."""
+        from core.db import Database
+        from tidings.schema import prepare
+
+        database = Database(self.database_url)
+        prepare(database)
+        return database
+
+    @cached_property
+    def live(self) -> "Live":
+        """What was applied."""
+        from campaigns.versions import Live
+
+        return Live(self.database)
+
+    @cached_property
+    def addresses(self) -> "Addresses":
+        """The keeper of addresses."""
+        from core.addresses import Addresses
+
+        return Addresses(self.secret)
+
+    def links(self, program: "Program") -> "Links":
+        """The maker of customers' links."""
+        from core.links import Links
+
+        url = self.settings.public_url or program.public_url or "http://localhost:8000"
+        return Links(url.rstrip("/"), self.secret)
+
+    def channels(self, program: "Program") -> dict[str, "Channel[Any, Any, Any]"]:
+        """Every channel as the program and the settings say; not yet open."""
+        from channels import create, discover
+
+        configs: Mapping[str, Any] = program.channels
+        return {
+            name: create(name, configs.get(name) or {}, outbox_dir=self.outbox, env_file=self.env_file)
+            for name in discover()
+        }
+
+    @contextmanager
+    def closing(self) -> Iterator["Workspace"]:
+        """Give back the database's connections at the end."""
+        try:
+            yield self
+        finally:
+            if "database" in self.__dict__:
+                self.database.close()

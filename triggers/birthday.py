@@ -1,0 +1,105 @@
+"""A birthday."""
+
+from calendar import isleap
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, ClassVar
+
+from pydantic import Field
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    Integer,
+    Select,
+    SmallInteger,
+    String,
+    and_,
+    column,
+    extract,
+    func,
+    select,
+    values,
+)
+from sqlalchemy import cast as sql_cast
+
+from core.db import UtcDateTime, facts
+from triggers.base import CUSTOMER, PRESENT, Due, Fact, Kind, Look, Parameters, Trigger, Zone
+
+# A look that was missed is made up for, but nobody is congratulated more than a week late.
+CATCH_UP_DAYS = 7
+
+
+class BirthdayParameters(Parameters):
+    """When to speak, seen from the birthday."""
+
+    days: int = Field(
+        default=0, ge=-7, le=7, description="-3 is three days before the birthday, 1 the day after"
+    )
+
+
+class Birthday(Trigger[BirthdayParameters]):
+    """The customer's birthday, by the calendar of their own time zone.
+
+    A birthday on 29 February is kept on 28 February in other years.
+    """
+
+    name: ClassVar[str] = "birthday"
+    kind: ClassVar[Kind] = "state"
+    Parameters = BirthdayParameters
+    facts = {
+        "birthday": Fact("date", "this year's birthday"),
+        "age": Fact("number", "the age reached on it"),
+    }
+
+    def candidates(self, parameters: BirthdayParameters, look: Look) -> Select[Any]:
+        """An index range of birthdays for each day that has passed since the last look, zone by zone."""
+        rows = [row for zone in look.zone_rows if zone.fired_at for row in _targets(zone, parameters.days)]
+        # An empty VALUES is no SQL: a row that no customer matches stands for it.
+        rows = rows or [("", 0, date(1900, 1, 1), look.at)]
+        target = (
+            values(
+                column("zone", String), column("month_day", SmallInteger),
+                column("birthday", Date), column("at", UtcDateTime), name="target",
+            )
+            .data(rows)
+            .cte("target")
+        )  # fmt: skip
+        theirs = and_(
+            CUSTOMER.c.birthday_md == target.c.month_day,
+            func.coalesce(CUSTOMER.c.time_zone, "") == target.c.zone,
+        )
+        year = sql_cast(extract("year", target.c.birthday), Integer)
+        age = year - sql_cast(extract("year", CUSTOMER.c.birthday), Integer)
+        return select(
+            CUSTOMER.c.id.label("customer_id"), sql_cast(year, String).label("occasion"),
+            sql_cast(target.c.birthday, String).label("subject"), target.c.at.label("at"),
+            _facts(target.c.birthday, age).label("facts"),
+        ).join(target, theirs).where(PRESENT)  # fmt: skip
+
+    def still_true(self, parameters: BirthdayParameters, look: Look, due: Due) -> Select[Any]:
+        """The customer is still there, with a birthday on that day (a corrected date recalls the message)."""
+        month_day = sql_cast(func.replace(func.substr(due.c.subject, 6, 5), "-", ""), Integer)
+        leap = and_(CUSTOMER.c.birthday_md == 229, month_day == 228)
+        same = and_(CUSTOMER.c.id == due.c.customer_id, (CUSTOMER.c.birthday_md == month_day) | leap, PRESENT)
+        return select(due.c.id, due.c.facts).join(CUSTOMER, same)
+
+
+def _facts(birthday: Any, age: Any) -> ColumnElement[Any]:
+    return facts(birthday=sql_cast(birthday, String), age=age)
+
+
+def _targets(zone: Zone, days: int) -> Iterator[tuple[str, int, date, datetime]]:
+    """(zone, month × 100 + day, this year's birthday, planned time) of everyone due in a zone."""
+    if zone.fired_at is None:
+        return
+    missed = min((zone.today - zone.since).days, CATCH_UP_DAYS)
+    for back in range(max(missed, 1)):
+        birthday = zone.today - timedelta(days=back + days)
+        # By the clock on the wall: the same time of day, whatever the clocks did in between.
+        planned = (zone.fired_at.astimezone(zone.zone) - timedelta(days=back)).astimezone(UTC)
+        yield zone.name, birthday.month * 100 + birthday.day, birthday, planned
+        if (birthday.month, birthday.day) == (2, 28) and not isleap(birthday.year):
+            yield zone.name, 229, birthday, planned
+
+
+TRIGGER = Birthday()

@@ -1,0 +1,89 @@
+"""Bonuses about to expire."""
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from pydantic import Field
+from sqlalchemy import ColumnElement, Select, String, and_, case, func, literal, select
+from sqlalchemy import cast as sql_cast
+
+from core.db import UtcDateTime, days_between, facts
+from core.tables import Lot
+from core.units import Amount, Days, Series
+from triggers.base import CUSTOMER, PRESENT, Due, Fact, Kind, Look, Parameters, Trigger
+
+LOT = Lot.__table__  # type: ignore[attr-defined]
+
+
+class BonusExpiringParameters(Parameters):
+    """`at_least` sums what expires on one day; `ahead` is one span or a series."""
+
+    at_least: Amount = Field(
+        default_factory=lambda: Amount(0), description="bonuses expiring on one day, whole units"
+    )
+    ahead: Series[Days] = Field(description="how long before the expiry day; a series has a step for each")
+
+
+class BonusExpiring(Trigger[BonusExpiringParameters]):
+    """Some bonuses of the customer expire soon.
+
+    With a series each step is open from its day until the next begins; who becomes due late enters the
+    step that is open. The last step stays open to the end of the expiry day.
+    """
+
+    name: ClassVar[str] = "bonus_expiring"
+    kind: ClassVar[Kind] = "state"
+    Parameters = BonusExpiringParameters
+    facts = {
+        "expiring": Fact("points", "how much expires on that day"),
+        "expires_on": Fact("date", "the last day on which it can be spent"),
+        "days_left": Fact("number", "days from today to that day"),
+    }
+
+    def candidates(self, parameters: BonusExpiringParameters, look: Look) -> Select[Any]:
+        """One row for each customer and expiry day within the longest span."""
+        series = sorted({span.days for span in parameters.ahead}, reverse=True)
+        today = look.today
+        # Lots first, customers after: the range of one partial index, then a join for those who are due.
+        soon = (
+            select(LOT.c.customer_id, LOT.c.expires_on, func.sum(LOT.c.remaining).label("expiring"))
+            .where(LOT.c.remaining > 0, LOT.c.active_from <= literal(look.at, UtcDateTime))
+            .where(LOT.c.expires_on >= today, LOT.c.expires_on <= today + timedelta(days=series[0]))
+            .group_by(LOT.c.expires_on, LOT.c.customer_id)  # as the index has them: nothing is sorted
+            .having(func.sum(LOT.c.remaining) >= max(1, look.program.to_points(parameters.at_least)))
+            .subquery("soon")
+        )
+        left = days_between(literal(today), soon.c.expires_on)
+        # The open step is the nearest one whose day has come.
+        steps: ColumnElement[str] = case(*((left <= days, f"{days} days") for days in reversed(series)))
+        day = sql_cast(soon.c.expires_on, String)
+        return (
+            select(
+                soon.c.customer_id, (day + " / " + steps).label("occasion"), day.label("subject"),
+                look.zones.c.fired_at.label("at"), self._facts(soon.c.expiring, day, left).label("facts"),
+            )
+            .join(CUSTOMER, and_(CUSTOMER.c.id == soon.c.customer_id, PRESENT))
+            .join(look.zones, look.zone_of(CUSTOMER))
+        )  # fmt: skip
+
+    def still_true(self, parameters: BonusExpiringParameters, look: Look, due: Due) -> Select[Any]:
+        """Enough is still there, and that day is not over."""
+        day = sql_cast(LOT.c.expires_on, String)
+        expiring = func.sum(LOT.c.remaining)
+        stored = self._facts(expiring, day, days_between(literal(look.today), LOT.c.expires_on))
+        return (
+            select(due.c.id, stored.label("facts"))
+            .join(LOT, and_(LOT.c.customer_id == due.c.customer_id, day == due.c.subject))
+            .join(CUSTOMER, and_(CUSTOMER.c.id == due.c.customer_id, PRESENT))
+            .where(LOT.c.remaining > 0, LOT.c.active_from <= literal(look.at, UtcDateTime))
+            .where(LOT.c.expires_at > literal(look.at, UtcDateTime))
+            .group_by(due.c.id, LOT.c.expires_on)
+            .having(expiring >= max(1, look.program.to_points(parameters.at_least)))
+        )
+
+    @staticmethod
+    def _facts(expiring: Any, day: Any, left: Any) -> ColumnElement[Any]:
+        return facts(expiring=expiring, expires_on=day, days_left=left)
+
+
+TRIGGER = BonusExpiring()

@@ -1,0 +1,86 @@
+"""A long silence."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar
+
+from pydantic import Field
+from sqlalchemy import ColumnElement, Select, and_, func, literal, select
+
+from core.db import UtcDateTime, facts
+from core.program import Program
+from core.tables import CustomerStats
+from core.units import Days
+from triggers.base import CUSTOMER, PRESENT, Due, Fact, Kind, Look, Parameters, Trigger, utc_text
+
+STATS = CustomerStats.__table__  # type: ignore[attr-defined]
+
+
+class InactiveParameters(Parameters):
+    """How long a silence, and whose."""
+
+    for_: Days = Field(alias="for", description="days without a purchase")
+    at_least_receipts: int = Field(
+        default=1, ge=0, description="purchases they had made before; 0 includes none at all"
+    )
+
+
+class Inactive(Trigger[InactiveParameters]):
+    """The customer has not bought anything for so long; from the registration if they never did."""
+
+    name: ClassVar[str] = "inactive"
+    kind: ClassVar[Kind] = "state"
+    Parameters = InactiveParameters
+    facts = {
+        "last_purchase_on": Fact("local_date", "the day of the last purchase, or of the registration"),
+        "days_silent": Fact("number", "days since then"),
+        "purchases": Fact("number", "purchases they had made"),
+    }
+
+    def candidates(self, parameters: InactiveParameters, look: Look) -> Select[Any]:
+        """Kept statistics, never the receipts themselves."""
+        last = func.coalesce(STATS.c.last_purchase_at, CUSTOMER.c.registered_at)
+        since = utc_text(last)
+        return (
+            select(
+                CUSTOMER.c.id.label("customer_id"), since.label("occasion"), since.label("subject"),
+                look.zones.c.fired_at.label("at"), self._facts(last).label("facts"),
+            )
+            .select_from(self._customers(parameters))
+            .join(look.zones, look.zone_of(CUSTOMER))
+            .where(self._silent(parameters, look), PRESENT)
+        )  # fmt: skip
+
+    def still_true(self, parameters: InactiveParameters, look: Look, due: Due) -> Select[Any]:
+        """That is still the last purchase."""
+        last = func.coalesce(STATS.c.last_purchase_at, CUSTOMER.c.registered_at)
+        return (
+            select(due.c.id, self._facts(last).label("facts"))
+            .select_from(self._customers(parameters).join(due, due.c.customer_id == CUSTOMER.c.id))
+            .where(self._silent(parameters, look), PRESENT, utc_text(last) == due.c.subject)
+        )
+
+    def read(self, stored: Mapping[str, Any], program: Program, at: datetime) -> dict[str, Any]:
+        """The days of silence are counted to the day of the message."""
+        values = super().read(stored, program, at)
+        today = at.astimezone(program.zone).date()
+        return {**values, "days_silent": (today - values["last_purchase_on"]).days}
+
+    @staticmethod
+    def _customers(parameters: InactiveParameters) -> Any:
+        never_too = parameters.at_least_receipts == 0
+        return CUSTOMER.join(STATS, STATS.c.customer_id == CUSTOMER.c.id, isouter=never_too)
+
+    @staticmethod
+    def _silent(parameters: InactiveParameters, look: Look) -> ColumnElement[bool]:
+        limit = literal(parameters.for_.ago(look.at, look.program.zone), UtcDateTime)
+        if parameters.at_least_receipts == 0:
+            return func.coalesce(STATS.c.last_purchase_at, CUSTOMER.c.registered_at) <= limit
+        return and_(STATS.c.last_purchase_at <= limit, STATS.c.purchases >= parameters.at_least_receipts)
+
+    @staticmethod
+    def _facts(last: Any) -> ColumnElement[Any]:
+        return facts(last_purchase_on=utc_text(last), purchases=func.coalesce(STATS.c.purchases, 0))
+
+
+TRIGGER = Inactive()

@@ -1,0 +1,1 @@
+"""Google Wallet: the loyalty class and object, the client that writes them, the link that saves them."""

@@ -1,0 +1,99 @@
+"""What Google tells us: a customer saved the card, or deleted it.
+
+Source: Google Wallet's "Use callbacks" with Tink's PaymentMethodTokenRecipient: protocol ECv2SigningOnly,
+sender GooglePayPasses. A root key signs an intermediate key, that one the message; both are ECDSA on P-256
+with SHA-256 over parts that each follow their length (four bytes, little-endian).
+"""
+
+import json
+from base64 import b64decode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+SENDER = "GooglePayPasses"
+PROTOCOL = "ECv2SigningOnly"
+
+
+class Forged(Exception):
+    """The callback is not Google's, not ours, or too old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A callback that proved genuine. `nonce` is its own: the same one twice is a repetition."""
+
+    kind: Literal["save", "del"]
+    object_id: str
+    nonce: str
+    expires_at: datetime
+
+
+def verified(body: bytes, issuer: str, keys: bytes, now: datetime) -> Callback:
+    """The callback in `body`; `keys` is what Google publishes as its root keys. Raises `Forged`."""
+    try:
+        return _verified(json.loads(body), issuer, json.loads(keys), now)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        raise Forged("the callback cannot be read") from None
+
+
+def _verified(envelope: dict[str, Any], issuer: str, keys: dict[str, Any], now: datetime) -> Callback:
+    if envelope["protocolVersion"] != PROTOCOL:
+        raise Forged("the callback has another protocol")
+    middle = envelope["intermediateSigningKey"]
+    signed_key = middle["signedKey"]
+    roots = [
+        key["keyValue"]
+        for key in keys["keys"]
+        if key["protocolVersion"] == PROTOCOL and _not_over(key.get("keyExpiration"), now)
+    ]
+    if not _signed(roots, middle["signatures"], (SENDER, PROTOCOL, signed_key)):
+        raise Forged("no key of Google's signed the intermediate key")
+    key = json.loads(signed_key)
+    if not _not_over(key["keyExpiration"], now):
+        raise Forged("the intermediate key has expired")
+    message = envelope["signedMessage"]
+    if not _signed([key["keyValue"]], [envelope["signature"]], (SENDER, issuer, PROTOCOL, message)):
+        raise Forged("the message is not signed for this issuer")
+    return _callback(json.loads(message), now)
+
+
+def _callback(message: dict[str, Any], now: datetime) -> Callback:
+    expires_at = _time(message["expTimeMillis"])
+    if expires_at <= now:
+        raise Forged("the message has expired")
+    kind = message["eventType"]
+    if kind not in ("save", "del"):
+        raise ValueError(kind)
+    return Callback(kind, str(message["objectId"]), str(message["nonce"]), expires_at)
+
+
+def _not_over(millis: str | int | None, now: datetime) -> bool:
+    return millis is None or _time(millis) > now
+
+
+def _time(millis: str | int) -> datetime:
+    return datetime.fromtimestamp(int(millis) / 1000, UTC)
+
+
+def _signed(keys: Sequence[str], signatures: Sequence[str], parts: Sequence[str]) -> bool:
+    """Whether one of the keys made one of the signatures over the parts."""
+    content = b"".join(len(part.encode()).to_bytes(4, "little") + part.encode() for part in parts)
+    return any(_made(key, signature, content) for key in keys for signature in signatures)
+
+
+def _made(key: str, signature: str, content: bytes) -> bool:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    public = load_der_public_key(b64decode(key))
+    if not isinstance(public, EllipticCurvePublicKey):
+        return False
+    try:
+        public.verify(b64decode(signature), content, ECDSA(SHA256()))
+    except InvalidSignature:
+        return False
+    return True

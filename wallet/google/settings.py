@@ -1,0 +1,25 @@
+"""What Google Wallet needs from the environment (`TIDINGS_GOOGLE_…`)."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class GoogleSettings(BaseSettings):
+    """Without an account, objects are written into a folder and links are signed by a throw-away key."""
+
+    model_config = SettingsConfigDict(env_prefix="TIDINGS_GOOGLE_", extra="ignore")
+
+    transport: Literal["folder", "api"] = "folder"
+    """`folder` writes objects into files, `api` sends them to Google."""
+    service_account: Path | None = None
+    """The JSON key of a service account that is a user of the issuer in the Google Wallet console."""
+    base_url: str = "https://walletobjects.googleapis.com/walletobjects/v1"
+    """Where the API is."""
+    keys_url: str = "https://pay.google.com/gp/m/issuer/keys"
+    """Where Google publishes the keys that sign its callbacks."""
+    requests_a_second: float = 20.0
+    """Google's quota for one issuer."""
+    smart_tap_issuers: list[str] = []
+    """Redemption issuers that may read the card over NFC."""
