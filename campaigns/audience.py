@@ -242,6 +242,8 @@ class _Reader:
             self._fail(path, f"expected a number, got {describe(value)}", "")
         if field.unit == "count" and number != number.to_integral_value():
             self._fail(path, f"expected a whole number, got {number}", "")
+        if field.bounds is not None and not field.bounds[0] <= number <= field.bounds[1]:
+            self._fail(path, "expected a number from {} to {}, got {}".format(*field.bounds, number), "")
         scale = self.names.scales.get(field.unit)
         if scale is not None and number != round(number, scale):
             self._fail(path, f"more than {scale} decimal places", f"write {round(number, scale)}")

@@ -7,8 +7,9 @@ from sqlalchemy import ColumnElement, String, and_, case, func, literal, null, o
 from sqlalchemy import cast as sql_cast
 
 from campaigns.gates import FINAL, REACH, Step
+from campaigns.gates.allowance import MAY_GIVE_WAY
 from campaigns.staging import CANDIDATE
-from campaigns.tables import WAITING, Decision, Enrolment, Message
+from campaigns.tables import Decision, Enrolment, Message
 from core.db import Json, UtcDateTime, insert_ignoring, upsert
 
 DECISION = Decision.__table__  # type: ignore[attr-defined]
@@ -120,7 +121,7 @@ def _hold_victims(step: Step) -> bool:
     wanted = set(step.connection.scalars(chosen))
     if not wanted:
         return False
-    waiting = select(MESSAGE.c.id).where(MESSAGE.c.id.in_(chosen), MESSAGE.c.state.in_(WAITING))
+    waiting = select(MESSAGE.c.id).where(MESSAGE.c.id.in_(chosen), MAY_GIVE_WAY)
     held = set(step.connection.scalars(waiting.with_for_update(of=MESSAGE, skip_locked=True)))
     for lost in wanted - held:
         step.hold("capped", CANDIDATE.c.victim_id == lost, "what would have made room was just sent")

@@ -4,7 +4,7 @@ import operator
 from calendar import isleap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import MAXYEAR, MINYEAR, date, datetime
 from decimal import Decimal
 from typing import Any, cast
 
@@ -186,12 +186,13 @@ def _age(audience: Audience, test: Test) -> Condition:
 
 def _years_before(day: date, years: int) -> date:
     """The latest birthday of who is so old on a day; 29 February is kept on the 28th in other years."""
-    if (day.month, day.day) == (2, 28) and not isleap(day.year) and isleap(day.year - years):
-        return date(day.year - years, 2, 29)
+    year = min(max(day.year - years, MINYEAR), MAXYEAR)
+    if (day.month, day.day) == (2, 28) and not isleap(day.year) and isleap(year):
+        return date(year, 2, 29)
     try:
-        return day.replace(year=day.year - years)
+        return day.replace(year=year)
     except ValueError:  # 29 February
-        return date(day.year - years, 2, 28)
+        return date(year, 2, 28)
 
 
 def _balance(audience: Audience, test: Test) -> Condition:

@@ -23,7 +23,8 @@ class Field:
     """One thing that is known of a customer.
 
     `operators` are what its mapping may hold besides its `narrowing` keys; a bare value or a list is equality
-    where `equality` says so. `unit` tells how a number is kept: points, money or count.
+    where `equality` says so. `unit` tells how a number is kept: points, money or count; `bounds` what it may
+    be at least and at most.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Field:
     narrowing: tuple[str, ...] = ()
     equality: bool = False
     unit: Literal["points", "money", "count", ""] = ""
+    bounds: tuple[int, int] | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -56,7 +58,7 @@ _ALL = (
     _text("locale", "The customer's own language.", "locale: uk"),
     Field(
         "age", "number", "Full years since the birthday, on the day of the look.", "age: {between: [25, 45]}",
-        operators=COMPARISONS, equality=True, unit="count",
+        operators=COMPARISONS, equality=True, unit="count", bounds=(0, 150),
     ),
     _moment("registered", "When the customer joined.", "registered: {within: 30 days}"),
     _moment("first_purchase", "The first receipt.", "first_purchase: {within: 90 days}"),

@@ -18,6 +18,7 @@ from campaigns.scenario import Scenario
 from campaigns.staging import CANDIDATE, DEADLINE, ZONE, analyze, prepare, put_deadlines, put_zones
 from campaigns.tables import Decision, Enrolment
 from core.db import UtcDateTime
+from core.errors import Problems
 from core.events import START, Position
 from core.program import Program
 from core.schedule import times_between
@@ -151,7 +152,8 @@ def rehearsal(connection: Connection, running: Running, *, holdout_on: bool = Tr
 def under_way(connection: Connection, scenario: Scenario, bundles: Bundles) -> list[tuple[int, Scenario]]:
     """The versions with which somebody who is not through began, each with the scenario as it was then.
 
-    Structure is theirs (steps, waits, variants); everything else is today's.
+    Structure is theirs (steps, waits, variants); everything else is today's. Files whose language an earlier
+    release understood and this one does not have today's structure too.
     """
     versions = (
         select(ENROLMENT.c.version)
@@ -160,7 +162,10 @@ def under_way(connection: Connection, scenario: Scenario, bundles: Bundles) -> l
     )
     found = []
     for version in sorted(connection.scalars(versions)):
-        then = bundles.of(version).scenarios
+        try:
+            then = bundles.of(version).scenarios
+        except Problems:
+            then = {}
         shape = next((then[name] for name in names_of(scenario) if name in then), scenario)
         found.append((version, replace(scenario, steps=shape.steps)))
     return found

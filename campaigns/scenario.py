@@ -67,7 +67,7 @@ class Variant(Model):
 class Step(Model):
     """One message: its text or texts, its cascade of channels, and when it goes out.
 
-    `wait` runs from the previous message's acceptance (from the entry, for the first step).
+    `wait` runs from the previous message's acceptance; the first step goes out at once and has none.
     """
 
     id: Name = ""

@@ -34,6 +34,7 @@ class Surroundings:
 def check_scenario(scenario: Scenario, document: Document, around: Surroundings) -> Iterator[Problem]:
     """What does not fit together, beyond the shape of each value."""
     yield from _schedule(scenario, document)
+    yield from _first_wait(scenario, document)
     yield from _ids(scenario, document)
     for index, step in enumerate(scenario.steps):
         yield from _step(step, index, document, around)
@@ -64,6 +65,12 @@ def _schedule(scenario: Scenario, document: Document) -> Iterator[Problem]:
     if scenario.kind != "state" and scenario.schedule is not None:
         answers = "answers events at once" if scenario.kind == "event" else "has its own times"
         yield document.problem(("schedule",), f"{scenario.trigger} {answers}", "remove it")
+
+
+def _first_wait(scenario: Scenario, document: Document) -> Iterator[Problem]:
+    if scenario.steps[0].wait:
+        what = "the first step goes out at once"
+        yield document.problem(("steps", 0, "wait"), what, "remove it, or put the wait on a later step")
 
 
 def _ids(scenario: Scenario, document: Document) -> Iterator[Problem]:
@@ -133,7 +140,7 @@ def _without_effect(scenario: Scenario, document: Document) -> Iterator[Problem]
 def _always_dropped(scenario: Scenario, document: Document, around: Surroundings) -> Iterator[Problem]:
     quiet = scenario.quiet_hours(around.program.quiet_hours if around.program else None)
     valid_for = scenario.limits.valid_for
-    if quiet is None or valid_for is None or scenario.steps[0].wait:
+    if quiet is None or valid_for is None:
         return
     waits = [_deferral(at, quiet) for schedule in _schedules(scenario) for at in _wall_times(schedule)]
     if waits and all(wait and wait > timedelta(seconds=valid_for.total_seconds) for wait in waits):

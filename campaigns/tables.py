@@ -12,6 +12,7 @@ from core.tables import customer_ref, identity, json_column, moment
 
 # States of a message that hold a place in the customer's allowances; the others gave it back.
 RESERVED = ("planned", "deferred", "sending", "sent", "delivered", "unknown")
+STATES = (*RESERVED, "failed", "recalled", "expired")
 # Not yet claimed by a sender: may still be displaced or recalled.
 WAITING = ("planned", "deferred")
 

@@ -113,9 +113,11 @@ def _converter(dialect: str, kind: Any) -> Callable[[Any], Any] | None:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value) if value else "{}"
+    return json.dumps(value, allow_nan=False) if value else "{}"
 
 
+# A batch's rows share their times: a purchase's stands in six tables, a day's end in many lots.
+@lru_cache(maxsize=8192)
 def sqlite_time(value: datetime | None) -> str | None:
     """A time as SQLite keeps it (core.db.UtcDateTime)."""
     if value is None:
@@ -140,13 +142,7 @@ def _converted(shape: _Shape, rows: Sequence[Row]) -> Sequence[Row]:
         return rows
     columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
     for i, convert in shape.convert:
-        column = columns[i]
-        if column[0] is column[-1]:
-            # Rows of one batch share the time at which they are recorded: each object is converted once.
-            ready = {id(value): convert(value) for value in {id(it): it for it in column}.values()}
-            columns[i] = [ready[id(value)] for value in column]
-        else:
-            columns[i] = [convert(value) for value in column]
+        columns[i] = [convert(value) for value in columns[i]]
     return list(zip(*columns, strict=True))
 
 

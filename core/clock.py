@@ -3,6 +3,18 @@
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+# What a shop can mean. Beyond it lie the defaults of other systems (year 1, year 9999), which are no times.
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def possible(at: datetime) -> datetime:
+    """The aware time itself; ValueError if it is none that anything could have happened at."""
+    # Compared without conversion: the first and last days of the calendar have no UTC.
+    if not EARLIEST.year <= at.year < LATEST.year:
+        raise ValueError(f"the year {at.year} is not between {EARLIEST.year} and {LATEST.year}")
+    return at
+
 
 class Clock(Protocol):
     """Tells the time."""

@@ -71,6 +71,9 @@ def checked(profile: Profile, today: date) -> Profile:
     """The profile in its normal form; ValueError with one sentence about the first thing wrong."""
     if not profile.external_id or len(profile.external_id) > 200:
         raise ValueError("a customer needs an external id of 1 to 200 characters")
+    for name in ("name", "city", "card"):
+        if len(getattr(profile, name) or "") > 200:
+            raise ValueError(f"the {name} is longer than 200 characters")
     if profile.birthday and not date(1900, 1, 1) <= profile.birthday <= today:
         raise ValueError(f"the birthday {profile.birthday} is not between 1900 and today")
     if profile.gender and profile.gender not in GENDERS:
@@ -157,7 +160,7 @@ class _Saving:
             Happening(self.ids[key], "profile_changed", self.recorded_at) for key in sorted(changed)
         ]
         if self.live:
-            happenings += _welcome(self.connection, self.program, joined, self.recorded_at)
+            happenings += _welcome(self.connection, self.program, [i for i, _ in joined], self.recorded_at)
         append(self.connection, happenings, self.recorded_at, live=self.live)
         saved = {key: Saved(key, self.ids[key], self._effect(key, changed)) for key in self.wanted}
         return saved | {key: Saved(key, 0, "refused", refusal) for key, refusal in self.refused.items()}
@@ -270,17 +273,18 @@ def _keep_addresses(
 
 
 def _welcome(
-    connection: Connection, program: Program, joined: Sequence[tuple[int, datetime]], recorded_at: datetime
+    connection: Connection, program: Program, joined: Sequence[int], recorded_at: datetime
 ) -> list[Happening]:
     grants = program.grants("registered")
     if not grants or not joined:
         return []
-    book = Book(connection, [i for i, _ in joined], recorded_at)
-    for customer_id, at in joined:
+    # Given today, whatever day the shop names as that of joining: it would be over before it began.
+    book = Book(connection, joined, recorded_at)
+    for customer_id in joined:
         for grant in grants:
             body = [grant.rule, customer_id]
-            op = book.operation(customer_id, "grant", f"grant:{grant.rule}:{customer_id}", body, at)
-            starts = program.starts_at(at)
+            op = book.operation(customer_id, "grant", f"grant:{grant.rule}:{customer_id}", body, recorded_at)
+            starts = program.starts_at(recorded_at)
             expires_on = program.grant_expires_on(grant, starts)
             book.accrue(
                 op, grant.points, reason=grant.rule, rule=grant.rule, active_from=starts,

@@ -29,7 +29,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement, GenericFunction
@@ -218,6 +218,10 @@ class Database:
             raise EnvironmentFault(self._sentence(str(error.orig))) from error
         except sqlite3.OperationalError as error:
             raise EnvironmentFault(self._sentence(str(error))) from error
+        except (DatabaseError, sqlite3.DatabaseError) as error:
+            if "not a database" not in str(error):
+                raise
+            raise EnvironmentFault(f"{self.name} is not a database; move the file away") from error
 
     def _sentence(self, said: str) -> str:
         reason = next(iter(said.strip().splitlines()), "no reason given")
@@ -228,6 +232,8 @@ class Database:
             )
         if "no such table" in reason:
             return f"the database {self.name} has no tables of Tidings; run `tidings db upgrade`"
+        if "readonly" in reason or "unable to open" in reason:
+            return f"the database {self.name} cannot be written; check the permissions of its file and folder"
         return f"the database {self.name} cannot be used ({reason}); check TIDINGS_DATABASE and that it runs"
 
     @property
@@ -246,6 +252,8 @@ class Database:
 
 
 def _engine(url: str, durable: bool) -> Engine:
+    if not url.startswith(("sqlite://", "postgresql://", "postgresql+psycopg://")):
+        raise EnvironmentFault("TIDINGS_DATABASE is neither sqlite:///file nor postgresql://…; correct it")
     if url.startswith("postgresql://"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     if not url.startswith("sqlite"):

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 
 from core import tiers
 from core.bulk import insert_rows, rows_of
+from core.clock import EARLIEST, LATEST
 from core.db import allocate
 from core.earning import earn_on_lines
 from core.events import Happening, append
@@ -109,7 +110,7 @@ class _Recording:
         # A batch that was interrupted and is repeated asks first what is there, and locks the rest.
         keys = [_key(it) for it in purchases]
         self.known = known_operations(connection, keys) if len(keys) > 1 else {}
-        new = [it for it in purchases if _key(it) not in self.known]
+        new = [it for it in purchases if _key(it) not in self.known and EARLIEST <= it.at < LATEST]
         ids = _ids(connection, {it.customer for it in new})
         times = [it.at for it in new] or [recorded_at]
         first = min(times)
@@ -181,6 +182,8 @@ class _Recording:
             same = known[0] == digest_of(purchase.body())
             other = f"receipt {purchase.external_id!r} is recorded with other content"
             return None if same else Refusal("conflict", other)
+        if not EARLIEST <= purchase.at < LATEST:
+            return Refusal("impossible_time", f"the receipt's year {purchase.at.year} cannot be meant")
         if purchase.customer not in self.customers:
             return Refusal(
                 "unknown_customer", f"no customer {purchase.customer!r}; register or import them first"

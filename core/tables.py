@@ -269,9 +269,12 @@ class Event(SQLModel, table=True):
 
     __table_args__ = (
         Index("event_stream", "kind", "transaction", "id"),
+        # Scenarios poll for news many times a second: imported history must not stand in their way.
+        Index("event_news", "kind", "transaction", "id", sqlite_where=text("live = 1"),
+              postgresql_where=text("live")),
         Index("event_order", "transaction", "id"),
         Index("event_of_customer", "customer_id", "id"),
-    )
+    )  # fmt: skip
     id: int | None = identity()
     transaction: int = Field(
         default=None, sa_column=Column(BigInteger, nullable=False, server_default=transaction_id())

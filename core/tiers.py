@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, select, update
 
-from core.db import allocate, insert_many
-from core.events import Happening, append
+from core.db import Database, allocate, insert_many
+from core.events import START, Happening, Position, append, cursor, move_cursor
 from core.ledger import CHUNK, Book
 from core.program import Program
 from core.tables import Customer, Receipt, TierChange
@@ -16,6 +16,8 @@ from core.tables import Customer, Receipt, TierChange
 CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
 RECEIPT = Receipt.__table__  # type: ignore[attr-defined]
 CHANGE = TierChange.__table__  # type: ignore[attr-defined]
+# The cursor that remembers the day of the last review.
+REVIEWED = "tiers:day"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,18 @@ def write(connection: Connection, standings: dict[int, Standing]) -> list[Happen
             happenings.append(Happening(customer_id, "tier_changed", move.at, move.tier, data))
     insert_many(connection, CHANGE, rows)
     return happenings
+
+
+def review_of_the_day(database: Database, program: Program, at: datetime) -> int | None:
+    """`review`, once a day of the program, whoever asks how often; None if it was done today."""
+    today = Position(0, program.day_of(at).toordinal())
+    with database.read() as connection:
+        if (cursor(connection, REVIEWED) or START) >= today:
+            return None
+    with database.write() as connection:
+        moved = review(connection, program, at)
+        move_cursor(connection, REVIEWED, today)
+    return moved
 
 
 def review(

@@ -8,7 +8,7 @@ beside them.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -57,7 +57,6 @@ class Beats:
         self._channels: dict[str, AnyChannel] = {}
         self._configs: dict[str, Any] = {}
         self._deciding = asyncio.Lock()
-        self._reviewed: date | None = None
         self._delivery: Delivery | None = None
         self._stopping = False
         self._beats: dict[str, Beat] = {}
@@ -156,10 +155,7 @@ class Beats:
     def _decide(self, at: datetime) -> list[Looked]:
         program = self._live.running().program
         expired = expiry.expire(self._database, at)
-        if self._reviewed != (today := program.day_of(at)):
-            with self._database.write() as connection:
-                moved = tiers.review(connection, program, at)
-            self._reviewed = today
+        if (moved := tiers.review_of_the_day(self._database, program, at)) is not None:
             LOG.info("night", expired_lots=expired, moved_down=moved)
         return Looks(self._database, self._live).run(at)
 

@@ -43,7 +43,7 @@ from core.customers import CUSTOMER
 from core.db import UtcDateTime
 from core.events import START
 from core.links import Links
-from scheduler.outbox import Turn, doubtful, ended, keep_attempts, moved, write
+from scheduler.outbox import MOST_AT_ONCE, Turn, doubtful, ended, keep_attempts, moved, write
 from scheduler.reach import MessageRow, Reach
 from scheduler.throttle import CHUNK
 from templates.facts import Context, contexts
@@ -238,15 +238,17 @@ def as_unknown(turn: Turn) -> Turn:
     return ended(turn.row, "unknown", turn.reason or turn.state, turn.reason)
 
 
-def reap(connection: Connection, policies: Mapping[str, str], at: datetime) -> int:
+def reap(connection: Connection, policies: Mapping[str, str], at: datetime, limit: int = MOST_AT_ONCE) -> int:
     """Messages whose sender died: sent again where the channel says so, else *unknown* and reported.
 
     `policies` is channel → policy; messages of other channels are left to their own sender. A message that
-    took its sender with it time and again is not tried for ever. Returns how many became unknown.
+    took its sender with it time and again is not tried for ever. Returns how many became unknown. More than
+    `limit` are left to the next call.
     """
     stale = select(MESSAGE).where(IS_SENDING, MESSAGE.c.lease_until < literal(at, UtcDateTime))
     stale = stale.where(MESSAGE.c.channel.in_(list(policies)))
-    rows = connection.execute(stale.order_by(MESSAGE.c.id).with_for_update(skip_locked=True)).all()
+    stale = stale.order_by(MESSAGE.c.id).limit(limit).with_for_update(skip_locked=True)
+    rows = connection.execute(stale).all()
     turns = [_reaped(row, policies, at) for row in rows]
     write(connection, turns, at)
     keep_attempts(connection, [(row, row.tries, Unknown(INTERRUPTED)) for row in rows], at)

@@ -9,13 +9,16 @@ from jinja2 import Template, TemplateError
 from sqlalchemy import Connection, func, select
 
 from campaigns.running import Running
-from core.errors import Problem, Problems
+from core.errors import Problem, Problems, UserError
 from core.links import Links
-from core.source import load
+from core.source import Document, load
 from core.tables import Receipt, Store
+from templates.check import short_text
+from templates.context import NAMES
 from templates.environment import RenderError
 from templates.facts import Context, contexts
 from templates.library import Library
+from wallet.artwork import Artwork
 from wallet.design import Card, Face, Place, nearest, resolve, say
 from wallet.tables import PASS
 
@@ -29,15 +32,42 @@ NEWS = {"en": "News", "uk": "Новини", "ru": "Новости", "pl": "Aktua
 
 def read_card(files: Mapping[str, bytes]) -> tuple[str, Card] | None:
     """The card of a bundle with its name; None if it has none. Problems with everything wrong in its file."""
+    problems: list[Problem] = []
+    document, card = _read(files, problems)
+    if problems:
+        raise Problems(problems)
+    return (PurePosixPath(document.file).stem, card) if document and card else None
+
+
+def _read(files: Mapping[str, bytes], problems: list[Problem]) -> tuple[Document | None, Card | None]:
     paths = [path for path in sorted(files) if _is_card(PurePosixPath(path))]
     if not paths:
-        return None
-    problems = [Problem(path, 0, 0, "", "is a second card", f"keep {paths[0]} or this") for path in paths[1:]]
+        return None, None
+    problems += [
+        Problem(path, 0, 0, "", "is a second card", f"keep {paths[0]} or this") for path in paths[1:]
+    ]
     document = load(files[paths[0]].decode(errors="replace"), paths[0], problems)
-    card = document.validate(Card, problems) if document else None
-    if problems or card is None:
-        raise Problems(problems)
-    return PurePosixPath(paths[0]).stem, card
+    return document, document.validate(Card, problems) if document else None
+
+
+def check_card(files: Mapping[str, bytes], library: Library) -> list[Problem]:
+    """Everything that is wrong with the card, so that it is found before it goes live."""
+    problems: list[Problem] = []
+    document, card = _read(files, problems)
+    if document is None or card is None:
+        return problems
+    try:
+        artwork = Artwork.of(card, files.get)
+        _ = artwork.apple, artwork.google
+    except UserError as error:
+        problems.append(document.problem(("images",), str(error), ""))
+    texts = [(path, source, False) for path, source in card.templates()]
+    texts += [(path, source, True) for path, source in card.conditions()]
+    for path, source, expression in texts:
+        place = tuple(int(part) if part.isdigit() else part for part in path.split("."))
+        found = short_text(library, source, NAMES, expression=expression)
+        problems += [document.problem(place, what, fix) for what, fix in found]
+    return problems
 
 
 def _is_card(path: PurePosixPath) -> bool:

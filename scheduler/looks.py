@@ -1,11 +1,14 @@
 """The looks: which scenarios are due now, and one transaction for each."""
 
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, Row, func, select, update
 
 from campaigns.commit import Guarded, commit, verdict
@@ -17,16 +20,21 @@ from campaigns.staging import CANDIDATE
 from campaigns.tables import ScenarioRun
 from campaigns.versions import STATE, Live, reader_of, since_of
 from core.db import Database, insert_ignoring
+from core.errors import EnvironmentFault, UserError
 from core.events import EVENT, START, between, cursor, horizon, move_cursor
 from triggers import discover
 from triggers.base import EventTrigger
 
 RUN = ScenarioRun.__table__  # type: ignore[attr-defined]
+LOG = structlog.get_logger("tidings.looks")
 
 
 @dataclass(slots=True)
 class Looked:
-    """What the looks at one scenario did: verdict → how many, channel → how many were planned."""
+    """What the looks at one scenario did: verdict → how many, channel → how many were planned.
+
+    `error` says why nothing was kept of a look that broke, without any personal data.
+    """
 
     scenario: str
     version: int
@@ -35,6 +43,7 @@ class Looked:
     verdicts: Counter[str] = field(default_factory=Counter)
     channels: Counter[str] = field(default_factory=Counter)
     guarded: Guarded | None = None
+    error: str | None = None
 
     def add(self, step: Step) -> None:
         """Count the verdicts that are staged."""
@@ -57,12 +66,23 @@ class Looks:
         """One look at every active scenario that is due; each in a transaction of its own.
 
         `news_only` looks at event scenarios alone, and only at what has happened since: many times a second.
+        A scenario whose look breaks keeps nothing and does not stop the others; EnvironmentFault if the
+        database cannot be reached.
         """
         running = self._live.running()
         scenarios = [it for it in running.by_priority if it.kind == "event" or not news_only]
-        return [
-            looked for scenario in scenarios for looked in self._scenario(running, scenario, at, news_only)
-        ]
+        return [looked for scenario in scenarios for looked in self._apart(running, scenario, at, news_only)]
+
+    def _apart(self, running: Running, scenario: Scenario, at: datetime, news_only: bool) -> list[Looked]:
+        try:
+            return list(self._scenario(running, scenario, at, news_only))
+        except EnvironmentFault:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one scenario, the others go on
+            why = _why(error)
+        # Without the traceback: the text of an error may hold what the database was told of a customer.
+        LOG.error("look failed", scenario=scenario.name, version=running.version, error=why)
+        return [Looked(scenario.name, running.version, at, error=why)]
 
     def _scenario(
         self, running: Running, scenario: Scenario, at: datetime, news_only: bool
@@ -149,6 +169,16 @@ class Looks:
         for step in looker.later(scenario, span, zones, self._live):
             commit(step)
             looked.add(step)
+
+
+def _why(error: Exception) -> str:
+    """What broke and where; only our own sentences are quoted, others may hold a customer's data."""
+    if isinstance(error, UserError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [it for it in frames if "site-packages" not in it.filename] or frames
+    place = f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
+    return f"{type(error).__name__}{place}"
 
 
 def _lock(connection: Connection, scenario: Scenario) -> Row[Any] | None:

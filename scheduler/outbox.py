@@ -24,6 +24,8 @@ MESSAGE = Message.__table__  # type: ignore[attr-defined]
 
 # A message stays in these; nothing moves it on but a provider's report.
 ENDS = ("sent", "unknown", "failed", "recalled", "expired")
+# How many messages one transaction moves on: it stays short, and below PostgreSQL's 65,535 parameters.
+MOST_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +102,23 @@ def _anchor(connection: Connection, turns: Sequence[Turn], at: datetime) -> None
     """A step that is over lets the wait for the next one begin; one that is tried again holds it up."""
     over = [it.row.id for it in turns if it.state in ENDS and it.row.state != it.state]
     open_again = [it.row.id for it in turns if it.state in WAITING and it.row.state == "sent"]
-    for ids, anchor in ((over, at), (open_again, None)):
+    for ids, since in ((over, at), (open_again, None)):
         if ids:
-            # Only while the enrolment stands at this message: a late end starts no later wait anew.
-            last = exists().where(
-                MESSAGE.c.id.in_(ids),
-                MESSAGE.c.enrolment_id == ENROLMENT.c.id,
-                MESSAGE.c.step_index + 1 == ENROLMENT.c.step,
-            )
-            mine = ENROLMENT.c.id.in_(select(MESSAGE.c.enrolment_id).where(MESSAGE.c.id.in_(ids)))
-            connection.execute(update(ENROLMENT).where(mine, last).values(anchor_at=anchor))
+            anchor(connection, ids, since)
+
+
+def anchor(connection: Connection, ids: Sequence[int], since: datetime | None) -> None:
+    """The wait for the step after these messages runs from `since`; None holds it up.
+
+    Only while the enrolment stands at the message: a late end starts no later wait anew.
+    """
+    last = exists().where(
+        MESSAGE.c.id.in_(ids),
+        MESSAGE.c.enrolment_id == ENROLMENT.c.id,
+        MESSAGE.c.step_index + 1 == ENROLMENT.c.step,
+    )
+    mine = ENROLMENT.c.id.in_(select(MESSAGE.c.enrolment_id).where(MESSAGE.c.id.in_(ids)))
+    connection.execute(update(ENROLMENT).where(mine, last).values(anchor_at=since))
 
 
 def keep_attempts(

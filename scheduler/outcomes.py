@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import IntEnum
 from typing import Any
 
 import structlog
@@ -23,7 +24,7 @@ from core.consent import Choice, choose
 from core.db import UtcDateTime, bucket_of, insert_many
 from core.units import Duration
 from scheduler.claim import MOST_TRIES, Claimed
-from scheduler.outbox import Turn, doubtful, ended, keep_attempts, moved, write
+from scheduler.outbox import MOST_AT_ONCE, Turn, anchor, doubtful, ended, keep_attempts, moved, write
 from scheduler.reach import MessageRow, Reach, after
 from scheduler.throttle import OF_ONE_MESSAGE, judge
 
@@ -251,14 +252,16 @@ def _pause(row: MessageRow, outcome: Failed | Unknown) -> timedelta:
     return pause * (1 + bucket_of(f"{row.id}:{row.tries}") / 2**33)
 
 
-def fall_back(connection: Connection, running: Running, at: datetime) -> int:
+def fall_back(connection: Connection, running: Running, at: datetime, limit: int = MOST_AT_ONCE) -> int:
     """Messages that nobody confirmed in time, or that did not arrive, go out on their next channel.
 
     Returns how many. One that is no longer worth it (too late, its scenario removed, nothing left) stays as
-    it is: *sent*, or *failed* if the provider said that it did not arrive.
+    it is: *sent*, or *failed* if the provider said that it did not arrive. More than `limit` are left to the
+    next call.
     """
     late = select(MESSAGE).where(MESSAGE.c.fallback_at <= literal(at, UtcDateTime), MESSAGE.c.state == "sent")
-    rows = connection.execute(late.order_by(MESSAGE.c.id).with_for_update(skip_locked=True)).all()
+    late = late.order_by(MESSAGE.c.id).limit(limit).with_for_update(skip_locked=True)
+    rows = connection.execute(late).all()
     reach = Reach(connection, running, at, rows)
     turns = [_fallen(row, running, reach, at) for row in rows]
     write(connection, turns, at)
@@ -282,22 +285,32 @@ DELIVERED = ("delivered", "read")
 UNDELIVERED = ("undelivered", "failed")
 
 
+class Heard(IntEnum):
+    """What a report is to us; false only if its message is not ours."""
+
+    NOT_OURS = 0
+    REPEATED = 1
+    NEWS = 2
+
+
 def confirm(
     connection: Connection, provider_id: str, kind: str, detail: str | None, at: datetime,
     *, address: AddressFault | None = None,
-) -> bool:  # fmt: skip
+) -> Heard:  # fmt: skip
     """What a provider reported of a message: `delivered`, `read`, `undelivered`, `failed`; others are kept.
 
     `address` is what an undelivered message tells of the address. Reports may come twice and out of order:
-    the first final one stands. False if the message is not ours, or not yet: a report may overtake the chunk
-    in which its message left, so ask again for some seconds.
+    the first final one stands. NOT_OURS also if the message is not ours yet: a report may overtake the chunk
+    in which its message left, so ask again for some seconds. What follows from a report elsewhere is done
+    once, when it is NEWS.
     """
     row = connection.execute(
         select(MESSAGE).where(MESSAGE.c.provider_id == provider_id).with_for_update()
     ).first()
     if row is None:
-        return False
-    if _is_news(connection, row, kind, detail):
+        return Heard.NOT_OURS
+    heard = Heard.NEWS if _is_news(connection, row, kind, detail) else Heard.REPEATED
+    if heard is Heard.NEWS:
         report = {
             "message_id": row.id,
             "customer_id": row.customer_id,
@@ -308,13 +321,16 @@ def confirm(
         insert_many(connection, FEEDBACK, [report])
     values = _reported(row, kind, detail, at)
     if not values:
-        return True
+        return heard
     if kind in UNDELIVERED and address is not None:
         used = connection.scalar(_address_used(row))
         if used is not None:
             close_address(connection, row, used, address, detail or kind, at)
     connection.execute(update(MESSAGE).where(MESSAGE.c.id == row.id).values(changed_at=at, **values))
-    return True
+    if values.get("state") == "delivered" and row.state in WAITING:
+        # The planned fallback held up the wait for the next step; there is none now.
+        anchor(connection, [row.id], row.accepted_at)
+    return heard
 
 
 def _address_used(row: MessageRow) -> Select[Any]:

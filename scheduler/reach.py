@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, func, literal, select
+from sqlalchemy import Connection, Row, exists, func, select
 
+from campaigns.gates.allowance import counts
 from campaigns.running import Running
 from campaigns.tables import RESERVED, Message
 from core.addresses import ADDRESS, SUPPRESSION
 from core.consent import CONSENT, MARKETING
-from core.db import UtcDateTime
 
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 
@@ -41,14 +41,18 @@ class Standing:
 
 @dataclass(slots=True)
 class Reach:
-    """Looks at channels for the customers of some messages, each channel once."""
+    """Looks at channels for the customers of some messages, each channel once.
+
+    What it grants it counts: two messages of one customer do not both take the last place of an allowance.
+    """
 
     connection: Connection
     running: Running
     at: datetime
     rows: Sequence[MessageRow]
     _standings: dict[str, Standing] = field(default_factory=dict)
-    _full: dict[str, frozenset[int]] = field(default_factory=dict)
+    # Channel → customer → how many more marketing messages; None where the program sets no allowance.
+    _rooms: dict[str, dict[int, int] | None] = field(default_factory=dict)
 
     def of(self, channel: str) -> Standing:
         """How the customers stand with a channel."""
@@ -57,13 +61,19 @@ class Reach:
         return self._standings[channel]
 
     def onward(self, row: MessageRow) -> str | None:
-        """The next channel of the cascade that has a text and is open to the customer; each comes once."""
-        return next((channel for channel in after(row) if self._is_open(channel, row)), None)
+        """The next channel of the cascade that has a text and is open to the customer; each comes once.
+
+        The caller moves the message there: its place in the channel's allowance is taken.
+        """
+        channel = next((channel for channel in after(row) if self._is_open(channel, row)), None)
+        if channel is not None and row.purpose == MARKETING:
+            self._take_place(channel, row.customer_id)
+        return channel
 
     def _is_open(self, channel: str, row: MessageRow) -> bool:
         if channel not in self.running.kinds or not self.running.library.has(row.message, channel, None):
             return False
-        if row.purpose == MARKETING and row.customer_id in self._used_up(channel):
+        if row.purpose == MARKETING and not self._has_room(channel, row.customer_id):
             return False
         return self.of(channel).gate(row) is None
 
@@ -93,24 +103,33 @@ class Reach:
         )  # fmt: skip
         return frozenset(self.connection.scalars(granted))
 
-    def _used_up(self, channel: str) -> frozenset[int]:
-        """Whose allowance on this channel has no room for one more."""
-        if channel not in self._full:
-            self._full[channel] = self._count(channel)
-        return self._full[channel]
+    def _has_room(self, channel: str, customer: int) -> bool:
+        room = self._room(channel)
+        return room is None or room[customer] > 0
 
-    def _count(self, channel: str) -> frozenset[int]:
+    def _take_place(self, channel: str, customer: int) -> None:
+        room = self._room(channel)
+        if room is not None:
+            room[customer] -= 1
+
+    def _room(self, channel: str) -> dict[int, int] | None:
+        if channel not in self._rooms:
+            self._rooms[channel] = self._count(channel)
+        return self._rooms[channel]
+
+    def _count(self, channel: str) -> dict[int, int] | None:
+        """What is left of the channel's allowance, counted as the gate counts it."""
         allowance = self.running.program.allowances.marketing.get(channel)
         if allowance is None:
-            return frozenset()
-        since = allowance.window.ago(self.at, self.running.program.zone)
-        counted = select(MESSAGE.c.customer_id).where(
+            return None
+        counted = select(MESSAGE.c.customer_id, func.count().label("used")).where(
             MESSAGE.c.customer_id.in_(self._customers), MESSAGE.c.purpose == MARKETING,
             MESSAGE.c.channel == channel, MESSAGE.c.state.in_(RESERVED),
-            MESSAGE.c.planned_at > literal(since, UtcDateTime),
+            counts(allowance, self.at, self.running.program.zone),
         )  # fmt: skip
-        full = counted.group_by(MESSAGE.c.customer_id).having(func.count() >= allowance.count)
-        return frozenset(self.connection.scalars(full))
+        found = self.connection.execute(counted.group_by(MESSAGE.c.customer_id))
+        used = {row.customer_id: row.used for row in found}
+        return {customer: allowance.count - used.get(customer, 0) for customer in self._customers}
 
 
 def after(row: MessageRow) -> Sequence[str]:

@@ -32,8 +32,7 @@ def decide(database: Database, live: Live, clock: Clock, *, holdout_on: bool = T
     ticked = Ticked(at)
     program = live.running().program
     ticked.expired_lots = expiry.expire(database, at)
-    with database.write() as connection:
-        ticked.moved_down = tiers.review(connection, program, at)
+    ticked.moved_down = tiers.review_of_the_day(database, program, at) or 0
     ticked.looks = Looks(database, live, holdout_on=holdout_on).run(at)
     return ticked
 

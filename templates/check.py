@@ -90,6 +90,28 @@ def too_long(
     return list(found.values())
 
 
+def short_text(
+    library: Library, source: str, names: Names, *, expression: bool = False
+) -> list[tuple[str, str]]:
+    """What is wrong with a template outside messages/, a card's value, and what to write instead."""
+    environment = library.environment(library.default_locale, "text")
+    text = f"{{{{ {source} }}}}" if expression else source
+    try:
+        tree = environment.parse(text)
+        environment.compile(text)
+    except TemplateSyntaxError as wrong:
+        return [
+            (
+                f"'{source}' is not a template: {(wrong.message or 'it cannot be read').rstrip('.')}",
+                "correct it",
+            )
+        ]
+    known = {*names, *environment.globals, *_GIVEN, *_declared(tree)}
+    used = dict.fromkeys(dotted for dotted, _ in _uses(tree))
+    found = (_complaint(dotted, known, names, "") for dotted in used)
+    return [complaint for complaint in found if complaint]
+
+
 def _slot_problems(
     library: Library, slot: sources.Slot, names: Names, trigger_name: str, purpose: str
 ) -> Iterator[Problem]:
@@ -166,33 +188,10 @@ class _Page:
             first.setdefault(dotted, line)
         self.used = set(first)
         for dotted, line in first.items():
-            if complaint := self._complaint(dotted, known):
+            if complaint := _complaint(dotted, known, self._names, self._trigger):
                 yield from self._at(dotted, line, *complaint)
         yield from self._functions(tree)
         yield from self._missing_parts(tree)
-
-    def _complaint(self, dotted: str, known: set[str]) -> tuple[str, str] | None:
-        """What is wrong with a dotted name; None for one that may be used, or whose root is wrong itself."""
-        owner, _, attribute = dotted.rpartition(".")
-        if not owner:
-            return None if dotted in known else (f"'{dotted}' is not known here", self._instead(dotted))
-        attributes = self._names.get(owner, None)
-        if attributes is None or attribute in attributes:
-            return None
-        listed = sorted(attributes) if isinstance(attributes, set | frozenset) else list(attributes)
-        if owner == "trigger":
-            it_has = f"it provides {', '.join(listed)}" if listed else "it provides nothing"
-            return f"'{dotted}' is not provided by {self._trigger}", it_has
-        if not listed:
-            return f"'{owner}' is a plain value and has no '{attribute}'", f"write {owner}"
-        near = get_close_matches(attribute, listed, 1)
-        it_has = f"did you mean '{owner}.{near[0]}'?" if near else f"{owner} has {', '.join(listed)}"
-        return f"'{dotted}' is not known", it_has
-
-    def _instead(self, name: str) -> str:
-        roots = sorted(each for each in self._names if "." not in each)
-        near = get_close_matches(name, roots, 1)
-        return f"did you mean '{near[0]}'?" if near else f"it may use {', '.join(roots)}"
 
     def _at(self, dotted: str, line: int, what: str, fix: str) -> Iterator[Problem]:
         places = list(self._located.occurrences(dotted)) or [self._located.line_start(line)]
@@ -310,3 +309,28 @@ def _misplaced(library: Library, path: str) -> Problem | None:
         what = f"nothing reads this file: {slot.files[file]} stands before it"
         return Problem(path, 0, 0, "", what, "leave one of them", "warning")
     return None
+
+
+def _complaint(dotted: str, known: Collection[str], names: Names, trigger: str) -> tuple[str, str] | None:
+    """What is wrong with a dotted name; None for one that may be used, or whose root is wrong itself."""
+    owner, _, attribute = dotted.rpartition(".")
+    if not owner:
+        return None if dotted in known else (f"'{dotted}' is not known here", _instead(dotted, names))
+    attributes = names.get(owner, None)
+    if attributes is None or attribute in attributes:
+        return None
+    listed = sorted(attributes) if isinstance(attributes, set | frozenset) else list(attributes)
+    if owner == "trigger":
+        it_has = f"it provides {', '.join(listed)}" if listed else "it provides nothing"
+        return f"'{dotted}' is not provided by {trigger}", it_has
+    if not listed:
+        return f"'{owner}' is a plain value and has no '{attribute}'", f"write {owner}"
+    near = get_close_matches(attribute, listed, 1)
+    it_has = f"did you mean '{owner}.{near[0]}'?" if near else f"{owner} has {', '.join(listed)}"
+    return f"'{dotted}' is not known", it_has
+
+
+def _instead(name: str, names: Names) -> str:
+    roots = sorted(each for each in names if "." not in each)
+    near = get_close_matches(name, roots, 1)
+    return f"did you mean '{near[0]}'?" if near else f"it may use {', '.join(roots)}"

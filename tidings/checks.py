@@ -12,9 +12,11 @@ from campaigns.scenariotest import Known, read_test
 from channels import discover as discover_channels
 from core.errors import Problem, Problems, UserError
 from core.program import Program
+from scheduler.deck import check_card
 from templates.check import too_long
 from templates.context import CustomerView, ExpiringView, LinksView, ProgramView, TierView
 from templates.library import Library
+from tidings.settings import misspelt
 from tidings.workspace import Workspace
 from triggers import discover as discover_triggers
 
@@ -43,6 +45,8 @@ def more_findings(here: Workspace, bundle: Bundle) -> list[Problem]:
     for path in sorted((here.path / "tests").glob("*.yaml")):
         read_test(path.stem, path.read_text("utf-8"), f"tests/{path.name}", known, problems)
     library = library_of(bundle, checked.program)
+    problems += check_card(bundle.files, library)
+    problems += misspelt(here.env_file)
     for scenario in checked.scenarios.values():
         problems += _lengths(scenario, library, checked.program)
     return problems

@@ -27,6 +27,13 @@ class Format(StrEnum):
 
     table = "table"
     json = "json"
+
+
+class ForecastFormat(StrEnum):
+    """How a dry run is printed."""
+
+    table = "table"
+    json = "json"
     csv = "csv"
 
 

@@ -267,18 +267,23 @@ def _show_cards(day: Day) -> None:
     changed = [change for done in day.cards for change in done.changed]
     notes = tuple(dict.fromkeys(note for done in day.cards for note in done.notes))
     tick_view.show_cards(day.out, CardsDone(changed=changed, notes=notes))
-    _draw(day, [change.customer for change in changed][:1])
+    _fetch(day, [change.customer for change in changed])
 
 
-def _draw(day: Day, customers: list[str]) -> None:
+def _fetch(day: Day, customers: list[str]) -> None:
+    """What the phones fetch now that they were woken; and a picture of the first."""
     cards = cards_of(day.here, day.clock)
+    folder = day.here.outbox / "cards"
     kit = cards.kit()
     for name in customers:
         with day.here.database.read() as connection:
             customer_id = connection.scalar(select(CUSTOMER.c.id).where(CUSTOMER.c.external_id == name))
-        face = cards.face(customer_id) if customer_id else None
+        content = cards.apple_pass(customer_id) if customer_id else None
+        if content:
+            (folder / f"{name}.pkpass").write_bytes(content)
+        face = cards.face(customer_id) if customer_id and not day.pictures else None
         if face and kit:
-            day.pictures += write_pictures(face, kit.artwork, day.here.outbox / "cards", name)
+            day.pictures += write_pictures(face, kit.artwork, folder, name)
 
 
 def _places(day: Day) -> list[tuple[str, Path]]:

@@ -31,7 +31,8 @@ def _triggers() -> Iterator[str]:
     yield "# Triggers\n\nWhat may stand under `when`; what a message may say as `trigger.…`.\n"
     for trigger in discover().values():
         about = _paragraph(trigger.__doc__)
-        yield f"## `{trigger.name}`\n\n{about} ({trigger.kind})\n\n| parameter | default | meaning |\n|---|---|---|"
+        yield f"## `{trigger.name}`\n\n{about} ({trigger.kind})\n"
+        yield "| parameter | default | meaning |\n|---|---|---|"
         for name, field in trigger.Parameters.model_fields.items():
             default = (
                 "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
@@ -74,7 +75,7 @@ def _gates() -> Iterator[str]:
 
 
 def _settings() -> Iterator[str]:
-    yield "# Settings\n\nFrom the environment, else from the workspace's `.env`. Secrets never stand in YAML.\n"
+    yield "# Settings\n\nFrom the environment, else the workspace's `.env`. Secrets never stand in YAML.\n"
     for title, kind in _setting_classes().items():
         prefix = str(kind.model_config.get("env_prefix", ""))
         yield f"## {title}\n\n| variable | default | meaning |\n|---|---|---|"
@@ -104,7 +105,7 @@ def _commands() -> Iterator[str]:
     from tidings.cli import app
 
     yield "# Commands\n"
-    yield "Every command works in a workspace (`-w DIR`, else the current folder) and explains itself with `--help`.\n"
+    yield "Every command works in a workspace (`-w DIR`, else the current folder); `--help` explains it.\n"
     yield (
         "Exit codes: 0 done · 1 findings (failed checks, failed tests, rejected rows) · 2 misuse · "
         "3 something around it failed (database, provider, credentials).\n"

@@ -5,7 +5,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from core.errors import EnvironmentFault
+from core.errors import EnvironmentFault, Problem
+from core.explain import suggest
 
 
 class Settings(BaseSettings):
@@ -42,3 +43,31 @@ def read_settings(workspace: Path) -> Settings:
         raise EnvironmentFault(
             f"{names} has a value that cannot be used; correct it in {workspace / '.env'}"
         ) from None
+
+
+def known_variables() -> dict[str, type[BaseSettings]]:
+    """Every variable that something reads, with the settings that it belongs to."""
+    from channels import discover
+    from wallet.apple.settings import AppleSettings
+    from wallet.google.settings import GoogleSettings
+
+    kinds: list[type[BaseSettings]] = [Settings, AppleSettings, GoogleSettings]
+    kinds += [channel.Settings for channel in discover().values()]
+    known: dict[str, type[BaseSettings]] = {"TIDINGS_WORKSPACE": Settings}
+    for kind in kinds:
+        prefix = str(kind.model_config.get("env_prefix", ""))
+        known |= {f"{prefix}{name}".upper(): kind for name in kind.model_fields}
+    return known
+
+
+def misspelt(env_file: Path) -> list[Problem]:
+    """Variables in .env that nothing reads: a misspelt one would be ignored in silence."""
+    if not env_file.is_file():
+        return []
+    known = known_variables()
+    problems = []
+    for number, line in enumerate(env_file.read_text("utf-8", errors="replace").splitlines(), start=1):
+        name = line.split("=", 1)[0].removeprefix("export ").strip().upper()
+        if "=" in line and name.startswith("TIDINGS_") and name not in known:
+            problems.append(Problem(env_file.name, number, 1, name, "no such setting", suggest(name, known)))
+    return problems

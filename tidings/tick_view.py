@@ -55,6 +55,8 @@ def _delivery(ticked: Ticked) -> Table:
 
 def _troubles(ticked: Ticked) -> Iterator[str]:
     for looked in ticked.looks:
+        if looked.error:
+            yield f"{looked.scenario} could not be looked at ({looked.error}); the other scenarios went on"
         if stopped := looked.guarded:
             yield (
                 f"{looked.scenario} was stopped: it would enrol {stopped.count} customers, more than "
@@ -81,6 +83,10 @@ def _looks(ticked: Ticked) -> Table:
         gates = ", ".join(f"{name} {count}" for name, count in held.items())
         channels = ", ".join(f"{name} {count}" for name, count in sorted(looked.channels.items()))
         planned = looked.verdicts["planned"] + looked.verdicts["deferred"]
+        if looked.guarded:
+            planned, channels = 0, "stopped"
+        if deferred := looked.verdicts["deferred"]:
+            channels += f" ({deferred} after the quiet hours)"
         looks.add_row(looked.scenario, str(looked.candidates), gates, str(planned), channels)
     return looks
 
@@ -97,6 +103,7 @@ def as_json(ticked: Ticked, running: Running) -> list[dict[str, Any]]:
             "send": dict(sorted(it.channels.items())),
             "deferred": it.verdicts["deferred"],
             "guard": {"max_per_look": it.guarded.limit} if it.guarded else None,
+            "error": it.error,
             "cost": {
                 "amount": str(ticked.delivered.cost.get(it.scenario, 0)),
                 "currency": running.program.currency,
@@ -108,7 +115,7 @@ def as_json(ticked: Ticked, running: Running) -> list[dict[str, Any]]:
 
 
 def exit_code(ticked: Ticked) -> int:
-    """0; 1 if a look was stopped or a message is unknown; 3 if a provider does not work."""
-    if ticked.delivered.broken:
+    """0; 1 if a look was stopped or a message is unknown; 3 if a look broke or a provider does not work."""
+    if ticked.delivered.broken or any(looked.error for looked in ticked.looks):
         return 3
     return 1 if ticked.delivered.unknown or any(looked.guarded for looked in ticked.looks) else 0

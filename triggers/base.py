@@ -151,7 +151,7 @@ class EventTrigger(Trigger[P]):
 
     @abstractmethod
     def condition(self, parameters: P, look: Look) -> ColumnElement[bool]:
-        """Which events of this kind are meant."""
+        """Which events of this kind are meant; of `EVENT`, and of `CUSTOMER` whom it is about."""
 
     @abstractmethod
     def stored_facts(self) -> ColumnElement[Any]:

@@ -64,7 +64,9 @@ class Inactive(Trigger[InactiveParameters]):
         """The days of silence are counted to the day of the message."""
         values = super().read(stored, program, at)
         today = at.astimezone(program.zone).date()
-        return {**values, "days_silent": (today - values["last_purchase_on"]).days}
+        last = values["last_purchase_on"]
+        # None: facts that were kept for another trigger, which the scenario had before.
+        return {**values, "days_silent": None if last is None else (today - last).days}
 
     @staticmethod
     def _customers(parameters: InactiveParameters) -> Any:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     ColumnElement,
@@ -26,16 +27,35 @@ from campaigns.gates.step import Step
 from campaigns.staging import CANDIDATE, OPTION, RESERVATION
 from campaigns.tables import RESERVED, WAITING, Message
 from core.db import UtcDateTime
-from core.units import Allowance
+from core.units import Allowance, at_local
 
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 MARKETING = MESSAGE.c.purpose == "marketing"
 # When the customer hears it: a late look or a quiet night does not make a message older than it is.
 HEARD_AT = func.coalesce(MESSAGE.c.accepted_at, MESSAGE.c.due_at)
+# What may give way: nothing of it has reached the customer, on this channel or an earlier one.
+MAY_GIVE_WAY = and_(MESSAGE.c.state.in_(WAITING), MESSAGE.c.accepted_at.is_(None), MESSAGE.c.tries == 0)
+
+
+def counts(allowance: Allowance, at: datetime, zone: ZoneInfo) -> ColumnElement[bool]:
+    """The messages that an allowance counts at a time.
+
+    A window of days is so many days of the program's calendar, today among them: what was heard a few seconds
+    after last week's look does not stand in the way of this week's. One of hours is elapsed time.
+    """
+    window = allowance.window
+    if not window.days:
+        return literal(window.ago(at, zone), UtcDateTime) < HEARD_AT
+    first = at.astimezone(zone).date() - timedelta(days=window.days - 1)
+    return literal(at_local(first, time(0), zone), UtcDateTime) <= HEARD_AT
 
 
 def number_places(step: Step) -> Iterator[Step]:
-    """The step once for each occasion that the most burdened customer has at this look."""
+    """The step once for each occasion that the most burdened customer has at this look.
+
+    After each place, whoever has used an allowance up is capped in all further places at once: there are as
+    many turns as allowances let through, not as many as somebody has occasions.
+    """
     several = select(CANDIDATE.c.customer_id).where(step.free).group_by(CANDIDATE.c.customer_id)
     most = select(
         func.max(
@@ -43,7 +63,7 @@ def number_places(step: Step) -> Iterator[Step]:
         )
     )
     places = step.connection.scalar(most) or 0
-    if not step.marketing or places < 2:
+    if not _is_limited(step) or places < 2:
         if places:
             yield step
         return
@@ -57,8 +77,19 @@ def number_places(step: Step) -> Iterator[Step]:
     step.connection.execute(
         update(CANDIDATE).where(CANDIDATE.c.id.in_(select(numbered.c.id))).values(place=place)
     )
-    for number in range(1, places + 1):
+    number: int | None = 1
+    while number is not None:
         yield replace(step, place=number)
+        rest = replace(step, place=number, rest=True)
+        capped(rest)
+        number = step.connection.scalar(select(func.min(CANDIDATE.c.place)).where(rest.free))
+
+
+def _is_limited(step: Step) -> bool:
+    """Some allowance applies to the step."""
+    marketing = step.program.allowances.marketing
+    own = step.scenario.limits.at_most is not None
+    return step.marketing and (own or any(name in marketing for name in ("all", *step.step.send)))
 
 
 class _Use:
@@ -74,10 +105,9 @@ class _Use:
         channel: str | None = None,
     ) -> None:
         self.step, self.allowance, self.whose = step, allowance, whose
-        since: datetime = allowance.window.ago(step.at, step.program.zone)
         self._kept = [
             MESSAGE.c.customer_id == whose.c.customer_id, MESSAGE.c.state.in_(RESERVED), MARKETING,
-            literal(since, UtcDateTime) < HEARD_AT,
+            counts(allowance, step.at, step.program.zone),
             MESSAGE.c.scenario.in_(scenarios) if scenarios else true(),
             MESSAGE.c.channel == channel if channel else true(),
         ]  # fmt: skip
@@ -111,7 +141,7 @@ class _Use:
             MESSAGE.c.priority < mine.priority,
             and_(MESSAGE.c.priority == mine.priority, MESSAGE.c.scenario > mine.name),
         )
-        found = select(MESSAGE.c.id).where(*self._kept, MESSAGE.c.state.in_(WAITING), behind)
+        found = select(MESSAGE.c.id).where(*self._kept, MAY_GIVE_WAY, behind)
         found = found.order_by(MESSAGE.c.priority, MESSAGE.c.scenario.desc(), MESSAGE.c.id).limit(1)
         return found.scalar_subquery()
 

@@ -35,7 +35,7 @@ def close(step: Step, gate: str, where: ColumnElement[bool], detail: Any = None)
     """Close the options for which `where` is true and that nothing closed before."""
     still_open: ColumnElement[bool] = OPTION.c.gate.is_(None)
     if step.place is not None:
-        now = select(CANDIDATE.c.id).where(CANDIDATE.c.place == step.place)
+        now = select(CANDIDATE.c.id).where(step.turn)
         still_open = and_(still_open, OPTION.c.candidate_id.in_(now))
     statement = update(OPTION).where(still_open, where)
     step.connection.execute(statement.values(gate=gate, detail=detail))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, literal, select, update
+from sqlalchemy import ColumnElement, Connection, and_, literal, select, true, update
 
 from campaigns.running import Running
 from campaigns.scenario import Scenario
@@ -25,7 +25,8 @@ class Step:
     """One step of one scenario over the staged candidates. `kinds`: channel → kind of its addresses.
 
     In a `rehearsal` what it reserves counts for the steps and scenarios after it, since nothing is kept. With
-    a `place` the gates see only those candidates of that place: one occasion of each customer.
+    a `place` the gates see only those candidates of that place: one occasion of each customer; with `rest`
+    only those of all further places.
     """
 
     connection: Connection
@@ -37,6 +38,7 @@ class Step:
     holdout_on: bool = True
     rehearsal: bool = False
     place: int | None = None
+    rest: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,8 +68,14 @@ class Step:
     @property
     def free(self) -> ColumnElement[bool]:
         """The candidates whom no gate has held back."""
-        free = CANDIDATE.c.gate.is_(None)
-        return free if self.place is None else and_(free, CANDIDATE.c.place == self.place)
+        return and_(CANDIDATE.c.gate.is_(None), self.turn)
+
+    @property
+    def turn(self) -> ColumnElement[bool]:
+        """The candidates whom the gates see now."""
+        if self.place is None:
+            return true()
+        return CANDIDATE.c.place > self.place if self.rest else CANDIDATE.c.place == self.place
 
     @property
     def anybody(self) -> bool:

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import json
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,8 +23,9 @@ ENDINGS = {
 DELIMITERS = (",", ";", "\t")
 BLOCK = 1 << 20
 ROWS_A_BATCH = 5_000
-# A quote that is never closed must not swallow the file into one value.
 LONGEST_VALUE = 1 << 20
+# A quote that is never closed must not swallow the rows that follow it.
+LINES_A_ROW = 20
 
 
 class Row(NamedTuple):
@@ -52,7 +54,7 @@ def open_source(file: Path, kind: str, shape: tuple[Column, ...], format: str | 
     named = format or ENDINGS.get(file.suffix.lower())
     if named not in OPENERS:
         formats = one_of(sorted(OPENERS))
-        raise UserError(f"the format of {file.name} is not clear from its name; say --format {formats}")
+        raise UserError(f"the format of {file.name} is not clear from its name; say --as {formats}")
     try:
         return OPENERS[named](file, shape)
     except OSError as error:
@@ -65,13 +67,18 @@ def _open_csv(file: Path, shape: tuple[Column, ...]) -> Source:
         delimiter = _delimiter(raw.readline().decode("utf-8-sig"))
         raw.seek(0)
         csv.field_size_limit(LONGEST_VALUE)
-        reader = csv.reader(_lines(raw), delimiter=delimiter)
-        names = [name.strip() for name in next(reader, [])]
+        records = _records(_lines(raw))
+        header = next(records, None)
+        names = (
+            [name.strip() for name in next(csv.reader([header[1]], delimiter=delimiter), [])]
+            if header
+            else []
+        )
         if not any(names):
             raise UserError(f"{file.name} is empty; its first line must name the columns")
         if wrong := columns.fault(shape, names):
             raise UserError(f"{file.name} {wrong}")
-        return Source(_csv_rows(reader, names), _fraction(raw, file), raw.close)
+        return Source(_csv_rows(records, delimiter, names), _fraction(raw, file), raw.close)
 
 
 @contextmanager
@@ -89,14 +96,35 @@ def _lines(raw: BinaryIO) -> Iterator[str]:
         yield line.decode("utf-8-sig" if number == 0 else "utf-8")
 
 
-def _csv_rows(reader: Any, names: list[str]) -> Iterator[Row]:
-    width = len(names)
+def _records(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
+    """Rows as text, with the line where each starts. A quoted value may span a few lines, not a file."""
+    number, ahead = 0, deque[str]()
     while True:
-        line = reader.line_num + 1
-        try:
-            values = next(reader)
-        except StopIteration:
+        taken = [ahead.popleft() if ahead else next(lines, "")]
+        if not taken[0]:
             return
+        quotes = taken[0].count('"')
+        while quotes % 2 and len(taken) < LINES_A_ROW:
+            following = ahead.popleft() if ahead else next(lines, "")
+            if not following:
+                break
+            taken.append(following)
+            quotes += following.count('"')
+        if quotes % 2:
+            ahead.extendleft(reversed(taken[1:]))
+            del taken[1:]
+        yield number + 1, "".join(taken)
+        number += len(taken)
+
+
+def _csv_rows(records: Iterator[tuple[int, str]], delimiter: str, names: list[str]) -> Iterator[Row]:
+    width = len(names)
+    for line, text in records:
+        if text.count('"') % 2:
+            yield Row(line, {}, "has a quote that is never closed; close it, or double it if it is a sign")
+            continue
+        try:
+            values = next(csv.reader([text], delimiter=delimiter), [])
         except csv.Error as error:
             yield Row(line, {}, f"is no CSV ({error}); is a quote not closed?")
             continue

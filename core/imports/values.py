@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from core.clock import possible
 from core.money import to_units
 
 MOST = 10**9
@@ -79,7 +80,7 @@ def moment(value: object, zone: ZoneInfo) -> datetime | None:
         value = datetime.combine(value, time(0))
     if not isinstance(value, datetime):
         raise ValueError("is no time; write for example '2026-03-01T10:15:00+02:00'")
-    return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
+    return possible(value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
 
 
 def day(value: object) -> date | None:

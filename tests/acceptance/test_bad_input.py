@@ -46,10 +46,8 @@ def test_a_scenario_that_names_a_missing_message_is_told_so(shop: Shop) -> None:
     shop.change("scenarios/birthday.yaml", "message: birthday", "message: birthdays")
     said = shop.run("check")
     assert said.code == 1
-    assert (
-        "scenarios/birthday.yaml:9:5: steps[0].message: no such message: 'birthdays'; did you mean 'birthday'?"
-        in said.out
-    )
+    place = "scenarios/birthday.yaml:9:5: steps[0].message"
+    assert f"{place}: no such message: 'birthdays'; did you mean 'birthday'?" in said.out
 
 
 def test_every_mistake_in_every_file_is_said_at_once(shop: Shop) -> None:

@@ -185,3 +185,16 @@ def test_without_an_auth_token_nobody_is_believed(shop_with_olena: Shop) -> None
     environment.write_text(environment.read_text().replace(AUTH_TOKEN, ""))
     assert call(shop_with_olena, "inbound", token="", From=PHONE, Body="STOP").status_code == 403
     assert shop_with_olena.agrees("sms") is True
+
+
+def test_a_repeated_report_does_not_undo_what_the_customer_chose_since(shop_with_olena: Shop) -> None:
+    a_message(shop_with_olena)
+    fields = {"MessageSid": "SM1", "MessageStatus": "undelivered", "ErrorCode": "21610", "To": PHONE}
+    assert call(shop_with_olena, "status", **fields).status_code == 204
+    assert shop_with_olena.agrees("sms") is False
+    shop_with_olena.clock.move_to(shop_with_olena.clock.now().replace(minute=1))
+    hear(shop_with_olena, "START")
+    shop_with_olena.clock.move_to(shop_with_olena.clock.now().replace(minute=2))
+    assert call(shop_with_olena, "status", **fields).status_code == 204
+    assert not shop_with_olena.suppressed("sms", "phone", PHONE)
+    assert shop_with_olena.agrees("sms") is True

@@ -162,14 +162,30 @@ def test_a_purchase_ends_what_was_to_bring_it_about(
     }
 
 
-def test_a_purchase_that_was_returned_met_no_goal(database: Database) -> None:
-    world = world_of(database, scenario(BIRTHDAY, steps=TWO % "", goal="{purchase: {within: 21 days}}"))
+@pytest.mark.parametrize(
+    ("steps", "goal"), [(TWO % ", unless: [purchase]", ""), (TWO % "", "{purchase: {within: 21 days}}")]
+)
+def test_a_purchase_that_was_returned_brought_nothing_about(
+    database: Database, steps: str, goal: str
+) -> None:
+    world = world_of(database, scenario(BIRTHDAY, steps=steps, goal=goal))
     world.customer("anna", **PEOPLE)
     world.look("2026-03-01 10:00")
     world.settle()
     world.move("2026-03-03 10:00")
     world.give_back(world.buy("anna", 100))
     assert world.look("2026-03-06 10:00") == {"anna": "planned"}
+
+
+def test_a_look_at_an_earlier_time_knows_no_later_purchase(database: Database) -> None:
+    world = world_of(database, scenario(BIRTHDAY, steps=TWO % ", unless: [purchase]"))
+    world.customer("anna", **PEOPLE)
+    world.look("2026-03-01 10:00")
+    world.settle()
+    world.move("2026-03-07 10:00")
+    world.buy("anna", 100)
+    assert dict(world.dry("2026-03-06 10:00")["one"].gates).get("exited", 0) == 0
+    assert dict(world.dry("2026-03-08 10:00")["one"].gates)["exited"] == 1
 
 
 def test_a_purchase_after_the_goals_time_met_no_goal(database: Database) -> None:

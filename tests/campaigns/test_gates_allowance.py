@@ -1,13 +1,17 @@
 """How much a customer may be told, and who gives way to whom."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pytest
+from sqlalchemy import event, update
 
+from campaigns.tables import Message
 from core.db import Database
 from tests.support.world import World, kyiv, scenario
 
+MESSAGE = Message.__table__  # type: ignore[attr-defined]
 DAILY = "{schedule: {every: day at 10:00}}"
 
 
@@ -196,6 +200,19 @@ def test_what_was_sent_is_not_displaced(database: Database) -> None:
     assert world.look("2026-03-03 08:00") == {"anna": "capped"}
 
 
+@pytest.mark.parametrize("allowance", ["all", "sms"])
+@pytest.mark.parametrize("left", ["accepted", "tried"])
+def test_a_fallback_of_what_has_left_is_not_displaced(database: Database, allowance: str, left: str) -> None:
+    scenarios = evening_and_morning(waiting={"priority": "10"}, coming={"priority": "90"})
+    world = night(database, scenarios, **{allowance: "1 per 7 days"})
+    values = {"accepted_at": world.now} if left == "accepted" else {"tries": 1}
+    with database.write() as connection:
+        connection.execute(update(MESSAGE).values(**values))
+    assert world.dry("2026-03-03 08:00")["coming"].displaces == 0
+    assert world.look("2026-03-03 08:00") == {"anna": "capped"}
+    assert outbox(world) == [("waiting", "deferred", "quiet_hours")]
+
+
 def test_one_that_gives_way_on_its_channel_makes_room_in_all(database: Database) -> None:
     scenarios = evening_and_morning(waiting={"priority": "10"}, coming={"priority": "90"})
     world = night(database, scenarios, all="1 per 7 days", sms="1 per 7 days")
@@ -241,3 +258,49 @@ def test_a_step_that_was_displaced_is_over_and_the_next_one_follows(database: Da
     world.move("2026-03-03 09:00")
     world.settle()
     assert world.look("2026-03-11 10:00") == {"anna": "planned"}
+
+
+def test_a_weekly_campaign_goes_out_every_week_though_each_look_is_heard_a_little_later(
+    database: Database,
+) -> None:
+    world = world_of(database, {"one": campaign("{schedule: {every: monday at 10:00}}")}, sms="1 per 7 days")
+    world.customer("anna")
+    verdicts = []
+    for day in (2, 9, 16):
+        verdicts.append(world.look(f"2026-03-{day:02} 10:00"))
+        world.move(f"2026-03-{day:02} 10:00:05")
+        world.settle()
+    assert verdicts == [{"anna": "planned"}] * 3
+
+
+def test_a_window_in_hours_is_elapsed_time(database: Database) -> None:
+    world = world_of(database, {"one": campaign()}, sms="1 per 24 hours")
+    world.customer("anna")
+    world.looks("2026-03-01 10:00")
+    world.move("2026-03-01 10:00:05")
+    world.settle()
+    assert world.look("2026-03-02 10:00") == {"anna": "capped"}
+
+
+def test_many_occasions_of_one_customer_take_no_more_turns_than_the_allowance_has_places(
+    database: Database,
+) -> None:
+    world = world_of(database, {"one": scenario("{bonus_expiring: {ahead: 40 days}}")}, all="2 per 7 days")
+    for number, occasions in enumerate((3, 25)):
+        world.customer(f"customer-{number}")
+        for day in range(1, occasions + 1):
+            world.bonuses(f"customer-{number}", 100, f"2026-03-{day + 2:02}")
+    statements: list[str] = []
+    note = partial(_note, statements)
+    event.listen(database.engine, "before_cursor_execute", note)
+    assert world.looked("2026-03-01 10:00") == {"planned": 4, "capped": 24}
+    event.remove(database.engine, "before_cursor_execute", note)
+    assert sum("UPDATE look_option" in it for it in statements) < 25
+    planned = [(it.external_id, it.subject) for it in world.messages()]
+    assert sorted(planned) == [
+        (f"customer-{number}", f"2026-03-{day:02}") for number in (0, 1) for day in (3, 4)
+    ]
+
+
+def _note(statements: list[str], _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    statements.append(statement)

@@ -1,10 +1,8 @@
 """Discovery, configuration and the folder transport."""
 
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel, ValidationError
 
 from channels import create, discover
 from channels.folder import file_name, write_atomically

@@ -179,6 +179,34 @@ def test_who_was_erased_since_is_no_longer_due(world: World, trigger: Trigger[An
     assert still == {row.id for row in rows if row.customer_id == world.ids["ihor"]}
 
 
+def test_what_waits_since_the_scenario_had_another_trigger_stops_nobody(
+    world: World, trigger: Trigger[Any]
+) -> None:
+    with world.database.read() as connection:
+        one, look = the_look(connection, world)
+        mine = world.ids["anna"]
+        due = staged(connection, [
+            Former(number, mine, f"{subject}#7", subject, {"amount": 5})
+            for number, subject in enumerate(("receipt:shop-1/2026", "gold", "2026-03-01", "", None))
+        ])  # fmt: skip
+        still = connection.execute(trigger.still_true(one.parameters, look, due)).all()
+        facts = [trigger.read(row.facts, world.program, world.now) for row in still]
+    assert all(set(it) == set(trigger.facts) for it in facts)
+    if trigger.name == "birthday":
+        assert [row.id for row in still] == [2]
+
+
+@dataclass(frozen=True)
+class Former:
+    """A message that an earlier trigger of the scenario left waiting."""
+
+    id: int
+    customer_id: int
+    occasion: str
+    subject: str | None
+    facts: dict[str, Any]
+
+
 def test_messages_read_the_facts_that_it_promises(world: World, trigger: Trigger[Any]) -> None:
     with world.database.read() as connection:
         rows = candidates(connection, world, trigger)

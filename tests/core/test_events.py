@@ -81,6 +81,22 @@ def test_reading_on_looks_only_at_what_is_new(sqlite_database: Database) -> None
     assert "event_stream (kind=? AND transaction=? AND id>? AND id<?)" in plan
 
 
+def test_looking_for_news_passes_over_imported_history(database: Database) -> None:
+    register(database, program(), "anna")
+    with database.write() as connection:
+        history = [Happening(1, "purchase", NOW, str(number)) for number in range(2_000)]
+        append(connection, history, NOW, live=False)
+        append(connection, [Happening(1, "purchase", NOW, "news")], NOW, live=True)
+        connection.exec_driver_sql("ANALYZE event")
+        news = select(EVENT.c.id).where(EVENT.c.kind == "purchase", EVENT.c.live)
+        sql = news.where(between(START, Position(0, 2**62))).compile(
+            connection, compile_kwargs={"literal_binds": True}
+        )
+        word = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
+        plan = " ".join(str(row[-1]) for row in connection.exec_driver_sql(f"{word} {sql}"))
+    assert "event_news" in plan
+
+
 def _append(connection: Connection, subject: str) -> None:
     append(connection, [Happening(1, "purchase", NOW, subject)], NOW + timedelta(hours=1), live=True)
 

@@ -155,6 +155,23 @@ def test_the_earliest_to_expire_is_spent_first(database: Database) -> None:
         assert list(spent) == [-1_000, -500]
 
 
+def test_a_batch_over_a_long_time_spends_what_was_good_at_each_moment(database: Database) -> None:
+    register(database, program(), "anna")
+    buy(database, program(), purchase("1", "anna", START, 100_000))
+    early, late = START + timedelta(days=10), START + timedelta(days=190)
+    spent, refused = buy(
+        database,
+        program(),
+        purchase("2", "anna", early, 10_000, pay=4_000),
+        purchase("3", "anna", late, 20_000, pay=6_100),
+        at=late,
+    )
+    assert accepted(spent)["spent"] == "40"
+    # Of the first receipt's bonuses 60 were left, but by then they were over.
+    assert isinstance(refused, Refusal)
+    assert refused.reason == "insufficient_balance"
+
+
 def test_history_is_recorded_and_triggers_nothing(database: Database) -> None:
     register(database, program(), "anna")
     with database.write() as connection:
@@ -164,3 +181,13 @@ def test_history_is_recorded_and_triggers_nothing(database: Database) -> None:
     assert [tuple(row) for row in kinds] == [
         ("registered", False), ("purchase", False), ("tier_changed", False), ("bonus_accrued", False),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+02:00", "9999-12-31T23:59:59-02:00"])
+def test_a_time_that_nobody_can_mean_is_refused_and_the_rest_goes_in(database: Database, at: str) -> None:
+    register(database, program(), "anna")
+    odd = purchase("odd", "anna", datetime.fromisoformat(at), 10_000)
+    refused, fine = buy(database, program(), odd, purchase("fine", "anna", START, 10_000))
+    assert isinstance(refused, Refusal)
+    assert refused.reason == "impossible_time"
+    assert accepted(fine)["earned"] == "10"

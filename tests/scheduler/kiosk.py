@@ -237,7 +237,8 @@ class Kiosk:
     def report(self, name: str, kind: str, detail: str | None = None, **more: Any) -> bool:
         """What the provider reports of the customer's message."""
         with self.database.write() as connection:
-            return confirm(connection, self.message(name).provider_id, kind, detail, self.clock.now(), **more)
+            provider_id = self.message(name).provider_id
+            return bool(confirm(connection, provider_id, kind, detail, self.clock.now(), **more))
 
     # --- what is seen
 

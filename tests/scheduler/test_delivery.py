@@ -215,6 +215,16 @@ class TestReaper:
                 reap(connection, {"email": "at_least_once"}, kiosk.clock.now())
         assert kiosk.state("anna0") == ("unknown", "interrupted")
 
+    def test_no_more_are_called_dead_in_one_go_than_the_limit(self, kiosk: Kiosk) -> None:
+        crowd(kiosk, 3)
+        claimed(kiosk, "sms")
+        kiosk.later(minutes=6)
+        unknown = []
+        for _ in range(3):
+            with kiosk.database.write() as connection:
+                unknown.append(reap(connection, {"sms": "at_most_once"}, kiosk.clock.now(), limit=2))
+        assert unknown == [2, 1, 0]
+
     def test_the_outcome_of_a_sender_that_was_called_dead_changes_nothing(self, kiosk: Kiosk) -> None:
         crowd(kiosk, 1)
         with kiosk.database.write() as connection:

@@ -5,14 +5,17 @@ from datetime import date
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from campaigns.tables import ScenarioRun
-from campaigns.versions import pause, resume
+from campaigns.versions import VERSION, Live, pause, resume
 from core.db import Database
 from core.errors import UserError
 from scheduler.looks import Looks
+from scheduler.tick import Ticked
 from tests.support.world import World, scenario
+from tidings.tick_view import exit_code
+from triggers import discover
 
 RUN = ScenarioRun.__table__  # type: ignore[attr-defined]
 DAILY = "{schedule: {every: day at 10:00}}"
@@ -252,3 +255,37 @@ def test_news_alone_are_looked_at_without_the_schedule(database: Database) -> No
     assert [it.scenario for it in news] == ["news"]
     world.move("2026-03-01 10:01")
     assert [it.scenario for it in Looks(database, world.live).run(world.now)] == ["daily"]
+
+
+def test_a_scenario_whose_look_breaks_stops_no_other(database: Database, monkeypatch: Any) -> None:
+    world = World(database, {"broken": scenario(BIRTHDAY, priority="90"), "sound": campaign()})
+    world.customer("anna", birthday=date(1990, 3, 1))
+
+    def breaks(*_: object) -> Any:
+        raise ValueError("anna's own phone number")
+
+    monkeypatch.setattr(type(discover()["birthday"]), "candidates", breaks)
+    broken, sound = world.looks("2026-03-01 10:00")
+    assert (broken.scenario, sound.scenario, sound.error) == ("broken", "sound", None)
+    assert broken.error is not None
+    assert broken.error.startswith("ValueError at test_looks.py:")
+    assert exit_code(Ticked(world.now, looks=[broken, sound])) == 3
+    assert [it.scenario for it in world.messages()] == ["sound"]
+    # Nothing of it was kept: mended, it looks at the same time again.
+    monkeypatch.undo()
+    assert [it.scenario for it in world.looks("2026-03-01 10:00")] == ["broken"]
+
+
+def test_who_began_with_files_that_nobody_can_read_any_more_goes_on_as_today(database: Database) -> None:
+    world = World(database, {"one": scenario(BIRTHDAY, steps=STEPS % "2 days")})
+    world.customer("anna", birthday=date(1990, 3, 1))
+    world.look("2026-03-01 10:00")
+    world.settle()
+    world.apply({"one": scenario(BIRTHDAY, steps=STEPS % "1 day")})
+    with database.write() as connection:
+        first = update(VERSION).where(VERSION.c.version == 1)
+        connection.execute(
+            first.values(files={"program.yaml": "of an older language", "scenarios/one.yaml": "?"})
+        )
+    world.live = Live(database)
+    assert world.look("2026-03-02 10:00") == {"anna": "planned"}

@@ -157,6 +157,32 @@ class TestPermanent:
         assert kiosk.message("anna").scenario == "second"
         assert kiosk.state("anna")[0] == "failed"
 
+    def test_two_fallbacks_of_one_chunk_share_the_channels_allowance(self, kiosk: Kiosk) -> None:
+        kiosk.write(program=kiosk.files["program.yaml"] + "allowances: {marketing: {sms: 1 per 7 days}}\n")
+        kiosk.scenario(send="[push, sms]")
+        kiosk.write(second=kiosk.files["scenarios/reminder.yaml"])
+        kiosk.customer("anna", phone=kiosk.to("sms", "accept"), push=kiosk.to("push", "permanent"))
+        kiosk.plan()
+        kiosk.deliver()
+        assert kiosk.states() == {"failed": 1, "sent": 1}
+
+    def test_a_fallback_counts_the_allowance_from_when_the_customer_heard_it(self, kiosk: Kiosk) -> None:
+        kiosk.write(program=kiosk.files["program.yaml"] + "allowances: {marketing: {sms: 1 per 7 days}}\n")
+        kiosk.scenario(send="[sms]")
+        kiosk.customer("anna", phone=kiosk.to("sms", "accept"), push=kiosk.to("push", "permanent"))
+        kiosk.plan()
+        kiosk.deliver()
+        # It was meant for a week ago and has only just gone out.
+        kiosk.set("anna", planned_at=kiosk.clock.now() - timedelta(days=8))
+        step = "{id: first, message: hello, send: [push, sms]}"
+        when = "{bonus_expiring: {at_least: 1, ahead: 3 days}}"
+        kiosk.write(second=f"when: {when}\nsteps: [{step}]\nschedule: every minute\n")
+        kiosk.later(minutes=1)
+        kiosk.plan()
+        kiosk.deliver()
+        assert kiosk.message("anna").scenario == "second"
+        assert kiosk.state("anna")[0] == "failed"
+
     def test_a_dead_address_is_suppressed_on_this_channel_alone(self, kiosk: Kiosk) -> None:
         sms_only(kiosk, "dead")
         kiosk.deliver()

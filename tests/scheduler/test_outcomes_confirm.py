@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from campaigns.tables import Feedback
-from scheduler.outcomes import confirm
+from scheduler.outcomes import Heard, confirm, fall_back
 from tests.scheduler.kiosk import Kiosk
 
 FEEDBACK = Feedback.__table__  # type: ignore[attr-defined]
@@ -108,6 +108,34 @@ def test_the_same_report_twice_is_kept_once(kiosk: Kiosk) -> None:
         assert connection.scalar(select(func.count()).select_from(FEEDBACK)) == 1
 
 
+def test_a_report_is_news_once(kiosk: Kiosk) -> None:
+    sent(kiosk)
+    assert [kiosk.report("anna", "undelivered", "opted_out") for _ in range(3)] == [
+        Heard.NEWS,
+        Heard.REPEATED,
+        Heard.REPEATED,
+    ]
+
+
+def test_no_more_fall_back_in_one_go_than_the_limit(kiosk: Kiosk) -> None:
+    kiosk.scenario(steps=TWO)
+    names = ["anna", "bohdan", "vira"]
+    kiosk.customers(
+        {
+            name: {"phone": kiosk.to("sms", "accept", number), "email": kiosk.to("email", "accept", number)}
+            for number, name in enumerate(names)
+        }
+    )
+    kiosk.plan()
+    kiosk.deliver()
+    kiosk.later(hours=2)
+    moved = []
+    for _ in range(3):
+        with kiosk.database.write() as connection:
+            moved.append(fall_back(connection, kiosk.live.running(), kiosk.clock.now(), limit=2))
+    assert moved == [2, 1, 0]
+
+
 def test_a_report_on_a_message_that_is_not_ours_is_said_to_be_so(kiosk: Kiosk) -> None:
     sent(kiosk)
     with kiosk.database.write() as connection:
@@ -183,6 +211,32 @@ class TestWaitForTheNextStep:
         kiosk.settings = {"TIDINGS_EMAIL_PASSWORD": "wrong"}
         kiosk.later(hours=2)
         kiosk.deliver()
+        assert kiosk.anchor("anna") is None
+
+    def test_it_runs_on_when_the_first_channel_confirms_while_the_other_waits(self, kiosk: Kiosk) -> None:
+        sent(kiosk, THEN)
+        accepted = kiosk.clock.now()
+        kiosk.settings = {"TIDINGS_EMAIL_PASSWORD": "wrong"}
+        kiosk.later(hours=2)
+        kiosk.deliver()
+        kiosk.report("anna", "delivered")
+        assert kiosk.anchor("anna") == accepted
+        kiosk.settings = {}
+        kiosk.later(hours=1)
+        kiosk.plan()
+        assert kiosk.message("anna").step == "then"
+
+    def test_a_late_confirmation_does_not_start_the_wait_of_a_later_step(self, kiosk: Kiosk) -> None:
+        sent(kiosk, THEN.replace("3 hours", "1 hour"))
+        kiosk.settings = {"TIDINGS_EMAIL_PASSWORD": "wrong"}
+        first = kiosk.message("anna").provider_id
+        kiosk.later(hours=1)
+        kiosk.plan()
+        kiosk.later(hours=1)
+        kiosk.deliver()
+        with kiosk.database.write() as connection:
+            assert confirm(connection, first, "delivered", None, kiosk.clock.now())
+        assert kiosk.message("anna").step == "then"
         assert kiosk.anchor("anna") is None
 
     def test_a_late_end_of_one_step_does_not_start_the_wait_of_a_later_one(self, kiosk: Kiosk) -> None:

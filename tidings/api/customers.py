@@ -1,7 +1,7 @@
 """Customers over the API: registered, changed, looked at; their consents and phones."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -48,6 +48,7 @@ def register(here: Here, body: CustomerIn, response: Response) -> CustomerOut:
     """
     running, now = here.running, here.now()
     _check_birthday(body.birthday, running.program.day_of(now))
+    _check_registered(body.registered_at, now)
     with here.recording() as connection:
         [saved] = save(
             connection, running.program, here.workspace.addresses, [_profile(body)], now, live=True
@@ -99,6 +100,11 @@ def _profile(body: CustomerIn) -> Profile:
 def _check_birthday(birthday: date | None, today: date) -> None:
     if birthday and not _BORN_AFTER <= birthday <= today:
         raise Refused(422, "invalid", "birthday: it must lie between 1900 and today", "birthday")
+
+
+def _check_registered(registered_at: datetime | None, now: datetime) -> None:
+    if registered_at and registered_at > now:
+        raise Refused(422, "in_the_future", "the time has not come yet", "registered_at")
 
 
 def _known(connection: Connection, external_id: str) -> Any:

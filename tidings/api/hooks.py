@@ -12,7 +12,7 @@ from channels.sms import SmsSettings, callbacks
 from core.addresses import ADDRESS, lift, suppress
 from core.consent import CONSENT, MARKETING, Choice, choose
 from core.customers import phone_number
-from scheduler.outcomes import confirm
+from scheduler.outcomes import Heard, confirm
 from tidings.api.access import Here
 from tidings.api.forms import Form, Pairs, first
 from tidings.api.problems import Refused
@@ -71,10 +71,11 @@ async def status(here: Here, form: Signed) -> Response:
 def _confirm(here: Services, form: Pairs, report: callbacks.Report) -> bool:
     reason, fault = callbacks.reason(first(form, "ErrorCode"))
     with here.recording() as connection:
-        known = confirm(connection, first(form, "MessageSid"), report, reason, here.now())
-        if known and report == "undelivered" and fault:
+        heard = confirm(connection, first(form, "MessageSid"), report, reason, here.now())
+        # A repeated report does not undo what the customer chose since.
+        if heard is Heard.NEWS and report == "undelivered" and fault:
             _give_up(here, connection, first(form, "To"), fault, reason or fault)
-    return known
+    return heard is not Heard.NOT_OURS
 
 
 @routes.post("/inbound")

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
+from core.clock import possible
 from core.customers import LOCALE, email_address, phone_number
 
 Amount = Annotated[Decimal, Field(max_digits=15, decimal_places=6)]
@@ -13,7 +14,9 @@ Name = Annotated[str, Field(max_length=200)]
 Identifier = Annotated[
     str, Field(min_length=1, max_length=200, pattern=r"^[^/\s\x00]([^/\x00]*[^/\s\x00])?$")
 ]
-Scalar = str | int | float | bool | None
+# JSON knows no NaN and no infinity, though Python's reader does.
+Scalar = str | int | Annotated[float, Field(allow_inf_nan=False)] | bool | None
+Moment = Annotated[AwareDatetime, AfterValidator(possible)]
 
 
 def _phone(value: str | None) -> str | None:
@@ -65,7 +68,7 @@ class CustomerIn(Body):
     city: Name | None = None
     locale: Annotated[str | None, AfterValidator(_locale)] = Field(None, description="uk or uk-UA.")
     time_zone: Name | None = Field(None, description="Of the IANA database; the program's if unknown.")
-    registered_at: AwareDatetime | None = Field(None, description="Only for a new customer; now if left out.")
+    registered_at: Moment | None = Field(None, description="Only for a new customer; now if left out.")
     attributes: dict[Name, Scalar] = Field(
         default_factory=dict, max_length=100, description="What else you know; added to what is there."
     )
@@ -84,7 +87,7 @@ class ConsentIn(Body):
     source: Annotated[str, Field(min_length=1, max_length=100)] = Field(
         "api", description="Where they said so."
     )
-    at: AwareDatetime | None = Field(None, description="When they said so; now if left out.")
+    at: Moment | None = Field(None, description="When they said so; now if left out.")
 
 
 class ConsentValue(Body):
@@ -94,7 +97,7 @@ class ConsentValue(Body):
 
     granted: bool
     source: Annotated[str, Field(min_length=1, max_length=100)] = "api"
-    at: AwareDatetime | None = None
+    at: Moment | None = None
 
 
 class ConsentsIn(Body):
@@ -136,7 +139,7 @@ class ReceiptIn(Body):
 
     id: Identifier
     customer: Identifier = Field(description="The customer's external id.")
-    at: AwareDatetime = Field(description="When it was paid, with the offset from UTC.")
+    at: Moment = Field(description="When it was paid, with the offset from UTC.")
     store: Annotated[str, Field(max_length=100)] | None = None
     lines: list[LineIn] = Field(min_length=1, max_length=1000)
     pay_points: Amount = Field(Decimal(0), ge=0, description="Whole bonuses that pay for a part of it.")
@@ -147,7 +150,7 @@ class ReturnIn(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"at": "2026-03-02T18:40:00+02:00"}]})
 
-    at: AwareDatetime | None = Field(None, description="When the goods came back; now if left out.")
+    at: Moment | None = Field(None, description="When the goods came back; now if left out.")
 
 
 class Tier(BaseModel):

@@ -26,6 +26,9 @@ def import_file(
     rejects: Annotated[
         Path | None, typer.Option("--rejects", help="Where rows that cannot be read are set aside.")
     ] = None,
+    kind_of_file: Annotated[
+        str | None, typer.Option("--as", help="csv, jsonl or parquet; told by the file's ending if left out.")
+    ] = None,
     output: Annotated[Format, typer.Option("--format", help="table or json")] = Format.table,
 ) -> None:
     """Read a file, streamed. Bad rows are set aside with line and reason (exit code 1); the rest goes in.
@@ -49,6 +52,7 @@ def import_file(
                 file,
                 recorded_at=moment(None, program.zone),
                 live=live,
+                format=kind_of_file,
                 rejects=rejects,
                 progress=progress,
             )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tidings.console import Format, console, moment, print_json, workspace
+from tidings.console import ForecastFormat, Format, console, moment, print_json, workspace
 
 Context = typer.Context
 At = Annotated[
@@ -30,7 +30,9 @@ def dry_run(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the samples as files into this folder.")
     ] = None,
-    output: Annotated[Format, typer.Option("--format", help="table, json or csv")] = Format.table,
+    output: Annotated[
+        ForecastFormat, typer.Option("--format", help="table, json or csv")
+    ] = ForecastFormat.table,
 ) -> None:
     """Who would get what, who not and why, and what it costs. Changes nothing, sends nothing.
 
@@ -65,9 +67,9 @@ def dry_run(
             )
             forecasts = [forecaster.run(running.scenarios[name]) for name in wanted]
         written = forecast_view.write_samples(out, forecasts, channels) if out else []
-    if output is Format.json:
+    if output is ForecastFormat.json:
         print_json([forecast.as_json() for forecast in forecasts])
-    elif output is Format.csv:
+    elif output is ForecastFormat.csv:
         typer.echo(forecast_view.as_csv(forecasts), nl=False)
     else:
         forecast_view.show(console(), forecasts, running.program.zone)

@@ -77,9 +77,14 @@ def messages(
     """
     from sqlalchemy import select
 
+    from campaigns.tables import STATES
     from core.customers import CUSTOMER
+    from core.errors import UserError
+    from core.explain import suggest
     from tidings.customer_view import MESSAGE
 
+    if state and state not in STATES:
+        raise UserError(f"there is no state '{state}'; {suggest(state, STATES)}")
     statement = select(MESSAGE, CUSTOMER.c.external_id).join(CUSTOMER, CUSTOMER.c.id == MESSAGE.c.customer_id)
     if state:
         statement = statement.where(MESSAGE.c.state == state)

@@ -1,6 +1,7 @@
 """Beginning: a workspace, its checks, its tests, the editor's schema, the demo."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -29,7 +30,7 @@ def init(directory: Annotated[Path, typer.Argument(help="A new or empty folder."
     files = write_workspace(directory)
     out = console()
     out.print(f"[bold]{directory}[/bold] is ready: {files} files.")
-    out.print(f"Next:  cd {directory} && tidings check && tidings test && tidings apply")
+    out.print(f"Next:  cd {quote(str(directory))} && tidings check && tidings test && tidings apply")
 
 
 def check(

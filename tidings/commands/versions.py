@@ -54,9 +54,13 @@ def apply(
     from campaigns.changes import first_looks
     from campaigns.versions import apply as make_live
     from core.clock import SystemClock
+    from core.errors import Problems
+    from tidings.checks import more_findings
 
     with workspace(context) as here:
         running = here.files()
+        if wrong := [it for it in more_findings(here, running.loaded.bundle) if it.severity == "error"]:
+            raise Problems(wrong)
         at = SystemClock().now()
         with here.database.read() as connection:
             sizes = first_looks(connection, running, at)

@@ -240,6 +240,14 @@ def upgrade() -> None:  # noqa: PLR0915
         sa.ForeignKeyConstraint(["customer_id"], ["customer.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index(
+        "event_news",
+        "event",
+        ["kind", "transaction", "id"],
+        unique=False,
+        sqlite_where=sa.text("live = 1"),
+        postgresql_where=sa.text("live"),
+    )
     op.create_index("event_of_customer", "event", ["customer_id", "id"], unique=False)
     op.create_index("event_order", "event", ["transaction", "id"], unique=False)
     op.create_index("event_stream", "event", ["kind", "transaction", "id"], unique=False)
