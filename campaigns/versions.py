@@ -199,3 +199,9 @@ def _known(connection: Connection, scenario: str) -> None:
     if scenario not in names:
         known = f"live are {', '.join(names)}" if names else "nothing is live yet; run `tidings apply`"
         raise UserError(f"there is no live scenario '{scenario}'; {known}")
+
+
+def held(connection: Connection) -> dict[str, int]:
+    """Scenarios that the blast guard stopped, with how many customers their look would have reached."""
+    rows = connection.execute(select(STATE.c.name, STATE.c.held).where(STATE.c.status == "held"))
+    return {name: count or 0 for name, count in rows}

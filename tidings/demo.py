@@ -184,7 +184,7 @@ async def _tick(day: Day, channels: Any, cards: Cards, hour: int, minute: int) -
     ticked = await tick(
         day.here.database, day.here.live, channels, day.here.links(day.running.program), day.clock
     )
-    tick_view.show(day.out, ticked, zone)
+    tick_view.show(day.out, ticked, zone, {})
     day.ticks.append(ticked)
     day.cards.append(await cards.beat(timedelta(0)))
 

@@ -1,6 +1,6 @@
 """How a tick is shown."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,8 +13,8 @@ from scheduler.tick import Ticked
 from tidings.console import local, table
 
 
-def show(console: Console, ticked: Ticked, zone: ZoneInfo) -> None:
-    """Who was due, who was held back by which gate, what was sent."""
+def show(console: Console, ticked: Ticked, zone: ZoneInfo, held: Mapping[str, int]) -> None:
+    """Who was due, who was held back by which gate, what was sent; `held`: what the blast guard stopped."""
     console.print(f"[bold]Tick[/bold] at {local(ticked.at, zone)} {zone.key}")
     if ticked.expired_lots:
         console.print(f"  {ticked.expired_lots} bonus lots expired")
@@ -26,7 +26,7 @@ def show(console: Console, ticked: Ticked, zone: ZoneInfo) -> None:
         console.print("  no scenario was due")
     if ticked.delivered.by_channel:
         console.print(_delivery(ticked))
-    for trouble in _troubles(ticked):
+    for trouble in (*_held(held), *_troubles(ticked)):
         console.print(f"[yellow]{trouble}[/yellow]", soft_wrap=True)
 
 
@@ -53,16 +53,19 @@ def _delivery(ticked: Ticked) -> Table:
     return sent
 
 
+def _held(held: Mapping[str, int]) -> Iterator[str]:
+    for scenario, count in sorted(held.items()):
+        yield (
+            f"{scenario} is stopped: its look would enrol {count} customers, more than was agreed to "
+            f"(max_per_look); nothing was enrolled. Look with `tidings dry-run {scenario}`, "
+            f"then `tidings resume {scenario} --allow {count}`"
+        )
+
+
 def _troubles(ticked: Ticked) -> Iterator[str]:
     for looked in ticked.looks:
         if looked.error:
             yield f"{looked.scenario} could not be looked at ({looked.error}); the other scenarios went on"
-        if stopped := looked.guarded:
-            yield (
-                f"{looked.scenario} was stopped: it would enrol {stopped.count} customers, more than "
-                f"max_per_look allows ({stopped.limit}); nothing was enrolled. Look with `tidings dry-run "
-                f"{looked.scenario}`, then `tidings resume {looked.scenario} --allow {stopped.count}`"
-            )
     if unknown := ticked.delivered.unknown:
         yield (
             f"{unknown} messages are unknown: nobody can say whether they left; "
@@ -114,8 +117,8 @@ def as_json(ticked: Ticked, running: Running) -> list[dict[str, Any]]:
     ]
 
 
-def exit_code(ticked: Ticked) -> int:
-    """0; 1 if a look was stopped or a message is unknown; 3 if a look broke or a provider does not work."""
+def exit_code(ticked: Ticked, held: Mapping[str, int]) -> int:
+    """0; 1 if a look is stopped or a message is unknown; 3 if a look broke or a provider does not work."""
     if ticked.delivered.broken or any(looked.error for looked in ticked.looks):
         return 3
-    return 1 if ticked.delivered.unknown or any(looked.guarded for looked in ticked.looks) else 0
+    return 1 if ticked.delivered.unknown or held else 0

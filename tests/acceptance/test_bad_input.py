@@ -185,6 +185,7 @@ def test_a_missing_credential_stops_a_tick_before_anything_is_decided(shop: Shop
     [
         (("dry-run", "bonus-expirin"), "did you mean 'bonus-expiring'?"),
         (("dry-run", "--at", "noon"), "write for example '2026-03-01 10:00'"),
+        (("messages", "--state", "bogus"), "there is no state 'bogus'"),
         (("customer", "nobody"), "there is no customer 'nobody'"),
         (("pause", "nothing"), "run `tidings apply`"),
         (("test", "--run", "nothing"), "no test is named like 'nothing'"),
@@ -204,3 +205,80 @@ def test_a_clock_is_never_set_back_by_a_scenario_test(shop: Shop) -> None:
     assert said.code == 1
     assert "tests/birthday.yaml:" in said.err
     assert "a clock only goes forward" in said.err
+
+
+def test_a_quote_that_is_never_closed_costs_one_row_and_not_the_file(shop: Shop) -> None:
+    rows = "".join(f"K-{number},Guest {number},,\n" for number in range(10, 200))
+    file = shop.write("c.csv", f'{CUSTOMERS}K-2,"oops,,\n{rows}')
+    report = json.loads(shop.run("import", "customers", str(file), "--format", "json").out)
+    assert (report["read"], report["created"], report["rejected"]) == (192, 191, 1)
+    [reject] = [json.loads(line) for line in Path(report["rejects"]).read_text("utf-8").splitlines()]
+    assert reject["line"] == 3
+    assert "never closed" in reject["reason"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("kind: qr", "kind: qrr", "barcode.kind"),
+        (
+            "{{ balance | number }}",
+            "{{ balence | number }}",
+            "'balence' is not known here; did you mean 'balance'?",
+        ),
+        ("{{ balance | number }}", "{{ balance | numbr }}", "No filter named 'numbr'"),
+        ("images/icon.png", "images/icn.png", "there is no file cards/images/icn.png"),
+    ],
+)
+def test_a_wrong_card_is_found_by_check_and_not_applied(shop: Shop, old: str, new: str, what: str) -> None:
+    shop.change("cards/loyalty.yaml", old, new)
+    said = shop.run("check")
+    assert said.code == 1
+    assert "cards/loyalty.yaml:" in said.out
+    assert what in said.out
+    assert shop.run("apply").code == 1
+    assert "nothing is live yet" in shop.run("tick").err
+
+
+def test_a_misspelt_setting_is_not_ignored_in_silence(shop: Shop) -> None:
+    shop.write(".env", (shop.path / ".env").read_text() + "TIDINGS_EMAIL_TRANSPROT=smtp\n")
+    said = shop.run("check")
+    assert said.code == 1
+    assert "no such setting; did you mean 'TIDINGS_EMAIL_TRANSPORT'?" in said.out
+
+
+@pytest.mark.parametrize("url", ["mysql://x", "nonsense"])
+def test_another_kind_of_database_is_one_sentence(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("TIDINGS_DATABASE", url)
+    said = shop.run("tick")
+    assert said.code == 3
+    assert "TIDINGS_DATABASE is neither sqlite:///file nor postgresql://" in said.err
+    assert one_sentence(said.err)
+
+
+def test_a_file_that_is_no_database_is_one_sentence(shop: Shop) -> None:
+    shop.write("tidings.db", "garbage " * 1000)
+    said = shop.run("tick")
+    assert said.code == 3
+    assert "is not a database" in said.err
+    assert one_sentence(said.err)
+
+
+def test_a_stopped_look_is_told_again_until_somebody_agrees(shop: Shop) -> None:
+    file = shop.write("c.csv", CUSTOMERS + "K-2,Тарас,+380501234568,1990-03-15\n")
+    consents = "customer,channel,granted,at\n" + "".join(
+        f"{name},sms,yes,2025-01-01T10:00:00+02:00\n" for name in ("K-1", "K-2")
+    )
+    shop.change("program.yaml", "max_per_look: 50000", "max_per_look: 1")
+    shop.change("program.yaml", "holdout: 5%", "holdout: 0%")
+    shop.run("import", "customers", str(file))
+    shop.run("import", "consents", str(shop.write("s.csv", consents)))
+    assert shop.run("apply").code == 0
+    for day in ("2027-03-15 10:00", "2027-03-15 10:05"):
+        said = shop.run("tick", "--at", day)
+        assert said.code == 1
+        assert "birthday is stopped: its look would enrol 2 customers" in said.out
+    assert shop.run("resume", "birthday", "--allow", "2").code == 0
+    assert shop.run("tick", "--at", "2027-03-15 10:10").code == 0

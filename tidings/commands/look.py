@@ -97,6 +97,7 @@ def tick(
 
     Example: tidings tick
     """
+    from campaigns.versions import held
     from core.clock import MovableClock
     from tidings import tick_view
     from tidings.ticking import run_tick
@@ -104,9 +105,11 @@ def tick(
     with workspace(context) as here:
         running = here.live.running()
         ticked, cards = run_tick(here, running, MovableClock(moment(at, running.program.zone)))
+        with here.database.read() as connection:
+            stopped = held(connection)
     if output is Format.json:
         print_json(tick_view.as_json(ticked, running))
     else:
-        tick_view.show(console(), ticked, running.program.zone)
+        tick_view.show(console(), ticked, running.program.zone, stopped)
         tick_view.show_cards(console(), cards)
-    raise typer.Exit(tick_view.exit_code(ticked))
+    raise typer.Exit(tick_view.exit_code(ticked, stopped))
