@@ -25,7 +25,7 @@ from core.events import append
 from core.ledger import Book
 from core.links import Links
 from scheduler.delivery import Delivered, Delivery
-from scheduler.outcomes import confirm
+from scheduler.outcomes import Heard, confirm
 from scheduler.tick import decide
 from tests.channels.helpers import use
 from tests.channels.providers import email, push, sms
@@ -234,11 +234,11 @@ class Kiosk:
         """Move the clock."""
         self.clock.move_by(timedelta(**by))
 
-    def report(self, name: str, kind: str, detail: str | None = None, **more: Any) -> bool:
+    def report(self, name: str, kind: str, detail: str | None = None, **more: Any) -> Heard:
         """What the provider reports of the customer's message."""
         with self.database.write() as connection:
             provider_id = self.message(name).provider_id
-            return bool(confirm(connection, provider_id, kind, detail, self.clock.now(), **more))
+            return confirm(connection, provider_id, kind, detail, self.clock.now(), **more)
 
     # --- what is seen
 
