@@ -28,6 +28,7 @@ from core.ledger import ACCOUNT, ENTRY, LOT
 from core.program import Program
 from core.program_check import read_program
 from core.receipts import LINE, RECEIPT
+from tidings.schema import prepare
 
 # After the study's year: what expired by then is written off.
 NOW = datetime(2018, 1, 2, 12, 0, tzinfo=UTC)
@@ -41,7 +42,7 @@ def main() -> None:
         folder = Path(name)
         files = _made(folder, options)
         database = Database(options.database or f"sqlite:///{folder / 'retail.db'}")
-        database.create_all()
+        prepare(database)
         for kind, file in files.kinds():
             _bring_in(database, kind, file)
         _show_books(database)

@@ -269,7 +269,7 @@ def test_a_scenario_whose_look_breaks_stops_no_other(database: Database, monkeyp
     assert (broken.scenario, sound.scenario, sound.error) == ("broken", "sound", None)
     assert broken.error is not None
     assert broken.error.startswith("ValueError at test_looks.py:")
-    assert exit_code(Ticked(world.now, looks=[broken, sound])) == 3
+    assert exit_code(Ticked(world.now, looks=[broken, sound]), {}) == 3
     assert [it.scenario for it in world.messages()] == ["sound"]
     # Nothing of it was kept: mended, it looks at the same time again.
     monkeypatch.undo()
