@@ -16,8 +16,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    Column,
     Connection,
     MetaData,
+    String,
     Table,
     and_,
     case,
@@ -36,7 +38,7 @@ from campaigns.gates import names_of
 from campaigns.scenario import Scenario
 from campaigns.tables import WAITING, Decision, Enrolment, Message, ScenarioRun
 from campaigns.versions import STATE, reader_of, since_of
-from core.db import UtcDateTime, json_text
+from core.db import Id, UtcDateTime, json_text
 from core.events import EVENT, START, Position, cursor, horizon
 from core.program import Program
 from core.tables import (
@@ -56,6 +58,13 @@ SHADOWED: tuple[Any, ...] = (
     Address, Consent, Customer, CustomerStats, Decision, Enrolment, Lot, Message, Receipt, Suppression,
 )  # fmt: skip
 RUN = ScenarioRun.__table__  # type: ignore[attr-defined]
+# What came in as history, by the subject of its event: looked up for each fact, so it has a key of its own.
+IMPORTED = Table(
+    "past_imported", MetaData(),
+    Column("customer_id", Id, primary_key=True),
+    Column("subject", String, primary_key=True),
+    prefixes=["TEMPORARY"],
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +113,7 @@ def as_of(connection: Connection, program: Program, at: datetime) -> bool:
         return False
     for model in SHADOWED:
         _lay_over(connection, model.__table__)
+    _note_imported(connection, literal(at, UtcDateTime))
     _Past(connection, program, literal(at, UtcDateTime)).tell()
     for model in SHADOWED:
         connection.execute(text(f"ANALYZE {_temporary(connection)}.{model.__table__.name}"))
@@ -134,6 +144,13 @@ def _lay_over(connection: Connection, table: Table) -> None:
     connection.execute(text(f"CREATE INDEX {schema}past_{table.name} ON {table.name} ({index})"))
 
 
+def _note_imported(connection: Connection, at: Any) -> None:
+    IMPORTED.create(connection)
+    history = select(EVENT.c.customer_id, EVENT.c.subject).distinct()
+    history = history.where(EVENT.c.live == false(), EVENT.c.at <= at, EVENT.c.subject.is_not(None))
+    connection.execute(IMPORTED.insert().from_select(["customer_id", "subject"], history))
+
+
 class _Past:
     """Fills the tables that were laid over; `at` is bound as a time."""
 
@@ -159,9 +176,7 @@ class _Past:
 
     def _known(self, fact: Any, subject: Any) -> Any:
         """Recorded by then; of imported history, what had happened by then. `subject`: of its event."""
-        imported = exists().where(
-            EVENT.c.customer_id == fact.c.customer_id, EVENT.c.subject == subject, EVENT.c.live == false()
-        )
+        imported = exists().where(IMPORTED.c.customer_id == fact.c.customer_id, IMPORTED.c.subject == subject)
         return or_(fact.c.recorded_at <= self.at, and_(fact.c.at <= self.at, imported))
 
     def customers(self) -> None:
