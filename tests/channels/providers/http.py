@@ -31,6 +31,12 @@ class Answer:
         return self.content if isinstance(self.content, bytes) else json.dumps(self.content).encode()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # With the usual queue of 5, the kernel resets some of the connections that come at once.
+    request_queue_size = 256
+
+
 class HttpServer:
     """Answers POSTs; `answer` is what a subclass decides."""
 
@@ -38,8 +44,7 @@ class HttpServer:
         self.requests: list[Request] = []
         self.held = threading.Semaphore(0)
         self._release = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler_of(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
