@@ -34,6 +34,7 @@ from core.customers import Profile
 from core.db import Database
 from core.events import append
 from core.ledger import Book
+from core.lifetime import Life
 from core.links import Links
 from scheduler import throttle
 from scheduler.delivery import Delivery
@@ -65,10 +66,10 @@ def fill(database: Database, live: Live, clock: MovableClock, count: int) -> Non
     with database.write() as connection:
         saved = customers.save(connection, running.program, addresses, people, AT, live=False)
         ids = [it.customer_id for it in saved]
-        book = Book(connection, ids, AT)
+        book = Book(connection, running.program, ids, AT)
         for customer_id in ids:
             op = book.operation(customer_id, "adjustment", f"gift:{customer_id}", [], AT)
-            book.accrue(op, 5000, reason="purchase", active_from=AT, expires_on=None, expires_at=None)
+            book.accrue(op, 5000, reason="purchase", life=Life(AT, None, None))
         book.close()
         append(connection, book.happenings, AT, live=True)
     decide(database, live, clock)

@@ -59,14 +59,27 @@ def fill(database: Database, customers: int) -> None:
             ),
             (
                 Operation,
-                ("id", "customer_id", "kind", "key", "digest", "result", "at", "recorded_at"),
-                [(i, i, "grant", f"k{i}", "", {}, AT, AT) for i in ids],
+                (
+                    "id",
+                    "customer_id",
+                    "kind",
+                    "key",
+                    "digest",
+                    "program_version",
+                    "result",
+                    "data",
+                    "at",
+                    "recorded_at",
+                ),
+                [(i, i, "grant", f"k{i}", "", 1, {}, {}, AT, AT) for i in ids],
             ),
             (
                 Lot,
                 (
                     "customer_id",
                     "operation_id",
+                    "slot",
+                    "account",
                     "reason",
                     "amount",
                     "remaining",
@@ -87,7 +100,18 @@ def fill(database: Database, customers: int) -> None:
 def _lot(customer: int, number: int) -> tuple[Any, ...]:
     days = 12 if customer % ONE_IN == 0 and number == 0 else 30 + (customer * 7 + number * 31) % 150
     last = TODAY + timedelta(days=days)
-    return (customer, customer, "grant", 50_000, 50_000, AT, last, AT + timedelta(days=days + 1))
+    return (
+        customer,
+        customer,
+        f"{number}",
+        "base",
+        "grant",
+        50_000,
+        50_000,
+        AT,
+        last,
+        AT + timedelta(days=days + 1),
+    )
 
 
 def by_orm(database: Database) -> int:

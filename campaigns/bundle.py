@@ -194,6 +194,7 @@ class _Reading:
         before = len(self.problems)
         program = document.validate(Program, self.problems)
         if program is not None:
+            program.keep(self.bundle.files[PROGRAM_FILE].decode())
             self.problems.extend(check_program(program, document, self._text_files()))
         for name, config in self._configs().items():
             if ("channels", name) in document.places:

@@ -199,9 +199,8 @@ def _balance(audience: Audience, test: Test) -> Condition:
     now = literal(audience.at, UtcDateTime)
     usable = (LOT.c.active_from <= now) & (LOT.c.expires_at.is_(None) | (LOT.c.expires_at > now))
     counted = func.sum(case((LOT.c.remaining < 0, LOT.c.remaining), (usable, LOT.c.remaining), else_=0))
-    balance = select(func.coalesce(counted, 0)).where(
-        LOT.c.customer_id == CUSTOMER.c.id, LOT.c.remaining != 0
-    )
+    holder = func.coalesce(CUSTOMER.c.household_id, CUSTOMER.c.id)
+    balance = select(func.coalesce(counted, 0)).where(LOT.c.customer_id == holder, LOT.c.remaining != 0)
     return _number(balance.scalar_subquery(), test, audience.amount(test))
 
 

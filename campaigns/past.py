@@ -180,13 +180,16 @@ class _Past:
         return or_(fact.c.recorded_at <= self.at, and_(fact.c.at <= self.at, imported))
 
     def customers(self) -> None:
-        """Those who had joined, with the tier that they had."""
+        """Those who had joined, with the tier that they had as far as it was known."""
         change = _real(self.connection, TierChange)
         lowest = self.program.tier_for(0).name
+        # What a late receipt or a return undid afterwards still stood then.
+        stood = or_(change.c.voided_at.is_(None), change.c.voided_at > self.at)
+        known = and_(stood, self._known(change, change.c.tier))
 
         def of(customer: Table, name: str, otherwise: Any) -> Any:
             theirs = change.c.customer_id == customer.c.id
-            last = select(change.c[name]).where(theirs, change.c.at <= self.at)
+            last = select(change.c[name]).where(theirs, known, change.c.at <= self.at)
             last = last.order_by(change.c.at.desc(), change.c.id.desc()).limit(1)
             return func.coalesce(last.scalar_subquery(), otherwise)
 

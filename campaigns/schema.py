@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from campaigns.fields import ATTRIBUTE, COMPARISONS, FIELDS, MOMENTS, Field
+from campaigns.ruletest import RuleTestFile
 from campaigns.scenario import ScenarioFile, TriggerLike
 from campaigns.scenariotest import ScenarioTestFile
 from core.program import Program
@@ -66,6 +67,11 @@ def segment_schema() -> Schema:
 def scenario_test_schema() -> Schema:
     """The schema of tests/*.yaml."""
     return _base(ScenarioTestFile, "Tidings: a scenario test")
+
+
+def rule_test_schema() -> Schema:
+    """The schema of tests/*.yaml that test rules of the program."""
+    return _base(RuleTestFile, "Tidings: a test of rules")
 
 
 def _base(model: type[BaseModel], title: str) -> Schema:

@@ -14,6 +14,7 @@ from campaigns.tables import BundleVersion, Decision, Enrolment, Message, Scenar
 from core.db import Database, insert_many
 from core.errors import Problems, UserError
 from core.events import CURSOR, horizon, move_cursor
+from core.program_versions import begin
 
 VERSION = BundleVersion.__table__  # type: ignore[attr-defined]
 STATE = ScenarioState.__table__  # type: ignore[attr-defined]
@@ -93,6 +94,7 @@ def apply(connection: Connection, running: Running, who: str, at: datetime) -> A
         "applied_by": who,
     }
     insert_many(connection, VERSION, [row])
+    begin(connection, running.program, at)
     states = {state.name: state for state in connection.execute(select(STATE).with_for_update())}
     renamed = _rename(connection, running, states)
     gone = [it for it in states if it not in running.scenarios and states[it].status != "removed"]

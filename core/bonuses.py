@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from core.events import append
+from core.holders import opened
 from core.ledger import Book, Op, Refusal, again_if_taken, digest_of, known_operations
 from core.program import Program
-from core.receipts import CUSTOMER, Outcome, Recorded
+from core.receipts import Outcome, Recorded
 
 Act = Callable[[Book, Op], Refusal | None]
 
@@ -28,6 +29,7 @@ class Request:
     points: int
     at: datetime
     reason: str = "grant"
+    rule: str | None = None
 
     def body(self) -> list[Any]:
         """What makes two requests the same."""
@@ -43,12 +45,8 @@ def grant(
     """
 
     def act(book: Book, op: Op) -> None:
-        starts = program.starts_at(request.at)
-        expires_on = program.expires_on(starts)
-        book.accrue(
-            op, request.points, reason=request.reason, active_from=starts,
-            expires_on=expires_on, expires_at=program.end_of(expires_on),
-        )  # fmt: skip
+        life = program.life(op.at)
+        book.accrue(op, request.points, reason=request.reason, life=life, rule=request.rule)
 
     return _once(connection, program, "grant", request, act, recorded_at, live)
 
@@ -81,27 +79,27 @@ def _work(
     connection: Connection, program: Program, kind: str, request: Request, act: Act, recorded_at: datetime,
     live: bool,
 ) -> Outcome:  # fmt: skip
-    known_customer = CUSTOMER.c.erased_at.is_(None) & (CUSTOMER.c.external_id == request.customer)
-    customer_id = connection.scalar(select(CUSTOMER.c.id).where(known_customer))
-    if customer_id is None:
-        return Refusal("unknown_customer", f"no customer {request.customer!r}; register or import them first")
     if request.points <= 0:
         return Refusal("bad_amount", "the number of bonuses must be above zero")
-    book = Book(connection, [customer_id], recorded_at)
+    found = opened(connection, program, [request.customer], recorded_at, live=live)
+    if isinstance(found, Refusal):
+        return found
+    people, book = found
+    holder = people[request.customer].holder
     key, body = f"request:{request.key}", [kind, *request.body()]
     if known := known_operations(connection, [key]).get(key):
         same = known[0] == digest_of(body)
         return (
             Recorded(known[1], True) if same else Refusal("conflict", f"{request.key!r} was another request")
         )
-    op = book.operation(customer_id, kind, key, body, request.at)
+    op = book.operation(holder, kind, key, body, book.moment(holder, request.at))
     if refusal := act(book, op):
         return refusal
     op.result = {
         "customer": request.customer,
         "points": str(program.from_points(request.points)),
-        "balance": str(program.from_points(book.total(customer_id))),
-        "available": str(program.from_points(book.available(customer_id, request.at))),
+        "balance": str(program.from_points(book.total(holder))),
+        "available": str(program.from_points(book.available(holder, op.at))),
     }
     book.close()
     append(connection, book.happenings, recorded_at, live=live)

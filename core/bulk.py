@@ -18,11 +18,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import JSON, Date
 
 from core.db import UtcDateTime
+from core.trip import Change, Trip, trip_of, under_way
 
 # Below this, COPY's extra messages cost more than they save.
 COPY_FROM = 50
-# SQLite takes 32,766 parameters in a statement.
-IN_A_LIST = 5_000
 
 Row = tuple[Any, ...]
 
@@ -40,28 +39,96 @@ def insert_rows(connection: Connection, table: Table, columns: Sequence[str], ro
     """Insert `rows`, tuples in the order of `columns`; nothing for none."""
     if not rows:
         return
+    if connection.dialect.name != "sqlite" and (len(rows) < COPY_FROM or trip_of(connection)):
+        _change(connection, Change(table, tuple(columns)), rows)
+        return
     shape = _shape(connection.dialect.name, table, tuple(columns))
     ready = _converted(shape, rows)
-    if connection.dialect.name == "sqlite" or len(rows) < COPY_FROM:
-        connection.exec_driver_sql(shape.insert, ready)
+    if connection.dialect.name == "sqlite":
+        driver(connection).executemany(shape.insert, ready)
     else:
         _copy(connection, shape.copy, ready)
 
 
-def set_column(
-    connection: Connection, table: Table, key: str, column: str, values: Sequence[tuple[int, int]]
+def upsert_rows(
+    connection: Connection, table: Table, key: str, columns: Sequence[str], rows: Sequence[Row]
 ) -> None:
-    """Set an integer column of many rows: (key, value) pairs; nothing for none."""
-    if not values:
+    """Insert rows, tuples of the key and the values; where the key is there, its row takes the values."""
+    if not rows:
         return
-    name, key_, column_ = _quoted(table.name), _quoted(key), _quoted(column)
-    if connection.dialect.name == "sqlite":
-        statement = f"UPDATE {name} SET {column_} = ? WHERE {key_} = ?"  # noqa: S608 - names of our own tables
-        connection.exec_driver_sql(statement, [(value, row_key) for row_key, value in values])
+    if connection.dialect.name != "sqlite":
+        _change(connection, Change(table, (key, *columns), key=key), rows)
         return
-    pairs = "unnest(%s::bigint[], %s::bigint[]) AS new (key, value)"
-    statement = f"UPDATE {name} SET {column_} = new.value FROM {pairs} WHERE {name}.{key_} = new.key"  # noqa: S608
-    connection.exec_driver_sql(statement, ([it for it, _ in values], [it for _, it in values]))
+    shape = _shape("sqlite", table, (key, *columns))
+    new = ", ".join(f"{_quoted(column)} = excluded.{_quoted(column)}" for column in columns)
+    statement = f"{shape.insert} ON CONFLICT ({_quoted(key)}) DO UPDATE SET {new}"
+    driver(connection).executemany(statement, _converted(shape, rows))
+
+
+def driver(connection: Connection) -> Any:
+    """The driver's own connection (sqlite3, psycopg) of the same transaction."""
+    return connection.connection.driver_connection
+
+
+@contextmanager
+def piped(connection: Connection, *, when: bool = True) -> Iterator[None]:
+    """What is asked of the driver inside goes to the server together: one round trip for all of it.
+
+    Nothing inside may go through SQLAlchemy, which waits for each answer. SQLite has no trips to save.
+    """
+    if connection.dialect.name == "sqlite" or not when or trip_of(connection):
+        yield
+        return
+    with _as_sqlalchemy("within one trip"), under_way(connection):
+        yield
+
+
+def mark(connection: Connection) -> None:
+    """Begin what `back_to_mark` undoes, without leaving the transaction."""
+    if connection.dialect.name != "sqlite":
+        driver(connection).execute("SAVEPOINT marked")
+
+
+def unmark(connection: Connection) -> None:
+    """What was done since `mark` stands."""
+    if connection.dialect.name != "sqlite":
+        if trip := trip_of(connection):
+            trip.send()
+        driver(connection).execute("RELEASE SAVEPOINT marked")
+
+
+def back_to_mark(connection: Connection) -> None:
+    """Undo what was done since `mark`, perhaps after a fault."""
+    driver(connection).execute("ROLLBACK TO SAVEPOINT marked")
+
+
+def set_columns(
+    connection: Connection, table: Table, key: str, columns: Sequence[str], rows: Sequence[Row]
+) -> None:
+    """Set some columns of many rows, tuples of the key and the new values; nothing for none."""
+    if not rows:
+        return
+    if connection.dialect.name != "sqlite":
+        _change(connection, Change(table, (key, *columns), insert=False, key=key), rows)
+        return
+    statement, convert = _update(table, key, tuple(columns))
+    turned: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    for i, turn in convert:
+        turned[i] = [turn(value) for value in turned[i]]
+    driver(connection).executemany(statement, list(zip(*turned[1:], turned[0], strict=True)))
+
+
+@lru_cache(maxsize=256)
+def _update(
+    table: Table, key: str, columns: tuple[str, ...]
+) -> tuple[str, tuple[tuple[int, Callable[[Any], Any]], ...]]:
+    """The statement, and which of (key, *columns) are converted."""
+    name = _quoted(table.name)
+    kinds = [table.c[column].type for column in (key, *columns)]
+    converters = [(i, _converter("sqlite", kind)) for i, kind in enumerate(kinds)]
+    convert = tuple((i, turn) for i, turn in converters if turn is not None)
+    new = ", ".join(f"{_quoted(column)} = ?" for column in columns)
+    return f"UPDATE {name} SET {new} WHERE {_quoted(key)} = ?", convert  # noqa: S608 - names of our own tables
 
 
 def rows_of(
@@ -76,14 +143,12 @@ def rows_of(
         return
     names = ", ".join(_quoted(column) for column in columns)
     chosen = f"SELECT {names} FROM {_quoted(table.name)} WHERE {_quoted(key)}"  # noqa: S608 - as above
-    if connection.dialect.name != "sqlite":
-        kind = "text" if isinstance(values[0], str) else "bigint"
-        yield from connection.exec_driver_sql(f"{chosen} = ANY(%s::{kind}[])", (list(values),)).all()
+    if connection.dialect.name == "sqlite":
+        statement = f"{chosen} IN (SELECT value FROM json_each(?))"  # noqa: S608 - as above
+        yield from driver(connection).execute(statement, (json.dumps(list(values)),)).fetchall()
         return
-    for start in range(0, len(values), IN_A_LIST):
-        some = tuple(values[start : start + IN_A_LIST])
-        marks = ", ".join("?" * len(some))
-        yield from connection.exec_driver_sql(f"{chosen} IN ({marks})", some).all()
+    kind = "text" if isinstance(values[0], str) else "bigint"
+    yield from driver(connection).execute(f"{chosen} = ANY(%s::{kind}[])", (list(values),)).fetchall()
 
 
 @lru_cache(maxsize=256)
@@ -144,6 +209,17 @@ def _converted(shape: _Shape, rows: Sequence[Row]) -> Sequence[Row]:
     for i, convert in shape.convert:
         columns[i] = [convert(value) for value in columns[i]]
     return list(zip(*columns, strict=True))
+
+
+def _change(connection: Connection, change: Change, rows: Sequence[Row]) -> None:
+    """To PostgreSQL, with whatever else is under way."""
+    if trip := trip_of(connection):
+        trip.change(change, rows)
+        return
+    trip = Trip(driver(connection))
+    trip.change(change, rows)
+    with _as_sqlalchemy(change.table.name):
+        trip.send()
 
 
 def _copy(connection: Connection, statement: str, rows: Sequence[Row]) -> None:

@@ -2,19 +2,22 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
-from sqlalchemy import Connection, bindparam, case, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, func, or_, select, update
 
 from core.addresses import Addresses
 from core.bulk import insert_rows
 from core.db import allocate, insert_ignoring
 from core.events import Happening, append
-from core.ledger import ACCOUNT, CHUNK, Book, Refusal, again_if_taken
+from core.forgotten import was_erased
+from core.grants import Act, book_grants
+from core.ledger import ACCOUNT, CHUNK, Refusal, again_if_taken
 from core.program import Program
 from core.tables import Customer, TimeZone
 
@@ -25,6 +28,7 @@ PROFILE = ("card", "name", "phone", "email", "birthday", "gender", "city", "loca
 EMAIL = re.compile(r"[^\s@<>,;:\"]+@[^\s@<>,;:\"]+\.[^\s@<>,;:\"]+")
 LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Za-z]{2,4})?")
 GENDERS = ("female", "male", "other")
+JOINED = "registered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,8 @@ def save(
         wanted[profile.external_id] = _merged(before, profile) if before else profile
 
     def work() -> dict[str, Saved]:
-        return _Saving(connection, program, wanted, recorded_at, live).run(addresses)
+        erased = was_erased(connection, addresses, sorted(wanted))
+        return _Saving(connection, program, wanted, erased, recorded_at, live).run(addresses)
 
     saved = again_if_taken(connection, work)
     return [saved[it.external_id] for it in profiles]
@@ -131,12 +136,12 @@ class _Saving:
 
     def __init__(
         self, connection: Connection, program: Program, wanted: Mapping[str, Profile],
-        recorded_at: datetime, live: bool,
+        erased: AbstractSet[str], recorded_at: datetime, live: bool,
     ) -> None:  # fmt: skip
         self.connection, self.program = connection, program
         self.recorded_at, self.live = recorded_at, live
         present = _present(connection, sorted(wanted))
-        self.refused = _refused(connection, wanted, present)
+        self.refused = _refused(connection, wanted, present, erased)
         self.wanted = {key: it for key, it in wanted.items() if key not in self.refused}
         self.present = {key: row for key, row in present.items() if key in self.wanted}
         self.new = [it for key, it in self.wanted.items() if key not in present]
@@ -175,6 +180,9 @@ class _Saving:
     def _change(self) -> set[str]:
         """Update who is there, one statement for each set of columns that changes."""
         changes = {key: _changes(row, self.wanted[key]) for key, row in self.present.items()}
+        self._take_cards(
+            {self.ids[key]: values["card"] for key, values in changes.items() if "card" in values}
+        )
         alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
         for key, values in changes.items():
             if values:
@@ -186,6 +194,12 @@ class _Saving:
             self.connection.execute(statement.values(**new, updated_at=self.recorded_at), rows)
         return {key for key, values in changes.items() if values}
 
+    def _take_cards(self, cards: Mapping[int, str | None]) -> None:
+        """A card that a duplicate had goes to the customer into whom they were merged."""
+        theirs = CUSTOMER.c.merged_into.in_(cards) & CUSTOMER.c.card.in_([it for it in cards.values() if it])
+        if cards:
+            self.connection.execute(update(CUSTOMER).where(theirs).values(card=None))
+
     def _effect(self, key: str, changed: set[str]) -> str:
         if key not in self.present:
             return "created"
@@ -193,42 +207,53 @@ class _Saving:
 
 
 def _present(connection: Connection, external_ids: Sequence[str]) -> dict[str, Any]:
-    """Who is there, held against other writers until the transaction ends."""
+    """Who is there, held against other writers until the transaction ends; of a duplicate, the survivor."""
     found = {}
     for start in range(0, len(external_ids), CHUNK):
-        chunk = select(CUSTOMER).where(CUSTOMER.c.external_id.in_(external_ids[start : start + CHUNK]))
-        held = chunk.order_by(CUSTOMER.c.id).with_for_update(key_share=True)
-        found.update({row.external_id: row for row in connection.execute(held)})
-    return found
+        chunk = CUSTOMER.c.external_id.in_(external_ids[start : start + CHUNK])
+        found.update({row.external_id: row for row in _held(connection, chunk)})
+    merged = {row.merged_into for row in found.values() if row.merged_into}
+    survivors = {row.id: row for row in _held(connection, CUSTOMER.c.id.in_(merged))} if merged else {}
+    return {key: survivors.get(row.merged_into, row) for key, row in found.items()}
+
+
+def _held(connection: Connection, which: ColumnElement[bool]) -> Sequence[Any]:
+    held = select(CUSTOMER).where(which).order_by(CUSTOMER.c.id).with_for_update(key_share=True)
+    return connection.execute(held).all()
 
 
 def _refused(
-    connection: Connection, wanted: Mapping[str, Profile], present: Mapping[str, Any]
+    connection: Connection,
+    wanted: Mapping[str, Profile],
+    present: Mapping[str, Any],
+    erased: AbstractSet[str],
 ) -> dict[str, Refusal]:
     """Whose profile cannot be kept: a card is one customer's, an erased person stays erased."""
     refused = {
         key: Refusal("erased", f"customer {key!r} was erased and is not taken up again")
-        for key, row in present.items()
-        if row.erased_at is not None
+        for key in wanted
+        if key in erased or (key in present and present[key].erased_at is not None)
     }
     owners = _owners(connection, sorted({it.card for it in wanted.values() if it.card}))
     for key, profile in wanted.items():
         if key in refused or not profile.card:
             continue
-        owner = owners.setdefault(profile.card, key)
-        if owner != key:
-            refused[key] = Refusal(
-                "card_taken", f"the card of customer {key!r} belongs to customer {owner!r}"
-            )
+        # Who is new has no number yet; their card is theirs under the name that the shop gave them.
+        me: int | str = present[key].id if key in present else key
+        owner, name = owners.setdefault(profile.card, (me, key))
+        if owner != me:
+            refused[key] = Refusal("card_taken", f"the card of customer {key!r} belongs to customer {name!r}")
     return refused
 
 
-def _owners(connection: Connection, cards: Sequence[str]) -> dict[str, str]:
-    owners: dict[str, str] = {}
+def _owners(connection: Connection, cards: Sequence[str]) -> dict[str, tuple[int | str, str]]:
+    """Whose these cards are: the customer, a duplicate's survivor, and the external id that has it."""
+    owners: dict[str, tuple[int | str, str]] = {}
+    owner = func.coalesce(CUSTOMER.c.merged_into, CUSTOMER.c.id).label("owner")
     for start in range(0, len(cards), CHUNK):
-        statement = select(CUSTOMER.c.card, CUSTOMER.c.external_id)
+        statement = select(CUSTOMER.c.card, CUSTOMER.c.external_id, owner)
         chunk = statement.where(CUSTOMER.c.card.in_(cards[start : start + CHUNK]))
-        owners |= {row.card: row.external_id for row in connection.execute(chunk)}
+        owners |= {row.card: (row.owner, row.external_id) for row in connection.execute(chunk)}
     return owners
 
 
@@ -275,27 +300,18 @@ def _keep_addresses(
 def _welcome(
     connection: Connection, program: Program, joined: Sequence[int], recorded_at: datetime
 ) -> list[Happening]:
-    grants = program.grants("registered")
-    if not grants or not joined:
-        return []
     # Given today, whatever day the shop names as that of joining: it would be over before it began.
-    book = Book(connection, joined, recorded_at)
-    for customer_id in joined:
-        for grant in grants:
-            body = [grant.rule, customer_id]
-            op = book.operation(customer_id, "grant", f"grant:{grant.rule}:{customer_id}", body, recorded_at)
-            starts = program.starts_at(recorded_at)
-            expires_on = program.grant_expires_on(grant, starts)
-            book.accrue(
-                op, grant.points, reason=grant.rule, rule=grant.rule, active_from=starts,
-                expires_on=expires_on, expires_at=program.end_of(expires_on),
-            )  # fmt: skip
-    book.close()
-    return book.happenings
+    acts = [Act(customer_id, JOINED, recorded_at) for customer_id in joined]
+    if not acts or not program.grants(JOINED):
+        return []
+    return book_grants(connection, program, JOINED, acts, recorded_at, live=True)[1]
 
 
 def find(connection: Connection, who: str) -> Any | None:
-    """The customer row with this external id, card number, phone or email; None if there is none."""
+    """The customer row with this external id, card number, phone or email; None if there is none.
+
+    What a duplicate had leads to the customer into whom they were merged.
+    """
     by = or_(
         CUSTOMER.c.external_id == who,
         CUSTOMER.c.card == who,
@@ -304,7 +320,10 @@ def find(connection: Connection, who: str) -> Any | None:
     )
     # An external id outranks a card, a card a phone: the first that matches is meant.
     rank = case((CUSTOMER.c.external_id == who, 0), (CUSTOMER.c.card == who, 1), else_=2)
-    return connection.execute(select(CUSTOMER).where(by).order_by(rank, CUSTOMER.c.id).limit(1)).first()
+    row = connection.execute(select(CUSTOMER).where(by).order_by(rank, CUSTOMER.c.id).limit(1)).first()
+    if row is None or row.merged_into is None:
+        return row
+    return connection.execute(select(CUSTOMER).where(CUSTOMER.c.id == row.merged_into)).first()
 
 
 def known_zone(name: str) -> bool:

@@ -7,9 +7,10 @@ start (`BEGIN IMMEDIATE`), so that two writers wait for each other instead of fa
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from select import POLLIN, poll
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -24,12 +25,10 @@ from sqlalchemy import (
     Table,
     create_engine,
     event,
-    func,
     literal_column,
-    select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, DisconnectionError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement, GenericFunction
@@ -37,6 +36,7 @@ from sqlalchemy.types import JSON, String, TypeDecorator
 from sqlmodel import SQLModel
 
 from core.errors import EnvironmentFault
+from core.trip import trip_of
 
 BUSY_MS = 15_000
 ROWS_A_STATEMENT = 1_000
@@ -216,12 +216,17 @@ class Database:
             yield
         except OperationalError as error:
             raise EnvironmentFault(self._sentence(str(error.orig))) from error
-        except sqlite3.OperationalError as error:
+        except self._driver.OperationalError as error:
             raise EnvironmentFault(self._sentence(str(error))) from error
         except (DatabaseError, sqlite3.DatabaseError) as error:
             if "not a database" not in str(error):
                 raise
             raise EnvironmentFault(f"{self.name} is not a database; move the file away") from error
+
+    @property
+    def _driver(self) -> Any:
+        """The driver's module: what is asked of it directly fails in its own words."""
+        return self.engine.dialect.dbapi
 
     def _sentence(self, said: str) -> str:
         reason = next(iter(said.strip().splitlines()), "no reason given")
@@ -257,7 +262,7 @@ def _engine(url: str, durable: bool) -> Engine:
     if url.startswith("postgresql://"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+        return _postgres_engine(url)
     memory = url in ("sqlite://", "sqlite:///:memory:")
     options: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
     if memory:
@@ -276,6 +281,27 @@ def _engine(url: str, durable: bool) -> Engine:
         if not memory:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+
+    return engine
+
+
+def _postgres_engine(url: str) -> Engine:
+    from psycopg.types.numeric import Int8Dumper
+
+    engine = create_engine(url, connect_args={"connect_timeout": 5})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        # By their size numbers would be of three types, and every statement be planned for each mixture.
+        connection.adapters.register_dumper(int, Int8Dumper)
+
+    @event.listens_for(engine, "checkout")
+    def _still_there(connection: Any, _record: object, _proxy: object) -> None:
+        # A server that ended says so on the socket: a look at it costs nothing, asking would be a round trip.
+        look = poll()
+        look.register(connection.pgconn.socket, POLLIN)
+        if look.poll(0):
+            raise DisconnectionError("the server has closed the connection")
 
     return engine
 
@@ -320,13 +346,27 @@ def allocate(connection: Connection, table: Table, count: int) -> Sequence[int]:
 
     Ids come from the sequence on PostgreSQL; on SQLite the caller holds the only write lock.
     """
+    return ask_ids(connection, table, count)()
+
+
+def ask_ids(connection: Connection, table: Table, count: int) -> Callable[[], Sequence[int]]:
+    """The same, asked now and read later (`core.bulk.piped`)."""
     if count == 0:
-        return ()
+        return tuple
+    own: Any = connection.connection.driver_connection
     if connection.dialect.name == "sqlite":
-        highest = connection.scalar(select(func.coalesce(func.max(table.c.id), 0))) or 0
-        return range(highest + 1, highest + 1 + count)
-    series = func.generate_series(1, count)
-    return connection.scalars(select(func.nextval(f"{table.name}_id_seq")).select_from(series)).all()
+        return lambda: _following(own, table, count)
+    statement = f"SELECT nextval('{table.name}_id_seq') FROM generate_series(1, (SELECT %s))"  # noqa: S608
+    if trip := trip_of(connection):
+        answer = trip.ask(statement, 1, (count,), ())
+    else:
+        answer = own.execute(statement, (count,)).fetchall
+    return lambda: [number for (number,) in answer()]
+
+
+def _following(own: sqlite3.Connection, table: Table, count: int) -> Sequence[int]:
+    [(highest,)] = own.execute(f"SELECT COALESCE(MAX(id), 0) FROM {table.name}").fetchall()  # noqa: S608
+    return range(highest + 1, highest + 1 + count)
 
 
 def facts(**columns: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -7,23 +7,24 @@ from sqlalchemy import Connection, func, select
 from core.db import Database
 from core.events import Happening, append
 from core.ledger import ENTRY, LOT, OPERATION, Book, OpenLot
+from core.program import Program
 
 CHUNK = 1_000
 
 
-def expire(database: Database, at: datetime) -> int:
+def expire(database: Database, program: Program, at: datetime) -> int:
     """Write off every lot that has ended by `at`, a thousand customers a transaction; returns how many lots.
 
     A lot is written off once, under its customer's lock, so that it can be interrupted and repeated. What
     is given back to a lot after its end is written off by the next run.
     """
     written = 0
-    while (done := _expire_some(database, at)) is not None:
+    while (done := _expire_some(database, program, at)) is not None:
         written += done
     return written
 
 
-def _expire_some(database: Database, at: datetime) -> int | None:
+def _expire_some(database: Database, program: Program, at: datetime) -> int | None:
     """How many lots were written off; None when none is due."""
     # The day bounds the index range; the exact end decides. When a day is over in its zone, UTC shows that
     # day or the next.
@@ -35,7 +36,7 @@ def _expire_some(database: Database, at: datetime) -> int | None:
         customers = set(connection.scalars(due.limit(CHUNK)))
         if not customers:
             return None
-        book = Book(connection, customers, at)
+        book = Book(connection, program, customers, at)
         lots = [lot for customer_id in sorted(customers) for lot in book.expired(customer_id, at)]
         _write_off(connection, book, lots, at)
         return len(lots)
@@ -53,7 +54,8 @@ def _write_off(connection: Connection, book: Book, lots: list[OpenLot], at: date
         times = before.get(lot.id or 0, 0)
         key = f"expiry:{lot.id}" if not times else f"expiry:{lot.id}:{times + 1}"
         when = at if times else lot.expires_at or at
-        book.expire(book.operation(lot.customer_id, "expiry", key, [lot.id], when), lot)
+        op = book.operation(lot.customer_id, "expiry", key, [lot.id], when, data={"lot": lot.id})
+        book.expire(op, lot)
         (past if lot.id in history else live).append(book.happenings.pop())
     book.close()
     append(connection, live, at, live=True)

@@ -1,85 +1,60 @@
-"""The bonus ledger: lots, entries, and the book in which they change.
+"""The bonus ledger: operations, lots and entries.
 
-A `Book` loads the open lots of a set of customers under their lock, lets operations happen in memory,
-and writes everything back at once: one receipt at the till and a thousand in an import go the same way.
-Balance = sum of entries = sum of what remains in the lots, after every operation.
+Balance = sum of a customer's entries = sum of what remains in their lots, after every operation.
+
+A `Book` is opened for some customers, worked on in memory, and written at once: the same code serves one
+receipt at a till and thousands of an import. Opening it locks the customers' accounts, so that two tills
+never spend the same bonuses.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
-from core.bulk import insert_rows, rows_of, set_column
-from core.db import allocate, insert_ignoring
+from core.bulk import back_to_mark, piped
+from core.db import ask_ids, insert_ignoring
 from core.events import Happening
-from core.tables import Account, Entry, Lot, Operation
+from core.hot import Asked
+from core.ledger_reading import (
+    ACCOUNT_COLUMNS,
+    ACCOUNTS,
+    ACCOUNTS_HELD,
+    DEBTS,
+    EVERY_LOT,
+    HOLD,
+    KNOWN_OPERATIONS,
+    OPEN_HOLDS,
+    OPEN_LOTS,
+    OPEN_LOTS_WITHIN,
+)
+from core.ledger_writing import ACCOUNT, ENTRY, LOT, LOT_CHANGES, OPERATION, write
+from core.lifetime import Life
+from core.lots import DEBT, FORGIVEN, Correction, Held, Op, OpenLot, Refusal
+from core.program import Program
+from core.program_versions import ask_version, kept, known_or_new
+from core.purse import Purse
 
-ACCOUNT = Account.__table__  # type: ignore[attr-defined]
-ENTRY = Entry.__table__  # type: ignore[attr-defined]
-LOT = Lot.__table__  # type: ignore[attr-defined]
-OPERATION = Operation.__table__  # type: ignore[attr-defined]
+__all__ = [
+    "ACCOUNT", "ACCOUNT_COLUMNS", "DEBT", "ENTRY", "HOLD", "LOT", "OPERATION", "Book", "Op", "OpenLot",
+    "Refusal",
+]  # fmt: skip
 
 Answer = TypeVar("Answer")
 
-DEBT = "debt"
 # SQLite takes 32,766 parameters in a statement; customers are loaded in chunks below that.
 CHUNK = 5_000
 # How often work that met another transaction's fresh key is done again.
 ATTEMPTS = 4
 # One encoder for all: the same body is the same text, whatever the order of its keys.
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str).encode
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A request that the ledger does not carry out. Nothing was changed."""
-
-    reason: str
-    detail: str
-
-
-@dataclass(slots=True, eq=False)
-class OpenLot:
-    """A lot in memory; amounts in points at the program's scale. Two lots are never the same one."""
-
-    customer_id: int
-    reason: str
-    amount: int
-    remaining: int
-    active_from: datetime
-    expires_on: date | None
-    expires_at: datetime | None
-    id: int | None = None
-    operation: "Op | None" = None
-    changed: bool = False
-
-    def usable(self, at: datetime) -> bool:
-        """Active, unexpired, and something is left."""
-        return self.remaining > 0 and self.active_from <= at and not self.ended(at)
-
-    def ended(self, at: datetime) -> bool:
-        """Its time is over at `at`."""
-        return self.expires_at is not None and self.expires_at <= at
-
-
-@dataclass(slots=True, eq=False)
-class Op:
-    """One operation in memory; becomes a row of `operation` with its rows of `entry`."""
-
-    customer_id: int
-    kind: str
-    key: str
-    digest: str
-    at: datetime
-    result: dict[str, Any] = field(default_factory=dict)
-    entries: list[tuple[OpenLot, str, int, str | None]] = field(default_factory=list)
-    id: int | None = None
 
 
 def digest_of(body: object) -> str:
@@ -92,252 +67,442 @@ class Book:
 
     With `span`, the first and last time of what is going to happen, lots that had ended before it or start
     after it are left out. Of `earners`, from whom nothing will be taken, only the debts are looked at.
+    With `lock=False` nothing is locked and nothing may be written: for quotes. `held` are rows of accounts
+    that the caller has locked already; `beside` asks what else is to be known, in the same trip; `coming`
+    is how many operations are likely to follow: their numbers are got in that trip too.
     """
 
     def __init__(
         self,
         connection: Connection,
+        program: Program,
         customer_ids: Iterable[int],
         recorded_at: datetime,
+        *,
+        live: bool = True,
         span: tuple[datetime, datetime] | None = None,
         earners: Collection[int] = (),
+        lock: bool = True,
+        held: Iterable[tuple[Any, ...]] = (),
+        beside: Callable[[], None] | None = None,
+        coming: int = 0,
     ) -> None:
-        self.connection = connection
-        self.recorded_at = recorded_at
+        self.connection, self.program = connection, program
+        self.recorded_at, self.live, self.locked = recorded_at, live, lock
         self.happenings: list[Happening] = []
-        self._ops: list[Op] = []
-        self._lots: dict[int, list[OpenLot]] = {}
-        self._totals: dict[int, int] = {}
-        self._touched: set[int] = set()
-        self._changed: list[OpenLot] = []
+        self.ops: list[Op] = []
+        self.corrections: list[Correction] = []
+        self.changed: list[OpenLot] = []
+        self.lots: dict[int, list[OpenLot]] = {}
+        self._purses: dict[int, Purse] = {}
+        self._rank = cache(program.spend_rank)
+        self._slots: dict[tuple[object, str], OpenLot] = {}
+        self.totals: dict[int, int] = {}
+        self.last_at: dict[int, datetime | None] = {}
+        self._held: dict[int, list[Held]] = defaultdict(list)
+        self._version: tuple[int, datetime] | None = None
+        for row in held:
+            self._begin(*row)
         ids = sorted(set(customer_ids))
         for start in range(0, len(ids), CHUNK):
-            self._lock(ids[start : start + CHUNK])
-            self._open(ids[start : start + CHUNK], span, set(earners))
+            self._hold(ids[start : start + CHUNK], lock=lock)
+        with piped(connection):
+            self._program = ask_version(connection, program)
+            asked = [self._ask(ids[i : i + CHUNK], span, set(earners)) for i in range(0, len(ids), CHUNK)]
+            # SQLite counts from what is there: its numbers are asked for when they are needed.
+            early = 0 if connection.dialect.name == "sqlite" else coming
+            self.numbers = {it: ask_ids(connection, it, early) for it in (OPERATION, LOT)}
+            if beside:
+                beside()
+            for lots, holds in asked:
+                self._keep(lots, holds)
 
-    def _open(self, ids: Sequence[int], span: tuple[datetime, datetime] | None, earners: set[int]) -> None:
-        here = LOT.c.remaining != 0
-        if span:
-            unended = or_(LOT.c.expires_at.is_(None), LOT.c.expires_at > span[0])
-            here &= or_(LOT.c.remaining < 0, and_(LOT.c.active_from <= span[1], unended))
-        if spenders := [i for i in ids if i not in earners]:
-            self._load(here & LOT.c.customer_id.in_(spenders))
-        if earners:
-            debts = (LOT.c.remaining != 0) & (LOT.c.remaining < 0)
-            self._load(debts & LOT.c.customer_id.in_([i for i in ids if i in earners]))
+    # --- loading
 
-    def _lock(self, ids: Sequence[int]) -> None:
+    def _hold(self, ids: Sequence[int], *, lock: bool) -> None:
         """Hold the accounts, in one order everywhere, so that two writers cannot wait for each other."""
-        self._hold(ids)
-        missing = [{"customer_id": i, "total": 0} for i in ids if i not in self._totals]
-        if missing:
+        if rest := [i for i in ids if i not in self.totals]:
+            self._accounts(rest, lock=lock)
+        missing = [{"customer_id": i, "total": 0} for i in rest if i not in self.totals]
+        if missing and lock:
             self.connection.execute(insert_ignoring(self.connection, ACCOUNT), missing)
-            self._hold([row["customer_id"] for row in missing])
+            self._accounts([row["customer_id"] for row in missing], lock=True)
+        for row in missing:
+            self._begin(row["customer_id"], self.totals.get(row["customer_id"], 0), None)
 
-    def _hold(self, ids: Sequence[int]) -> None:
-        accounts = select(ACCOUNT.c.customer_id, ACCOUNT.c.total).where(ACCOUNT.c.customer_id.in_(ids))
-        held = accounts.order_by(ACCOUNT.c.customer_id).with_for_update()
-        for customer_id, total in self.connection.execute(held).all():
-            self._totals[customer_id] = total
-            self._lots[customer_id] = []
+    def _accounts(self, ids: Sequence[int], *, lock: bool) -> None:
+        for row in (ACCOUNTS_HELD if lock else ACCOUNTS)(self.connection, ids):
+            self._begin(*row)
 
-    def _load(self, which: ColumnElement[bool]) -> None:
-        columns = (
-            LOT.c.customer_id, LOT.c.reason, LOT.c.amount, LOT.c.remaining,
-            LOT.c.active_from, LOT.c.expires_on, LOT.c.expires_at, LOT.c.id,
-        )  # fmt: skip
-        for row in self.connection.execute(select(*columns).where(which).order_by(LOT.c.id)).all():
-            self._lots[row[0]].append(OpenLot(*row))
+    def _begin(self, customer_id: int, total: int, last_at: datetime | None) -> None:
+        self.totals[customer_id] = total
+        self.last_at.setdefault(customer_id, last_at)
+        self.lots[customer_id] = []
+        self._purses[customer_id] = Purse(self._rank)
 
-    def reopen(self, customer_id: int, lot_ids: Sequence[int]) -> list[OpenLot]:
-        """These lots of the customer, spent or not, so that something can be given back to them."""
-        here = {lot.id for lot in self._lots[customer_id]}
-        self._load((LOT.c.customer_id == customer_id) & LOT.c.id.in_([i for i in lot_ids if i not in here]))
-        by_id = {lot.id: lot for lot in self._lots[customer_id]}
-        return [by_id[i] for i in lot_ids]
+    def _ask(
+        self, ids: Sequence[int], span: tuple[datetime, datetime] | None, earners: set[int]
+    ) -> tuple[list[Asked], list[Asked]]:
+        """Ask for lots and for holds."""
+        spenders = [i for i in ids if i not in earners]
+        lots, holds = [], []
+        if spenders and span:
+            lots.append(OPEN_LOTS_WITHIN.ask(self.connection, spenders, span[1], span[0]))
+        elif spenders:
+            lots.append(OPEN_LOTS.ask(self.connection, spenders))
+        if spenders:
+            holds.append(OPEN_HOLDS.ask(self.connection, spenders))
+        if len(spenders) < len(ids):
+            lots.append(DEBTS.ask(self.connection, [i for i in ids if i in earners]))
+        return lots, holds
 
-    def operation(self, customer_id: int, kind: str, key: str, body: object, at: datetime) -> Op:
-        """Begin an operation. The caller has made sure that `key` is new."""
-        op = Op(customer_id, kind, key, digest_of(body), at)
-        self._ops.append(op)
-        return op
+    def _keep(self, lots: Iterable[Asked], holds: Iterable[Asked]) -> None:
+        for answer in lots:
+            for row in answer():
+                lot = OpenLot(*row)
+                self.lots[row[0]].append(lot)
+                self._purses[row[0]].note(lot)
+        for answer in holds:
+            for customer_id, *held in answer():
+                self._held[customer_id].append(Held(*held))
+
+    # --- what is there
+
+    @property
+    def version(self) -> int:
+        """The number of the program that is worked by."""
+        return self._kept()[0]
+
+    @property
+    def version_since(self) -> datetime:
+        """Since when the ledger works by it."""
+        return self._kept()[1]
+
+    def _kept(self) -> tuple[int, datetime]:
+        if self._version is None:
+            new = kept if self.locked else known_or_new
+            found = self._program()
+            number, since = found[0] if found else new(self.connection, self.program, self.recorded_at)
+            self._version = number, since
+        return self._version
+
+    def moment(self, customer_id: int, at: datetime) -> datetime:
+        """When something done now happens: never before what has happened already."""
+        last = self.last_at[customer_id]
+        return max(at, last) if last else at
 
     def total(self, customer_id: int) -> int:
         """The total balance: everything remaining, started or not, less debts."""
-        return self._totals[customer_id]
+        return self.totals[customer_id]
 
-    def available(self, customer_id: int, at: datetime) -> int:
-        """What may be spent at `at`: started and unexpired lots, less debts; never below nothing."""
-        lots = self._lots[customer_id]
-        return max(0, sum(lot.remaining for lot in lots if lot.remaining < 0 or lot.usable(at)))
+    def debt(self, customer_id: int) -> int:
+        """What is owed."""
+        return -sum(lot.remaining for lot in self._purses[customer_id].debts)
+
+    def held(self, customer_id: int, besides: str | None = None) -> int:
+        """Points set aside by open holds, those of one receipt left out."""
+        holds = self._held.get(customer_id, ())
+        return sum(
+            it.points for it in holds if it.external_id != besides and it.expires_at > self.recorded_at
+        )
+
+    def available(self, customer_id: int, at: datetime, besides: str | None = None) -> int:
+        """What may be spent at `at`: started and unexpired lots, less debts and holds; never below zero."""
+        active = sum(self.by_account(customer_id, at).values())
+        return max(0, active - self.debt(customer_id) - self.held(customer_id, besides))
+
+    def by_account(self, customer_id: int, at: datetime) -> dict[str, int]:
+        """What lies usable in each bonus account."""
+        found: dict[str, int] = defaultdict(int)
+        for lot in self._purses[customer_id]:
+            if lot.usable(at):
+                found[lot.account] += lot.remaining
+        return found
+
+    # --- what happens
+
+    def operation(
+        self, customer_id: int, kind: str, key: str, body: object, at: datetime, *,
+        data: Mapping[str, Any] | None = None, author: str | None = None, partner: str | None = None,
+        program_version: int | None = None,
+    ) -> Op:  # fmt: skip
+        """Begin an operation. The caller has made sure that `key` is new."""
+        version = program_version or self.version
+        op = Op(customer_id, kind, key, digest_of(body), at, version, self.live, partner, author, data or {})
+        self.ops.append(op)
+        return op
+
+    def strike(self, op: Op) -> None:
+        """Forget an operation that was refused: it leaves no trace, and its key stays free."""
+        self.ops.remove(op)
 
     def accrue(
-        self, op: Op, points: int, *, reason: str, active_from: datetime,
-        expires_on: date | None, expires_at: datetime | None, rule: str | None = None,
+        self, op: Op, points: int, *, reason: str, life: Life, rule: str | None = None,
+        account: str = "base", slot: str = "", partner: str | None = None,
     ) -> None:  # fmt: skip
-        """Give `points` as a new lot; debts are repaid from it first."""
+        """Give `points` as a lot; debts are repaid from it first.
+
+        What one operation gives under one `slot` is one lot.
+        """
         if points <= 0:
             return
-        lot = OpenLot(op.customer_id, reason, points, 0, active_from, expires_on, expires_at, operation=op)
-        self._lots[op.customer_id].append(lot)
-        self._enter(op, lot, "accrual", points, rule)
+        lot = self.slot(op, slot)
+        if lot is None:
+            lot = OpenLot(
+                op.customer_id, reason, 0, 0, life.active_from, life.expires_on, life.expires_at, account,
+                slot, partner or op.partner, life.expires_on, operation=op,
+            )  # fmt: skip
+            self._add(op, lot)
+        elif not lot.amount:
+            lot.live(life)
+        lot.amount += points
+        self.enter(op, lot, "accrual", points, rule)
         self._repay(op, lot)
-        data = {"amount": points, "reason": reason, "starts_at": active_from.isoformat(),
-                "expires_on": expires_on.isoformat() if expires_on else None}  # fmt: skip
-        self._happen(op, "bonus_accrued", data)
+        self._happen_once(op, lot, points)
+
+    def slot(self, op: Op, slot: str) -> OpenLot | None:
+        """The lot that the operation has made under this name."""
+        return self._slots.get((op, slot)) or self._slots.get((op.id, slot))
+
+    def _add(self, op: Op, lot: OpenLot) -> None:
+        self.lots[op.customer_id].append(lot)
+        self._slots[op, lot.slot] = lot
 
     def _repay(self, op: Op, lot: OpenLot) -> None:
-        for debt in self._lots[op.customer_id]:
+        for debt in [*self._purses[op.customer_id].debts]:
             part = min(-debt.remaining, lot.remaining)
             if part > 0:
-                self._enter(op, lot, "repayment", -part, None)
-                self._enter(op, debt, "repayment", part, None)
+                self.enter(op, lot, "repayment", -part, None)
+                self.enter(op, debt, "repayment", part, None)
 
-    def redeem(self, op: Op, points: int) -> Refusal | None:
-        """Spend `points`, the earliest to expire first; lots that never expire come last.
+    def redeem(
+        self, op: Op, points: int, *, kind: str = "redemption", limits: Mapping[str, int] | None = None,
+        at: datetime | None = None, owing: bool = False, besides: str | None = None,
+    ) -> Refusal | None:  # fmt: skip
+        """Spend `points`: by the program's order of accounts, in each the earliest to expire first.
 
-        A refused operation is struck out: it leaves no trace, and its key stays free.
+        `limits` is the most of each account (none: no limit), `besides` the receipt whose own hold does not
+        stand in its way. With `owing`, what is missing becomes a debt, or is forgiven, as the program says;
+        without, the operation is refused and struck out.
         """
-        available = self.available(op.customer_id, op.at)
-        if points > available:
-            self._ops.remove(op)
-            return Refusal(
-                "insufficient_balance", f"{points} asked, {available} available (in smallest units)"
-            )
-        left = points
-        for lot in sorted(self._lots[op.customer_id], key=_expiry_order):
-            if left and lot.usable(op.at):
-                part = min(left, lot.remaining)
-                self._enter(op, lot, "redemption", -part, None)
-                left -= part
-        if points:
-            self._happen(op, "bonus_redeemed", {"amount": points})
+        at = at or op.at
+        available = points if owing else self.available(op.customer_id, at, besides)
+        if not owing:
+            limits = self._free(op.customer_id, limits, at, besides)
+        plan, left = self._plan(op.customer_id, points, limits, at)
+        if not owing and (points > available or left):
+            self.strike(op)
+            have = self.program.from_points(min(available, points - left))
+            return Refusal("insufficient_balance", f"{have} bonuses are available for this")
+        for lot, part in plan:
+            self.enter(op, lot, kind, -part, None)
+        if left:
+            self._owe(op, left, kind)
+        if points and not op.replayed:
+            self.happen(op, "bonus_redeemed", {"amount": points})
         return None
+
+    def _free(
+        self, customer_id: int, limits: Mapping[str, int] | None, at: datetime, besides: str | None
+    ) -> Mapping[str, int] | None:
+        """The limits, less what open holds mean to take from each account."""
+        held = self._held_accounts(customer_id, besides)
+        if not held:
+            return limits
+        there = self.by_account(customer_id, at)
+        most = there if limits is None else limits
+        return {
+            name: max(0, min(most.get(name, 0), points - held.get(name, 0))) for name, points in there.items()
+        }
+
+    def _held_accounts(self, customer_id: int, besides: str | None) -> Mapping[str, int]:
+        found: dict[str, int] = defaultdict(int)
+        for it in self._held.get(customer_id, ()):
+            if it.external_id != besides and it.expires_at > self.recorded_at:
+                for name, points in it.accounts.items():
+                    found[name] += points
+        return found
+
+    def payable(
+        self, customer_id: int, points: int, limits: Mapping[str, int], at: datetime,
+        besides: str | None = None,
+    ) -> dict[str, int]:  # fmt: skip
+        """Up to so many points, as far as they could be spent: from which accounts they would come."""
+        most = min(points, self.available(customer_id, at, besides))
+        plan, _ = self._plan(customer_id, most, self._free(customer_id, limits, at, besides), at)
+        found: dict[str, int] = defaultdict(int)
+        for lot, part in plan:
+            found[lot.account] += part
+        return dict(found)
+
+    def holds(self, external_id: str) -> bool:
+        """Whether there is an open hold for this receipt, expired or not."""
+        return any(it.external_id == external_id for holds in self._held.values() for it in holds)
+
+    def _plan(
+        self, customer_id: int, points: int, limits: Mapping[str, int] | None, at: datetime
+    ) -> tuple[list[tuple[OpenLot, int]], int]:
+        """From which lots points are taken, and how many are missing."""
+        room = dict(limits) if limits is not None else None
+        plan = []
+        for lot in self._purses[customer_id].first():
+            if not points:
+                break
+            if lot.usable(at):
+                most = points if room is None else min(points, room.get(lot.account, 0))
+                part = min(most, lot.remaining)
+                if part > 0:
+                    plan.append((lot, part))
+                    points -= part
+                    if room is not None:
+                        room[lot.account] -= part
+        return plan, points
+
+    def _owe(self, op: Op, points: int, kind: str) -> None:
+        """What could not be paid: a lot below nothing, or one that the program makes a present of."""
+        never = Life(op.at, None, None)
+        if self.program.points.debt == "forgive":
+            lot = self._named_lot(op, FORGIVEN, never)
+            lot.amount += points
+            self.enter(op, lot, "forgiveness", points, None)
+        else:
+            lot = self._named_lot(op, DEBT, never)
+            lot.amount -= points
+        self.enter(op, lot, kind, -points, None)
+
+    def _named_lot(self, op: Op, name: str, life: Life) -> OpenLot:
+        lot = self.slot(op, name)
+        if lot is None:
+            lot = OpenLot(
+                op.customer_id, name, 0, 0, life.active_from, None, None, "base", name, operation=op
+            )
+            self._add(op, lot)
+        return lot
 
     def expire(self, op: Op, lot: OpenLot) -> None:
         """Write off what is left of a lot whose time is over."""
         amount = lot.remaining
-        self._enter(op, lot, "expiry", -amount, None)
-        self._happen(op, "bonus_expired", {"amount": amount, "reason": lot.reason})
+        self.enter(op, lot, "expiry", -amount, None)
+        if not op.replayed:
+            self.happen(op, "bonus_expired", {"amount": amount, "reason": lot.reason})
 
     def expired(self, customer_id: int, at: datetime) -> list[OpenLot]:
         """Lots with something left whose end has come by `at`."""
-        lots = self._lots[customer_id]
-        return [lot for lot in lots if lot.remaining > 0 and lot.ended(at)]
+        return [lot for lot in self._purses[customer_id] if lot.ended(at)]
 
-    def take_back(self, op: Op, lots: Sequence[tuple[int, int]], forgive: bool) -> int:
-        """Reverse accruals: `lots` are (lot id, points). Returns how much of that was spent already.
+    def extend(self, customer_id: int, account: str, life: Life, at: datetime) -> None:
+        """Let the open lots of an account last at least so long."""
+        for lot in self._purses[customer_id]:
+            if lot.account != account or lot.remaining <= 0 or lot.ended(at) or lot.expires_at is None:
+                continue
+            if life.expires_at is None or lot.expires_at < life.expires_at:
+                lot.expires_on, lot.expires_at = life.expires_on, life.expires_at
+                self._purses[customer_id].note(lot)
+                self._note(lot)
 
-        That becomes a debt, or is forgiven. A debt is repaid at once from what the
-        customer has left, else by the next accruals.
-        """
-        by_id = {lot.id: lot for lot in self._lots[op.customer_id]}
-        debt = 0
-        for lot_id, points in lots:
-            lot = by_id.get(lot_id)
-            part = min(points, max(0, lot.remaining)) if lot else 0
-            if lot and part:
-                self._enter(op, lot, "reversal", -part, None)
-            debt += points - part
-        if debt and not forgive:
-            lot = OpenLot(op.customer_id, DEBT, -debt, 0, op.at, None, None, operation=op)
-            self._lots[op.customer_id].append(lot)
-            self._enter(op, lot, "reversal", -debt, None)
-            given = {id(it) for it, _, amount, _ in op.entries if amount > 0}
-            for source in sorted(self._lots[op.customer_id], key=_expiry_order):
-                if id(source) in given or not source.ended(op.at):
-                    self._repay(op, source)
-        return debt
-
-    def give_back(self, op: Op, lot: OpenLot, points: int) -> None:
-        """Return spent points to the lot they came from (see `reopen`), with its own expiry.
-
-        They repay debts first. Into a lot that has ended they come back too, and expire with the next run.
-        """
-        self._enter(op, lot, "reversal", points, None)
-        self._repay(op, lot)
-
-    def find(self, customer_id: int, lot_id: int) -> OpenLot | None:
-        """An open lot of the customer by its id."""
-        return next((lot for lot in self._lots[customer_id] if lot.id == lot_id), None)
-
-    def _enter(self, op: Op, lot: OpenLot, kind: str, points: int, rule: str | None) -> None:
+    def enter(self, op: Op, lot: OpenLot, kind: str, points: int, rule: str | None) -> None:
+        """One movement of one lot."""
         lot.remaining += points
+        self._purses[op.customer_id].note(lot)
+        self._note(lot)
+        self.totals[op.customer_id] += points
+        op.movements.append((lot, kind, points, rule))
+
+    def _note(self, lot: OpenLot) -> None:
         if not lot.changed:
             lot.changed = True
-            self._changed.append(lot)
-        self._totals[op.customer_id] += points
-        self._touched.add(op.customer_id)
-        op.entries.append((lot, kind, points, rule))
+            self.changed.append(lot)
 
-    def _happen(self, op: Op, kind: str, data: dict[str, Any]) -> None:
+    def _happen_once(self, op: Op, lot: OpenLot, points: int) -> None:
+        """One event for a lot, however many rules filled it."""
+        if op.replayed:
+            return
+        if lot in op.happened:
+            op.happened[lot]["amount"] += points
+            return
+        data = {"amount": points, "reason": lot.reason, "starts_at": lot.active_from.isoformat(),
+                "expires_on": lot.expires_on.isoformat() if lot.expires_on else None}  # fmt: skip
+        op.happened[lot] = data
+        self.happen(op, "bonus_accrued", data)
+
+    def happen(self, op: Op, kind: str, data: dict[str, Any]) -> None:
+        """An event about an operation."""
         self.happenings.append(Happening(op.customer_id, kind, op.at, op.key, data))
 
-    def close(self) -> None:
-        """Write operations, lots, entries and balances, in the caller's transaction."""
-        self._write_operations()
-        self._write_lots()
-        self._write_entries()
-        totals = [(i, self._totals[i]) for i in sorted(self._touched)]
-        set_column(self.connection, ACCOUNT, "customer_id", "total", totals)
+    def close(self, beside: Callable[[], None] | None = None, *, waits: bool = False) -> None:
+        """Write operations, lots, entries and balances, in the caller's transaction.
 
-    def _write_operations(self) -> None:
-        for op, op_id in zip(self._ops, allocate(self.connection, OPERATION, len(self._ops)), strict=True):
-            op.id = op_id
-        rows = [
-            (op.id, op.customer_id, op.kind, op.key, op.digest, op.result, op.at, self.recorded_at)
-            for op in self._ops
-        ]
-        columns = ("id", "customer_id", "kind", "key", "digest", "result", "at", "recorded_at")
-        insert_rows(self.connection, OPERATION, columns, rows)
+        `beside` writes what goes with them in the same trip, unless it `waits` for answers.
+        """
+        write(self, beside, waits=waits)
 
-    def _write_lots(self) -> None:
-        old = [(lot.id, lot.remaining) for lot in self._changed if lot.id is not None]
-        set_column(self.connection, LOT, "id", "remaining", old)
-        new = [lot for lot in self._changed if lot.id is None]
-        for lot, lot_id in zip(new, allocate(self.connection, LOT, len(new)), strict=True):
-            lot.id = lot_id
-        rows = [
-            (lot.id, lot.customer_id, lot.operation.id if lot.operation else None, lot.reason, lot.amount,
-             lot.remaining, lot.active_from, lot.expires_on, lot.expires_at)
-            for lot in new
-        ]  # fmt: skip
-        columns = ("id", "customer_id", "operation_id", "reason", "amount",
-                   "remaining", "active_from", "expires_on", "expires_at")  # fmt: skip
-        insert_rows(self.connection, LOT, columns, rows)
+    # --- for a replay
 
-    def _write_entries(self) -> None:
-        rows = [
-            (op.customer_id, op.id, lot.id, kind, points, rule, op.at, self.recorded_at)
-            for op in self._ops
-            for lot, kind, points, rule in op.entries
-        ]
-        columns = ("customer_id", "operation_id", "lot_id", "kind", "amount", "rule", "at", "recorded_at")
-        insert_rows(self.connection, ENTRY, columns, rows)
+    def every_lot(self, customer_id: int) -> Iterator[OpenLot]:
+        """All lots that the customer ever had, as they stand in the database."""
+        return (OpenLot(*row) for row in EVERY_LOT(self.connection, customer_id))
+
+    def slots(self, customer_id: int, beginning: str) -> set[str]:
+        """The slots of the customer's lots that begin so and were not taken back."""
+        given = select(LOT.c.slot).where(LOT.c.customer_id == customer_id, LOT.c.amount > 0)
+        return set(self.connection.scalars(given.where(LOT.c.slot.startswith(beginning, autoescape=True))))
+
+    def rewind(self, customer_id: int, lots: list[OpenLot]) -> None:
+        """Take these lots for the customer's, as they were at an earlier time."""
+        self.lots[customer_id] = lots
+        self._purses[customer_id] = Purse(self._rank, lots)
+        others = {key: lot for key, lot in self._slots.items() if lot.customer_id != customer_id}
+        self._slots = others | {(lot.operation_id, lot.slot): lot for lot in lots}
+
+    def settle(self, customer_id: int, before: Mapping[OpenLot, tuple[Any, ...]]) -> None:
+        """The customer's lots are as a replay left them: those that differ from `before` are written."""
+        lots = self.lots[customer_id]
+        self.totals[customer_id] = sum(lot.remaining for lot in lots)
+        self.changed = [lot for lot in self.changed if lot.customer_id != customer_id]
+        for lot in lots:
+            # An empty lot that is no row yet was a thought of the replay.
+            real = bool(lot.id or lot.amount or lot.remaining)
+            lot.changed = real and _changeable(lot) != before.get(lot)
+        self.changed += [lot for lot in lots if lot.changed]
+
+    def reload(self, customer_id: int, before: Mapping[OpenLot, tuple[Any, ...]]) -> None:
+        """Everything is as it was before a replay."""
+        for lot, values in before.items():
+            for name, value in zip(LOT_CHANGES, values, strict=True):
+                setattr(lot, name, value)
+        self.rewind(customer_id, [*before])
+        self.settle(customer_id, before)
 
 
-def _expiry_order(lot: OpenLot) -> tuple[bool, datetime, int]:
-    return (lot.expires_at is None, lot.expires_at or lot.active_from, lot.id or 2**62)
+def _changeable(lot: OpenLot) -> tuple[Any, ...]:
+    return tuple(getattr(lot, name) for name in LOT_CHANGES)
 
 
 def known_operations(connection: Connection, keys: Sequence[str]) -> dict[str, tuple[str, dict[str, Any]]]:
     """Of these idempotency keys, the ones already used: key → (digest, answer)."""
-    known = {}
-    for key, digest, result in rows_of(connection, OPERATION, ("key", "digest", "result"), "key", keys):
-        known[key] = (digest, json.loads(result) if isinstance(result, str) else result)
-    return known
+    return ask_operations(connection, keys)()
 
 
-def again_if_taken(connection: Connection, work: Callable[[], Answer]) -> Answer:
+def ask_operations(
+    connection: Connection, keys: Sequence[str]
+) -> Callable[[], dict[str, tuple[str, dict[str, Any]]]]:
+    """The same, asked now and read later (`core.bulk.piped`)."""
+    answer = KNOWN_OPERATIONS.ask(connection, keys)
+    return lambda: {key: (digest, result) for key, digest, result in answer()}
+
+
+def again_if_taken(connection: Connection, work: Callable[[], Answer], *, marked: bool = False) -> Answer:
     """Do `work`; do it again if another transaction took one of its unique keys meanwhile.
 
     Two identical requests at one moment both find their key unused; the later one then meets the other's
     row, starts over from a savepoint, and finds the answer there. On SQLite writers wait their turn.
+    `marked`: `work` begins with `core.bulk.mark` and ends with `unmark`, each in a trip that it makes anyway.
     """
     for _ in range(ATTEMPTS if connection.dialect.name == "postgresql" else 0):
         try:
-            with connection.begin_nested():
+            with nullcontext() if marked else connection.begin_nested():
                 return work()
         except IntegrityError:
-            continue
+            if marked:
+                back_to_mark(connection)
     return work()

@@ -6,7 +6,7 @@ Days are the program's calendar days; a lot expires at the end of its last day.
 import re
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from pydantic import GetJsonSchemaHandler
@@ -15,6 +15,16 @@ from pydantic_core import CoreSchema
 from core.explain import complaint
 from core.unit import Unit
 from core.units import Duration
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """From when until when a lot lives; `expires_on` is its last day, `expires_at` the end of it (UTC)."""
+
+    active_from: datetime
+    expires_on: date | None
+    expires_at: datetime | None
+
 
 _DAY_OF_MONTH = re.compile(r"(?:on|until) day (\d{1,2}) of the month")
 _MONTH_DAY = re.compile(r"(\d{2})-(\d{2})")

@@ -1,70 +1,59 @@
 """Receipts: recorded with their lines, earning and spending, one or thousands at a time."""
 
-from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, update
 
 from core import tiers
-from core.bulk import insert_rows, rows_of
+from core.answers import answer
+from core.booking import Bought, Desk, Effect, payable
+from core.bulk import COPY_FROM, insert_rows, mark, piped, unmark
+from core.buyers import ask_buyers
+from core.cart import Cart, Item
 from core.clock import EARLIEST, LATEST
-from core.db import allocate
-from core.earning import earn_on_lines
+from core.db import ask_ids
 from core.events import Happening, append
-from core.ledger import CHUNK, Book, Refusal, again_if_taken, digest_of, known_operations
+from core.goods import Goods, ask_goods
+from core.history import BuyerPast
+from core.holders import ATTEMPTS, CUSTOMER, Person, people, people_held
+from core.ledger import (
+    HOLD,
+    Book,
+    Refusal,
+    again_if_taken,
+    ask_operations,
+    digest_of,
+    known_operations,
+)
+from core.lots import Op
 from core.program import Program
+from core.program_versions import version_at
+from core.promo_codes import Codes
+from core.purchases import LINE, RECEIPT
+from core.replay import News, Replay, Replayed
+from core.rewriting import rewrite
+from core.sales import Line, Purchase
+from core.spending import needs_code
 from core.stats import Stats
-from core.tables import Customer, Product, Receipt, ReceiptLine
-from core.tiers import Standing
+from core.tiers import Climb, Standing
 
-CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
-PRODUCT = Product.__table__  # type: ignore[attr-defined]
-RECEIPT = Receipt.__table__  # type: ignore[attr-defined]
-LINE = ReceiptLine.__table__  # type: ignore[attr-defined]
+__all__ = ["CUSTOMER", "LINE", "RECEIPT", "Line", "Outcome", "Purchase", "Recorded", "record"]
 
+# Clocks of tills and of this service differ by so much and still mean the same moment.
+SKEW = timedelta(minutes=5)
 RECEIPT_COLUMNS = (
-    "id", "external_id", "customer_id", "store", "at", "recorded_at", "total", "paid_points", "earned_points",
+    "id", "external_id", "customer_id", "operation_id", "program_version", "store", "partner", "at",
+    "recorded_at", "total", "paid_points", "earned_points", "codes",
 )  # fmt: skip
-# From here on it is quicker to read what is excluded than to ask about each of the goods.
-MANY_SKUS = 500
-LINE_COLUMNS = ("receipt_id", "line", "customer_id", "sku", "quantity", "total", "earned_points")
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line: quantity in thousandths, total in minor units after discounts."""
-
-    sku: str
-    quantity: int
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Purchase:
-    """What a till sends. `customer` is the external id; `pay_points` in points at the program's scale,
-    `total`, the sum of the lines, in minor units.
-    """
-
-    external_id: str
-    customer: str
-    at: datetime
-    lines: tuple[Line, ...]
-    store: str | None = None
-    pay_points: int = 0
-    total: int = field(init=False)
-
-    def body(self) -> list[Any]:
-        """What makes two requests the same; one moment is the same whichever zone it is written in."""
-        lines = [[line.sku, line.quantity, line.total] for line in self.lines]
-        return [self.customer, self.at.astimezone(UTC).isoformat(), self.store, self.pay_points, lines]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "total", sum(line.total for line in self.lines))
+LINE_COLUMNS = (
+    "receipt_id", "line", "customer_id", "sku", "quantity", "total", "category", "brand", "discounted",
+    "earned_points", "paid_points",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,106 +74,177 @@ def record(
     recorded_at: datetime,
     *,
     live: bool,
+    again: bool = True,
 ) -> list[Outcome]:
     """Record purchases in the caller's write transaction; one outcome each, in their order.
 
     A refused purchase changes nothing and does not hold up the others. Reasons: `unknown_customer`,
-    `conflict` (recorded with other content), `bad_amount`, `in_the_future`, `over_the_limit`,
-    `insufficient_balance`.
+    `conflict` (recorded with other content), `bad_amount`, `impossible_time`, `in_the_future`, `too_old`,
+    `unknown_product`, `over_the_limit`, `insufficient_balance`, `confirmation_required`, and those of promo
+    codes. A live receipt that comes late is booked as if it had come in its time (core.replay).
+
+    Without `again` the same receipt recorded at this very moment by another transaction is an IntegrityError,
+    and the caller's transaction is lost: who begins it anew saves a savepoint each time.
     """
-    return again_if_taken(
-        connection, lambda: _Recording(connection, program, purchases, recorded_at, live).run()
-    )
+
+    def work() -> list[Outcome]:
+        return Recording(connection, program, purchases, recorded_at, live, marks=again).run()
+
+    return again_if_taken(connection, work, marked=True) if again else work()
 
 
-class _Recording:
-    """One call of `record`: what it loads once, and what it writes once."""
+@dataclass(slots=True)
+class _Work:
+    """One new purchase on its way."""
+
+    place: int
+    purchase: Purchase
+    op: Op
+    bought: Bought
+
+
+class Recording:
+    """One call of `record`: what it loads once, and what it writes once.
+
+    `reckon` is all but the writing: with `lock=False`, and codes that are only asked, it changes nothing.
+    """
 
     def __init__(
         self, connection: Connection, program: Program, purchases: Sequence[Purchase],
-        recorded_at: datetime, live: bool,
+        recorded_at: datetime, live: bool, *, lock: bool = True, codes: Codes | None = None,
+        marks: bool = False,
     ) -> None:  # fmt: skip
         self.connection, self.program, self.purchases = connection, program, purchases
-        self.recorded_at, self.live = recorded_at, live
-        self.rule = next((it.rule for it in program.earn.rules if it.by), None)
+        self.recorded_at, self.live, self.marks = recorded_at, live, marks
         # A batch that was interrupted and is repeated asks first what is there, and locks the rest.
-        keys = [_key(it) for it in purchases]
-        self.known = known_operations(connection, keys) if len(keys) > 1 else {}
-        new = [it for it in purchases if _key(it) not in self.known and EARLIEST <= it.at < LATEST]
-        ids = _ids(connection, {it.customer for it in new})
+        keys = [it.key for it in purchases]
+        self.known = known_operations(connection, keys) if len(keys) >= COPY_FROM else {}
+        new = [it for it in purchases if it.key not in self.known and EARLIEST <= it.at < LATEST]
         times = [it.at for it in new] or [recorded_at]
-        first = min(times)
-        spenders = {it.customer for it in new if live or it.pay_points}
-        earners = {number for name, number in ids.items() if name not in spenders}
-        # Everything else is read under the accounts' lock: what another writer just did is seen.
-        self.book = Book(connection, ids.values(), recorded_at, (first, max(times)), earners)
-        self.known |= known_operations(connection, [_key(it) for it in new])
-        self.customers = _customers(connection, sorted(ids.values()))
-        self.excluded = _excluded_skus(connection, program, new)
-        self.standing = {row.id: Standing(row.tier, row.tier_since) for row in self.customers.values()}
-        self.stats = Stats(connection, sorted(ids.values()))
-        climbers = self._climbers()
-        self.climbers = set(climbers)
-        self.spend = Spend(connection, climbers, first - program.tier_window, program.tier_window)
-        self.rates: dict[str | None, Decimal] = {}
-        self.receipts: list[tuple[Any, ...]] = []
-        self.lines: list[tuple[Any, ...]] = []
+        self.first, self.last = min(times), max(times)
+        self._lock(new, lock=lock)
+        self.codes = codes or Codes(connection, program, recorded_at)
+        self.standings = {
+            it.id: Standing(it.tier, it.tier_since, it.invited_to) for it in self.buyers.values()
+        }
+        self.works: dict[int, list[_Work]] = defaultdict(list)
+        self.turns: dict[int, int] = {}
+        self.outcomes: dict[int, Outcome] = {}
+        self.effects: list[tuple[_Work, Effect]] = []
         self.happenings: list[Happening] = []
+        self.replays: list[Replayed] = []
 
-    def _climbers(self) -> list[int]:
-        """Who may reach a higher level now: only theirs is the spend of the period added up."""
-        bought: dict[str, int] = defaultdict(int)
-        for purchase in self.purchases:
-            bought[purchase.customer] += purchase.total
-        climbers = []
-        for name, row in self.customers.items():
-            level = self.program.next_level(row.tier)
-            ever = self.stats.spent(row.id) + bought[name]
-            if self.program.rank(row.tier) < 0 or (level and ever >= self.program.to_money(level.from_)):
-                climbers.append(row.id)
-        return climbers
+    def _lock(self, new: Sequence[Purchase], *, lock: bool) -> None:
+        """Hold the accounts of whoever buys; who changes hands meanwhile is asked again."""
+        names = {it.customer for it in new}
+        paying = {it.customer for it in new if self.live or it.pay_points}
+        with piped(self.connection):
+            if self.marks:
+                mark(self.connection)
+            found, held = people_held(self.connection, names, lock=lock)
+        for _ in range(ATTEMPTS):
+            earners = {it.holder for it in found.values()} - {
+                found[it].holder for it in paying & found.keys()
+            }
+            # Whoever buys may lengthen the life of what they have: then all of it is looked at.
+            extending = bool(self.program.extended_accounts)
+            until = max(self.last, self.recorded_at) if self.live else self.last
+            self.book = Book(
+                self.connection, self.program, {it.holder for it in found.values()}, self.recorded_at,
+                live=self.live, span=None if extending else (self.first, until),
+                earners=() if extending else earners, lock=lock, held=held,
+                beside=partial(self._ask, found, new), coming=len(new) if lock else 0,
+            )  # fmt: skip
+            self.buyers = self._answers[0]()
+            if all(it.holder_id in self.book.lots for it in self.buyers.values()):
+                break
+            found = people(self.connection, names)
+        self.known |= self._answers[1]()
+        self.goods = self._answers[2]()
+
+    def _ask(self, found: Mapping[str, Person], new: Sequence[Purchase]) -> None:
+        """Everything else is asked under the accounts' lock: what another writer just did is seen."""
+        self.stats = Stats(self.connection, sorted({it.id for it in found.values()}))
+        self._answers = (
+            ask_buyers(self.connection, found),
+            ask_operations(self.connection, [it.key for it in new]),
+            ask_goods(self.connection, new),
+        )
+        self.receipt_ids = ask_ids(self.connection, RECEIPT, len(new))
+
+    # --- one after the other
 
     def run(self) -> list[Outcome]:
-        ids = iter(allocate(self.connection, RECEIPT, len(self.purchases)))
-        outcomes = [self._one(purchase, next(ids)) for purchase in self.purchases]
-        self.book.close()
-        insert_rows(self.connection, RECEIPT, RECEIPT_COLUMNS, self.receipts)
-        insert_rows(self.connection, LINE, LINE_COLUMNS, self.lines)
-        self.stats.close()
-        self.happenings += tiers.write(self.connection, self.standing)
-        append(self.connection, self.happenings + self.book.happenings, self.recorded_at, live=self.live)
-        return outcomes
+        repeats = self.reckon()
+        self._write()
+        for place in repeats:
+            self.outcomes[place] = self._repeat(self.purchases[place])
+        return [self.outcomes[place] for place in range(len(self.purchases))]
 
-    def _one(self, purchase: Purchase, receipt_id: int) -> Outcome:
-        refusal = self._refused(purchase)
-        if refusal or _key(purchase) in self.known:
-            return refusal or self._repeat(purchase)
-        customer_id = self.customers[purchase.customer].id
-        op = self.book.operation(customer_id, "purchase", _key(purchase), purchase.body(), purchase.at)
-        if purchase.pay_points:
-            self.book.redeem(op, purchase.pay_points)
-        earned = self._earn(purchase, self.standing[customer_id])
-        starts = self.program.starts_at(purchase.at)
-        expires_on = self.program.expires_on(starts)
-        self.book.accrue(
-            op, sum(earned), reason="purchase", rule=self.rule, active_from=starts,
-            expires_on=expires_on, expires_at=self.program.end_of(expires_on),
+    def reckon(self) -> list[int]:
+        """Work out what every purchase does; returns the places of those that were recorded before."""
+        repeats = []
+        for place, purchase in enumerate(self.purchases):
+            if purchase.key in self.known:
+                repeats.append(place)
+            elif refusal := self._refused(purchase):
+                self.outcomes[place] = refusal
+            else:
+                self._begin(place, purchase)
+        self._book()
+        return repeats
+
+    def _begin(self, place: int, purchase: Purchase) -> None:
+        buyer = self.buyers[purchase.customer]
+        number, program = self._rules(purchase)
+        cart = payable(program, self._cart(program, purchase))
+        if isinstance(cart, Refusal):
+            self.codes.release(purchase.external_id)
+            self.outcomes[place] = cart
+            return
+        op = self.book.operation(
+            buyer.holder_id, "purchase", purchase.key, purchase.body(), cart.at,
+            partner=cart.partner, program_version=number,
         )  # fmt: skip
-        self._move_tier(customer_id, purchase)
-        op.result = self._answer(purchase, customer_id, sum(earned))
-        self.known[_key(purchase)] = (op.digest, op.result)
-        self._keep(purchase, receipt_id, customer_id, earned)
-        return Recorded(op.result)
+        bought = Bought(purchase.external_id, buyer.id, cart, program, live=self.live)
+        self.known[purchase.key] = (op.digest, op.result)
+        self.turns[place] = buyer.holder_id
+        self.works[buyer.holder_id].append(_Work(place, purchase, op, bought))
+
+    def _rules(self, purchase: Purchase) -> tuple[int, Program]:
+        """The rules of the purchase's own time; imported history goes by those of today."""
+        if self.live and purchase.at < self.book.version_since:
+            return version_at(self.connection, purchase.at)
+        return self.book.version, self.program
+
+    def _cart(self, program: Program, purchase: Purchase) -> Cart:
+        items = tuple(self._item(line) for line in purchase.lines)
+        partner = program.partner_of(purchase.store)
+        codes = self.codes.names(purchase.external_id)
+        return Cart(self._moment(purchase), items, purchase.store, partner, codes, purchase.pay_points)
+
+    def _moment(self, purchase: Purchase) -> datetime:
+        """When it is booked: a till whose clock is a little behind pays with what has come meanwhile."""
+        last = self.book.last_at[self.buyers[purchase.customer].holder_id]
+        behind = timedelta() <= self.recorded_at - purchase.at <= SKEW
+        if self.book.holds(purchase.external_id):
+            # What was set aside at that time is spent at that time, even if it has expired since.
+            return purchase.at
+        if last and purchase.at < last <= self.recorded_at and purchase.pay_points and self.live and behind:
+            return purchase.at if purchase.offline else last
+        return purchase.at
+
+    def _item(self, line: Line) -> Item:
+        known = self.goods.get(line.sku) or Goods(None, None)
+        category, brand = line.category or known.category, line.brand or known.brand
+        return Item(line.sku, line.quantity, line.total, category, brand, line.discounted)
+
+    # --- what is refused
 
     def _refused(self, purchase: Purchase) -> Refusal | None:
-        known = self.known.get(_key(purchase))
-        if known:
-            same = known[0] == digest_of(purchase.body())
-            other = f"receipt {purchase.external_id!r} is recorded with other content"
-            return None if same else Refusal("conflict", other)
         if not EARLIEST <= purchase.at < LATEST:
             return Refusal("impossible_time", f"the receipt's year {purchase.at.year} cannot be meant")
-        if purchase.customer not in self.customers:
+        if purchase.customer not in self.buyers:
             return Refusal(
                 "unknown_customer", f"no customer {purchase.customer!r}; register or import them first"
             )
@@ -192,145 +252,208 @@ class _Recording:
             return Refusal(
                 "bad_amount", "no line, quantity or payment may be below zero; a return is told apart"
             )
+        if self.live and not purchase.from_file and not purchase.total:
+            return Refusal("bad_amount", "nothing was bought: the lines come to zero")
+        for check in (self._wrong_clock, self._unknown_goods, self._unconfirmed):
+            if refusal := check(purchase):
+                return refusal
+        return self._use_codes(purchase) if purchase.codes else None
+
+    def _use_codes(self, purchase: Purchase) -> Refusal | None:
+        """Take the codes; the goods of an offline receipt are gone, so what cannot be used is left out."""
+        buyer_id, codes = self.buyers[purchase.customer].id, purchase.codes
+        if purchase.offline:
+            offers = {code: self.codes.offer(code, buyer_id, purchase.at) for code in codes}
+            codes = tuple(code for code, offer in offers.items() if not isinstance(offer, Refusal))
+        return self.codes.use(codes, buyer_id, purchase.external_id, purchase.at)
+
+    def _wrong_clock(self, purchase: Purchase) -> Refusal | None:
+        when = f"{purchase.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         if purchase.at > self.recorded_at + timedelta(days=1):
-            when = purchase.at.astimezone(UTC)
-            return Refusal("in_the_future", f"the receipt's time {when:%Y-%m-%d %H:%M} UTC has not come yet")
-        return self._refused_payment(purchase)
-
-    def _refused_payment(self, purchase: Purchase) -> Refusal | None:
-        if not purchase.pay_points:
-            return None
-        limit = self.program.spendable(purchase.total)
-        if purchase.pay_points > limit:
-            most = self.program.from_points(limit)
-            return Refusal("over_the_limit", f"at most {most} bonuses may be spent on this receipt")
-        available = self.book.available(self.customers[purchase.customer].id, purchase.at)
-        if purchase.pay_points > available:
+            return Refusal("in_the_future", f"the receipt's time {when} has not come yet")
+        most = self.program.receipts.late_at_most
+        if (
+            self.live
+            and not purchase.from_file
+            and purchase.at < most.ago(self.recorded_at, self.program.zone)
+        ):
             return Refusal(
-                "insufficient_balance", f"{self.program.from_points(available)} bonuses are available"
+                "too_old", f"the receipt's time {when} is more than {most} ago; import history as a file"
             )
         return None
 
-    def _repeat(self, purchase: Purchase) -> Recorded:
-        return Recorded(self.known[_key(purchase)][1], repeated=True)
+    def _unknown_goods(self, purchase: Purchase) -> Refusal | None:
+        if self.program.products.unknown == "accept":
+            return None
+        unknown = [line.sku for line in purchase.lines if line.sku not in self.goods]
+        if not unknown:
+            return None
+        return Refusal("unknown_product", f"no product {unknown[0]!r} in the catalogue; import it first")
 
-    def _earn(self, purchase: Purchase, standing: Standing) -> list[int]:
-        rate = self.rates.get(standing.tier)
-        if rate is None:
-            rate = self.rates[standing.tier] = self.program.level(standing.tier).earn
-        totals = [0 if line.sku in self.excluded else line.total for line in purchase.lines]
-        return earn_on_lines(self.program, totals, purchase.total, purchase.pay_points, rate)
+    def _unconfirmed(self, purchase: Purchase) -> Refusal | None:
+        if purchase.confirmed or purchase.offline or not self.live:
+            return None
+        if not needs_code(self.program, purchase.pay_points):
+            return None
+        above = self.program.spend.confirm_above
+        return Refusal(
+            "confirmation_required",
+            f"more than {above} bonuses are spent only with a code; set them aside with a hold first",
+        )
 
-    def _move_tier(self, customer_id: int, purchase: Purchase) -> None:
-        if customer_id not in self.climbers:
+    def _repeat(self, purchase: Purchase) -> Outcome:
+        digest, said = self.known[purchase.key]
+        if digest != digest_of(purchase.body()):
+            return Refusal("conflict", f"receipt {purchase.external_id!r} is recorded with other content")
+        return Recorded(said, repeated=True)
+
+    # --- booking
+
+    def _book(self) -> None:
+        desk = self._desk()
+        straight = {}
+        for holder_id, works in self.works.items():
+            works.sort(key=_time)
+            if self._late(holder_id, works):
+                self._book_late(holder_id, works)
+            else:
+                straight[holder_id] = iter(works)
+        # Everybody's own purchases by their times, and all in the order in which they came: an import that
+        # was interrupted numbers its lots as one that was not.
+        for place in sorted(it.place for i in straight for it in self.works[i]):
+            work = next(straight[self.turns[place]])
+            effect = desk.buy(work.op, work.bought, owing=work.purchase.offline)
+            self._took_effect(work, effect)
+
+    def _late(self, holder_id: int, works: Sequence[_Work]) -> bool:
+        first, last = works[0].bought.cart.at, self.book.last_at[holder_id]
+        if last and first < last:
+            return True
+        return any((bought := self.stats.last(it.bought.buyer_id)) and first < bought for it in works)
+
+    def _desk(self) -> Desk:
+        late = {i for i, works in self.works.items() if self._late(i, sorted(works, key=_time))}
+        works = [it for i, them in self.works.items() if i not in late for it in them]
+        buyers = {it.bought.buyer_id for it in works}
+        standings = {i: self.standings[i] for i in buyers}
+        climb = Climb(
+            self.connection, self.program, standings, self.first, self._climbers(works), until=self.last
+        )
+        pasts = {i: BuyerPast(self.connection, i, None, None, *self.stats.counts(i)) for i in buyers}
+        return Desk(self.book, climb, standings, pasts)
+
+    def _climbers(self, works: Sequence[_Work]) -> set[int]:
+        """Who may rise: only theirs are the receipts of the period looked up."""
+        totals: dict[int, list[int]] = defaultdict(list)
+        for work in works:
+            totals[work.bought.buyer_id].append(work.purchase.total)
+        climbers = set()
+        for i, bought in totals.items():
+            purchases, spent = self.stats.counts(i)
+            ever = {"spent": spent + sum(bought), "purchases": purchases + len(bought)}
+            if Climb.may_rise(self.program, self.standings[i].tier, **ever):
+                climbers.add(i)
+        return climbers
+
+    def _book_late(self, holder_id: int, works: Sequence[_Work]) -> None:
+        replay = Replay(self.book, holder_id, works[0].bought.cart.at)
+        news = [News(it.op, it.bought, owing=it.purchase.offline) for it in works]
+        replayed = replay.run(news)
+        for work in works:
+            self._took_effect(work, replayed.effects[work.bought.external_id], replayed)
+        if replayed.moves:
+            self.replays.append(replayed)
+
+    def _took_effect(self, work: _Work, effect: Effect | Refusal, replayed: Replayed | None = None) -> None:
+        if isinstance(effect, Refusal):
+            del self.known[work.purchase.key]
+            self.codes.release(work.purchase.external_id)
+            self.outcomes[work.place] = effect
             return
-        self.spend.add(customer_id, purchase.at, purchase.total)
-        # A receipt that arrives late counts towards the spend of today.
-        now = self.spend.latest(customer_id)
-        self.standing[customer_id].rise(self.program, self.spend.at(customer_id, now), now)
-
-    def _answer(self, purchase: Purchase, customer_id: int, earned: int) -> dict[str, Any]:
-        points = self.program.from_points
-        answer = {
-            "receipt": purchase.external_id,
-            "customer": purchase.customer,
-            "earned": str(points(earned)),
-            "spent": str(points(purchase.pay_points)),
-            "balance": str(points(self.book.total(customer_id))),
-        }
-        # What could be spent at a moment of history is no answer to anybody.
-        if self.live:
-            answer["available"] = str(points(self.book.available(customer_id, purchase.at)))
-        return answer | {"tier": self.standing[customer_id].tier}
-
-    def _keep(self, purchase: Purchase, receipt_id: int, customer_id: int, earned: list[int]) -> None:
-        self.receipts.append(
-            (receipt_id, purchase.external_id, customer_id, purchase.store, purchase.at, self.recorded_at,
-             purchase.total, purchase.pay_points, sum(earned))
+        self.effects.append((work, effect))
+        corrects = replayed is not None and replayed.by is work.op
+        # Of a late receipt the till hears where the customer stands now.
+        tier = replayed.tiers[work.bought.buyer_id] if replayed else effect.tier
+        work.op.result = answer(
+            self.book, work.op.customer_id, work.bought, replace(effect, tier=tier), live=self.live,
+            customer=work.purchase.customer, corrected=replayed.corrected if replayed and corrects else None,
         )  # fmt: skip
-        self.lines += [
-            (receipt_id, number, customer_id, line.sku, line.quantity, line.total, points)
-            for number, (line, points) in enumerate(zip(purchase.lines, earned, strict=True), start=1)
-        ]
-        self.stats.purchase(customer_id, purchase.at, purchase.total)
-        data = {"total": purchase.total, "store": purchase.store}
-        self.happenings.append(Happening(customer_id, "purchase", purchase.at, purchase.external_id, data))
+        self.known[work.purchase.key] = (work.op.digest, work.op.result)
+        self.outcomes[work.place] = Recorded(work.op.result)
+
+    # --- writing
+
+    def _write(self) -> None:
+        self.effects.sort(key=lambda it: it[0].place)
+        self.book.close(beside=self._write_rest, waits=bool(self.replays or self._held()))
+
+    def _write_rest(self) -> None:
+        self._receipts()
+        self._settle()
+        self.codes.close({work.purchase.external_id: work.op.id for work, _ in self.effects})
+        self._release_holds()
+        append(self.connection, self.happenings + self.book.happenings, self.recorded_at, live=self.live)
+        if self.marks:
+            unmark(self.connection)
+
+    def _receipts(self) -> None:
+        receipts, lines = [], []
+        for (work, effect), receipt_id in zip(self.effects, self.receipt_ids(), strict=False):
+            receipts.append(self._receipt(work, effect, receipt_id))
+            lines += _lines(work, effect, receipt_id)
+            self._happened(work, effect)
+        insert_rows(self.connection, RECEIPT, RECEIPT_COLUMNS, receipts)
+        insert_rows(self.connection, LINE, LINE_COLUMNS, lines)
+
+    def _held(self) -> list[str]:
+        """The receipts for which a till had set bonuses aside."""
+        ids = (work.purchase.external_id for work, _ in self.effects)
+        return [it for it in ids if self.book.holds(it)]
+
+    def _release_holds(self) -> None:
+        """What a till had set aside for these receipts is spent now, or was not needed."""
+        if held := self._held():
+            mine = update(HOLD).where(HOLD.c.external_id.in_(held), HOLD.c.state == "open")
+            self.connection.execute(mine.values(state="committed", changed_at=self.recorded_at))
+
+    def _settle(self) -> None:
+        """Statistics and levels; of replays, also the receipts that came out differently."""
+        replayed = {i for it in self.replays for i in it.moves}
+        for work, effect in self.effects:
+            if work.bought.buyer_id not in replayed:
+                self.stats.purchase(work.bought.buyer_id, work.bought.cart.at, effect.money)
+        for i in sorted(replayed):
+            self.stats.recount(i)
+        self.stats.close()
+        straight = {i: it for i, it in self.standings.items() if i not in replayed}
+        self.happenings += tiers.write(self.connection, straight, self.recorded_at)
+        for replay in self.replays:
+            self.happenings += rewrite(self.book, replay)
+
+    def _receipt(self, work: _Work, effect: Effect, receipt_id: int) -> tuple[Any, ...]:
+        bought, cart, op = work.bought, work.bought.cart, work.op
+        return (
+            receipt_id, bought.external_id, bought.buyer_id, op.id, op.program_version, cart.store,
+            cart.partner, cart.at, self.recorded_at, effect.money, sum(effect.paid), effect.points,
+            "\n".join(cart.codes) or None,
+        )  # fmt: skip
+
+    def _happened(self, work: _Work, effect: Effect) -> None:
+        data = {"total": effect.money, "store": work.purchase.store}
+        self.happenings.append(
+            Happening(work.bought.buyer_id, "purchase", work.bought.cart.at, work.purchase.external_id, data)
+        )
 
 
-class Spend:
-    """What customers spent in a rolling window, at any time: receipts of the window in memory."""
-
-    def __init__(
-        self, connection: Connection, customer_ids: Sequence[int], since: datetime, window: timedelta
-    ) -> None:
-        self._window = window
-        self._times: dict[int, list[datetime]] = defaultdict(list)
-        self._sums: dict[int, list[int]] = defaultdict(lambda: [0])
-        for start in range(0, len(customer_ids), CHUNK):
-            statement = (
-                select(RECEIPT.c.customer_id, RECEIPT.c.at, RECEIPT.c.total)
-                .where(RECEIPT.c.customer_id.in_(customer_ids[start : start + CHUNK]))
-                .where(RECEIPT.c.at > since, RECEIPT.c.returned_at.is_(None))
-                .order_by(RECEIPT.c.customer_id, RECEIPT.c.at)
-            )
-            for customer_id, at, total in connection.execute(statement).all():
-                self._append(customer_id, at, total)
-
-    def _append(self, customer_id: int, at: datetime, total: int) -> None:
-        self._times[customer_id].append(at)
-        self._sums[customer_id].append(self._sums[customer_id][-1] + total)
-
-    def add(self, customer_id: int, at: datetime, total: int) -> None:
-        """One more receipt; a late one finds its place."""
-        times = self._times[customer_id]
-        if not times or at >= times[-1]:
-            return self._append(customer_id, at, total)
-        place = bisect_right(times, at)
-        times.insert(place, at)
-        sums = self._sums[customer_id]
-        sums.insert(place + 1, sums[place])
-        for i in range(place + 1, len(sums)):
-            sums[i] += total
-        return None
-
-    def times(self, customer_id: int) -> Sequence[datetime]:
-        """When the customer bought, from the earliest."""
-        return self._times[customer_id]
-
-    def latest(self, customer_id: int) -> datetime:
-        """The time of the latest receipt."""
-        return self._times[customer_id][-1]
-
-    def at(self, customer_id: int, at: datetime) -> int:
-        """Minor units spent in (at - window, at]."""
-        times, sums = self._times[customer_id], self._sums[customer_id]
-        return sums[bisect_right(times, at)] - sums[bisect_right(times, at - self._window)]
+def _time(work: _Work) -> datetime:
+    return work.bought.cart.at
 
 
-def _key(purchase: Purchase) -> str:
-    return f"receipt:{purchase.external_id}"
-
-
-def _ids(connection: Connection, external_ids: set[str]) -> dict[str, int]:
-    rows = rows_of(connection, CUSTOMER, ("external_id", "id"), "external_id", sorted(external_ids))
-    return {row[0]: row[1] for row in rows}
-
-
-def _customers(connection: Connection, ids: Sequence[int]) -> dict[str, Any]:
-    found = {}
-    for start in range(0, len(ids), CHUNK):
-        statement = select(CUSTOMER.c.id, CUSTOMER.c.external_id, CUSTOMER.c.tier, CUSTOMER.c.tier_since)
-        chunk = statement.where(CUSTOMER.c.id.in_(ids[start : start + CHUNK]), CUSTOMER.c.erased_at.is_(None))
-        found.update({row.external_id: row for row in connection.execute(chunk).all()})
-    return found
-
-
-def _excluded_skus(connection: Connection, program: Program, purchases: Sequence[Purchase]) -> set[str]:
-    categories = set(program.excluded_categories)
-    if not categories:
-        return set()
-    skus = sorted({line.sku for purchase in purchases for line in purchase.lines})
-    if len(skus) > MANY_SKUS:
-        return {row[0] for row in rows_of(connection, PRODUCT, ("sku",), "category", sorted(categories))}
-    rows = rows_of(connection, PRODUCT, ("sku", "category"), "sku", skus)
-    return {sku for sku, category in rows if category in categories}
+def _lines(work: _Work, effect: Effect, receipt_id: int) -> list[tuple[Any, ...]]:
+    buyer_id, items = work.bought.buyer_id, work.bought.cart.items
+    shares = zip(items, effect.lines, effect.paid, strict=True)
+    return [
+        (receipt_id, number, buyer_id, item.sku, item.quantity, item.total, item.category, item.brand,
+         item.discounted, earned, paid)
+        for number, (item, earned, paid) in enumerate(shares, start=1)
+    ]  # fmt: skip

@@ -1,63 +1,118 @@
-"""The return of a whole receipt: what it earned goes, what it spent comes back, and it no longer counts.
+"""Returns: of a whole receipt, of some lines, of some units.
 
-What was already spent of the earned bonuses becomes a debt, or is forgiven, as the program says; what of
-them has expired is owed by nobody. Spent bonuses go back to the lots they came from, with those lots' own
-expiry: into a lot that has ended meanwhile they come back as well, repay debts if there are any, and the
-rest expires at the next expiry run. The simplest rule that invents no new lifetime.
+The ledger ends where not buying would have ended: it is reckoned again from the receipt's own time with
+what was kept of it (core.replay). What the goods earned goes, what paid for them goes back to the lots that
+it came from, and whatever else had followed (levels, rules about earlier purchases) follows no more. Bonuses
+given back into a lot whose time is over would be lost at once: they live on for the program's grace instead.
+What was earned by the goods and is spent already becomes a debt, or is forgiven, as the program says.
 """
 
-from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Row, bindparam, func, select, update
 
-from core import tiers
+from core.booking import Effect, kept_of
+from core.cart import Item
+from core.closed_books import RETURNED, give_back, relevel, shares, take
 from core.events import Happening, append
-from core.ledger import ENTRY, OPERATION, Book, Refusal, again_if_taken, known_operations
+from core.holders import CUSTOMER
+from core.ledger import OPERATION, Book, Refusal, again_if_taken, digest_of, known_operations
+from core.lots import Op
 from core.program import Program
-from core.receipts import CUSTOMER, RECEIPT, Outcome, Recorded, Spend
+from core.promo_codes import free_codes
+from core.purchases import LINE, RECEIPT
+from core.receipts import Outcome, Recorded
+from core.replay import Replay, Replayed
+from core.rewriting import rewrite
 from core.stats import Stats
-from core.tiers import Standing
+
+# Whose book a receipt is in, and where that book's bonuses went: to a survivor, to a household.
+_BOOKED, _MEANT = CUSTOMER.alias("booked"), CUSTOMER.alias("meant")
+HOLDER = func.coalesce(_MEANT.c.household_id, _MEANT.c.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """Goods that came back: a line by its number (from 1) or sku; `quantity` in thousandths (None: all)."""
+
+    line: int | None = None
+    sku: str | None = None
+    quantity: int | None = None
+
+    def body(self) -> list[Any]:
+        """What makes two of them the same."""
+        return [self.line, self.sku, self.quantity]
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """A return at `at`. No `lines`: all that is left. `external_id` tells several of one receipt apart."""
+
+    receipt: str
+    at: datetime
+    lines: tuple[Back, ...] = ()
+    external_id: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Its idempotency key."""
+        return f"return:{self.receipt}" + (f":{self.external_id}" if self.external_id else "")
+
+    def body(self) -> list[Any]:
+        """What makes two returns the same: not the time, of which a till that asks again may tell another."""
+        return [self.receipt, self.external_id, [it.body() for it in self.lines]]
 
 
 def take_back(
-    connection: Connection, program: Program, external_id: str, at: datetime, recorded_at: datetime,
-    *, live: bool,
-) -> Outcome:  # fmt: skip
-    """Return the receipt `external_id` whole, at `at`, in the caller's write transaction.
+    connection: Connection, program: Program, wanted: Return, recorded_at: datetime, *, live: bool
+) -> Outcome:
+    """Book a return in the caller's write transaction; asked again, the answer is the first one.
 
-    A receipt is returned once: asked again, the answer is the first one. Refused, and nothing changed:
-    `unknown_receipt`, `before_the_purchase`, `in_the_future`. The answer's amounts are whole bonuses:
-    `taken_back` of the `earned`, of which `debt` had to be owed, and `given_back` of what was spent.
+    Refused, and nothing changed: `unknown_receipt`, `unknown_line`, `more_than_bought`, `returned_already`,
+    `before_the_purchase`, `in_the_future`, `conflict`. The answer's amounts are whole bonuses: `earned` by
+    the receipt as it was, `taken_back` of it, `given_back` of what was spent, `debt` newly owed.
     """
-    return again_if_taken(
-        connection, lambda: _take_back(connection, program, external_id, at, recorded_at, live)
-    )
+    return again_if_taken(connection, lambda: _take_back(connection, program, wanted, recorded_at, live=live))
 
 
 def _take_back(
-    connection: Connection, program: Program, external_id: str, at: datetime, recorded_at: datetime,
-    live: bool,
-) -> Outcome:  # fmt: skip
-    receipt = connection.execute(select(RECEIPT).where(RECEIPT.c.external_id == external_id)).first()
-    if receipt is None:
-        return Refusal("unknown_receipt", f"no receipt {external_id!r} is recorded")
-    book = Book(connection, [receipt.customer_id], recorded_at)
-    known = known_operations(connection, [_key(external_id)])
-    if known:
-        return Recorded(known[_key(external_id)][1], repeated=True)
-    if refusal := _refused(receipt, at, recorded_at):
+    connection: Connection, program: Program, wanted: Return, recorded_at: datetime, *, live: bool
+) -> Outcome:
+    holder_id = connection.scalar(_with_holder(RECEIPT.c.external_id == wanted.receipt, HOLDER))
+    if holder_id is None:
+        return Refusal("unknown_receipt", f"no receipt {wanted.receipt!r} is recorded")
+    book = Book(connection, program, [holder_id], recorded_at, live=live)
+    if known := known_operations(connection, [wanted.key]).get(wanted.key):
+        same = known[0] in (digest_of(wanted.body()), digest_of([wanted.receipt]))
+        other = f"the return {wanted.external_id or wanted.receipt!r} is recorded with other content"
+        return Recorded(known[1], repeated=True) if same else Refusal("conflict", other)
+    whole = _with_holder(
+        RECEIPT.c.external_id == wanted.receipt, RECEIPT, OPERATION.c.customer_id.label("booked")
+    )
+    receipt = connection.execute(whole).one()
+    if refusal := _wrong_time(receipt, wanted.at, recorded_at):
         return refusal
-    return Recorded(_Return(connection, program, receipt, book, at).run(recorded_at, live))
+    lines = connection.execute(
+        select(LINE).where(LINE.c.receipt_id == receipt.id).order_by(LINE.c.line)
+    ).all()
+    back = _goods_back(wanted, lines)
+    if isinstance(back, Refusal):
+        return back
+    return Recorded(_Return(book, holder_id, receipt, lines, back, wanted).run())
 
 
-def _key(external_id: str) -> str:
-    return f"return:{external_id}"
+def _with_holder(where: Any, *columns: Any) -> Any:
+    """A receipt with the operation that booked it, and whose bonuses those are now."""
+    booked = OPERATION.c.id == RECEIPT.c.operation_id
+    joined = select(*columns).select_from(RECEIPT).join(OPERATION, booked)
+    joined = joined.join(_BOOKED, _BOOKED.c.id == OPERATION.c.customer_id)
+    return joined.join(_MEANT, _MEANT.c.id == func.coalesce(_BOOKED.c.merged_into, _BOOKED.c.id)).where(where)
 
 
-def _refused(receipt: Any, at: datetime, recorded_at: datetime) -> Refusal | None:
+def _wrong_time(receipt: Row[Any], at: datetime, recorded_at: datetime) -> Refusal | None:
     when = f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     if at < receipt.at:
         return Refusal("before_the_purchase", f"the return's time {when} is before the receipt's own")
@@ -66,110 +121,161 @@ def _refused(receipt: Any, at: datetime, recorded_at: datetime) -> Refusal | Non
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Moved:
-    """What a purchase did to lots: (lot id, points at scale) earned and still somebody's, and spent."""
+def _goods_back(wanted: Return, lines: Sequence[Row[Any]]) -> dict[int, int] | Refusal:
+    """How many thousandths of each line come back."""
+    left = {it.line: it.quantity - it.returned for it in lines}
+    if not wanted.lines:
+        if not any(left.values()) and any(it.quantity for it in lines):
+            return Refusal("returned_already", f"all of receipt {wanted.receipt!r} came back before")
+        return left
+    back: dict[int, int] = {}
+    for it in wanted.lines:
+        numbers = [row.line for row in lines if it.line in (None, row.line) and it.sku in (None, row.sku)]
+        if not numbers:
+            named = f"line {it.line}" if it.line else f"{it.sku!r}"
+            return Refusal("unknown_line", f"receipt {wanted.receipt!r} has no {named}")
+        asked = it.quantity if it.quantity is not None else sum(left[number] for number in numbers)
+        rest = _place(asked, numbers, left, back)
+        if rest or asked <= 0:
+            named = f"line {it.line}" if it.line else f"{it.sku!r}"
+            return Refusal("more_than_bought", f"more of {named} than is left of receipt {wanted.receipt!r}")
+    return back
 
-    earned: list[tuple[int, int]] = field(default_factory=list)
-    spent: list[tuple[int, int]] = field(default_factory=list)
+
+def _place(asked: int, numbers: Sequence[int], left: dict[int, int], back: dict[int, int]) -> int:
+    """Take so much from these lines, the first ones first; what could not be placed."""
+    for number in numbers:
+        part = min(asked, left[number])
+        left[number] -= part
+        back[number] = back.get(number, 0) + part
+        asked -= part
+    return asked
 
 
 class _Return:
-    """One return, under the customer's lock."""
+    """One return, under the account's lock."""
 
     def __init__(
-        self, connection: Connection, program: Program, receipt: Any, book: Book, at: datetime
-    ) -> None:
-        self.connection, self.program, self.receipt = connection, program, receipt
-        self.book, self.at = book, at
-        self.customer_id: int = receipt.customer_id
-        row = select(CUSTOMER.c.external_id, CUSTOMER.c.tier, CUSTOMER.c.tier_since)
-        self.customer = connection.execute(row.where(CUSTOMER.c.id == self.customer_id)).one()
-        self.standing = Standing(self.customer.tier, self.customer.tier_since)
+        self, book: Book, holder_id: int, receipt: Row[Any], lines: Sequence[Row[Any]],
+        back: Mapping[int, int], wanted: Return,
+    ) -> None:  # fmt: skip
+        self.book, self.holder_id, self.receipt = book, holder_id, receipt
+        self.lines, self.back, self.wanted = lines, back, wanted
+        self.connection, self.program = book.connection, book.program
+        self.given_back = self._paid(self._before) - self._paid(self._after)
+        # What a return in a closed book makes of the buyer's level.
+        self.tier: str | None = None
+        self.levels: list[Happening] = []
 
-    def run(self, recorded_at: datetime, live: bool) -> dict[str, Any]:
-        external_id = self.receipt.external_id
-        op = self.book.operation(self.customer_id, "return", _key(external_id), [external_id], self.at)
-        moved = self._moved()
-        lots = self.book.reopen(self.customer_id, [lot_id for lot_id, _ in moved.spent])
-        for lot, (_, points) in zip(lots, moved.spent, strict=True):
-            self.book.give_back(op, lot, points)
-        debt = self.book.take_back(op, moved.earned, forgive=self.program.points.debt == "forgive")
-        self._uncount()
-        op.result = self._answer(moved, debt)
+    def _before(self, line: Row[Any]) -> int:
+        return int(line.returned)
+
+    def _after(self, line: Row[Any]) -> int:
+        return int(line.returned) + self.back.get(line.line, 0)
+
+    def _paid(self, returned: Any) -> int:
+        """Points that pay for what is kept."""
+        return sum(kept_of(it.paid_points, _item(it), returned(it)) for it in self.lines)
+
+    def run(self) -> dict[str, Any]:
+        at = self.book.moment(self.holder_id, self.wanted.at)
+        lines = [[number, quantity] for number, quantity in sorted(self.back.items())]
+        data = {"receipt": self.receipt.id, "lines": lines}
+        op = self.book.operation(
+            self.holder_id, "return", self.wanted.key, self.wanted.body(), at, data=data,
+            partner=self.receipt.partner,
+        )  # fmt: skip
+        self._mark()
+        debt = self.book.debt(self.holder_id)
+        if self.receipt.booked != self.holder_id:
+            replayed, taken = None, self._settle_elsewhere(op)
+        else:
+            replayed, taken = self._reckon_again(op)
+        op.result = self._answer(taken, self.book.debt(self.holder_id) - debt, replayed)
         self.book.close()
-        self._append(recorded_at, live)
+        self._append(op, replayed)
         return op.result
 
-    def _moved(self) -> _Moved:
-        mine = (ENTRY.c.operation_id == OPERATION.c.id) & (
-            OPERATION.c.key == f"receipt:{self.receipt.external_id}"
-        )
-        statement = (
-            select(ENTRY.c.lot_id, ENTRY.c.kind, ENTRY.c.amount).join(OPERATION, mine).order_by(ENTRY.c.id)
-        )
-        points: dict[str, dict[int, int]] = {"accrual": {}, "redemption": {}}
-        for lot_id, kind, amount in self.connection.execute(statement):
-            if kind in points:
-                points[kind][lot_id] = abs(amount)
-        expired = self._expired(list(points["accrual"]))
-        earned = [(lot_id, amount - expired[lot_id]) for lot_id, amount in points["accrual"].items()]
-        return _Moved(earned, list(points["redemption"].items()))
+    def _mark(self) -> None:
+        """What came back, line by line; a receipt of which nothing is left counts no more."""
+        rows = [
+            {"line_": it.line, "returned_": self._after(it)} for it in self.lines if self.back.get(it.line)
+        ]
+        line = update(LINE).where(LINE.c.receipt_id == self.receipt.id, LINE.c.line == bindparam("line_"))
+        if rows:
+            self.connection.execute(line.values(returned=bindparam("returned_")), rows)
+        if all(self._after(it) >= it.quantity for it in self.lines):
+            mine = update(RECEIPT).where(RECEIPT.c.id == self.receipt.id)
+            self.connection.execute(mine.values(returned_at=self.wanted.at))
+            free_codes(self.connection, self.program, self.receipt.external_id, self.book.recorded_at)
 
-    def _expired(self, lot_ids: list[int]) -> dict[int, int]:
-        """What of these lots expired: nobody had it, so nobody owes it."""
-        expired: dict[int, int] = defaultdict(int)
-        rows = select(ENTRY.c.lot_id, ENTRY.c.amount).where(
-            ENTRY.c.lot_id.in_(lot_ids), ENTRY.c.kind == "expiry"
-        )
-        for lot_id, amount in self.connection.execute(rows):
-            expired[lot_id] -= amount
-        return expired
+    def _reckon_again(self, op: Op) -> tuple[Replayed, int]:
+        replayed = Replay(self.book, self.holder_id, self.receipt.at).run((), by=op)
+        effect = replayed.effects[self.receipt.external_id]
+        assert isinstance(effect, Effect)
+        lapsed = min(self.given_back, max(0, replayed.lapsed))
+        grace = self.program.points.return_grace
+        if lapsed and grace:
+            self._give(op, lapsed)
+        return replayed, int(self.receipt.earned_points) - effect.points
 
-    def _uncount(self) -> None:
-        """Neither the statistics nor the tier's period know the receipt any more."""
-        mine = update(RECEIPT).where(RECEIPT.c.id == self.receipt.id)
-        self.connection.execute(mine.values(returned_at=self.at))
-        stats = Stats(self.connection, [self.customer_id])
-        stats.recount(self.customer_id)
-        stats.close()
-        level = self._deserved()
-        if self.program.rank(level) < self.program.rank(self.standing.tier):
-            self.standing.move(self.program, level, self.at)
+    def _give(self, op: Op, points: int) -> None:
+        """Spent bonuses whose own lot is over live on for the grace."""
+        life = self.program.grace_life(op.at)
+        self.book.accrue(op, points, reason=RETURNED, life=life, slot=RETURNED)
 
-    def _deserved(self) -> str:
-        """The highest level that the receipts left would have reached while it is kept.
+    def _settle_elsewhere(self, op: Op) -> int:
+        """The receipt's own book is closed: the difference moves in the one that its bonuses went to."""
+        operation_id = self.receipt.operation_id
+        if self.given_back:
+            give_back(self.book, op, operation_id, self.given_back)
+        gone = shares(self.book, self.receipt, self.lines, self.back)
+        taken = sum(gone.values())
+        if taken:
+            take(self.book, op, operation_id, taken)
+        line = update(LINE).where(LINE.c.receipt_id == self.receipt.id, LINE.c.line == bindparam("line_"))
+        rows = [{"line_": it.line, "earned_": it.earned_points - gone[it.line]} for it in self.lines]
+        self.connection.execute(line.values(earned_points=bindparam("earned_")), rows)
+        new = {"total": sum(kept_of(it.total, _item(it), self._after(it)) for it in self.lines),
+               "earned_points": self.receipt.earned_points - taken,
+               "paid_points": self.receipt.paid_points - self.given_back}  # fmt: skip
+        self.connection.execute(update(RECEIPT).where(RECEIPT.c.id == self.receipt.id).values(**new))
+        self.tier, self.levels = relevel(self.book, self.receipt.customer_id, self.receipt.at)
+        return taken
 
-        A level is kept for a period and its grace after it was reached; a return takes it away only if
-        no moment of that time reaches it without the returned receipt.
-        """
-        window, grace = self.program.tier_window, self.program.tier_grace
-        kept = self.at - window - grace
-        rolling = Spend(self.connection, [self.customer_id], kept - window, window)
-        whole = Spend(self.connection, [self.customer_id], kept, window + grace)
-        spends = [rolling.at(self.customer_id, at) for at in rolling.times(self.customer_id) if at > kept]
-        return self.program.tier_for(max([whole.at(self.customer_id, self.at), *spends])).name
-
-    def _answer(self, moved: _Moved, debt: int) -> dict[str, Any]:
+    def _answer(self, taken: int, debt: int, replayed: Replayed | None) -> dict[str, Any]:
         def points(amount: int) -> str:
             return str(self.program.from_points(amount))
 
-        earned = sum(amount for _, amount in moved.earned)
-        forgiven = debt if self.program.points.debt == "forgive" else 0
-        return {
+        buyer = select(CUSTOMER.c.external_id).where(CUSTOMER.c.id == self.receipt.customer_id)
+        own = f"receipt:{self.receipt.external_id}"
+        others = replayed.corrected if replayed else {}
+        said: dict[str, Any] = {
             "receipt": self.receipt.external_id,
-            "customer": self.customer.external_id,
+            "customer": self.connection.scalar(buyer),
             "earned": points(self.receipt.earned_points),
-            "taken_back": points(earned - forgiven),
-            "debt": points(debt - forgiven),
-            "given_back": points(sum(amount for _, amount in moved.spent)),
-            "balance": points(self.book.total(self.customer_id)),
-            "available": points(self.book.available(self.customer_id, self.at)),
-            "tier": self.standing.tier,
+            "taken_back": points(taken),
+            "debt": points(max(0, debt)),
+            "given_back": points(self.given_back),
+            "balance": points(self.book.total(self.holder_id)),
+            "available": points(self.book.available(self.holder_id, self.book.recorded_at)),
+            "tier": replayed.tiers.get(self.receipt.customer_id) if replayed else self.tier,
         }
+        corrected = [
+            {"operation": key, "points": points(net)} for key, net in sorted(others.items()) if key != own
+        ]
+        return said | ({"corrected": corrected} if corrected else {})
 
-    def _append(self, recorded_at: datetime, live: bool) -> None:
+    def _append(self, op: Op, replayed: Replayed | None) -> None:
         data = {"total": self.receipt.total, "store": self.receipt.store}
-        happenings = [Happening(self.customer_id, "return", self.at, self.receipt.external_id, data)]
-        happenings += tiers.write(self.connection, {self.customer_id: self.standing})
-        append(self.connection, happenings + self.book.happenings, recorded_at, live=live)
+        buyer_id = self.receipt.customer_id
+        happenings = [Happening(buyer_id, "return", self.wanted.at, self.receipt.external_id, data)]
+        happenings += rewrite(self.book, replayed) if replayed else self.levels
+        stats = Stats(self.connection, [buyer_id])
+        stats.recount(buyer_id)
+        stats.close()
+        append(self.connection, happenings + self.book.happenings, self.book.recorded_at, live=self.book.live)
+
+
+def _item(line: Row[Any]) -> Item:
+    return Item(line.sku, line.quantity, line.total)

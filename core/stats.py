@@ -3,15 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from sqlalchemy import Connection, func, select
 
-from core.db import upsert
-from core.ledger import CHUNK
+from core.bulk import upsert_rows
+from core.hot import Hot
 from core.tables import CustomerStats, Receipt
 
 RECEIPT = Receipt.__table__  # type: ignore[attr-defined]
 STATS = CustomerStats.__table__  # type: ignore[attr-defined]
+COLUMNS = ("first_purchase_at", "last_purchase_at", "purchases", "spent")
+_KEPT = Hot(
+    STATS.c.customer_id, *(STATS.c[name] for name in COLUMNS),
+    tail="FROM customer_stats WHERE customer_id {ids}",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -27,14 +33,13 @@ class Stats:
 
     def __init__(self, connection: Connection, customer_ids: Sequence[int]) -> None:
         self._connection = connection
-        self._rows: dict[int, _Row] = {}
         self._changed: set[int] = set()
-        for start in range(0, len(customer_ids), CHUNK):
-            chunk = select(STATS).where(STATS.c.customer_id.in_(customer_ids[start : start + CHUNK]))
-            for row in connection.execute(chunk).all():
-                self._rows[row.customer_id] = _Row(
-                    row.first_purchase_at, row.last_purchase_at, row.purchases, row.spent
-                )
+        # Asked now, read when it is needed first (`core.bulk.piped`).
+        self._answer = _KEPT.ask(connection, list(customer_ids))
+
+    @cached_property
+    def _rows(self) -> dict[int, _Row]:
+        return {customer_id: _Row(*row) for customer_id, *row in self._answer()}
 
     def purchase(self, customer_id: int, at: datetime, total: int) -> None:
         """Count a purchase; one that arrives late does not move the last one back."""
@@ -57,6 +62,16 @@ class Stats:
         self._rows[customer_id] = _Row(first, last, purchases, int(spent))
         self._changed.add(customer_id)
 
+    def last(self, customer_id: int) -> datetime | None:
+        """When the customer bought last."""
+        row = self._rows.get(customer_id)
+        return row.last_purchase_at if row else None
+
+    def counts(self, customer_id: int) -> tuple[int, int]:
+        """Receipts, and minor units, over the customer's whole life."""
+        row = self._rows.get(customer_id) or _Row()
+        return row.purchases, row.spent
+
     def spent(self, customer_id: int) -> int:
         """Minor units over the customer's whole life."""
         row = self._rows.get(customer_id)
@@ -64,10 +79,5 @@ class Stats:
 
     def close(self) -> None:
         """Write what changed, in the caller's transaction."""
-        columns = ("first_purchase_at", "last_purchase_at", "purchases", "spent")
-        rows = [
-            {"customer_id": i, **{name: getattr(self._rows[i], name) for name in columns}}
-            for i in sorted(self._changed)
-        ]
-        if rows:
-            self._connection.execute(upsert(self._connection, STATS, ["customer_id"], columns), rows)
+        rows = [(i, *(getattr(self._rows[i], name) for name in COLUMNS)) for i in sorted(self._changed)]
+        upsert_rows(self._connection, STATS, "customer_id", COLUMNS, rows)

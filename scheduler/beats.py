@@ -15,7 +15,7 @@ import structlog
 
 from campaigns.versions import Live
 from channels.base import Channel
-from core import expiry, tiers
+from core import expiry, granting, tiers
 from core.clock import Clock
 from core.db import Database
 from core.links import Links
@@ -140,13 +140,16 @@ class Beats:
     async def _news(self) -> None:
         """What has just happened: scenarios on events, within a second."""
         async with self._deciding:
-            looks = await asyncio.to_thread(
-                lambda: Looks(self._database, self._live).run(self._clock.now(), news_only=True)
-            )
+            looks = await asyncio.to_thread(self._hear, self._clock.now())
         self._after(looks)
 
+    def _hear(self, at: datetime) -> list[Looked]:
+        """What has happened may bring bonuses; these are news as well."""
+        granting.give_for_news(self._database, self._live.running().program, at)
+        return Looks(self._database, self._live).run(at, news_only=True)
+
     async def _look(self) -> None:
-        """What has become true with time: expiry, tiers (nightly), schedules, waits that are over."""
+        """What has become true with time: expiry, tiers (nightly), birthdays, schedules, waits."""
         async with self._deciding:
             looks = await asyncio.to_thread(self._decide, self._clock.now())
         self._ring("wallet")
@@ -154,9 +157,11 @@ class Beats:
 
     def _decide(self, at: datetime) -> list[Looked]:
         program = self._live.running().program
-        expired = expiry.expire(self._database, at)
+        expired = expiry.expire(self._database, program, at)
         if (moved := tiers.review_of_the_day(self._database, program, at)) is not None:
             LOG.info("night", expired_lots=expired, moved_down=moved)
+        if granted := granting.give_what_is_due(self._database, program, at):
+            LOG.info("grants", given=granted)
         return Looks(self._database, self._live).run(at)
 
     def _after(self, looks: Sequence[Looked]) -> None:

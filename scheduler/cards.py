@@ -21,6 +21,7 @@ from core.events import CURSOR, EVENT, Position, between, cursor, horizon, move_
 from core.links import Links
 from core.program import Program
 from core.tables import Customer, Lot, Receipt
+from core.tiers import period_began
 from scheduler.kit import Kit, KitMaker
 from wallet import passes, updates
 from wallet.design import Face
@@ -273,16 +274,15 @@ def _place(connection: Connection, reader: str) -> int:
 
 
 def _by_time(program: Program, now: datetime, since: datetime) -> Any:
-    """What time alone changes on a card: bonuses that began, spend that left the rolling period."""
+    """What time alone changes on a card: bonuses that began, purchases that the tier's period left behind."""
     at, then = literal(now, UtcDateTime), literal(since, UtcDateTime)
     own_lot = and_(LOT.c.customer_id == PASS.c.customer_id, LOT.c.remaining != 0)
     began = exists().where(own_lot, LOT.c.active_from > then, LOT.c.active_from <= at)
-    window = program.tier_window
     left = exists().where(
         RECEIPT.c.customer_id == PASS.c.customer_id,
-        RECEIPT.c.at > literal(since - window, UtcDateTime),
-        RECEIPT.c.at <= literal(now - window, UtcDateTime),
-    )  # fmt: skip
+        RECEIPT.c.at >= literal(period_began(program, since), UtcDateTime),
+        RECEIPT.c.at < literal(period_began(program, now), UtcDateTime),
+    )
     return or_(began, left)
 
 

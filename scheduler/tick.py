@@ -7,7 +7,7 @@ from typing import Any
 
 from campaigns.versions import Live
 from channels.base import Channel
-from core import expiry, tiers
+from core import expiry, granting, tiers
 from core.clock import Clock
 from core.db import Database
 from core.links import Links
@@ -22,17 +22,19 @@ class Ticked:
     at: datetime
     expired_lots: int = 0
     moved_down: int = 0
+    grants: int = 0
     looks: list[Looked] = field(default_factory=list)
     delivered: Delivered = field(default_factory=Delivered)
 
 
 def decide(database: Database, live: Live, clock: Clock, *, holdout_on: bool = True) -> Ticked:
-    """The part before anything leaves: expiry, tiers, looks."""
+    """The part before anything leaves: expiry, tiers, grants, looks."""
     at = clock.now()
     ticked = Ticked(at)
     program = live.running().program
-    ticked.expired_lots = expiry.expire(database, at)
+    ticked.expired_lots = expiry.expire(database, program, at)
     ticked.moved_down = tiers.review_of_the_day(database, program, at) or 0
+    ticked.grants = granting.give_what_is_due(database, program, at)
     ticked.looks = Looks(database, live, holdout_on=holdout_on).run(at)
     return ticked
 

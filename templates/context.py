@@ -41,7 +41,13 @@ class ProgramView:
 
 @dataclass(frozen=True, slots=True)
 class TierView:
-    """The customer's tier: `earn` in percent, `missing` the money or points left to the `next` tier."""
+    """The customer's tier: `earn` and `discount` in percent, `missing` what is left to the `next` tier.
+
+    `have`, `missing` and `to_keep` are whole money, whole points or purchases, as `unit` says (`money`,
+    `points`, `purchases`). `until` is the last day of the tier if nothing more is bought, None if it is kept
+    for ever; `to_keep` is what keeps it longer. `kept_by` is `everybody` for the lowest, `invitation` or
+    `purchases`.
+    """
 
     name: str
     earn: Decimal | None = None
@@ -49,6 +55,11 @@ class TierView:
     missing: Decimal | None = None
     since: date | None = None
     until: date | None = None
+    to_keep: Decimal | None = None
+    have: Decimal = Decimal(0)
+    unit: str = "money"
+    kept_by: str = "everybody"
+    discount: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,19 @@ from sqlalchemy import Connection, case, func, literal, select
 from core.db import UtcDateTime
 from core.links import Links
 from core.program import Program
-from core.tables import Customer, Lot, Receipt
+from core.tables import Customer, CustomerStats, Lot
+from core.tiers import Progress, Standing, discount_of, progress_of
 from templates.context import CustomerView, ExpiringView, LinksView, ProgramView, TierView
 
 CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
 LOT = Lot.__table__  # type: ignore[attr-defined]
-RECEIPT = Receipt.__table__  # type: ignore[attr-defined]
+STATS = CustomerStats.__table__  # type: ignore[attr-defined]
+# A member of a household sees the bonuses that all of them share.
+HOLDER = func.coalesce(CUSTOMER.c.household_id, CUSTOMER.c.id)
 
 Context = dict[str, Any]
+# What the amounts of a program's levels are, by its measure.
+UNITS = {"spend": "money", "points": "points", "purchases": "purchases", "invitation": "money"}
 
 
 def contexts(
@@ -28,7 +33,9 @@ def contexts(
     people = connection.execute(select(CUSTOMER).where(CUSTOMER.c.id.in_(ids))).all()
     balances = _balances(connection, ids, at)
     expiring = _expiring(connection, program, ids, at)
-    spends = _spends(connection, program, ids, at)
+    standings = {row.id: Standing(row.tier, row.tier_since, row.invited_to) for row in people}
+    progress = progress_of(connection, program, standings, at)
+    spent = _spent_ever(connection, program, ids)
     found = {}
     for row in people:
         amount, day = expiring.get(row.id, (0, None))
@@ -36,7 +43,7 @@ def contexts(
             "customer": _customer(row),
             "program": _program(program, row.locale),
             "balance": program.from_points(balances.get(row.id, 0)),
-            "tier": tier_view(program, row.tier, row.tier_since, spends.get(row.id, 0)),
+            "tier": tier_view(program, progress[row.id], row.tier_since, spent.get(row.id, 0)),
             "expiring": ExpiringView(program.from_points(amount), day),
             "links": _links(links, row.id),
         }
@@ -48,10 +55,9 @@ def _balances(connection: Connection, ids: Sequence[int], at: datetime) -> dict[
     usable = (LOT.c.active_from <= now) & (LOT.c.expires_at.is_(None) | (LOT.c.expires_at > now))
     # Debts count against what may be spent.
     counted = case((LOT.c.remaining < 0, LOT.c.remaining), (usable, LOT.c.remaining), else_=0)
-    statement = select(LOT.c.customer_id, func.sum(counted)).where(
-        LOT.c.customer_id.in_(ids), LOT.c.remaining != 0
-    )
-    rows = connection.execute(statement.group_by(LOT.c.customer_id)).all()
+    statement = select(CUSTOMER.c.id, func.sum(counted)).join(LOT, LOT.c.customer_id == HOLDER)
+    statement = statement.where(CUSTOMER.c.id.in_(ids), LOT.c.remaining != 0)
+    rows = connection.execute(statement.group_by(CUSTOMER.c.id)).all()
     return {customer_id: max(0, int(balance)) for customer_id, balance in rows}
 
 
@@ -59,40 +65,43 @@ def _expiring(
     connection: Connection, program: Program, ids: Sequence[int], at: datetime
 ) -> dict[int, tuple[int, date]]:
     statement = (
-        select(LOT.c.customer_id, LOT.c.expires_on, func.sum(LOT.c.remaining))
-        .where(LOT.c.customer_id.in_(ids), LOT.c.remaining > 0, LOT.c.expires_on >= program.day_of(at))
+        select(CUSTOMER.c.id, LOT.c.expires_on, func.sum(LOT.c.remaining))
+        .join(LOT, LOT.c.customer_id == HOLDER)
+        .where(CUSTOMER.c.id.in_(ids), LOT.c.remaining > 0, LOT.c.expires_on >= program.day_of(at))
         .where(LOT.c.active_from <= literal(at, UtcDateTime))
-        .group_by(LOT.c.customer_id, LOT.c.expires_on)
+        .group_by(CUSTOMER.c.id, LOT.c.expires_on)
         .order_by(LOT.c.expires_on.desc())
     )
     # The nearest day comes last and stays.
     return {customer_id: (int(amount), day) for customer_id, day, amount in connection.execute(statement)}
 
 
-def _spends(connection: Connection, program: Program, ids: Sequence[int], at: datetime) -> dict[int, int]:
-    statement = (
-        select(RECEIPT.c.customer_id, func.sum(RECEIPT.c.total))
-        .where(RECEIPT.c.customer_id.in_(ids), RECEIPT.c.returned_at.is_(None))
-        .where(
-            RECEIPT.c.at > literal(at - program.tier_window, UtcDateTime),
-            RECEIPT.c.at <= literal(at, UtcDateTime),
-        )
-        .group_by(RECEIPT.c.customer_id)
-    )
-    return {customer_id: int(total) for customer_id, total in connection.execute(statement)}
+def _spent_ever(connection: Connection, program: Program, ids: Sequence[int]) -> dict[int, int]:
+    """Minor units of a whole life, where a discount depends on them."""
+    if not program.discount_steps:
+        return {}
+    statement = select(STATS.c.customer_id, STATS.c.spent).where(STATS.c.customer_id.in_(ids))
+    return {row.customer_id: row.spent for row in connection.execute(statement)}
 
 
-def tier_view(program: Program, tier: str | None, since: datetime | None, spend: int) -> TierView:
-    """A tier with the way to the next one; `spend` in minor units over the program's period."""
-    level = program.level(tier)
-    following = program.next_level(level.name)
-    missing = max(Decimal(0), following.from_ - program.from_money(spend)) if following else None
+def tier_view(program: Program, progress: Progress, since: datetime | None, spent_ever: int = 0) -> TierView:
+    """A tier with the way to the next one; `spent_ever` in minor units."""
+
+    def whole(amount: int | None) -> Decimal | None:
+        return None if amount is None else program.in_whole(amount)
+
     return TierView(
-        name=level.name,
-        earn=level.earn * 100,
-        next=following.name if following else None,
-        missing=missing,
+        name=progress.level,
+        earn=program.level(progress.level).earn * 100,
+        next=progress.following,
+        missing=whole(progress.missing),
         since=program.day_of(since) if since else None,
+        until=progress.until,
+        to_keep=whole(progress.to_keep),
+        have=program.in_whole(progress.have),
+        unit=UNITS[program.tiers.measure],
+        kept_by=progress.kept_by,
+        discount=discount_of(program, progress.level, spent_ever) * 100,
     )
 
 

@@ -6,12 +6,15 @@ from decimal import Decimal
 from typing import Any
 
 from campaigns.bundle import Bundle, check
+from campaigns.ruletest import is_rule_test, read_rule_test, untested
 from campaigns.running import library_of
 from campaigns.scenario import Scenario
 from campaigns.scenariotest import Known, read_test
 from channels import discover as discover_channels
 from core.errors import Problem, Problems, UserError
 from core.program import Program
+from core.program_check import FILE as PROGRAM_FILE
+from core.source import load
 from scheduler.deck import check_card
 from templates.check import too_long
 from templates.context import CustomerView, ExpiringView, LinksView, ProgramView, TierView
@@ -42,8 +45,15 @@ def more_findings(here: Workspace, bundle: Bundle) -> list[Problem]:
     known = Known(
         scenarios=list(bundle.names_in("scenarios")), tiers=tiers, channels=list(discover_channels())
     )
+    rule_tests = []
     for path in sorted((here.path / "tests").glob("*.yaml")):
-        read_test(path.stem, path.read_text("utf-8"), f"tests/{path.name}", known, problems)
+        text, file = path.read_text("utf-8"), f"tests/{path.name}"
+        if is_rule_test(text):
+            rule_tests.append(read_rule_test(path.stem, text, file, checked.program, problems))
+        else:
+            read_test(path.stem, text, file, known, problems)
+    if document := load(bundle.files[PROGRAM_FILE].decode(), PROGRAM_FILE, []):
+        problems += untested(checked.program, document, [test for test in rule_tests if test])
     library = library_of(bundle, checked.program)
     problems += check_card(bundle.files, library)
     problems += misspelt(here.env_file)

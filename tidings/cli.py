@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from core.errors import EnvironmentFault, Problems, UserError
-from tidings.commands import card, look, operate, start, versions
+from tidings.commands import card, codes, keys, look, operate, people, start, versions
 from tidings.commands import data as data_commands
 
 EXIT_FINDINGS, EXIT_MISUSE, EXIT_FAULT, EXIT_INTERRUPTED = 1, 2, 3, 130
@@ -46,7 +46,7 @@ def _main(
     context.obj = workspace
 
 
-for module in (start, look, versions, operate, data_commands, card):
+for module in (start, look, versions, operate, data_commands, people, card, keys, codes):
     module.register(app)
 
 

@@ -33,8 +33,8 @@ from tidings.cards import cards_of, write_pictures
 from tidings.console import console, import_sentence, local, table
 from tidings.example import write_workspace
 from tidings.logs import configure
-from tidings.scenariotests import run_all
 from tidings.workspace import Workspace
+from tidings.workspace_tests import run_all
 from wallet import registrations
 from wallet.tables import PASS
 

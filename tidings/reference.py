@@ -21,6 +21,8 @@ def pages() -> dict[str, str]:
         "gates.md": "\n".join(_gates()),
         "settings.md": "\n".join(_settings()),
         "commands.md": "\n".join(_commands()),
+        "api.md": "\n".join(_api()),
+        "problems.md": "\n".join(_problems()),
     }
     return {name: f"{HEAD}{content}\n" for name, content in made.items()}
 
@@ -111,6 +113,34 @@ def _commands() -> Iterator[str]:
         "3 something around it failed (database, provider, credentials).\n"
     )
     yield from _command("tidings", typer.main.get_command(app))
+
+
+def _api() -> Iterator[str]:
+    from tidings.api.app import bare_app
+    from tidings.api.description import describe, operations
+    from tidings.keys import ROLES, SCOPES
+
+    yield "# The API's addresses\n\nWhat each does; [The API](../api.md) tells how to speak to it.\n"
+    yield "| request | does | scope | answers |\n|---|---|---|---|"
+    for path, method, operation in operations(describe(bare_app())):
+        about = _paragraph(operation.get("description", "").split("\n\n")[0]).replace("|", "\\|")
+        scope = f"`{operation['x-scope']}`" if "x-scope" in operation else "none"
+        answers = ", ".join(status for status in operation["responses"] if status.startswith("2"))
+        yield f"| `{method} {path}` | {about} | {scope} | {answers} |"
+    yield "\n## Roles and scopes\n\nA key has the scopes of its role and those of `--scope`.\n"
+    yield f"| scope | allows to | {' | '.join(ROLES)} |\n|---|---|{'---|' * len(ROLES)}"
+    for scope, about in SCOPES.items():
+        given = " | ".join("yes" if scope in own else "–" for own in ROLES.values())
+        yield f"| `{scope}` | {about} | {given} |"
+
+
+def _problems() -> Iterator[str]:
+    from tidings.api.problem_kinds import PROBLEMS
+
+    yield "# Problems\n\nWhat the API may answer instead, by `code`; its `type` leads to the same words.\n"
+    yield "| status | code | means | what to do |\n|---|---|---|---|"
+    for code, kind in sorted(PROBLEMS.items()):
+        yield f"| {kind.status} | `{code}` | {kind.means} | {kind.do} |"
 
 
 def _command(path: str, command: Any) -> Iterator[str]:

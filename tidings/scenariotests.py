@@ -28,6 +28,7 @@ from core.customers import Profile
 from core.db import Database
 from core.errors import Problem, Problems
 from core.ledger import Book, Refusal
+from core.lifetime import Life
 from core.links import Links
 from core.receipts import Line, Purchase
 from core.schedule import times_between
@@ -115,7 +116,8 @@ def _template() -> Database:
     return database
 
 
-def _empty_database() -> Database:
+def empty_database() -> Database:
+    """A database in memory with every table, for one test."""
     database = Database("sqlite://")
     database.engine = database.engine.execution_options(compiled_cache=_COMPILED)
     with _template().engine.connect() as source, database.engine.connect() as target:
@@ -137,7 +139,7 @@ class _Rehearsal:
         alone = {self.scenario.name: self.scenario}
         self.running = _with_scenarios(running, alone)
         self.clock = MovableClock(self._utc(test.test.start))
-        self.database = _empty_database()
+        self.database = empty_database()
         self.addresses = Addresses(b"scenario tests")
         self.links = Links("https://example.org", b"scenario tests")
         self.live = _Fixed(self.database, self.running)
@@ -242,17 +244,15 @@ class _Rehearsal:
     def _accrue(self, connection: Any, person: str, bonuses: Bonuses, at: datetime, *, live: bool) -> None:
         from core.events import append
 
-        book = Book(connection, [self.ids[person]], at)
+        book = Book(connection, self.program, [self.ids[person]], at, live=live)
         key = f"test:{next(self.numbers)}"
-        op = book.operation(self.ids[person], "adjustment", key, [key], at)
+        op = book.operation(self.ids[person], "adjustment", key, [key], book.moment(self.ids[person], at))
         starts = self._utc(datetime.combine(bonuses.starts, datetime.min.time())) if bonuses.starts else at
         book.accrue(
             op,
             self.program.to_points(bonuses.amount),
             reason="test",
-            active_from=starts,
-            expires_on=bonuses.expires,
-            expires_at=self.program.end_of(bonuses.expires),
+            life=Life(starts, bonuses.expires, self.program.end_of(bonuses.expires)),
         )
         book.close()
         append(connection, book.happenings, at, live=live)
@@ -260,9 +260,9 @@ class _Rehearsal:
     def _redeem(self, connection: Any, person: str, amount: Any, at: datetime) -> None:
         from core.events import append
 
-        book = Book(connection, [self.ids[person]], at)
+        book = Book(connection, self.program, [self.ids[person]], at)
         key = f"test:{next(self.numbers)}"
-        op = book.operation(self.ids[person], "redemption", key, [key], at)
+        op = book.operation(self.ids[person], "redemption", key, [key], book.moment(self.ids[person], at))
         refusal = book.redeem(op, self.program.to_points(amount))
         if isinstance(refusal, Refusal):
             have = self.program.from_points(book.available(self.ids[person], at))

@@ -8,7 +8,7 @@ from core.db import Database
 from core.errors import EnvironmentFault
 
 # The newest migration; a test keeps it true.
-HEAD = "0001"
+HEAD = "0002"
 
 
 def prepare(database: Database) -> None:
@@ -40,9 +40,22 @@ def revision(database: Database) -> str | None:
 
 
 def upgrade(database: Database) -> None:
-    """Run every migration that is missing, each in a transaction."""
-    from alembic import command
+    """Run every migration that is missing, each in a transaction.
 
+    EnvironmentFault for a schema that no migration leads on from.
+    """
+    from alembic import command
+    from alembic.script import ScriptDirectory
+    from sqlalchemy import inspect
+
+    with database.read() as connection:
+        made = "alembic_version" in inspect(connection).get_table_names()
+    found = revision(database) if made else None
+    if found and found not in {it.revision for it in ScriptDirectory.from_config(config()).walk_revisions()}:
+        raise EnvironmentFault(
+            f"the database {database.name} has schema {found}, which this version cannot carry over; "
+            "give it a new database with TIDINGS_DATABASE, and import again"
+        )
     with database.write() as connection:
         command.upgrade(config(connection), "head")
 

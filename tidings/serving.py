@@ -48,12 +48,20 @@ def serve(workspace: "Workspace", host: str, port: int) -> int:
     return 0
 
 
-def _token(workspace: "Workspace") -> str:
+def _token(workspace: "Workspace") -> str | None:
+    """The token that may do everything; none is needed where there are keys."""
+    from tidings.keys import any_valid
+
     token = workspace.settings.api_token
+    if token is None:
+        with workspace.database.read() as connection:
+            if any_valid(connection, SystemClock().now()):
+                return None
     if token is None or len(token.get_secret_value()) < 16:
         raise EnvironmentFault(
-            "TIDINGS_API_TOKEN is missing or shorter than 16 characters; write one into "
-            f"{workspace.env_file}: tills and shops say it with every request"
+            "TIDINGS_API_TOKEN is missing or shorter than 16 characters, and tills and shops say it, or a "
+            "key of their own, with every request; make a key: `tidings keys create till-1 --role till`, or "
+            f"write a token into {workspace.env_file}"
         )
     return token.get_secret_value()
 
@@ -86,7 +94,7 @@ def _why_not(error: OSError, host: str, port: int) -> str:
     return f"the address {host} cannot be listened at; give another with --host"
 
 
-async def _serve(workspace: "Workspace", token: str, listener: socket.socket) -> None:
+async def _serve(workspace: "Workspace", token: str | None, listener: socket.socket) -> None:
     from scheduler.beats import Beats
     from tidings.api import Services, create_app
     from tidings.cards import cards_of

@@ -23,7 +23,7 @@ class Settings(BaseSettings):
         default=None, description="Signs links and keys digests of addresses; never change it"
     )
     api_token: SecretStr | None = Field(
-        default=None, description="What tills and shops say as `Authorization: Bearer …`"
+        default=None, description="A key of the API that may do everything; `tidings keys` makes others"
     )
     public_url: str = Field(
         default="", description="Where customers' links point to; program.yaml's public_url if empty"

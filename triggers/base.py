@@ -28,7 +28,7 @@ EVENT = Event.__table__  # type: ignore[attr-defined]
 CANDIDATE_COLUMNS = ("customer_id", "occasion", "subject", "at", "facts")
 
 # Who was erased is due for nothing.
-PRESENT = CUSTOMER.c.erased_at.is_(None)
+PRESENT = and_(CUSTOMER.c.erased_at.is_(None), CUSTOMER.c.merged_into.is_(None))
 
 Kind = Literal["state", "event", "calendar"]
 FactType = Literal["points", "number", "percent", "text", "date", "local_date", "time"]

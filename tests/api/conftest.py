@@ -11,7 +11,7 @@ from campaigns.running import Running, make_ready
 from core.clock import MovableClock
 from core.db import Database
 from scheduler.beat import Pulse
-from tests.api.shop import EXAMPLE, TOKEN, Shop, make_workspace
+from tests.api.shop import EXAMPLE, TOKEN, Shop, Ticks, make_workspace
 from tidings.api import Services, create_app
 from tidings.cards import cards_of
 from tidings.workspace import Workspace
@@ -31,11 +31,12 @@ def workspace(tmp_path: Path, database: Database, compiled: Running, clock: Mova
 @pytest.fixture
 def shop(workspace: Workspace, clock: MovableClock) -> Shop:
     woken: list[datetime] = []
+    ticks = Ticks()
     services = Services(
         workspace, clock, cards_of(workspace, clock), TOKEN,
-        wake=lambda: woken.append(clock.now()), pulses=lambda: [Pulse("news", clock.now())],
+        wake=lambda: woken.append(clock.now()), pulses=lambda: [Pulse("news", clock.now())], ticks=ticks,
     )  # fmt: skip
     app = create_app(services)
     till = TestClient(app, headers={"Authorization": f"Bearer {TOKEN}"}, raise_server_exceptions=False)
     stranger = TestClient(app, raise_server_exceptions=False)
-    return Shop(services, till, stranger, clock, woken)
+    return Shop(services, till, stranger, clock, woken, ticks)

@@ -22,6 +22,7 @@ from core.customers import CUSTOMER
 from core.db import Database
 from core.events import EVENT
 from tidings.api import Services
+from tidings.keys import Wanted, create
 from tidings.workspace import Workspace
 from wallet.apple.throwaway import throwaway
 from wallet.google.account import account_for
@@ -42,6 +43,16 @@ class CompiledLive(Live):
 
 
 @dataclass
+class Ticks:
+    """A counter of seconds that stands until it is moved."""
+
+    at: float = 0.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+@dataclass
 class Shop:
     """The service with a till's client (it knows the token) and a stranger's."""
 
@@ -50,10 +61,22 @@ class Shop:
     stranger: TestClient
     clock: MovableClock
     woken: list[datetime] = field(default_factory=list)
+    ticks: Ticks = field(default_factory=Ticks)
 
     @property
     def database(self) -> Database:
         return self.services.database
+
+    def with_key(self, role: str | None = "till", name: str = "till-1", **wanted: Any) -> TestClient:
+        """A client that says a key of its own."""
+        with self.database.write() as connection:
+            _, secret = create(connection, Wanted(name, role, **wanted), self.clock.now())
+        return self.saying(secret)
+
+    def saying(self, secret: str) -> TestClient:
+        """A client that says this key."""
+        headers = {"Authorization": f"Bearer {secret}"}
+        return TestClient(self.stranger.app, headers=headers, raise_server_exceptions=False)
 
     def register(self, external_id: str = "10042", **profile: Any) -> Response:
         answer: Response = self.till.post("/api/v1/customers", json={"external_id": external_id, **profile})

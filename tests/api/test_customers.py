@@ -20,9 +20,8 @@ def test_a_new_customer_is_registered_with_the_welcome_bonus(shop: Shop) -> None
     assert customer["phone"] == "+380501234567"
     assert customer["email"] == "olena@example.com"
     assert (customer["balance"], customer["available"]) == ("50", "50")
-    assert customer["tier"] == {
-        "name": "bronze", "earn_percent": "3", "since": "2026-03-01", "next": "silver", "missing": "5000",
-    }  # fmt: skip
+    tier = {"name": "bronze", "earn_percent": "3", "since": "2026-03-01", "next": "silver", "missing": "5000"}
+    assert tier.items() <= customer["tier"].items()
     assert customer["expiring"] == {"amount": "50", "on": "2026-03-31"}
     [lot] = customer["lots"]
     assert (lot["reason"], lot["remaining"], lot["expires_on"]) == ("welcome", "50", "2026-03-31")
@@ -57,6 +56,13 @@ def test_an_unknown_customer_is_not_found(shop: Shop) -> None:
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["code"] == "unknown_customer"
+
+
+@pytest.mark.parametrize(("locale", "warned"), [("xx", 1), ("uk", 0), ("uk-UA", 0), ("", 0)])
+def test_a_locale_that_nobody_speaks_is_kept_and_reported(shop: Shop, locale: str, warned: int) -> None:
+    answer = shop.register(locale=locale)
+    assert answer.status_code == 201
+    assert len(answer.json()["warnings"]) == warned
 
 
 def test_an_unknown_time_zone_is_kept_and_reported(shop: Shop) -> None:

@@ -13,7 +13,13 @@ import pytest
 
 from campaigns.bundle import Bundle, Checked, check
 from campaigns.scenariotest import Known, ScenarioTest, read_test
-from campaigns.schema import program_schema, scenario_schema, scenario_test_schema, segment_schema
+from campaigns.schema import (
+    program_schema,
+    rule_test_schema,
+    scenario_schema,
+    scenario_test_schema,
+    segment_schema,
+)
 from channels.discovery import discover as discover_channels
 from core.errors import Problem
 from core.source import load
@@ -77,6 +83,7 @@ def schema_of(kind: str) -> dict[str, Any]:
         "scenario": lambda: scenario_schema(discover_triggers()),
         "segment": segment_schema,
         "test": scenario_test_schema,
+        "rule": rule_test_schema,
     }[kind]()
 
 
@@ -90,9 +97,10 @@ def data_of(path: Path) -> Any:
 
 GOOD = [*FILES.glob("*.good.yaml")]
 EXAMPLES = {
-    "program": [KAVARNIA / "program.yaml"],
+    "program": [KAVARNIA / "program.yaml", FILES / "program.rules.yaml"],
     "scenario": [*KAVARNIA.glob("scenarios/*.yaml")],
     "segment": [*KAVARNIA.glob("segments/*.yaml")],
+    "rule": [*KAVARNIA.glob("tests/rule*.yaml")],
 }
 RIGHT = [(kind_and_name(path)[0], path) for path in GOOD]
 RIGHT += [(kind, path) for kind, paths in EXAMPLES.items() for path in paths]
@@ -121,7 +129,7 @@ def test_the_editors_schema_underlines_what_is_wrong_with_one_value(name: str) -
     assert not validator.is_valid(data_of(path))
 
 
-@pytest.mark.parametrize("kind", ["program", "scenario", "segment", "test"])
+@pytest.mark.parametrize("kind", ["program", "scenario", "segment", "test", "rule"])
 def test_a_schema_is_a_schema(kind: str) -> None:
     jsonschema.Draft202012Validator.check_schema(schema_of(kind))
 

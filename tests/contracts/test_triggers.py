@@ -296,7 +296,9 @@ def fill(world: World, people: int = 5_000) -> None:
                         "kind": "grant",
                         "key": f"x{i}",
                         "digest": "",
+                        "program_version": 1,
                         "result": {},
+                        "data": {},
                         "at": world.now,
                         "recorded_at": world.now,
                     }
@@ -310,6 +312,8 @@ def fill(world: World, people: int = 5_000) -> None:
                         "id": i,
                         "customer_id": i,
                         "operation_id": i,
+                        "slot": "",
+                        "account": "base",
                         "reason": "test",
                         "amount": 50_000,
                         "remaining": 50_000,

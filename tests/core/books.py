@@ -1,20 +1,26 @@
 """What the tests of the ledger share: a program, people, and the check that the books add up."""
 
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 
 from core.addresses import Addresses
-from core.customers import Profile, save
+from core.customers import CUSTOMER, Profile, save
 from core.db import Database
-from core.ledger import ACCOUNT, DEBT, ENTRY, LOT
+from core.ledger import ACCOUNT, DEBT, ENTRY, LOT, Book
 from core.program import Program
 from core.program_check import read_program
-from core.receipts import RECEIPT, Line, Outcome, Purchase, Recorded
+from core.receipts import LINE, RECEIPT, Line, Outcome, Purchase, Recorded
 from core.stats import STATS
 
 ADDRESSES = Addresses(b"a secret of the tests")
+# The rows of the ledger by their ids.
+Entries = dict[int, tuple[object, ...]]
 START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 PROGRAM = """
 program: Kavarnia
@@ -50,10 +56,16 @@ def program(*changes: tuple[str, str]) -> Program:
     for old, new in changes:
         assert old in text
         text = text.replace(old, new)
+    return read(text)
+
+
+@cache
+def read(text: str) -> Program:
+    """A program from its text."""
     problems: list[Any] = []
-    read = read_program(text, problems)
-    assert read, problems
-    return read
+    found = read_program(text, problems)
+    assert found, problems
+    return found
 
 
 def register(
@@ -78,17 +90,108 @@ def accepted(outcome: Outcome) -> dict[str, Any]:
     return outcome.answer
 
 
-def check_books(connection: Connection) -> None:
-    """Promise 1: balance = sum of entries = sum of what remains, lot by lot and customer by customer."""
-    totals = {row[0]: row[1] for row in connection.execute(select(ACCOUNT))}
-    for column in (ENTRY.c.amount, LOT.c.remaining):
-        assert _sums(connection, column.table.c.customer_id, column) == _without_zeros(totals)
-    rows = connection.execute(select(LOT.c.id, LOT.c.remaining, LOT.c.reason, LOT.c.amount)).all()
-    of_lots = _sums(connection, ENTRY.c.lot_id, ENTRY.c.amount)
-    assert _without_zeros({row.id: row.remaining for row in rows}) == of_lots
-    for row in rows:
-        low, high = (row.amount, 0) if row.reason == DEBT else (0, row.amount)
-        assert low <= row.remaining <= high, row
+def check_books(connection: Connection, before: Entries | None = None) -> Entries:
+    """Promise 1: balance = sum of entries = sum of what remains, lot by lot and customer by customer.
+
+    With the entries of `before`, none of them was changed or removed; returns those of now.
+    """
+    totals = {row.customer_id: row.total for row in connection.execute(select(ACCOUNT))}
+    entries = {row.id: tuple(row) for row in connection.execute(select(ENTRY))}
+    lots = connection.execute(select(LOT)).all()
+    of_customers: dict[int, int] = defaultdict(int)
+    of_lots: dict[int, int] = defaultdict(int)
+    for entry in connection.execute(select(ENTRY.c.customer_id, ENTRY.c.lot_id, ENTRY.c.amount)):
+        of_customers[entry.customer_id] += entry.amount
+        of_lots[entry.lot_id] += entry.amount
+    remaining: dict[int, int] = defaultdict(int)
+    for lot in lots:
+        remaining[lot.customer_id] += lot.remaining
+        low, high = (lot.amount, 0) if lot.reason == DEBT else (0, lot.amount)
+        assert low <= lot.remaining <= high, lot
+    assert _without_zeros(totals) == _without_zeros(of_customers) == _without_zeros(remaining)
+    assert _without_zeros({lot.id: lot.remaining for lot in lots}) == _without_zeros(of_lots)
+    assert not before or {i: entries.get(i) for i in before} == before
+    return entries
+
+
+def check_what_operations_came_to(connection: Connection) -> None:
+    """By the operation that they are the effect of, entries are what one in-order booking would have made:
+    one sign a kind, and as much in each lot as the lot was given.
+    """
+    effective = func.coalesce(ENTRY.c.corrects, ENTRY.c.operation_id)
+    sums = select(effective, ENTRY.c.lot_id, ENTRY.c.kind, func.sum(ENTRY.c.amount).label("points"))
+    amounts = {row.id: row for row in connection.execute(select(LOT))}
+    accrued: dict[int, int] = defaultdict(int)
+    for row in connection.execute(sums.group_by(effective, ENTRY.c.lot_id, ENTRY.c.kind)):
+        if row.kind in ("accrual", "forgiveness"):
+            assert row.points >= 0
+            accrued[row.lot_id] += int(row.points)
+        # What moves to another account takes its debts along.
+        elif row.kind not in ("repayment", "merge", "household", "erasure"):
+            assert row.points <= 0
+    given = {i: lot.amount for i, lot in amounts.items() if lot.reason != DEBT}
+    assert _without_zeros(given) == _without_zeros(accrued)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the books say of a customer: what is left by account and end, and of each receipt (money, points
+    paid, points by line) and the points of each rule.
+    """
+
+    tier: str | None
+    total: int
+    available: int
+    debt: int
+    living: dict[tuple[str, datetime | None], int]
+    receipts: dict[str, tuple[int, int, tuple[int, ...]]]
+    by_rule: dict[str, dict[str, int]]
+
+
+def kept_by_the_books(connection: Connection, program: Program, who: str, now: datetime) -> Kept:
+    """The state of a customer at a time."""
+    customer = connection.execute(select(CUSTOMER).where(CUSTOMER.c.external_id == who)).one()
+    book = Book(connection, program, [customer.id], now, lock=False)
+    living: dict[tuple[str, datetime | None], int] = defaultdict(int)
+    for lot in book.lots[customer.id]:
+        if lot.remaining > 0 and not lot.ended(now):
+            living[lot.account, lot.expires_at] += lot.remaining
+    return Kept(
+        customer.tier,
+        book.total(customer.id),
+        book.available(customer.id, now),
+        book.debt(customer.id),
+        dict(living),
+        _receipts(connection, customer.id),
+        _by_rule(connection, customer.id),
+    )
+
+
+def _receipts(connection: Connection, customer_id: int) -> dict[str, tuple[int, int, tuple[int, ...]]]:
+    lines: dict[int, list[int]] = defaultdict(list)
+    mine = select(LINE).where(LINE.c.customer_id == customer_id)
+    for line in connection.execute(mine.order_by(LINE.c.receipt_id, LINE.c.line)):
+        lines[line.receipt_id].append(line.earned_points)
+    found = {}
+    for row in connection.execute(select(RECEIPT).where(RECEIPT.c.customer_id == customer_id)):
+        assert row.earned_points == sum(lines[row.id])
+        found[row.external_id] = (row.total, row.paid_points, tuple(lines[row.id]))
+    return found
+
+
+def _by_rule(connection: Connection, customer_id: int) -> dict[str, dict[str, int]]:
+    effective = func.coalesce(ENTRY.c.corrects, ENTRY.c.operation_id)
+    given = (
+        select(RECEIPT.c.external_id, ENTRY.c.rule, func.sum(ENTRY.c.amount).label("points"))
+        .join(RECEIPT, RECEIPT.c.operation_id == effective)
+        .join(LOT, LOT.c.id == ENTRY.c.lot_id)
+        .where(RECEIPT.c.customer_id == customer_id, ENTRY.c.kind == "accrual", LOT.c.reason == "purchase")
+    )
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    for row in connection.execute(given.group_by(RECEIPT.c.external_id, ENTRY.c.rule)):
+        if row.points:
+            found[row.external_id][row.rule] = int(row.points)
+    return dict(found)
 
 
 def check_statistics(connection: Connection) -> None:
@@ -105,10 +208,5 @@ def check_statistics(connection: Connection) -> None:
     assert kept == counted
 
 
-def _sums(connection: Connection, key: Any, column: Any) -> dict[int, int]:
-    rows = connection.execute(select(key, func.sum(column)).group_by(key))
-    return _without_zeros({row[0]: int(row[1]) for row in rows})
-
-
-def _without_zeros(sums: dict[int, int]) -> dict[int, int]:
+def _without_zeros(sums: Mapping[int, int]) -> dict[int, int]:
     return {key: value for key, value in sums.items() if value}

@@ -37,9 +37,9 @@ def give(database: Database, program: Program, points: int = 1_000, at: datetime
 def test_bonuses_live_to_the_end_of_their_last_day(database: Database, zone: str, end: datetime) -> None:
     here = program(("lasts: 180 days", "lasts: 5 days"), ("Europe/Kyiv", zone))
     give(database, here)
-    assert expire(database, end - timedelta(microseconds=1)) == 0
-    assert expire(database, end) == 1
-    assert expire(database, end) == 0
+    assert expire(database, here, end - timedelta(microseconds=1)) == 0
+    assert expire(database, here, end) == 1
+    assert expire(database, here, end) == 0
     with database.read() as connection:
         written = connection.execute(select(ENTRY).where(ENTRY.c.kind == "expiry")).one()
         happened = connection.execute(select(EVENT).where(EVENT.c.kind == "bonus_expired")).one()
@@ -51,7 +51,7 @@ def test_only_what_is_left_expires(database: Database) -> None:
     give(database, SHORT)
     with database.write() as connection:
         record(connection, SHORT, [purchase("1", "anna", START, 1_000, pay=400)], START, live=True)
-    expire(database, START + timedelta(days=30))
+    expire(database, SHORT, START + timedelta(days=30))
     with database.read() as connection:
         written = connection.scalars(select(ENTRY.c.amount).where(ENTRY.c.kind == "expiry")).all()
         assert sorted(written) == [-600, -60]
@@ -64,7 +64,7 @@ def test_more_customers_than_go_into_one_transaction_all_expire(database: Databa
     with database.write() as connection:
         receipts = [purchase(name, name, START, 1_000) for name in names]
         record(connection, SHORT, receipts, START, live=True)
-    assert expire(database, START + timedelta(days=30)) == 1_100
+    assert expire(database, SHORT, START + timedelta(days=30)) == 1_100
     with database.read() as connection:
         assert connection.scalars(select(LOT.c.id).where(LOT.c.remaining != 0)).all() == []
         check_books(connection)
@@ -75,12 +75,13 @@ def test_history_that_was_over_before_it_was_imported_is_no_news(database: Datab
     old = purchase("1", "anna", START - timedelta(days=90), 1_000)
     with database.write() as connection:
         record(connection, SHORT, [old], START, live=False)
-    assert expire(database, START) == 1
+    assert expire(database, SHORT, START) == 1
     with database.read() as connection:
         happened = connection.execute(select(EVENT).where(EVENT.c.kind == "bonus_expired")).one()
     assert happened.live is False
 
 
 def test_bonuses_for_ever_never_expire(database: Database) -> None:
-    give(database, program(("lasts: 180 days", "lasts: forever")))
-    assert expire(database, START + timedelta(days=36_500)) == 0
+    lasting = program(("lasts: 180 days", "lasts: forever"))
+    give(database, lasting)
+    assert expire(database, lasting, START + timedelta(days=36_500)) == 0

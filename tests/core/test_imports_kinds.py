@@ -12,9 +12,9 @@ from core.consent import CONSENT
 from core.customers import CUSTOMER
 from core.db import Database
 from core.events import EVENT
+from core.goods import PRODUCT
 from core.imports.kinds.stores import STORE
 from core.ledger import ACCOUNT
-from core.receipts import PRODUCT
 from tests.core.files import CUSTOMERS, bring_in, counts, csv, jsonl, parquet, rejects
 
 

@@ -9,8 +9,9 @@ from sqlalchemy import func, select
 from core.customers import CUSTOMER
 from core.db import Database
 from core.events import EVENT
+from core.goods import PRODUCT
 from core.ledger import ACCOUNT, LOT
-from core.receipts import LINE, PRODUCT, RECEIPT
+from core.receipts import LINE, RECEIPT
 from tests.core.books import check_books, check_statistics, register
 from tests.core.files import NOW, PROGRAM, RECEIPTS, Rows, bring_in, counts, csv, jsonl, parquet, rejects
 
@@ -67,7 +68,10 @@ BAD: dict[str, tuple[dict[str, str], str]] = {
     "time": ({"at": "yesterday"}, "'at' is no time; write for example '2026-03-01T10:15:00+02:00'"),
     "future": ({"at": "2027-01-01T10:00:00Z"}, "the receipt's time 2027-01-01 10:00 UTC has not come yet"),
     "stranger": ({"customer": "zoe"}, "no customer 'zoe'; register or import them first"),
-    "payment": ({"pay_points": "1000"}, "at most 20.5 bonuses may be spent on this receipt"),
+    "payment": (
+        {"pay_points": "1000"},
+        "at most 20.5 bonuses may be spent on this receipt: at most 50% of a receipt is paid with bonuses",
+    ),
 }
 
 

@@ -6,32 +6,40 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from threading import Barrier
 from typing import TypeVar
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from core.bonuses import Request, grant, redeem
 from core.consent import Choice, choose
 from core.customers import CUSTOMER, Profile, save
 from core.db import Database
 from core.events import EVENT
-from core.ledger import ACCOUNT, OPERATION, Refusal
+from core.holds import Basket, cancel, commit, hold
+from core.ledger import ACCOUNT, OPERATION, Book, Refusal
 from core.receipts import RECEIPT, Outcome, Purchase, Recorded, record
-from core.returns import take_back
+from core.returns import Return, take_back
+from core.transfers import Transfer, transfer
 from tests.core.books import (
     ADDRESSES,
     START,
+    Kept,
     accepted,
     check_books,
     check_statistics,
+    kept_by_the_books,
     program,
     purchase,
     register,
 )
+from tests.core.people import SHARING
+from tests.core.tills import CONFIRMER, held
 
 Answer = TypeVar("Answer")
 PROJECT = Path(__file__).resolve().parents[2]
@@ -68,14 +76,135 @@ def buy(database: Database, bought: Purchase) -> Outcome:
         return record(connection, program(), [bought], START, live=True)[0]
 
 
-def test_tills_that_spend_one_balance_at_once_never_overspend_it(database: Database) -> None:
+def do(database: Database, work: Callable[[Connection], Answer]) -> Answer:
+    """One request in a transaction of its own."""
+    with database.write() as connection:
+        return work(connection)
+
+
+def test_sixteen_tills_that_spend_one_balance_at_once_never_overspend_it(database: Database) -> None:
     register(database, program(), "anna")
     give(database, 10_000)
-    outcomes = together([partial(spend, database, f"r{n}", 3_000) for n in range(8)])
+    outcomes = together([partial(spend, database, f"r{n}", 3_000) for n in range(16)])
     assert sum(isinstance(outcome, Recorded) for outcome in outcomes) == 3
     with database.read() as connection:
         assert connection.scalar(select(ACCOUNT.c.total)) == 1_000
         check_books(connection)
+
+
+def test_receipts_holds_and_gifts_that_spend_one_balance_at_once_never_overspend_it(
+    database: Database,
+) -> None:
+    register(database, SHARING, "anna", "bohdan")
+    give(database, 10_000)
+
+    def till(number: int) -> Outcome:
+        bought = purchase(f"p{number}", "anna", START, 6_000, pay=3_000)
+        return do(database, lambda connection: record(connection, SHARING, [bought], START, live=True)[0])
+
+    def aside(number: int) -> Outcome:
+        basket = Basket(f"h{number}", "anna", purchase("", "", START, 6_000).lines, pay_points=3_000)
+        outcome = do(database, lambda connection: hold(connection, SHARING, basket, START, CONFIRMER))
+        return outcome if isinstance(outcome, Refusal) else Recorded({})
+
+    def gift(number: int) -> Outcome:
+        request = Transfer(f"t{number}", "anna", "bohdan", 3_000)
+        return do(database, lambda connection: transfer(connection, SHARING, request, START, live=True))
+
+    ways = [till, aside, gift, lambda number: spend(database, f"r{number}", 3_000)]
+    outcomes = together([partial(ways[n % 4], n) for n in range(16)])
+    # What the receipts among them earn is not enough for a fourth.
+    assert sum(isinstance(outcome, Recorded) for outcome in outcomes) == 3
+    with database.read() as connection:
+        book = Book(connection, SHARING, [1], START, lock=False)
+        assert book.debt(1) == 0
+        assert book.total(1) >= book.held(1)
+        check_books(connection)
+        check_statistics(connection)
+
+
+def test_gifts_that_cross_each_other_wait_for_nobody_for_ever(database: Database) -> None:
+    register(database, SHARING, "anna", "bohdan")
+    give(database, 10_000)
+
+    def gift(number: int) -> Outcome:
+        pair = ("anna", "bohdan") if number % 2 else ("bohdan", "anna")
+        request = Transfer(f"t{number}", *pair, 500)
+        return do(database, lambda connection: transfer(connection, SHARING, request, START, live=True))
+
+    for turn in range(3):
+        together([partial(gift, turn * 16 + n) for n in range(16)])
+    with database.read() as connection:
+        assert connection.scalar(select(func.sum(ACCOUNT.c.total))) == 10_000
+        check_books(connection)
+
+
+def test_a_hold_that_is_committed_and_cancelled_at_once_ends_in_one_way(database: Database) -> None:
+    register(database, SHARING, "anna")
+    give(database, 10_000)
+    for turn in range(4):
+        name = f"h{turn}"
+        basket = Basket(name, "anna", purchase("", "", START, 4_000).lines, pay_points=2_000)
+        with database.write() as connection:
+            held(hold(connection, SHARING, basket, START, CONFIRMER))
+
+        def pay(name: str = name) -> Outcome:
+            return do(database, lambda connection: commit(connection, SHARING, name, None, START, CONFIRMER))
+
+        def let_go(name: str = name) -> Outcome:
+            return do(database, lambda connection: cancel(connection, name, START))
+
+        outcomes = together([pay, let_go, pay, let_go])
+        paid = isinstance(outcomes[0], Recorded)
+        assert [isinstance(it, Recorded) for it in outcomes] == [paid, not paid, paid, not paid]
+        with database.read() as connection:
+            made = select(func.count()).select_from(RECEIPT).where(RECEIPT.c.external_id == name)
+            assert connection.scalar(made) == paid
+            check_books(connection)
+
+
+def test_late_receipts_and_returns_beside_purchases_come_out_as_if_in_order(database: Database) -> None:
+    register(database, program(), "anna", "bohdan")
+    history = [purchase(str(n), "anna", START + timedelta(hours=n), 30_000) for n in range(12)]
+    now = START + timedelta(days=2)
+
+    def till(who: str, bought: Purchase) -> Outcome:
+        mine = replace(bought, customer=who, external_id=f"{who} {bought.external_id}")
+        return do(database, lambda connection: record(connection, program(), [mine], now, live=True)[0])
+
+    def desk(who: str) -> Outcome:
+        wanted = Return(f"{who} 0", now)
+        return do(database, lambda connection: take_back(connection, program(), wanted, now, live=True))
+
+    for bought in history:
+        accepted(till("anna", bought))
+    accepted(desk("anna"))
+    accepted(till("bohdan", history[0]))
+    together([partial(desk, "bohdan"), *(partial(till, "bohdan", it) for it in reversed(history[1:]))])
+    with database.read() as connection:
+        anna, bohdan = (kept_by_the_books(connection, program(), who, now) for who in ("anna", "bohdan"))
+        check_books(connection)
+        check_statistics(connection)
+    assert (anna.total, anna.tier, anna.living) == (bohdan.total, bohdan.tier, bohdan.living)
+
+
+def test_on_sqlite_a_reader_finishes_while_somebody_writes(sqlite_database: Database) -> None:
+    database = sqlite_database
+    register(database, program(), "anna")
+    give(database, 10_000)
+    with database.write() as writing:
+        accepted(redeem(writing, program(), Request("r", "anna", 4_000, START), START, live=True))
+        with ThreadPoolExecutor(1) as pool:
+            seen = pool.submit(kept, database).result()
+        # The reader saw what was committed, and did not wait for the rest.
+        assert seen.total == 10_000
+    assert kept(database).total == 6_000
+
+
+def kept(database: Database) -> Kept:
+    """What a reader sees of anna."""
+    with database.read() as connection:
+        return kept_by_the_books(connection, program(), "anna", START)
 
 
 def test_one_request_that_arrives_many_times_at_once_is_one_operation(database: Database) -> None:
@@ -120,7 +249,7 @@ def test_a_receipt_returned_at_two_desks_at_once_is_returned_once(database: Data
 
     def desk() -> Outcome:
         with database.write() as connection:
-            return take_back(connection, program(), "r", START, START, live=True)
+            return take_back(connection, program(), Return("r", START), START, live=True)
 
     outcomes = together([desk, desk, desk])
     assert sum(not it.repeated for it in outcomes if isinstance(it, Recorded)) == 1

@@ -98,15 +98,6 @@ def test_a_seed_may_be_kept_when_the_program_is_renamed() -> None:
          "7:12: channels.emial: no such channel; did you mean 'email'?"),
         (SMALLEST + "allowances: {marketing: {sms: 1 per day}}\nchannels: {email: {}}\n",
          "7:26: allowances.marketing.sms: no such channel here; write email or all"),
-        (SMALLEST + "earn: {rules: [{rule: welcome, give: 50}]}\n",
-         ("7:16: earn.rules[0]: says neither 'by' nor 'give' and 'on'; "
-          "write for example '{rule: welcome, give: 50, on: registered}'")),
-        (SMALLEST + "earn: {rules: [{rule: base, by: tier, on: registered}]}\n",
-         "7:16: earn.rules[0]: 'by: tier' stands alone; put the grant in a rule of its own"),
-        (SMALLEST + "earn: {rules: [{rule: a, give: 0.5, on: registered}]}\n",
-         "7:26: earn.rules[0].give: more than 0 decimal places; write fewer decimals"),
-        (SMALLEST + "earn: {rules: [{rule: a, by: tier}, {rule: a, by: tier}]}\n",
-         "7:38: earn.rules[1].rule: a second rule 'a'; give it its own name"),
         (SMALLEST + "spend: {receipt_at_least: 0.001}\n",
          "7:9: spend.receipt_at_least: more than 2 decimal places; write fewer decimals"),
         (SMALLEST + "blackout: [24 August]\n",
@@ -120,28 +111,6 @@ def test_a_seed_may_be_kept_when_the_program_is_renamed() -> None:
 )  # fmt: skip
 def test_what_is_wrong_is_named_with_its_place(text: str, finding: str) -> None:
     assert findings(text) == [finding]
-
-
-@pytest.mark.parametrize(
-    ("addition", "path"),
-    [
-        ("earn: {rules: [{rule: a, multiply: 2, give: 1, on: registered}]}", "earn.rules[0].multiply"),
-        ("earn: {rules: [{rule: a, when: {weekday: mon}, give: 1, on: registered}]}", "earn.rules[0].when"),
-        ("earn: {rules: [{rule: a, give: [{from: 500, points: 25}], on: registered}]}", "earn.rules[0].give"),
-        ("earn: {rules: [{rule: a, give: 1, on: birthday}]}", "earn.rules[0].on"),
-        ("spend: {confirm_above: 1000}", "spend.confirm_above"),
-        ("spend: {exclude: {category: tobacco}}", "spend.exclude"),
-    ],
-)
-def test_what_this_release_does_not_act_on_is_refused_plainly(addition: str, path: str) -> None:
-    (finding,) = findings(SMALLEST + addition)
-    assert finding.partition(": ")[2] == f"{path}: not supported in this release; remove it"
-
-
-@pytest.mark.parametrize(("key", "value"), [("measure", "purchases"), ("over", "calendar year")])
-def test_other_measures_and_periods_of_tiers_are_refused_plainly(key: str, value: str) -> None:
-    (finding,) = findings(changed("{levels", f"{{{key}: {value}, levels"))
-    assert finding.endswith(f"tiers.{key}: not supported in this release; remove it")
 
 
 def test_everything_is_said_at_once() -> None:
@@ -183,11 +152,6 @@ def test_a_currency_without_small_change_has_none() -> None:
     assert yen.to_money(500) == 500
     with pytest.raises(ValueError, match="more than 0 decimal places"):
         yen.to_money("0.5")
-
-
-def test_half_of_a_receipt_may_be_paid_with_bonuses_and_nothing_of_a_small_one(kavarnia: Program) -> None:
-    assert kavarnia.from_points(kavarnia.spendable(10_001)) == Decimal(50)
-    assert kavarnia.spendable(4_999) == 0
 
 
 def test_bonuses_may_be_worth_less_than_money() -> None:

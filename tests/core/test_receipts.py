@@ -1,7 +1,6 @@
 """Receipts at the till: what they earn, spend and move, and what is refused."""
 
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,11 +9,11 @@ from sqlalchemy import insert, select
 from core.bonuses import Request, grant
 from core.customers import CUSTOMER
 from core.db import Database
-from core.earning import earn_on_lines
 from core.events import EVENT
+from core.goods import PRODUCT
 from core.ledger import ENTRY, Refusal
 from core.program import Program
-from core.receipts import LINE, PRODUCT, RECEIPT, Outcome, Purchase, Recorded, record
+from core.receipts import LINE, RECEIPT, Outcome, Purchase, Recorded, record
 from core.stats import STATS
 from tests.core.books import START, accepted, check_books, check_statistics, program, purchase, register
 
@@ -33,6 +32,7 @@ def test_a_receipt_earns_the_percentage_of_the_level(database: Database) -> None
     assert accepted(outcome) == {
         "receipt": "1", "customer": "anna", "earned": "12.34", "spent": "0",
         "balance": "12.34", "available": "12.34", "tier": "bronze",
+        "rules": [{"rule": "base", "points": "12.34", "why": "bronze: 10% of 123.45"}],
     }  # fmt: skip
 
 
@@ -54,10 +54,23 @@ def test_goods_of_an_excluded_category_earn_nothing(database: Database) -> None:
         assert connection.scalars(select(LINE.c.earned_points).order_by(LINE.c.line)).all() == [0, 500]
 
 
-def test_what_a_receipt_earned_is_laid_on_its_lines_to_the_last_hundredth() -> None:
-    points = earn_on_lines(program(), [333, 333, 334], 1_000, 0, Decimal("0.1"))
-    assert points == [33, 33, 34]
-    assert sum(earn_on_lines(program(), [101, 103, 107], 311, 50, Decimal("0.07"))) == int((311 - 50) * 0.07)
+@pytest.mark.parametrize(
+    ("lines", "pay", "earned"),
+    [
+        ((333, 333, 334), 0, [33, 33, 34]),
+        # 50 hundredths pay 16, 17 and 17 of the lines, by largest remainder; the rest earns 26 in all.
+        ((101, 103, 107), 50, [8, 9, 9]),
+    ],
+)
+def test_what_a_receipt_earned_is_laid_on_its_lines_to_the_last_hundredth(
+    database: Database, lines: tuple[int, ...], pay: int, earned: list[int]
+) -> None:
+    register(database, program(), "anna")
+    buy(database, program(), purchase("0", "anna", START, 1_000))
+    accepted(buy(database, program(), purchase("1", "anna", START, *lines, pay=pay))[0])
+    with database.read() as connection:
+        laid = select(LINE.c.earned_points).where(LINE.c.receipt_id == 2).order_by(LINE.c.line)
+        assert connection.scalars(laid).all() == earned
 
 
 def test_a_level_is_reached_with_the_receipt_that_reaches_it_and_earns_from_the_next(
@@ -156,12 +169,13 @@ def test_the_earliest_to_expire_is_spent_first(database: Database) -> None:
 
 
 def test_a_batch_over_a_long_time_spends_what_was_good_at_each_moment(database: Database) -> None:
-    register(database, program(), "anna")
-    buy(database, program(), purchase("1", "anna", START, 100_000))
+    patient = program(("spend: {", "receipts: {late_at_most: 300 days}\nspend: {"))
+    register(database, patient, "anna")
+    buy(database, patient, purchase("1", "anna", START, 100_000))
     early, late = START + timedelta(days=10), START + timedelta(days=190)
     spent, refused = buy(
         database,
-        program(),
+        patient,
         purchase("2", "anna", early, 10_000, pay=4_000),
         purchase("3", "anna", late, 20_000, pay=6_100),
         at=late,

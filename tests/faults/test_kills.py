@@ -23,6 +23,7 @@ from core.customers import Profile
 from core.db import Database
 from core.events import append
 from core.ledger import Book
+from core.lifetime import Life
 from tests.channels.providers import email, push, sms
 from tests.channels.providers.http import Answer, Request
 from tests.faults.sender import RunningClock, run
@@ -100,10 +101,10 @@ class Scene:
             ids = [it.customer_id for it in saved]
             devices = [(ids[n], "push", kiosk.to("push", "accept", n)) for n in numbers]
             kiosk.addresses.add(connection, devices, at)
-            book = Book(connection, ids, at)
+            book = Book(connection, program, ids, at)
             for customer_id in ids:
                 op = book.operation(customer_id, "adjustment", f"gift:{customer_id}", [], at)
-                book.accrue(op, 5000, reason="gift", active_from=at, expires_on=None, expires_at=None)
+                book.accrue(op, 5000, reason="gift", life=Life(at, None, None))
             book.close()
             append(connection, book.happenings, at, live=True)
 

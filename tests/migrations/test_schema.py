@@ -140,6 +140,15 @@ def test_a_schema_of_another_version_is_named_with_what_to_run(empty: Empty) -> 
             schema.prepare(database)
 
 
+def test_a_schema_that_no_migration_leads_on_from_is_said_to_be_one(empty: Empty) -> None:
+    with empty() as database:
+        schema.prepare(database)
+        with database.write() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+        with pytest.raises(EnvironmentFault, match="cannot carry over; give it a new database"):
+            schema.upgrade(database)
+
+
 def test_a_database_that_belongs_to_something_else_is_left_alone(empty: Empty) -> None:
     with empty() as database:
         with database.write() as connection:

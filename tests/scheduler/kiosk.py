@@ -23,6 +23,7 @@ from core.customers import Profile
 from core.db import Database
 from core.events import append
 from core.ledger import Book
+from core.lifetime import Life
 from core.links import Links
 from scheduler.delivery import Delivered, Delivery
 from scheduler.outcomes import Heard, confirm
@@ -142,13 +143,11 @@ class Kiosk:
     def _accrue(self, connection: Any, gifts: Mapping[str, int], program: Any, *, live: bool) -> None:
         at = self.clock.now()
         last = program.day_of(at) + timedelta(days=3)
-        book = Book(connection, [self.ids[name] for name in gifts], at)
+        book = Book(connection, program, [self.ids[name] for name in gifts], at)
         for name, bonuses in gifts.items():
             op = book.operation(self.ids[name], "adjustment", f"gift:{name}:{at}", [name], at)
             points = program.to_points(bonuses)
-            book.accrue(
-                op, points, reason="gift", active_from=at, expires_on=last, expires_at=program.end_of(last)
-            )
+            book.accrue(op, points, reason="gift", life=Life(at, last, program.end_of(last)))
         book.close()
         append(connection, book.happenings, at, live=live)
 
@@ -162,7 +161,8 @@ class Kiosk:
         """Redeem bonuses at the till."""
         at = self.clock.now()
         with self.database.write() as connection:
-            book = Book(connection, [self.ids[name]], at)
+            program = self.live.running().program
+            book = Book(connection, program, [self.ids[name]], at)
             op = book.operation(self.ids[name], "redemption", f"till:{name}:{at}", [name], at)
             assert book.redeem(op, points * 100) is None
             book.close()

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,8 @@ SETTINGS = {
 class Server:
     """One server process and its folder. `start`, `stop` and `start` again is a restart with its data."""
 
-    def __init__(self, binaries: Binaries) -> None:
+    def __init__(self, binaries: Binaries, settings: Mapping[str, str] = SETTINGS) -> None:
+        self.settings = settings
         self.account = _account()
         self.folder = _folder(self.account)
         self.binaries = _reachable(binaries, self.folder, self.account)
@@ -66,7 +67,7 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        options = [part for name, value in self.settings.items() for part in ("-c", f"{name}={value}")]
         command: list[str | Path] = [
             self.binaries.folder / "postgres",
             "-D",

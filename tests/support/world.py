@@ -23,6 +23,7 @@ from core.customers import Profile
 from core.db import Database
 from core.events import append
 from core.ledger import Book, Refusal
+from core.lifetime import Life
 from core.links import Links
 from core.receipts import Line, Purchase, Recorded
 from core.tables import Customer
@@ -217,8 +218,8 @@ class World:
         with self.database.write() as connection:
             book, op = self._operation(connection, name, "adjustment")
             book.accrue(
-                op, self.program.to_points(amount), reason="test", active_from=starts or self.now,
-                expires_on=last, expires_at=self.program.end_of(last),
+                op, self.program.to_points(amount), reason="test",
+                life=Life(starts or self.now, last, self.program.end_of(last)),
             )  # fmt: skip
             book.close()
             append(connection, book.happenings, self.now, live=live)
@@ -232,7 +233,7 @@ class World:
 
     def _operation(self, connection: Connection, name: str, kind: str) -> tuple[Book, Any]:
         self._number += 1
-        book = Book(connection, [self.ids[name]], self.now)
+        book = Book(connection, self.program, [self.ids[name]], self.now)
         key = f"test:{self._number}"
         return book, book.operation(self.ids[name], kind, key, [key], self.now)
 
@@ -248,9 +249,10 @@ class World:
         """A receipt of whole money; returns its number."""
         self._number += 1
         receipt = receipt or f"r{self._number}"
-        purchase = Purchase(
-            receipt, name, at or self.now, (Line("coffee", 1000, self.program.to_money(total)),)
-        )
+        at = at or self.now
+        # What a till would not send any more comes in as history.
+        live = live and at > self.now - timedelta(days=30)
+        purchase = Purchase(receipt, name, at, (Line("coffee", 1000, self.program.to_money(total)),))
         with self.database.write() as connection:
             [outcome] = receipts.record(connection, self.program, [purchase], self.now, live=live)
         assert isinstance(outcome, Recorded), outcome
@@ -258,7 +260,9 @@ class World:
 
     def give_back(self, receipt: str) -> None:
         with self.database.write() as connection:
-            outcome = returns.take_back(connection, self.program, receipt, self.now, self.now, live=True)
+            outcome = returns.take_back(
+                connection, self.program, returns.Return(receipt, self.now), self.now, live=True
+            )
         assert not isinstance(outcome, Refusal), outcome
 
     def tier(self, name: str, tier: str, *, live: bool = True) -> None:

@@ -1,36 +1,69 @@
 """The application: the API under /api/v1, customers' pages, providers' callbacks, the wallets' services."""
 
 from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from tidings.api import card_page, choices, customers, health, hooks, receipts
+from tidings.api import (
+    acts,
+    bonuses,
+    card_page,
+    choices,
+    customer_page,
+    customers,
+    events,
+    guide,
+    health,
+    hooks,
+    identify,
+    people,
+    promo_codes,
+    receipts,
+    till,
+)
 from tidings.api.access import authorized
+from tidings.api.description import describe
+from tidings.api.idempotency import Repeated, repeated
 from tidings.api.problems import install
 from tidings.api.services import Services
 from tidings.api.wallets import Wallets
 
 ABOUT = (
-    "Customers, consents and receipts of a loyalty program. Amounts are decimals in whole units; times carry "
-    "their offset. Errors are problem details (RFC 9457)."
+    "Customers, consents, receipts and bonuses of a loyalty program. Amounts are decimals in whole units; "
+    "times carry their offset. Errors are problem details (RFC 9457)."
 )
+# Each is a module with `routes`; the description shows them in this order, and their examples can be played
+# in it.
+ENDPOINTS: tuple[ModuleType, ...] = (
+    customers, identify, till, receipts, bonuses, customer_page, acts, promo_codes, events, people,
+)  # fmt: skip
+PAGES: tuple[ModuleType, ...] = (guide, health, hooks, choices, card_page)
 
 
 def create_app(services: Services) -> FastAPI:
     """Everything that is served over HTTP."""
+    app = bare_app()
+    app.state.services = services
+    app.mount("/wallet", Wallets(services))
+    return app
+
+
+def bare_app() -> FastAPI:
+    """The application without anything behind it: enough to describe itself."""
     app = FastAPI(
         title="Tidings", version=_version(), description=ABOUT, openapi_url="/api/openapi.json",
         docs_url=None, redoc_url=None, redirect_slashes=False,
     )  # fmt: skip
-    app.state.services = services
     install(app)
+    app.add_exception_handler(Repeated, repeated)
     api = APIRouter(prefix="/api/v1", dependencies=[Depends(authorized)])
-    for module in (customers, receipts):
+    for module in ENDPOINTS:
         api.include_router(module.routes)
     app.include_router(api)
-    for each in (health.routes, hooks.routes, choices.routes, card_page.routes):
-        app.include_router(each)
-    app.mount("/wallet", Wallets(services))
+    for module in PAGES:
+        app.include_router(module.routes)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
 
 

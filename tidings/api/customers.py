@@ -3,20 +3,25 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path
+from fastapi.responses import Response
 from sqlalchemy import Connection, select
 
 from channels import discover
 from core.consent import CONSENT, Choice, choose
-from core.customers import CUSTOMER, Profile, known_zone, save
-from core.db import Database
-from core.ledger import ACCOUNT, LOT
+from core.customers import Profile, Saved, known_zone, save
+from core.ledger import LOT, Refusal
 from core.program import Program
+from core.referral_grants import welcome_friend
+from core.referrals import name_inviter
 from templates.context import TierView
 from templates.facts import contexts
-from tidings.api.access import Here, problems
+from tidings.api.access import Here, asks
+from tidings.api.balances import balances, holder_of
+from tidings.api.idempotency import Once
+from tidings.api.lookup import known
 from tidings.api.models import (
     AddressIn,
     ConsentIn,
@@ -30,18 +35,24 @@ from tidings.api.models import (
     LotOut,
     Tier,
 )
-from tidings.api.problems import Refused, refused
+from tidings.api.problems import refuse, refused
 from tidings.api.services import Services
 
 routes = APIRouter(prefix="/customers", tags=["Customers"])
-ExternalId = Annotated[Identifier, Path(description="The customer's number in your system.")]
+ExternalId = Annotated[
+    Identifier, Path(description="The customer's number in your system.", examples=["10042"])
+]
+Channel = Annotated[str, Path(description="email, sms, push …", examples=["email"])]
 
 _TEXTS = ("card", "name", "phone", "email", "gender", "city", "locale", "time_zone")
 _BORN_AFTER = date(1900, 1, 1)
 
 
-@routes.post("", status_code=201, responses={200: {"model": CustomerOut}, **problems(409)})
-def register(here: Here, body: CustomerIn, response: Response) -> CustomerOut:
+@routes.post("", **asks(
+    "customers:write", "card_taken", "erased", "in_the_future", "self_referral", "circular_referral",
+    answer=CustomerOut, created=True,
+))  # fmt: skip
+def register(here: Here, once: Once, body: CustomerIn) -> Response:
     """Register a customer (201), or change one who is known (200).
 
     A new customer gets the program's welcome bonus.
@@ -49,43 +60,76 @@ def register(here: Here, body: CustomerIn, response: Response) -> CustomerOut:
     running, now = here.running, here.now()
     _check_birthday(body.birthday, running.program.day_of(now))
     _check_registered(body.registered_at, now)
-    with here.recording() as connection:
+    with once.recording() as done:
+        connection = done.connection
         [saved] = save(
             connection, running.program, here.workspace.addresses, [_profile(body)], now, live=True
         )
         if saved.refusal:
             raise refused(saved.refusal, {"card_taken": "card", "erased": "external_id"})
-    response.status_code = 201 if saved.effect == "created" else 200
-    known = not body.time_zone or known_zone(body.time_zone)
-    warnings = [] if known else ["time_zone is not of the IANA database; the program's own is used"]
-    return _shown(here, body.external_id).model_copy(update={"warnings": warnings})
+        warnings = [
+            *_zone_warnings(body),
+            *_locale_warnings(body),
+            *_bring(here, connection, saved, body.referred_by, now),
+        ]
+        shown = _shown(here, connection, body.external_id).model_copy(update={"warnings": warnings})
+        return done(201 if saved.effect == "created" else 200, shown, about=saved.customer_id)
 
 
-@routes.get("/{external_id}", responses=problems(404))
+@routes.get("/{external_id}", **asks("customers:read", "unknown_customer"))
 def show(here: Here, external_id: ExternalId) -> CustomerOut:
     """A customer's profile, level, bonuses and consents."""
-    return _shown(here, external_id)
+    with here.database.read() as connection:
+        return _shown(here, connection, external_id)
 
 
-@routes.put("/{external_id}/consents/{channel}", responses=problems(404))
-def choose_one(here: Here, external_id: ExternalId, channel: str, body: ConsentValue) -> list[ConsentOut]:
+@routes.put(
+    "/{external_id}/consents/{channel}", **asks("consents:write", "unknown_customer", "in_the_future")
+)
+def choose_one(here: Here, external_id: ExternalId, channel: Channel, body: ConsentValue) -> list[ConsentOut]:
     """Give or withdraw consent to marketing on one channel; the consents in force are the answer."""
     choice = ConsentIn(channel=channel, granted=body.granted, source=body.source, at=body.at)
-    return _choose(here, external_id, [choice])
-
-
-@routes.post("/{external_id}/consents", responses=problems(404))
-def choose_several(here: Here, external_id: ExternalId, body: ConsentsIn) -> list[ConsentOut]:
-    """Give or withdraw several consents at once; the consents in force are the answer."""
-    return _choose(here, external_id, body.consents)
-
-
-@routes.post("/{external_id}/addresses", status_code=204, responses=problems(404))
-def add_address(here: Here, external_id: ExternalId, body: AddressIn) -> None:
-    """Add a phone with the shop's app, to which pushes may go. The same one again changes nothing."""
+    now = here.now()
+    choices = _checked([choice], now)
     with here.recording() as connection:
-        row = _known(connection, external_id)
-        here.workspace.addresses.add(connection, [(row.id, body.kind, body.value)], here.now())
+        return _choose(connection, external_id, choices, now)
+
+
+@routes.post("/{external_id}/consents", **asks(
+    "consents:write", "unknown_customer", "in_the_future", answer=list[ConsentOut]
+))  # fmt: skip
+def choose_several(here: Here, once: Once, external_id: ExternalId, body: ConsentsIn) -> Response:
+    """Give or withdraw several consents at once; the consents in force are the answer."""
+    now = here.now()
+    choices = _checked(body.consents, now)
+    with once.recording() as done:
+        return done(200, _choose(done.connection, external_id, choices, now))
+
+
+@routes.post(
+    "/{external_id}/addresses", **asks("customers:write", "unknown_customer", status=204),
+    response_class=Response,
+)  # fmt: skip
+def add_address(here: Here, once: Once, external_id: ExternalId, body: AddressIn) -> Response:
+    """Add a phone with the shop's app, to which pushes may go. The same one again changes nothing."""
+    with once.recording() as done:
+        row = known(done.connection, external_id)
+        here.workspace.addresses.add(done.connection, [(row.id, body.kind, body.value)], here.now())
+        return done(204)
+
+
+def _bring(here: Services, connection: Connection, saved: Saved, who: str | None, now: datetime) -> list[str]:
+    """Note who brought the customer; returns warnings. Refused: themselves, or whom they brought."""
+    if not who:
+        return []
+    named = name_inviter(connection, saved.customer_id, who, now, live=True)
+    if isinstance(named, Refusal):
+        if named.reason in ("self_referral", "circular_referral"):
+            raise refuse(named.reason, named.detail, "referred_by")
+        return [f"referred_by: {named.detail}"]
+    if saved.effect == "created":
+        welcome_friend(connection, here.program, saved.customer_id, now, live=True)
+    return []
 
 
 def _profile(body: CustomerIn) -> Profile:
@@ -99,37 +143,46 @@ def _profile(body: CustomerIn) -> Profile:
 
 def _check_birthday(birthday: date | None, today: date) -> None:
     if birthday and not _BORN_AFTER <= birthday <= today:
-        raise Refused(422, "invalid", "birthday: it must lie between 1900 and today", "birthday")
+        raise refuse("invalid", "birthday: it must lie between 1900 and today", "birthday")
 
 
 def _check_registered(registered_at: datetime | None, now: datetime) -> None:
     if registered_at and registered_at > now:
-        raise Refused(422, "in_the_future", "the time has not come yet", "registered_at")
+        raise refuse("in_the_future", "the time has not come yet", "registered_at")
 
 
-def _known(connection: Connection, external_id: str) -> Any:
-    statement = select(CUSTOMER).where(CUSTOMER.c.external_id == external_id, CUSTOMER.c.erased_at.is_(None))
-    row = connection.execute(statement).first()
-    if row is None:
-        raise Refused(404, "unknown_customer", "there is no such customer; register them first")
-    return row
+def _zone_warnings(body: CustomerIn) -> list[str]:
+    usual = not body.time_zone or known_zone(body.time_zone)
+    return [] if usual else ["time_zone is not of the IANA database; the program's own is used"]
 
 
-def _choose(here: Services, external_id: str, wanted: Sequence[ConsentIn]) -> list[ConsentOut]:
-    now = here.now()
+def _locale_warnings(body: CustomerIn) -> list[str]:
+    from babel import Locale, UnknownLocaleError  # slow to import
+
+    try:
+        Locale.parse((body.locale or "en").replace("_", "-"), sep="-")
+    except (UnknownLocaleError, ValueError):
+        return ["locale is not a language of CLDR; the program's own is used"]
+    return []
+
+
+def _checked(wanted: Sequence[ConsentIn], now: datetime) -> Sequence[ConsentIn]:
     for index, choice in enumerate(wanted):
         if choice.channel not in discover():
-            known = ", ".join(discover())
-            raise Refused(422, "invalid", f"no such channel; there are {known}", f"consents[{index}].channel")
+            there = ", ".join(discover())
+            raise refuse("invalid", f"no such channel; there are {there}", f"consents[{index}].channel")
         if choice.at is not None and choice.at > now:
-            raise Refused(422, "in_the_future", "the time has not come yet", f"consents[{index}].at")
-    with here.recording() as connection:
-        row = _known(connection, external_id)
-        choices = [
-            Choice(row.id, it.channel, it.granted, it.at or now, it.source, it.purpose) for it in wanted
-        ]
-        choose(connection, choices, now, live=True)
-        return _consents(connection, row.id)
+            raise refuse("in_the_future", "the time has not come yet", f"consents[{index}].at")
+    return wanted
+
+
+def _choose(
+    connection: Connection, external_id: str, wanted: Sequence[ConsentIn], now: datetime
+) -> list[ConsentOut]:
+    row = known(connection, external_id)
+    choices = [Choice(row.id, it.channel, it.granted, it.at or now, it.source, it.purpose) for it in wanted]
+    choose(connection, choices, now, live=True)
+    return _consents(connection, row.id)
 
 
 def _consents(connection: Connection, customer_id: int) -> list[ConsentOut]:
@@ -143,29 +196,34 @@ def _consents(connection: Connection, customer_id: int) -> list[ConsentOut]:
     ]
 
 
-def _shown(here: Services, external_id: str) -> CustomerOut:
-    program, links, now = here.program, here.links, here.now()
-    database: Database = here.database
-    with database.read() as connection:
-        row = _known(connection, external_id)
-        context = contexts(connection, program, [row.id], now, links)[row.id]
-        total = connection.scalar(select(ACCOUNT.c.total).where(ACCOUNT.c.customer_id == row.id)) or 0
-        expiring = context["expiring"]
-        texts = {name: getattr(row, name) for name in _TEXTS}
-        return CustomerOut(
-            external_id=row.external_id, birthday=row.birthday, attributes=row.attributes,
-            registered_at=row.registered_at, balance=str(program.from_points(total)),
-            available=str(context["balance"]),
-            tier=_tier(context["tier"]),
-            expiring=Expiring(amount=str(expiring.amount), on=expiring.on),
-            lots=_lots(connection, program, row.id), consents=_consents(connection, row.id), **texts,
-        )  # fmt: skip
+def _shown(here: Services, connection: Connection, external_id: str) -> CustomerOut:
+    program, now = here.program, here.now()
+    row = known(connection, external_id)
+    tier = contexts(connection, program, [row.id], now, here.links)[row.id]["tier"]
+    holder = holder_of(row)
+    balance = balances(connection, [holder], now)[holder]
+    day, amount = balance.nearest
+    texts = {name: getattr(row, name) for name in _TEXTS}
+    return CustomerOut(
+        external_id=row.external_id, birthday=row.birthday, attributes=row.attributes,
+        registered_at=row.registered_at, balance=str(program.from_points(balance.total)),
+        available=str(program.from_points(balance.available)), tier=_tier(tier),
+        expiring=Expiring(amount=str(program.from_points(amount)), on=day),
+        lots=_lots(connection, program, holder), consents=_consents(connection, row.id), **texts,
+    )  # fmt: skip
 
 
 def _tier(view: TierView) -> Tier:
-    earn = (view.earn or Decimal(0)).normalize()
-    missing = None if view.missing is None else f"{view.missing.normalize():f}"
-    return Tier(name=view.name, earn_percent=f"{earn:f}", since=view.since, next=view.next, missing=missing)
+    return Tier.model_validate({
+        "name": view.name, "earn_percent": _plain(view.earn or Decimal(0)),
+        "discount_percent": _plain(view.discount), "since": view.since, "next": view.next,
+        "unit": view.unit, "have": _plain(view.have), "missing": _plain(view.missing), "until": view.until,
+        "to_keep": _plain(view.to_keep), "kept_by": view.kept_by,
+    })  # fmt: skip
+
+
+def _plain(amount: Decimal | None) -> str | None:
+    return None if amount is None else f"{amount.normalize():f}"
 
 
 def _lots(connection: Connection, program: Program, customer_id: int) -> list[LotOut]:

@@ -1,22 +1,56 @@
 """What tills and shops send and get. Amounts are decimals in whole units, better as text than as numbers."""
 
+import re
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from core.clock import possible
 from core.customers import LOCALE, email_address, phone_number
+from tidings.api import examples
+from tidings.api.plain import DECIMAL, TIME
 
-Amount = Annotated[Decimal, Field(max_digits=15, decimal_places=6)]
+_PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_NUMERIC = re.compile(r"\s*[+-]?\d*\.?\d*\s*")
+
+
+def _amount(value: object) -> object:
+    # Python reads more than people write: "1_000", "1e1", digits of other scripts.
+    if isinstance(value, bool) or (isinstance(value, str) and not _PLAIN.fullmatch(value)):
+        raise ValueError(DECIMAL)
+    return value
+
+
+def _time(value: object) -> object:
+    # A bare number would be taken for seconds since 1970, and nobody would see by how much it is wrong.
+    if not isinstance(value, str | datetime) or (isinstance(value, str) and _NUMERIC.fullmatch(value)):
+        raise ValueError(TIME)
+    return value
+
+
+Amount = Annotated[Decimal, BeforeValidator(_amount), Field(max_digits=15, decimal_places=6)]
 Name = Annotated[str, Field(max_length=200)]
 Identifier = Annotated[
     str, Field(min_length=1, max_length=200, pattern=r"^[^/\s\x00]([^/\x00]*[^/\s\x00])?$")
 ]
+Sku = Annotated[str, Field(min_length=1, max_length=100)]
+Label = Annotated[str, Field(min_length=1, max_length=100)]
+Currency = Annotated[str, Field(min_length=3, max_length=3, description="ISO 4217, such as UAH.")]
 # JSON knows no NaN and no infinity, though Python's reader does.
 Scalar = str | int | Annotated[float, Field(allow_inf_nan=False)] | bool | None
-Moment = Annotated[AwareDatetime, AfterValidator(possible)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_time), AfterValidator(possible)]
 
 
 def _phone(value: str | None) -> str | None:
@@ -50,13 +84,7 @@ class Body(BaseModel):
 class CustomerIn(Body):
     """A customer to register or to change. What is left out stays as it is; null or "" empties it."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{
-            "external_id": "10042", "name": "Олена Коваль", "phone": "+380501234567",
-            "email": "olena@example.com", "birthday": "1990-03-14", "locale": "uk", "city": "Kyiv",
-            "time_zone": "Europe/Kyiv", "card": "KV20261234", "attributes": {"pet": "cat"},
-        }]}
-    )  # fmt: skip
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CUSTOMER_IN]})
 
     external_id: Identifier = Field(description="The customer's number in your system; it never changes.")
     card: Annotated[str, Field(max_length=100)] | None = Field(None, description="The number on their card.")
@@ -72,14 +100,15 @@ class CustomerIn(Body):
     attributes: dict[Name, Scalar] = Field(
         default_factory=dict, max_length=100, description="What else you know; added to what is there."
     )
+    referred_by: Identifier | None = Field(
+        None, description="Who brought them: an external id, a card, or that customer's own code for friends."
+    )
 
 
 class ConsentIn(Body):
     """One choice of the customer."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"channel": "email", "granted": True, "source": "checkout"}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CONSENT_IN]})
 
     channel: str = Field(description="email, sms, push …")
     granted: bool
@@ -93,7 +122,7 @@ class ConsentIn(Body):
 class ConsentValue(Body):
     """One choice for the channel that the address names."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"granted": False, "source": "account page"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CONSENT_VALUE]})
 
     granted: bool
     source: Annotated[str, Field(min_length=1, max_length=100)] = "api"
@@ -103,15 +132,15 @@ class ConsentValue(Body):
 class ConsentsIn(Body):
     """Several choices at once."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CONSENTS_IN]})
+
     consents: list[ConsentIn] = Field(min_length=1, max_length=50)
 
 
 class AddressIn(Body):
     """A phone with the shop's app. Phone numbers and email addresses belong to the customer's profile."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"kind": "push", "value": "dGhpcyBpcyBh:APA91b"}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.ADDRESS_IN]})
 
     kind: Literal["push"]
     value: str = Field(
@@ -122,45 +151,70 @@ class AddressIn(Body):
 class LineIn(Body):
     """A line of a receipt; `total` in whole money after discounts."""
 
-    sku: Annotated[str, Field(min_length=1, max_length=100)]
+    sku: Sku
     quantity: Amount = Field(Decimal(1), gt=0, description="Three decimal places at most.")
     total: Amount = Field(ge=0)
+    category: Label | None = Field(None, description="If the till knows better than the catalogue.")
+    brand: Label | None = None
+    discounted: bool = Field(False, description="Whether the price was lowered.")
 
 
 class ReceiptIn(Body):
     """A purchase. Sent again with the same `id` and content it changes nothing and gets the same answer."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{
-            "id": "R-2026-000173", "customer": "10042", "at": "2026-03-01T10:15:00+02:00", "store": "kyiv-1",
-            "lines": [{"sku": "flat-white", "quantity": "2", "total": "170.00"}], "pay_points": "20",
-        }]}
-    )  # fmt: skip
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.RECEIPT_IN]})
 
     id: Identifier
     customer: Identifier = Field(description="The customer's external id.")
     at: Moment = Field(description="When it was paid, with the offset from UTC.")
     store: Annotated[str, Field(max_length=100)] | None = None
+    currency: Currency | None = Field(None, description="The program's own, if it is said at all.")
     lines: list[LineIn] = Field(min_length=1, max_length=1000)
     pay_points: Amount = Field(Decimal(0), ge=0, description="Whole bonuses that pay for a part of it.")
+    codes: list[Label] = Field(default_factory=list, max_length=20, description="Promo codes.")
+    offline: bool = Field(
+        False, description="The goods are gone: recorded even if its bonuses were spent elsewhere meanwhile."
+    )
+
+
+class BackIn(Body):
+    """Goods that came back: a line by its number (from 1) or its sku."""
+
+    line: int | None = Field(None, ge=1, le=1000)
+    sku: Sku | None = None
+    quantity: Amount | None = Field(None, gt=0, description="All that is left of the line if left out.")
 
 
 class ReturnIn(Body):
-    """The return of a whole receipt."""
+    """A return: of some lines, or of all that is left. Several returns of one receipt each need an `id`."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"at": "2026-03-02T18:40:00+02:00"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.RETURN_IN]})
 
+    id: Identifier | None = Field(None, description="Tells several returns of one receipt apart.")
     at: Moment | None = Field(None, description="When the goods came back; now if left out.")
+    lines: list[BackIn] = Field(
+        default_factory=list, max_length=1000, description="All that is left if left out."
+    )
 
 
 class Tier(BaseModel):
-    """The customer's level; `missing` is the money still to be spent to the `next` one."""
+    """The customer's level, the way to the `next` one, and until when it is kept if nothing more is bought.
+
+    `have` counts towards the next level, `missing` is left to it, `to_keep` must come by `until` to keep the
+    level longer: money, points or purchases, as `unit` says. A level without an end has no `until`.
+    """
 
     name: str
     earn_percent: str
+    discount_percent: str
     since: date | None
     next: str | None
+    unit: Literal["money", "points", "purchases"]
+    have: str
     missing: str | None
+    until: date | None
+    to_keep: str | None
+    kept_by: Literal["everybody", "invitation", "purchases"]
 
 
 class Expiring(BaseModel):
@@ -183,6 +237,8 @@ class LotOut(BaseModel):
 class ConsentOut(BaseModel):
     """A choice in force."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CONSENT]})
+
     channel: str
     purpose: str
     granted: bool
@@ -192,6 +248,8 @@ class ConsentOut(BaseModel):
 
 class CustomerOut(BaseModel):
     """A customer with their bonuses: `balance` is all of them, `available` what may be spent now."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CUSTOMER]})
 
     external_id: str
     card: str | None
@@ -214,27 +272,58 @@ class CustomerOut(BaseModel):
     warnings: list[str] = []
 
 
-class ReceiptOut(BaseModel):
-    """What a receipt brought and cost, in whole bonuses; `tier` is the level after it."""
+class GaveOut(BaseModel):
+    """What one rule gave, and why."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{
-            "receipt": "R-2026-000173", "customer": "10042", "earned": "5.1", "spent": "20",
-            "balance": "485.1", "available": "485.1", "tier": "bronze",
-        }]}
-    )  # fmt: skip
+    rule: str
+    points: str
+    why: str
+
+
+def level_bonus(rules: Sequence[GaveOut], earned: str) -> str:
+    """What `rules` gave beyond `earned`, in whole bonuses: for reaching a level."""
+    more = sum((Decimal(it.points) for it in rules), Decimal(0)) - Decimal(earned)
+    return f"{more.normalize():f}" if rules else "0"
+
+
+class CorrectedOut(BaseModel):
+    """What a late receipt or a return changed of another operation."""
+
+    operation: str
+    points: str
+
+
+class ReceiptOut(BaseModel):
+    """What a receipt brought and cost, in whole bonuses; `tier` is the level after it.
+
+    `earned` is the purchase's own, `level_bonus` what reaching a new level brought besides; `rules` add up to
+    both together. Of imported history `available` and `rules` are not known. `corrected`: a receipt
+    that came late changed what later operations had done.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.RECEIPT_OUT]})
 
     receipt: str
     customer: str
     earned: str
     spent: str
     balance: str
-    available: str
+    available: str | None = None
     tier: str | None
+    level_bonus: str = "0"
+    rules: list[GaveOut] = []
+    corrected: list[CorrectedOut] = []
+
+    @model_validator(mode="after")
+    def _tell_level_bonus(self) -> "ReceiptOut":
+        self.level_bonus = level_bonus(self.rules, self.earned)
+        return self
 
 
 class ReturnOut(BaseModel):
     """What a return took and gave back; `debt` is what was already spent and is owed."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.RETURN_OUT]})
 
     receipt: str
     customer: str
@@ -245,22 +334,24 @@ class ReturnOut(BaseModel):
     balance: str
     available: str
     tier: str | None
+    corrected: list[CorrectedOut] = []
+
+
+class ErrorOut(BaseModel):
+    """A part of the request, and what is wrong with it."""
+
+    field: str
+    message: str
 
 
 class ProblemOut(BaseModel):
-    """An error (RFC 9457)."""
+    """An error (RFC 9457). `type` is the address of a page that explains it, `code` its word for programs."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{
-            "type": "about:blank", "title": "Some of this is wrong", "status": 422, "code": "invalid",
-            "detail": "lines[0].total: input should be greater than or equal to 0",
-            "errors": [{"field": "lines[0].total", "message": "input should be greater than or equal to 0"}],
-        }]}
-    )  # fmt: skip
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.PROBLEM]})
 
     type: str
     title: str
     status: int
     code: str
     detail: str
-    errors: list[dict[str, str]] = []
+    errors: list[ErrorOut] = []

@@ -1,68 +1,80 @@
 """Errors as RFC 9457 has them: `application/problem+json`, one sentence, the field; never a traceback."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import EnvironmentFault, UserError
 from core.ledger import Refusal
 from scheduler.beat import explained
+from tidings.api.plain import said
+from tidings.api.problem_kinds import PROBLEMS, kind_of
 
 LOG = structlog.get_logger("tidings.api")
 MEDIA_TYPE = "application/problem+json"
 BODY_AT_MOST = 1024 * 1024
 RETRY_SECONDS = "5"
-
-TITLES = {
-    400: "This cannot be read",
-    401: "The token is missing or wrong",
-    403: "This is not allowed",
-    404: "There is no such thing",
-    405: "This address does not take this method",
-    409: "This contradicts what is recorded",
-    413: "The request is too large",
-    422: "Some of this is wrong",
-    500: "Something broke",
-    503: "The service is not ready",
-}
+HEADERS = "answer_headers"
+_CODES = {401: "unauthorized", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+_SENTENCES = {
+    404: "there is nothing at this address", 405: "use another method",
+    413: f"a request may have {BODY_AT_MOST // 1024} KiB at most",
+}  # fmt: skip
 
 
 class Refused(Exception):
-    """The request is understood and not carried out; `code` is a word for programs, `detail` a sentence."""
+    """The request is understood and not carried out; `code` is a word for programs, `detail` a sentence.
+
+    `status` counts for a code that the table of problems does not have.
+    """
 
     def __init__(self, status: int, code: str, detail: str, field: str | None = None) -> None:
         super().__init__(detail)
         self.status, self.code, self.detail, self.field = status, code, detail, field
 
 
-STATUS = {"unknown_customer": 404, "unknown_receipt": 404, "conflict": 409, "card_taken": 409, "erased": 409}
+def refuse(code: str, detail: str, field: str | None = None) -> Refused:
+    """A refusal of the table."""
+    return Refused(kind_of(code).status, code, detail, field)
 
 
 def refused(refusal: Refusal, fields: Mapping[str, str] | None = None) -> Refused:
     """The answer to a refusal of the ledger; `fields` says which part of a request each reason is about."""
-    field = (fields or {}).get(refusal.reason)
-    return Refused(STATUS.get(refusal.reason, 422), refusal.reason, refusal.detail, field)
+    return refuse(refusal.reason, refusal.detail, (fields or {}).get(refusal.reason))
+
+
+def document(code: str, detail: str, errors: Sequence[Mapping[str, str]] = ()) -> dict[str, Any]:
+    """The body of a problem."""
+    kind = kind_of(code)
+    body: dict[str, Any] = {
+        "type": kind.path(code), "title": kind.title, "status": kind.status, "code": code, "detail": detail
+    }  # fmt: skip
+    return {**body, "errors": list(errors)} if errors else body
 
 
 def problem(
-    status: int,
     code: str,
     detail: str,
     errors: Sequence[Mapping[str, str]] = (),
     headers: Mapping[str, str] | None = None,
+    status: int | None = None,
 ) -> Response:
-    """The answer itself."""
-    body: dict[str, Any] = {"type": "about:blank", "title": TITLES.get(status, "This did not work"),
-                            "status": status, "code": code, "detail": detail}  # fmt: skip
-    if errors:
-        body["errors"] = list(errors)
-    return JSONResponse(body, status, headers, MEDIA_TYPE)
+    """The answer itself; `status` if it is another than the table has."""
+    body = document(code, detail, errors)
+    body["status"] = status or body["status"]
+    return JSONResponse(body, body["status"], headers, MEDIA_TYPE)
+
+
+def tell(scope: MutableMapping[str, Any], headers: Mapping[str, str]) -> None:
+    """Let whatever is answered to a request carry these headers."""
+    scope.setdefault(HEADERS, {}).update(headers)
 
 
 def install(app: FastAPI) -> None:
@@ -75,11 +87,19 @@ def install(app: FastAPI) -> None:
     app.add_middleware(Guard)
 
 
-def _invalid(_request: Request, error: Exception) -> Response:
+def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [{"field": _field(it["loc"]), "message": _message(it)} for it in error.errors()]
+    model = _model(request)
+    errors = [{"field": _field(it["loc"]), "message": said(it, model)} for it in error.errors()]
     first = f"{errors[0]['field']}: {errors[0]['message']}" if errors else "the request cannot be read"
-    return problem(422, "invalid", first, errors)
+    return problem("invalid", first, errors)
+
+
+def _model(request: Request) -> type[BaseModel] | None:
+    """What the body should have been."""
+    field = getattr(request.scope.get("route"), "body_field", None)
+    kind = getattr(getattr(field, "field_info", None), "annotation", None)
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
 def _field(place: Sequence[Any]) -> str:
@@ -89,39 +109,25 @@ def _field(place: Sequence[Any]) -> str:
     return text.removeprefix(".")
 
 
-def _message(error: Mapping[str, Any]) -> str:
-    """Pydantic's words without what was sent: that may be somebody's address."""
-    if error["type"] == "json_invalid":
-        return "the body is not valid JSON"
-    text = str(error["msg"]).removeprefix("Value error, ")
-    return text[:1].lower() + text[1:]
-
-
 def _http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    codes = {401: "unauthorized", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
-    return problem(
-        error.status_code, codes.get(error.status_code, "refused"), _sentence(error), headers=error.headers
-    )
-
-
-def _sentence(error: HTTPException) -> str:
-    own = {404: "there is nothing at this address", 405: "use another method",
-           413: f"a request may have {BODY_AT_MOST // 1024} KiB at most"}  # fmt: skip
-    return own.get(error.status_code) or str(error.detail)
+    status = error.status_code
+    sentence = _SENTENCES.get(status) or str(error.detail)
+    return problem(_CODES.get(status, "refused"), sentence, headers=error.headers, status=status)
 
 
 def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
     errors = [{"field": error.field, "message": error.detail}] if error.field else []
-    return problem(error.status, error.code, error.detail, errors)
+    status = None if error.code in PROBLEMS else error.status
+    return problem(error.code, error.detail, errors, status=status)
 
 
 def _not_ready(_request: Request, error: Exception) -> Response:
     # The sentence is for the engineer, whose log it goes to; a till only needs to come again.
     LOG.error("not ready", error=str(error))
     detail = "the service cannot work just now; send the same request again"
-    return problem(503, "not_ready", detail, headers={"Retry-After": RETRY_SECONDS})
+    return problem("not_ready", detail, headers={"Retry-After": RETRY_SECONDS})
 
 
 class Guard:
@@ -135,7 +141,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limited, begun = _Limited(scope, receive), _Begun(send)
+        limited, begun = _Limited(scope, receive), _Begun(scope, send)
         try:
             limited.check_length()
             await self._app(scope, limited, begun)
@@ -145,7 +151,7 @@ class Guard:
                 return
             LOG.error("request failed", method=scope["method"], error=explained(error))  # noqa: TRY400 - no tracebacks
             if not begun.yet:
-                answer = problem(500, "internal", "it was logged; send the same request again later")
+                answer = problem("internal", "it was logged; send the same request again later")
                 await answer(scope, receive, send)
 
 
@@ -169,11 +175,15 @@ class _Limited:
 
 
 class _Begun:
-    """Remembers whether an answer has begun."""
+    """Remembers whether an answer has begun, and adds the headers that its request was promised."""
 
-    def __init__(self, send: Send) -> None:
-        self._send, self.yet = send, False
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope, self._send, self.yet = scope, send, False
 
     async def __call__(self, message: Message) -> None:
         self.yet = True
+        if message["type"] == "http.response.start":
+            own: Mapping[str, str] = self._scope.get(HEADERS, {})
+            added = [(name.lower().encode(), value.encode()) for name, value in own.items()]
+            message["headers"] = [*message.get("headers", ()), *added]
         await self._send(message)

@@ -1,78 +1,188 @@
 """Receipts over the API: recorded once, whatever the till sends again; and their returns."""
 
-from decimal import Decimal
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import select
 
+from core.booking import kept_of
+from core.cart import Item
+from core.customers import CUSTOMER
 from core.ledger import Refusal
-from core.money import to_units
+from core.money import from_units
 from core.program import Program
-from core.receipts import Line, Outcome, Purchase, record
-from core.returns import take_back
-from tidings.api.access import Here, problems
-from tidings.api.models import Identifier, LineIn, ReceiptIn, ReceiptOut, ReturnIn, ReturnOut
-from tidings.api.problems import Refused, refused
+from core.receipts import LINE, RECEIPT, Outcome, Purchase, Recorded, record
+from core.returns import Back, Return, take_back
+from tidings.api import examples
+from tidings.api.access import Here, Who, asks
+from tidings.api.carts import (
+    FIELDS,
+    QUANTITY_SCALE,
+    REFUSALS,
+    check_currency,
+    check_store,
+    lines_of,
+    points_of,
+    units,
+)  # fmt: skip
+from tidings.api.idempotency import Once
+from tidings.api.models import BackIn, Identifier, ReceiptIn, ReceiptOut, ReturnIn, ReturnOut
+from tidings.api.problems import refuse, refused
 
 routes = APIRouter(prefix="/receipts", tags=["Receipts"])
 
-QUANTITY_SCALE = 3
-_FIELDS = {
-    "unknown_customer": "customer",
-    "conflict": "id",
-    "in_the_future": "at",
-    "before_the_purchase": "at",
-    "over_the_limit": "pay_points",
-    "insufficient_balance": "pay_points",
-    "unknown_receipt": "id",
-}
+ReceiptPath = Annotated[Identifier, Path(description="The receipt's id.", examples=["R-2026-000173"])]
 
 
-@routes.post("", status_code=201, responses={200: {"model": ReceiptOut}, **problems(404, 409)})
-def post(here: Here, body: ReceiptIn, response: Response) -> ReceiptOut:
-    """Record a purchase: 201. The same again: 200 with the same answer. Other content under its id: 409."""
+class LineShown(BaseModel):
+    """A line: `quantity`, `total` and `paid_points` as bought, in whole units; `returned` units came back.
+
+    `kept_total`, `kept_paid_points` and `earned` are what is left of it. They add up to the receipt's.
+    """
+
+    line: int
+    sku: str
+    quantity: str
+    total: str
+    category: str | None
+    brand: str | None
+    discounted: bool
+    earned: str
+    paid_points: str
+    returned: str
+    kept_total: str
+    kept_paid_points: str
+
+
+class ReceiptShown(BaseModel):
+    """A receipt as it stands: `total`, `paid_points` and `earned` are less what was returned since.
+
+    `rules_by_code` are the rules that its promo codes opened; the codes themselves are not kept here.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.RECEIPT_SHOWN]})
+
+    receipt: str
+    customer: str
+    at: datetime
+    recorded_at: datetime
+    store: str | None
+    partner: str | None
+    total: str
+    paid_points: str
+    earned: str
+    rules_by_code: list[str]
+    returned_at: datetime | None
+    lines: list[LineShown]
+
+
+@routes.post("", **asks(
+    "receipts:write", *REFUSALS, "confirmation_required", "idempotency_conflict", "idempotency_running",
+    answer=ReceiptOut, created=True,
+))  # fmt: skip
+def post(here: Here, who: Who, once: Once, body: ReceiptIn) -> Response:
+    """Record a purchase: 201. The same again: 200 with the same answer. Other content under its id: 409.
+
+    It may come late and out of order: the ledger comes out as if it had come in its own time.
+    """
     program = here.program
+    check_store(who, body.store)
+    check_currency(program, body.currency)
     purchase = _purchase(program, body)
-    with here.recording() as connection:
-        [outcome] = record(connection, program, [purchase], here.now(), live=True)
-    return ReceiptOut.model_validate(_answer(outcome, response))
+    with once.recording() as done:
+        [outcome] = record(done.connection, program, [purchase], here.now(), live=True)
+        recorded = _recorded(outcome)
+        return done(_status(recorded), ReceiptOut.model_validate(recorded.answer))
 
 
-@routes.post("/{id}/return", status_code=201, responses={200: {"model": ReturnOut}, **problems(404)})
+@routes.get("/{id}", **asks("receipts:read", "unknown_receipt"))
+def show(here: Here, id: ReceiptPath) -> ReceiptShown:  # noqa: A002 - its name in the address
+    """A receipt as it stands, line by line: what each earned, was paid with, and what came back."""
+    with here.database.read() as connection:
+        statement = select(RECEIPT, CUSTOMER.c.external_id.label("customer"))
+        joined = statement.join(CUSTOMER, CUSTOMER.c.id == RECEIPT.c.customer_id)
+        row = connection.execute(joined.where(RECEIPT.c.external_id == id)).first()
+        if row is None:
+            raise refuse("unknown_receipt", "there is no such receipt", "id")
+        lines = connection.execute(select(LINE).where(LINE.c.receipt_id == row.id).order_by(LINE.c.line))
+        return _shown(here.program, row, lines.all())
+
+
+@routes.post("/{id}/return", **asks(
+    "returns:write", "unknown_receipt", "unknown_line", "more_than_bought", "returned_already",
+    "before_the_purchase", "in_the_future", "conflict", "busy",
+    answer=ReturnOut, created=True,
+))  # fmt: skip
 def give_back(
     here: Here,
-    id: Annotated[Identifier, Path(description="The receipt's id.")],  # noqa: A002 - its name in the address
-    response: Response,
+    once: Once,
+    id: ReceiptPath,  # noqa: A002 - its name in the address
     body: ReturnIn | None = None,
-) -> ReturnOut:
-    """Return a whole receipt: 201. Returned already: 200 with the first answer."""
+) -> Response:
+    """Return a receipt, or some lines or units of it: 201. The same again: 200 with the same answer."""
     now = here.now()
-    at = (body.at if body else None) or now
-    with here.recording() as connection:
-        outcome = take_back(connection, here.program, id, at, now, live=True)
-    return ReturnOut.model_validate(_answer(outcome, response))
+    wanted = body or ReturnIn()
+    back = tuple(_back(index, line) for index, line in enumerate(wanted.lines))
+    returned = Return(id, wanted.at or now, back, wanted.id)
+    with once.recording() as done:
+        outcome = take_back(done.connection, here.program, returned, now, live=True)
+        recorded = _recorded(outcome)
+        return done(_status(recorded), ReturnOut.model_validate(recorded.answer))
 
 
-def _answer(outcome: Outcome, response: Response) -> dict[str, object]:
+def _recorded(outcome: Outcome) -> Recorded:
     if isinstance(outcome, Refusal):
-        raise refused(outcome, _FIELDS)
-    response.status_code = 200 if outcome.repeated else 201
-    return outcome.answer
+        raise refused(outcome, FIELDS)
+    return outcome
+
+
+def _status(recorded: Recorded) -> int:
+    return 200 if recorded.repeated else 201
 
 
 def _purchase(program: Program, body: ReceiptIn) -> Purchase:
-    lines = tuple(_line(program, index, line) for index, line in enumerate(body.lines))
-    points = _units(body.pay_points, program.points.scale, "pay_points")
-    return Purchase(body.id, body.customer, body.at, lines, body.store, points)
+    lines, points = lines_of(program, body.lines), points_of(program, body.pay_points)
+    return Purchase(
+        body.id, body.customer, body.at, lines, body.store, points, tuple(body.codes), offline=body.offline
+    )
 
 
-def _line(program: Program, index: int, line: LineIn) -> Line:
-    quantity = _units(line.quantity, QUANTITY_SCALE, f"lines[{index}].quantity")
-    return Line(line.sku, quantity, _units(line.total, program.money_scale, f"lines[{index}].total"))
+def _back(index: int, line: BackIn) -> Back:
+    if (line.line is None) == (line.sku is None):
+        field = f"lines[{index}]"
+        raise refuse("invalid", f"{field}: name the goods by `line` or by `sku`, one of them", field)
+    if line.quantity is None:
+        return Back(line.line, line.sku)
+    return Back(line.line, line.sku, units(line.quantity, QUANTITY_SCALE, f"lines[{index}].quantity"))
 
 
-def _units(amount: Decimal, scale: int, field: str) -> int:
-    try:
-        return to_units(amount, scale)
-    except ValueError as error:
-        raise Refused(422, "invalid", f"{field}: {error}", field) from None
+def _shown(program: Program, row: Any, lines: Sequence[Any]) -> ReceiptShown:
+    touched = any(line.returned for line in lines)
+    return ReceiptShown(
+        receipt=row.external_id, customer=row.customer, at=row.at, recorded_at=row.recorded_at,
+        store=row.store, partner=row.partner, total=str(program.from_money(row.total)),
+        paid_points=str(program.from_points(row.paid_points)),
+        earned=str(program.from_points(row.earned_points)), rules_by_code=(row.codes or "").split(),
+        returned_at=row.returned_at,
+        lines=[LineShown.model_validate(_shown_line(program, line, touched)) for line in lines],
+    )  # fmt: skip
+
+
+def _shown_line(program: Program, line: Any, touched: bool) -> Mapping[str, Any]:
+    kept = [line.total, line.paid_points]
+    if touched:
+        item = Item(line.sku, line.quantity, line.total)
+        kept = [kept_of(it, item, line.returned) for it in kept]
+    return {
+        "line": line.line, "sku": line.sku, "quantity": str(from_units(line.quantity, QUANTITY_SCALE)),
+        "total": str(program.from_money(line.total)), "category": line.category, "brand": line.brand,
+        "discounted": line.discounted, "earned": str(program.from_points(line.earned_points)),
+        "paid_points": str(program.from_points(line.paid_points)),
+        "returned": str(from_units(line.returned, QUANTITY_SCALE)),
+        "kept_total": str(program.from_money(kept[0])),
+        "kept_paid_points": str(program.from_points(kept[1])),
+    }  # fmt: skip

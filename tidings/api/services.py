@@ -1,12 +1,12 @@
 """What the endpoints need, given to them by whoever starts the server."""
 
 import asyncio
-import hashlib
-import hmac
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from sqlalchemy import Connection
 
@@ -17,6 +17,9 @@ from core.links import Links
 from core.program import Program
 from scheduler.beat import Pulse
 from scheduler.cards import Cards
+from tidings.api.keys import Keeper
+from tidings.api.limits import Limits
+from tidings.api.running import RunningRequests
 from tidings.workspace import Workspace
 
 
@@ -32,17 +35,18 @@ def _no_pulses() -> Sequence[Pulse]:
 class Services:
     """The workspace, its cards, and how to wake the beats once a fact was recorded.
 
-    `token` is what tills and shops must say; `pulses` tells how the beats are, `pause` waits for so many
-    seconds.
+    `token` is a key that may do everything, if there is one; `pulses` tells how the beats are, `pause` waits
+    for so many seconds, `ticks` counts them.
     """
 
     workspace: Workspace
     clock: Clock
     cards: Cards
-    token: str
+    token: str | None
     wake: Callable[[], None] = _nothing
     pulses: Callable[[], Sequence[Pulse]] = _no_pulses
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ticks: Callable[[], float] = time.monotonic
 
     @property
     def database(self) -> Database:
@@ -75,7 +79,17 @@ class Services:
             yield connection
         self.wake()
 
-    def admits(self, token: str) -> bool:
-        """Whether this is the API's token, compared in constant time."""
-        given, right = (hashlib.sha256(it.encode()).digest() for it in (token, self.token))
-        return hmac.compare_digest(given, right)
+    @cached_property
+    def keys(self) -> Keeper:
+        """Who may call."""
+        return Keeper(lambda: self.database, self.clock, self.token, self.ticks)
+
+    @cached_property
+    def limits(self) -> Limits:
+        """How often each may."""
+        return Limits(self.ticks)
+
+    @cached_property
+    def running_requests(self) -> RunningRequests:
+        """What is being worked on under an Idempotency-Key."""
+        return RunningRequests()

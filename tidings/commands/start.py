@@ -81,13 +81,13 @@ def run_tests(
     run: Annotated[str | None, typer.Option("--run", help="Only tests whose name contains this.")] = None,
     junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML to this file.")] = None,
 ) -> None:
-    """Run the scenario tests of tests/*.yaml, with a clock that they move. Exit code 1 if one fails.
+    """Run the tests of tests/*.yaml, of scenarios and of rules. Exit code 1 if one fails.
 
     Example: tidings test --run birthday
     """
     from core.errors import UserError
     from tidings.junit import write_junit
-    from tidings.scenariotests import run_all
+    from tidings.workspace_tests import run_all
 
     with workspace(context) as here:
         files = {
@@ -136,6 +136,7 @@ def schema(
         "scenario": schemas.scenario_schema(discover()),
         "segment": schemas.segment_schema(),
         "scenario-test": schemas.scenario_test_schema(),
+        "rule-test": schemas.rule_test_schema(),
     }
     if output is None:
         print_json(made)

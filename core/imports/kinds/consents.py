@@ -5,14 +5,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from core.consent import MARKETING, Choice, choose
 from core.explain import suggest
+from core.holders import people
 from core.imports.kinds.base import Context, Effect, Kind, cell, must
 from core.imports.values import moment, text, yes_no
-from core.ledger import CHUNK, Refusal
-from core.receipts import CUSTOMER
+from core.ledger import Refusal
 
 
 class Said(NamedTuple):
@@ -49,7 +49,8 @@ class Consents(Kind):
 
     def store(self, connection: Connection, facts: Sequence[Said]) -> list[Effect]:
         """Choices of customers who are not there are refused."""
-        ids = _ids(connection, sorted({said.customer for said in facts}))
+        found = people(connection, {said.customer for said in facts})
+        ids = {name: person.id for name, person in found.items()}
         known = [replace(it.choice, customer_id=ids[it.customer]) for it in facts if it.customer in ids]
         effects = iter(choose(connection, known, self.context.recorded_at, live=self.context.live))
         return [next(effects) if said.customer in ids else _unknown(said) for said in facts]
@@ -57,12 +58,3 @@ class Consents(Kind):
 
 def _unknown(said: Said) -> Refusal:
     return Refusal("unknown_customer", f"no customer {said.customer!r}; import customers first")
-
-
-def _ids(connection: Connection, names: Sequence[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for start in range(0, len(names), CHUNK):
-        here = CUSTOMER.c.external_id.in_(names[start : start + CHUNK]) & CUSTOMER.c.erased_at.is_(None)
-        rows = connection.execute(select(CUSTOMER.c.external_id, CUSTOMER.c.id).where(here))
-        found |= {row.external_id: row.id for row in rows}
-    return found

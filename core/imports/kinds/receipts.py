@@ -13,12 +13,13 @@ from sqlalchemy import Connection
 from core import tiers
 from core.bulk import rows_of
 from core.expiry import expire
+from core.goods import PRODUCT
 from core.imports.kinds.base import Context, Effect, Kind, Rejected, cell, must, told
 from core.imports.kinds.directory import describe
 from core.imports.reading import Row
 from core.imports.values import moment, text, units
 from core.ledger import CHUNK, Refusal
-from core.receipts import CUSTOMER, PRODUCT, Line, Outcome, Purchase, record
+from core.receipts import CUSTOMER, Line, Outcome, Purchase, record
 
 HEAD = ("customer", "at", "store", "pay_points")
 GOODS = ("category", "brand", "product")
@@ -69,6 +70,8 @@ class Receipts(Kind):
             lines,
             cell(values, "store", text),
             cell(values, "pay_points", lambda value: units(value, program.points.scale)) or 0,
+            confirmed=True,
+            from_file=True,
         )
 
     def _read_lines(self, parts: list[tuple[int, Mapping[str, Any]]]) -> tuple[Line, ...]:
@@ -128,7 +131,7 @@ class Receipts(Kind):
     def finish(self) -> None:
         """Bring balances and levels up to today, without a word about it if this is history."""
         it = self.context
-        expire(it.database, it.recorded_at)
+        expire(it.database, it.program, it.recorded_at)
         ids = [
             place * 8 + bit for place, byte in enumerate(self.buyers) for bit in range(8) if byte >> bit & 1
         ]

@@ -5,7 +5,7 @@ from alembic import op
 
 from tidings.migrations.columns import ID, JSON, MOMENT, transaction_number
 
-revision = "0001"
+revision = "0002"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -13,6 +13,31 @@ depends_on = None
 
 def upgrade() -> None:  # noqa: PLR0915
     """The only direction: the way back is a backup."""
+    op.create_table(
+        "api_key",
+        sa.Column("id", ID, autoincrement=True, nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("hint", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("role", sa.String(), nullable=True),
+        sa.Column("scopes", JSON, nullable=False),
+        sa.Column("stores", JSON, nullable=False),
+        sa.Column("rate", sa.String(), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("expires_at", MOMENT, nullable=True),
+        sa.Column("revoked_at", MOMENT, nullable=True),
+        sa.Column("last_used_at", MOMENT, nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("digest"),
+    )
+    op.create_index(
+        "api_key_name",
+        "api_key",
+        ["name"],
+        unique=True,
+        sqlite_where=sa.text("revoked_at IS NULL"),
+        postgresql_where=sa.text("revoked_at IS NULL"),
+    )
     op.create_table(
         "bundle_version",
         sa.Column("version", sa.Integer(), nullable=False),
@@ -55,17 +80,39 @@ def upgrade() -> None:  # noqa: PLR0915
         sa.Column("attributes", JSON, nullable=False),
         sa.Column("tier", sa.String(), nullable=True),
         sa.Column("tier_since", MOMENT, nullable=True),
+        sa.Column("invited_to", sa.String(), nullable=True),
+        sa.Column("household_id", ID, nullable=True),
+        sa.Column("merged_into", ID, nullable=True),
+        sa.Column("referred_by", ID, nullable=True),
         sa.Column("registered_at", MOMENT, nullable=False),
         sa.Column("updated_at", MOMENT, nullable=False),
         sa.Column("erased_at", MOMENT, nullable=True),
+        sa.ForeignKeyConstraint(["household_id"], ["customer.id"]),
+        sa.ForeignKeyConstraint(["merged_into"], ["customer.id"]),
+        sa.ForeignKeyConstraint(["referred_by"], ["customer.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("external_id"),
     )
     op.create_index("customer_birthday", "customer", ["birthday_md"], unique=False)
     op.create_index("customer_card", "customer", ["card"], unique=True)
     op.create_index("customer_email", "customer", ["email"], unique=False)
+    op.create_index("customer_household", "customer", ["household_id"], unique=False)
+    op.create_index("customer_merged", "customer", ["merged_into"], unique=False)
     op.create_index("customer_phone", "customer", ["phone"], unique=False)
     op.create_index(op.f("ix_customer_tier"), "customer", ["tier"], unique=False)
+    op.create_table(
+        "idempotent_request",
+        sa.Column("api_key", ID, autoincrement=False, nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("answer", sa.String(), nullable=False),
+        sa.Column("customer_id", ID, nullable=True),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("api_key", "key"),
+    )
+    op.create_index("idempotent_request_about", "idempotent_request", ["customer_id"], unique=False)
+    op.create_index("idempotent_request_age", "idempotent_request", ["at"], unique=False)
     op.create_table(
         "product",
         sa.Column("sku", sa.String(), nullable=False),
@@ -75,6 +122,14 @@ def upgrade() -> None:  # noqa: PLR0915
         sa.PrimaryKeyConstraint("sku"),
     )
     op.create_index(op.f("ix_product_category"), "product", ["category"], unique=False)
+    op.create_table(
+        "program_version",
+        sa.Column("id", ID, autoincrement=True, nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("digest"),
+    )
     op.create_table(
         "scenario_run",
         sa.Column("id", ID, autoincrement=True, nullable=False),
@@ -154,6 +209,7 @@ def upgrade() -> None:  # noqa: PLR0915
         "account",
         sa.Column("customer_id", ID, nullable=False),
         sa.Column("total", sa.BigInteger(), nullable=False),
+        sa.Column("last_at", MOMENT, nullable=True),
         sa.ForeignKeyConstraint(["customer_id"], ["customer.id"]),
         sa.PrimaryKeyConstraint("customer_id"),
     )
@@ -264,37 +320,118 @@ def upgrade() -> None:  # noqa: PLR0915
     )
     op.create_index("feedback_of_message", "feedback", ["message_id"], unique=False)
     op.create_table(
+        "hold",
+        sa.Column("id", ID, autoincrement=True, nullable=False),
+        sa.Column("external_id", sa.String(), nullable=False),
+        sa.Column("customer_id", ID, nullable=False),
+        sa.Column("buyer_id", ID, nullable=False),
+        sa.Column("points", sa.BigInteger(), nullable=False),
+        sa.Column("accounts", JSON, server_default=sa.text("'{}'"), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("cart", JSON, nullable=False),
+        sa.Column("code_digest", sa.String(), nullable=True),
+        sa.Column("code_tries", sa.Integer(), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("expires_at", MOMENT, nullable=False),
+        sa.Column("changed_at", MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(["buyer_id"], ["customer.id"]),
+        sa.ForeignKeyConstraint(["customer_id"], ["customer.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("external_id"),
+    )
+    op.create_index(
+        "hold_open",
+        "hold",
+        ["customer_id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'open'"),
+        postgresql_where=sa.text("state = 'open'"),
+    )
+    op.create_table(
         "operation",
         sa.Column("id", ID, autoincrement=True, nullable=False),
         sa.Column("customer_id", ID, nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("program_version", sa.BigInteger(), nullable=False),
+        sa.Column("live", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("partner", sa.String(), nullable=True),
+        sa.Column("author", sa.String(), nullable=True),
         sa.Column("result", JSON, nullable=False),
+        sa.Column("data", JSON, nullable=False),
         sa.Column("at", MOMENT, nullable=False),
         sa.Column("recorded_at", MOMENT, nullable=False),
         sa.ForeignKeyConstraint(["customer_id"], ["customer.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("key"),
     )
+    op.create_index("operation_in_time", "operation", ["customer_id", "at"], unique=False)
     op.create_index("operation_of_customer", "operation", ["customer_id", "id"], unique=False)
     op.create_table(
-        "receipt",
+        "program_run",
         sa.Column("id", ID, autoincrement=True, nullable=False),
-        sa.Column("external_id", sa.String(), nullable=False),
-        sa.Column("customer_id", ID, nullable=False),
-        sa.Column("store", sa.String(), nullable=True),
-        sa.Column("at", MOMENT, nullable=False),
-        sa.Column("recorded_at", MOMENT, nullable=False),
-        sa.Column("total", sa.BigInteger(), nullable=False),
-        sa.Column("paid_points", sa.BigInteger(), nullable=False),
-        sa.Column("earned_points", sa.BigInteger(), nullable=False),
-        sa.Column("returned_at", MOMENT, nullable=True),
+        sa.Column("program_version", ID, nullable=False),
+        sa.Column("since", MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(["program_version"], ["program_version.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("program_run_of_version", "program_run", ["program_version", "since"], unique=False)
+    op.create_table(
+        "promo_code",
+        sa.Column("id", ID, autoincrement=True, nullable=False),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("rule", sa.String(), nullable=False),
+        sa.Column("batch", sa.String(), nullable=True),
+        sa.Column("number", sa.Integer(), nullable=True),
+        sa.Column("customer_id", ID, nullable=True),
+        sa.Column("first_day", sa.Date(), nullable=True),
+        sa.Column("last_day", sa.Date(), nullable=True),
+        sa.Column("uses_at_most", sa.Integer(), nullable=True),
+        sa.Column("uses", sa.Integer(), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("disabled_at", MOMENT, nullable=True),
         sa.ForeignKeyConstraint(["customer_id"], ["customer.id"]),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("external_id"),
+        sa.UniqueConstraint("batch", "number"),
+        sa.UniqueConstraint("code"),
     )
-    op.create_index("receipt_of_customer", "receipt", ["customer_id", "at"], unique=False)
+    op.create_index("promo_code_of_customer", "promo_code", ["customer_id"], unique=False)
+    op.create_index("promo_code_of_rule", "promo_code", ["rule", "id"], unique=False)
+    op.create_table(
+        "promo_use",
+        sa.Column("id", ID, autoincrement=True, nullable=False),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("rule", sa.String(), nullable=False),
+        sa.Column("customer_id", ID, nullable=False),
+        sa.Column("receipt", sa.String(), nullable=True),
+        sa.Column("single", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("recorded_at", MOMENT, nullable=False),
+        sa.Column("freed_at", MOMENT, nullable=True),
+        sa.ForeignKeyConstraint(["customer_id"], ["customer.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("promo_use_of_code", "promo_use", ["code", "id"], unique=False)
+    op.create_index("promo_use_of_customer", "promo_use", ["customer_id", "code"], unique=False)
+    op.create_index("promo_use_of_receipt", "promo_use", ["receipt"], unique=False)
+    op.create_index(
+        "promo_use_once",
+        "promo_use",
+        ["code"],
+        unique=True,
+        sqlite_where=sa.text("single = 1 AND freed_at IS NULL"),
+        postgresql_where=sa.text("single AND freed_at IS NULL"),
+    )
+    op.create_table(
+        "referral_code",
+        sa.Column("customer_id", ID, nullable=False),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["customer_id"], ["customer.id"]),
+        sa.PrimaryKeyConstraint("customer_id"),
+        sa.UniqueConstraint("code"),
+    )
     op.create_table(
         "tier_change",
         sa.Column("id", ID, autoincrement=True, nullable=False),
@@ -303,6 +440,8 @@ def upgrade() -> None:  # noqa: PLR0915
         sa.Column("tier", sa.String(), nullable=False),
         sa.Column("direction", sa.String(), nullable=False),
         sa.Column("at", MOMENT, nullable=False),
+        sa.Column("recorded_at", MOMENT, nullable=False),
+        sa.Column("voided_at", MOMENT, nullable=True),
         sa.ForeignKeyConstraint(["customer_id"], ["customer.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -353,19 +492,46 @@ def upgrade() -> None:  # noqa: PLR0915
         "wallet_registration_customer", "wallet_registration", ["customer_id", "device"], unique=False
     )
     op.create_table(
+        "confirmation_code",
+        sa.Column("id", ID, autoincrement=True, nullable=False),
+        sa.Column("hold_id", ID, nullable=False),
+        sa.Column("customer_id", ID, nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("changed_at", MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(["customer_id"], ["customer.id"]),
+        sa.ForeignKeyConstraint(["hold_id"], ["hold.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("confirmation_code_of_customer", "confirmation_code", ["customer_id", "at"], unique=False)
+    op.create_index("confirmation_code_of_hold", "confirmation_code", ["hold_id", "id"], unique=False)
+    op.create_table(
         "lot",
         sa.Column("id", ID, autoincrement=True, nullable=False),
         sa.Column("customer_id", ID, nullable=False),
         sa.Column("operation_id", ID, nullable=False),
+        sa.Column("slot", sa.String(), nullable=False),
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("partner", sa.String(), nullable=True),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("remaining", sa.BigInteger(), nullable=False),
         sa.Column("active_from", MOMENT, nullable=False),
         sa.Column("expires_on", sa.Date(), nullable=True),
         sa.Column("expires_at", MOMENT, nullable=True),
+        sa.Column("first_expires_on", sa.Date(), nullable=True),
         sa.ForeignKeyConstraint(["customer_id"], ["customer.id"]),
         sa.ForeignKeyConstraint(["operation_id"], ["operation.id"]),
         sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "lot_debt",
+        "lot",
+        ["customer_id"],
+        unique=False,
+        sqlite_where=sa.text("remaining < 0"),
+        postgresql_where=sa.text("remaining < 0"),
     )
     op.create_index(
         "lot_expiring",
@@ -375,6 +541,7 @@ def upgrade() -> None:  # noqa: PLR0915
         sqlite_where=sa.text("remaining > 0"),
         postgresql_where=sa.text("remaining > 0"),
     )
+    op.create_index("lot_of_operation", "lot", ["operation_id", "slot"], unique=True)
     op.create_index(
         "lot_open_of_customer",
         "lot",
@@ -447,18 +614,27 @@ def upgrade() -> None:  # noqa: PLR0915
         postgresql_where=sa.text("state = 'sending'"),
     )
     op.create_table(
-        "receipt_line",
-        sa.Column("receipt_id", ID, nullable=False),
-        sa.Column("line", sa.Integer(), nullable=False),
+        "receipt",
+        sa.Column("id", ID, autoincrement=True, nullable=False),
+        sa.Column("external_id", sa.String(), nullable=False),
         sa.Column("customer_id", ID, nullable=False),
-        sa.Column("sku", sa.String(), nullable=False),
-        sa.Column("quantity", sa.BigInteger(), nullable=False),
+        sa.Column("operation_id", ID, nullable=False),
+        sa.Column("program_version", sa.BigInteger(), nullable=False),
+        sa.Column("store", sa.String(), nullable=True),
+        sa.Column("partner", sa.String(), nullable=True),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("recorded_at", MOMENT, nullable=False),
         sa.Column("total", sa.BigInteger(), nullable=False),
+        sa.Column("paid_points", sa.BigInteger(), nullable=False),
         sa.Column("earned_points", sa.BigInteger(), nullable=False),
+        sa.Column("codes", sa.String(), nullable=True),
+        sa.Column("returned_at", MOMENT, nullable=True),
         sa.ForeignKeyConstraint(["customer_id"], ["customer.id"]),
-        sa.ForeignKeyConstraint(["receipt_id"], ["receipt.id"]),
-        sa.PrimaryKeyConstraint("receipt_id", "line"),
+        sa.ForeignKeyConstraint(["operation_id"], ["operation.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("external_id"),
     )
+    op.create_index("receipt_of_customer", "receipt", ["customer_id", "at"], unique=False)
     op.create_table(
         "attempt",
         sa.Column("id", ID, autoincrement=True, nullable=False),
@@ -481,17 +657,44 @@ def upgrade() -> None:  # noqa: PLR0915
         sa.Column("id", ID, autoincrement=True, nullable=False),
         sa.Column("customer_id", ID, nullable=False),
         sa.Column("operation_id", ID, nullable=False),
+        sa.Column("corrects", ID, nullable=True),
         sa.Column("lot_id", ID, nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("rule", sa.String(), nullable=True),
+        sa.Column("program_version", sa.BigInteger(), nullable=False),
         sa.Column("at", MOMENT, nullable=False),
         sa.Column("recorded_at", MOMENT, nullable=False),
-        sa.ForeignKeyConstraint(["customer_id"], ["customer.id"]),
+        sa.ForeignKeyConstraint(["corrects"], ["operation.id"]),
         sa.ForeignKeyConstraint(["lot_id"], ["lot.id"]),
         sa.ForeignKeyConstraint(["operation_id"], ["operation.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index(
+        "entry_corrects",
+        "entry",
+        ["corrects"],
+        unique=False,
+        sqlite_where=sa.text("corrects IS NOT NULL"),
+        postgresql_where=sa.text("corrects IS NOT NULL"),
+    )
     op.create_index("entry_of_customer", "entry", ["customer_id", "id"], unique=False)
     op.create_index("entry_of_lot", "entry", ["lot_id"], unique=False)
     op.create_index(op.f("ix_entry_operation_id"), "entry", ["operation_id"], unique=False)
+    op.create_table(
+        "receipt_line",
+        sa.Column("receipt_id", ID, nullable=False),
+        sa.Column("line", sa.Integer(), nullable=False),
+        sa.Column("customer_id", ID, nullable=False),
+        sa.Column("sku", sa.String(), nullable=False),
+        sa.Column("quantity", sa.BigInteger(), nullable=False),
+        sa.Column("total", sa.BigInteger(), nullable=False),
+        sa.Column("category", sa.String(), nullable=True),
+        sa.Column("brand", sa.String(), nullable=True),
+        sa.Column("discounted", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("earned_points", sa.BigInteger(), nullable=False),
+        sa.Column("paid_points", sa.BigInteger(), nullable=False),
+        sa.Column("returned", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.ForeignKeyConstraint(["receipt_id"], ["receipt.id"]),
+        sa.PrimaryKeyConstraint("receipt_id", "line"),
+    )

@@ -1,0 +1,44 @@
+"""What decisions and messages keep of a person, and forget when they ask for it.
+
+That somebody was written to, when and with which outcome stays for the reports; what was said does not.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import or_
+
+from campaigns.tables import WAITING, Attempt, Decision, Enrolment, Feedback, Message
+from core.erasure import Wipe, is_filled
+
+ATTEMPT = Attempt.__table__  # type: ignore[attr-defined]
+DECISION = Decision.__table__  # type: ignore[attr-defined]
+ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
+FEEDBACK = Feedback.__table__  # type: ignore[attr-defined]
+MESSAGE = Message.__table__  # type: ignore[attr-defined]
+TABLES = (ATTEMPT, DECISION, ENROLMENT, FEEDBACK, MESSAGE)
+
+ERASED = "erased"
+
+
+def wipes(ids: Sequence[int]) -> tuple[Wipe, ...]:
+    """Facts and subjects of messages, what providers said, and whatever is still to come."""
+    mine = {
+        table: table.c.customer_id.in_(ids) for table in (ATTEMPT, DECISION, ENROLMENT, FEEDBACK, MESSAGE)
+    }
+    waiting = mine[MESSAGE] & MESSAGE.c.state.in_(WAITING)
+    said = or_(is_filled(MESSAGE.c.facts), MESSAGE.c.subject.is_not(None), MESSAGE.c.provider_id.is_not(None))
+    about = or_(is_filled(ENROLMENT.c.facts), ENROLMENT.c.subject.is_not(None))
+    tried = or_(ATTEMPT.c.detail.is_not(None), ATTEMPT.c.provider_id.is_not(None))
+    return (
+        Wipe("messages still to be sent", MESSAGE, waiting, {"state": "recalled", "reason": ERASED}),
+        Wipe("contents of messages", MESSAGE, mine[MESSAGE] & said,
+             {"facts": {}, "subject": None, "provider_id": None, "locale": None}),
+        Wipe("running scenarios", ENROLMENT, mine[ENROLMENT] & (ENROLMENT.c.status == "active"),
+             {"status": "exited"}),
+        Wipe("reasons of messages", ENROLMENT, mine[ENROLMENT] & about, {"facts": {}, "subject": None}),
+        Wipe("answers of providers", ATTEMPT, mine[ATTEMPT] & tried, {"detail": None, "provider_id": None}),
+        Wipe("details of decisions", DECISION, mine[DECISION] & DECISION.c.detail.is_not(None),
+             {"detail": None}),
+        Wipe("reactions to messages", FEEDBACK, mine[FEEDBACK] & FEEDBACK.c.detail.is_not(None),
+             {"detail": None}),
+    )  # fmt: skip

@@ -1,0 +1,45 @@
+"""Words that several parts of program.yaml are written with: locales, currencies, addresses, texts."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator
+
+from core.explain import expected
+
+
+def _text_or_mapping(value: object) -> object:
+    texts = list(value.values()) if isinstance(value, dict) else [value]
+    if not all(isinstance(text, str) for text in texts):
+        raise expected("text, or one text a locale", value, "write for example '{uk: …, en: …}'")
+    return value
+
+
+def _currency(code: str) -> str:
+    from babel.numbers import is_currency  # slow to import
+
+    if not is_currency(code):
+        raise expected("a currency code of ISO 4217", code, "write for example 'UAH'")
+    return code
+
+
+def _locale(code: str) -> str:
+    from babel import Locale, UnknownLocaleError  # slow to import
+
+    try:
+        Locale.parse(code, sep="-")
+    except (ValueError, UnknownLocaleError):
+        raise expected("a locale", code, "write for example 'uk' or 'pt-BR'") from None
+    return code
+
+
+def _address(url: str) -> str:
+    if url and not url.startswith(("https://", "http://")):
+        raise expected("a web address", url, "write for example 'https://kavarnia.example'")
+    return url.rstrip("/")
+
+
+LocaleCode = Annotated[str, AfterValidator(_locale)]
+CurrencyCode = Annotated[str, AfterValidator(_currency)]
+WebAddress = Annotated[str, AfterValidator(_address)]
+# One text for everybody, or one a locale.
+Localized = Annotated[str | dict[str, str], BeforeValidator(_text_or_mapping)]

@@ -1,0 +1,122 @@
+"""The levels of some customers in memory while they buy: for a batch of receipts, and for a replay."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from core.program import Program
+from core.tiers import invitations, ladder
+from core.tiers.bought import records
+from core.tiers.invitations import Invitation
+from core.tiers.periods import midnight, periods
+from core.tiers.record import Record
+from core.tiers.standing import Standing
+
+
+class Climb:
+    """Moves `standings` as purchases come in the order of their times, from `since` on.
+
+    What was bought before is loaded as far as it matters, of `climbers` (those who may rise; None: everybody)
+    and of whoever may fall by `until` (the time of the last purchase to come, if it is known; others are
+    looked up one by one). With `upto`, only purchases up to it are loaded: a replay counts the later ones
+    itself, and invitations after it take effect when their time comes.
+    """
+
+    def __init__(
+        self, connection: Connection, program: Program, standings: Mapping[int, Standing], since: datetime,
+        climbers: Collection[int] | None, upto: datetime | None = None, until: datetime | None = None,
+    ) -> None:  # fmt: skip
+        self._connection, self._standings = connection, standings
+        self._since, self._upto = since, upto
+        self._records: dict[int, Record] = {}
+        self._settled: dict[int, datetime] = {}
+        self._counted: dict[int, list[tuple[datetime, int, int]]] = defaultdict(list)
+        self._invitations: dict[int, list[Invitation]] = {}
+        if upto is not None:
+            self._invitations = invitations.after(connection, list(standings), upto)
+        chosen = set(standings if climbers is None else climbers)
+        if until is not None:
+            chosen |= {i for i, it in standings.items() if ladder.may_fall(program, it, until)}
+        self._open(program, sorted(chosen))
+
+    @staticmethod
+    def may_rise(program: Program, tier: str | None, *, spent: int, purchases: int) -> bool:
+        """Whether a customer may reach a higher level: told from all that they ever bought, now included."""
+        following = program.next_level(tier)
+        if program.rank(tier) < 0 or following is None:
+            return program.rank(tier) < 0
+        most = {"spend": spent, "purchases": purchases, "invitation": 0}.get(program.tiers.measure)
+        return most is None or most >= program.tier_amount(following)
+
+    def settle(self, program: Program, customer_id: int, at: datetime) -> None:
+        """Let invitations and moves down take effect that fell due at or before `at`."""
+        later = self._invitations.get(customer_id)
+        while later and later[0].at <= at:
+            invitation = later.pop(0)
+            self.invite(program, customer_id, invitation.level, invitation.at)
+        self._settle(program, customer_id, at)
+
+    def invite(self, program: Program, customer_id: int, level: str | None, at: datetime) -> None:
+        """Hold a customer at a level from `at` on; None takes an invitation back."""
+        self._settle(program, customer_id, at)
+        standing, record = self._standings[customer_id], self._record(program, customer_id)
+        ladder.invite(program, standing, record, level, at)
+
+    def _settle(self, program: Program, customer_id: int, at: datetime) -> None:
+        standing = self._standings[customer_id]
+        if ladder.may_fall(program, standing, at):
+            record = self._record(program, customer_id)
+            ladder.settle(program, standing, record, self._settled[customer_id], at)
+        self._settled[customer_id] = max(at, self._settled.get(customer_id, at))
+
+    def count(self, program: Program, customer_id: int, at: datetime, total: int, points: int) -> None:
+        """Count a purchase (minor units, points that it earned), and move up if it reaches a level."""
+        record = self._records.get(customer_id)
+        if record is None:
+            self._counted[customer_id].append((at, total, points))
+            return
+        record.add(at, total, points)
+        ladder.climb(program, self._standings[customer_id], record, at)
+
+    # --- what was bought
+
+    def _record(self, program: Program, customer_id: int) -> Record:
+        if customer_id not in self._records:
+            self._open(program, [customer_id])
+            for purchase in self._counted.pop(customer_id, ()):
+                self._records[customer_id].add(*purchase)
+        return self._records[customer_id]
+
+    def _open(self, program: Program, ids: Sequence[int]) -> None:
+        """Load what may matter from the batch's first time on; more of those who seem to fall before it."""
+        horizon = midnight(periods(program).horizon(program.day_of(self._since)), program.zone)
+        self._load(ids, horizon)
+        falling = []
+        for customer_id in ids:
+            standing, record = self._standings[customer_id], self._records[customer_id]
+            here = self._settled.get(customer_id, self._since)
+            if ladder.may_fall(program, standing, self._since) and not ladder.carried(
+                program, standing, record, self._since
+            ):
+                falling.append(customer_id)
+            else:
+                self._settled[customer_id] = here
+        self._open_all(program, falling)
+
+    def _open_all(self, program: Program, ids: Sequence[int]) -> None:
+        """Of these everything counts since they reached their level: they fell since their last purchase."""
+        reached = {i: self._standings[i].since or self._since for i in ids}
+        if ids:
+            rules = periods(program)
+            day = min(
+                rules.opens(program.day_of(min(reached.values()))), rules.horizon(program.day_of(self._since))
+            )
+            self._load(ids, midnight(day, program.zone))
+        for customer_id in ids:
+            times = self._records[customer_id].times
+            self._settled[customer_id] = max([reached[customer_id], *times[-1:]])
+
+    def _load(self, ids: Sequence[int], start: datetime) -> None:
+        self._records |= records(self._connection, ids, start, self._upto)

@@ -1,0 +1,151 @@
+"""What a customer has, and why."""
+
+from datetime import timedelta
+
+from sqlalchemy import update
+
+from core.customers import CUSTOMER
+from tests.api.shop import Shop
+from tidings.api.sentences import Told, sentence
+
+
+def test_a_balance_tells_what_there_is_and_when_it_ends(shop: Shop) -> None:
+    shop.register()
+    shop.buy(total="100")
+    balance = shop.till.get("/api/v1/customers/10042/balance").json()
+    assert balance == {
+        "customer": "10042", "total": "53", "available": "53", "active": "53", "pending": "0", "debt": "0",
+        "held": "0", "accounts": [{"account": "base", "active": "53", "pending": "0"}],
+        "expiring": [{"amount": "50", "on": "2026-03-31"}, {"amount": "3", "on": "2026-08-28"}],
+    }  # fmt: skip
+
+
+def test_what_is_over_is_not_offered(shop: Shop) -> None:
+    shop.register()
+    shop.clock.move_by(timedelta(days=60))
+    balance = shop.till.get("/api/v1/customers/10042/balance").json()
+    assert (balance["total"], balance["available"], balance["expiring"]) == ("50", "0", [])
+    [lot] = shop.till.get("/api/v1/customers/10042/lots").json()["items"]
+    assert lot["state"] == "expired"
+
+
+def test_a_household_sees_its_common_bonuses(shop: Shop) -> None:
+    shop.register("1")
+    shop.register("2")
+    with shop.database.write() as connection:
+        member = update(CUSTOMER).where(CUSTOMER.c.external_id == "2")
+        connection.execute(member.values(household_id=shop.id_of("1")))
+    one, other = (shop.till.get(f"/api/v1/customers/{it}/balance").json() for it in ("1", "2"))
+    assert other == {**one, "customer": "2"}
+    assert shop.till.get("/api/v1/customers/2").json()["balance"] == "50"
+
+
+def test_lots_are_shown_open_or_all_the_newest_first(shop: Shop) -> None:
+    shop.register()
+    shop.buy(total="400")
+    shop.buy("R2", total="200", pay_points="50")
+    opened = shop.till.get("/api/v1/customers/10042/lots").json()["items"]
+    assert [(it["reason"], it["remaining"], it["receipt"]) for it in opened] == [
+        ("purchase", "4.5", "R2"), ("purchase", "12", "R1"),
+    ]  # fmt: skip
+    everything = shop.till.get("/api/v1/customers/10042/lots?which=all").json()["items"]
+    assert [(it["reason"], it["state"]) for it in everything][-1] == ("welcome", "used")
+
+
+def test_history_tells_why(shop: Shop) -> None:
+    shop.register()
+    shop.buy(total="100", pay_points="20")
+    entries = shop.till.get("/api/v1/customers/10042/history").json()["items"]
+    assert [it["sentence"] for it in entries] == [
+        "+2.4: earned on receipt R1 by the rule base",
+        "-20: spent on receipt R1",
+        "+50: granted by the rule welcome",
+    ]
+    assert [it["rule"] for it in entries] == ["base", None, "welcome"]
+    assert all(it["program_version"] for it in entries)
+
+
+def test_a_correction_names_what_it_corrects(shop: Shop) -> None:
+    shop.register()
+    shop.buy(total="100")
+    shop.clock.move_by(timedelta(days=1))
+    shop.till.post("/api/v1/receipts/R1/return")
+    first = shop.till.get("/api/v1/customers/10042/history").json()["items"][0]
+    assert (first["amount"], first["operation"], first["receipt"]) == ("-3", "return", "R1")
+    assert first["corrects"] in ("purchase", None)
+
+
+def test_what_a_return_gives_back_is_said_so(shop: Shop) -> None:
+    shop.register()
+    shop.buy(total="100", pay_points="20")
+    shop.clock.move_by(timedelta(days=1))
+    shop.till.post("/api/v1/receipts/R1/return")
+    entries = shop.till.get("/api/v1/customers/10042/history").json()["items"]
+    assert "+20: given back, receipt R1" in [it["sentence"] for it in entries]
+
+
+def test_what_is_no_purchase_is_told_as_what_it_is(shop: Shop) -> None:
+    shop.register()
+    shop.register("10077")
+    given = {"customer": "10042", "author": "maria", "reason": "goodwill"}
+    for number, points in (("1", "40"), ("2", "-10")):
+        shop.till.post("/api/v1/adjustments", json={"id": number, "points": points, **given})
+    first = shop.till.get("/api/v1/customers/10042/history").json()["items"]
+    assert {it["sentence"] for it in first if it["operation"] == "adjustment"} == {
+        "+40: adjustment by maria: goodwill", "-10: adjustment by maria: goodwill",
+    }  # fmt: skip
+    shop.till.post("/api/v1/households/10042/members", json={"customer": "10077"})
+    newest = shop.till.get("/api/v1/customers/10042/history").json()["items"][0]
+    assert newest["sentence"] == "+50: brought to the account of the household"
+
+
+def test_a_transfer_names_the_other_side_and_a_merging_says_what_it_was() -> None:
+    def said(amount: str, operation: str, kind: str = "accrual", other: str | None = None) -> str:
+        return sentence(Told(amount, kind, operation, None, None, None, other=other))
+
+    assert said("40", "transfer", other="10077") == "+40: transferred from 10077"
+    assert said("-40", "transfer", "transfer", "10042") == "-40: transferred to 10042"
+    assert said("570", "merge") == "+570: moved from a profile of the same person when they were merged"
+
+
+def test_history_is_read_page_by_page(shop: Shop) -> None:
+    shop.register()
+    for number in range(4):
+        shop.buy(f"R{number}")
+    seen, query = [], {"limit": "2"}
+    while page := shop.till.get("/api/v1/customers/10042/history", params=query).json():
+        seen += [it["entry"] for it in page["items"]]
+        if page["next"] is None:
+            break
+        query["after"] = page["next"]
+    assert seen == sorted(seen, reverse=True)
+    assert len(seen) == 5
+
+
+def test_a_receipt_is_shown_as_it_stands(shop: Shop) -> None:
+    shop.register()
+    shop.buy(total="100", pay_points="20", store="kyiv-1")
+    receipt = shop.till.get("/api/v1/receipts/R1").json()
+    assert (receipt["total"], receipt["paid_points"], receipt["earned"]) == ("100", "20", "2.4")
+    assert (receipt["store"], receipt["returned_at"]) == ("kyiv-1", None)
+    assert receipt["lines"] == [{
+        "line": 1, "sku": "flat-white", "quantity": "1", "total": "100", "category": None, "brand": None,
+        "discounted": False, "earned": "2.4", "paid_points": "20", "returned": "0",
+        "kept_total": "100", "kept_paid_points": "20",
+    }]  # fmt: skip
+    assert shop.till.get("/api/v1/receipts/R9").json()["code"] == "unknown_receipt"
+
+
+def test_some_units_of_a_line_are_returned(shop: Shop) -> None:
+    shop.register()
+    lines = [{"sku": "a", "quantity": "4", "total": "400"}]
+    shop.buy(lines=lines)
+    shop.clock.move_by(timedelta(days=1))
+    body = {"id": "RT1", "lines": [{"sku": "a", "quantity": "1"}]}
+    answer = shop.till.post("/api/v1/receipts/R1/return", json=body)
+    assert (answer.status_code, answer.json()["taken_back"]) == (201, "3")
+    assert shop.till.get("/api/v1/receipts/R1").json()["lines"][0]["returned"] == "1"
+    both = {"lines": [{"sku": "a", "line": 1}]}
+    assert shop.till.post("/api/v1/receipts/R1/return", json=both).json()["errors"][0]["field"] == "lines[0]"
+    more = {"id": "RT2", "lines": [{"line": 1, "quantity": "4"}]}
+    assert shop.till.post("/api/v1/receipts/R1/return", json=more).json()["code"] == "more_than_bought"

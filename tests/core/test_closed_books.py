@@ -1,0 +1,99 @@
+"""Returns of receipts whose own book is closed: the buyer was merged, or went to a household."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from core.customers import CUSTOMER
+from core.db import Database
+from core.holders import people
+from core.households import Change, join, leave
+from core.ledger import ACCOUNT, LOT
+from core.merging import Merge, merge
+from core.program import Program
+from core.receipts import record
+from core.returns import Back, Return, take_back
+from tests.core.books import START, accepted, check_books, check_statistics, program, purchase, register
+
+LATER = START + timedelta(days=1)
+NEXT = START + timedelta(days=2)
+
+
+@pytest.fixture
+def shop(database: Database) -> Database:
+    """Anna and her duplicate; each joined with 50 welcome bonuses for 30 days."""
+    register(database, program(), "anna", "twin", live=True)
+    return database
+
+
+def buy(database: Database, receipt: str, who: str, *lines: int, pay: int = 0, day: int = 0) -> None:
+    at = START + timedelta(days=day)
+    with database.write() as connection:
+        [outcome] = record(
+            connection, program(), [purchase(receipt, who, at, *lines, pay=pay)], at, live=True
+        )
+    accepted(outcome)
+
+
+def give_back(database: Database, receipt: str, *lines: Back) -> dict[str, object]:
+    with database.write() as connection:
+        outcome = take_back(connection, program(), Return(receipt, NEXT, lines), NEXT, live=True)
+    with database.read() as connection:
+        check_books(connection)
+        check_statistics(connection)
+    return accepted(outcome)
+
+
+def merged(database: Database, rules: Program) -> None:
+    with database.write() as connection:
+        accepted(merge(connection, rules, Merge("twin", "anna", "maria", "one person"), LATER, live=True))
+
+
+def balance(database: Database, who: str) -> int:
+    with database.read() as connection:
+        holder = people(connection, [who])[who].holder
+        return connection.scalar(select(ACCOUNT.c.total).where(ACCOUNT.c.customer_id == holder)) or 0
+
+
+def test_what_a_merged_duplicate_had_paid_comes_back_with_its_own_end(shop: Database) -> None:
+    buy(shop, "r", "twin", 20_000, pay=3_000)
+    with shop.read() as connection:
+        ends = connection.scalars(select(LOT.c.expires_on).where(LOT.c.reason == "welcome")).first()
+    merged(shop, program())
+    answer = give_back(shop, "r")
+    assert (answer["given_back"], answer["taken_back"]) == ("30", "17")
+    assert balance(shop, "anna") == 10_000
+    with shop.read() as connection:
+        returned = connection.execute(select(LOT).where(LOT.c.reason == "returned")).one()
+    assert (returned.remaining, returned.expires_on) == (3_000, ends)
+
+
+def test_a_level_that_a_merged_receipt_made_goes_with_its_return(shop: Database) -> None:
+    buy(shop, "one", "anna", 60_000)
+    buy(shop, "two", "twin", 60_000)
+    merged(shop, program())
+    with shop.read() as connection:
+        level = select(CUSTOMER.c.tier).where(CUSTOMER.c.external_id == "anna")
+        assert connection.scalar(level) == "silver"
+    assert give_back(shop, "two")["tier"] == "bronze"
+    with shop.read() as connection:
+        assert connection.scalar(level) == "bronze"
+
+
+def test_a_member_who_left_a_household_returns_at_its_cost(shop: Database) -> None:
+    with shop.write() as connection:
+        accepted(join(connection, program(), Change("anna", "twin"), START, live=True))
+    buy(shop, "r", "twin", 10_000)
+    assert balance(shop, "anna") == 10_000 + 1_000
+    with shop.write() as connection:
+        accepted(leave(connection, program(), Change("anna", "twin"), LATER, live=True))
+    give_back(shop, "r")
+    assert (balance(shop, "anna"), balance(shop, "twin")) == (10_000, 0)
+
+
+def test_units_of_a_merged_receipt_come_back_by_their_share(shop: Database) -> None:
+    buy(shop, "r", "twin", 10_000, 5_000)
+    merged(shop, program())
+    assert give_back(shop, "r", Back(line=1, quantity=500))["taken_back"] == "5"
+    assert balance(shop, "anna") == 10_000 + 1_000

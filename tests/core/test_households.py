@@ -1,0 +1,150 @@
+"""Customers who share one account."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+from functools import partial
+from threading import Barrier
+
+import pytest
+
+from core.db import Database
+from core.households import Change, dissolve, join, leave, pass_on
+from core.links import Links
+from core.receipts import Outcome, Purchase, Recorded, record
+from templates.facts import contexts
+from tests.core.books import START, accepted, program, purchase, register
+from tests.core.people import LATER, SHARING, balance, buy, events, give, id_of, lots, refused
+
+Act = Callable[..., Outcome]
+SMALL = program(("spend: {share", "households: {at_most: 2}\nspend: {share"))
+BOTH = Change("anna", "bohdan", "maria")
+
+
+def change(database: Database, act: Act, wanted: Change = BOTH, rules: object = SHARING) -> Outcome:
+    with database.write() as connection:
+        return act(connection, rules, wanted, LATER, live=True)
+
+
+@pytest.fixture
+def family(database: Database) -> Database:
+    """Anna with 10 bonuses, Bohdan with 5, and Clara, who has none."""
+    register(database, SHARING, "anna", "bohdan", "clara")
+    give(database, "anna", 1_000)
+    give(database, "bohdan", 500, START + timedelta(hours=20))
+    return database
+
+
+def test_who_joins_brings_their_bonuses_along(family: Database) -> None:
+    assert accepted(change(family, join)) == {"head": "anna", "members": ["bohdan"], "places": 4}
+    assert lots(family, "anna") == [(1_000, date(2026, 8, 28)), (500, date(2026, 8, 29))]
+    assert lots(family, "bohdan") == []
+    assert (balance(family, "anna"), balance(family, "bohdan")) == (1_500, 1_500)
+    assert events(family, "bohdan")[-1] == "household_joined"
+
+
+def test_what_moves_is_no_news_of_bonuses(family: Database) -> None:
+    before = events(family, "anna")
+    change(family, join)
+    assert events(family, "anna") == before
+
+
+def test_a_member_earns_and_spends_on_the_shared_account(family: Database) -> None:
+    change(family, join)
+    [answer] = buy(family, purchase("1", "bohdan", LATER + timedelta(hours=1), 4_000, pay=1_200))
+    assert (answer["customer"], answer["spent"]) == ("bohdan", "12")
+    assert balance(family, "anna") == 1_500 - 1_200 + 280
+
+
+def test_who_leaves_leaves_the_bonuses(family: Database) -> None:
+    change(family, join)
+    assert accepted(change(family, leave))["members"] == []
+    assert (balance(family, "anna"), balance(family, "bohdan")) == (1_500, 0)
+    assert events(family, "bohdan")[-1] == "household_left"
+    accepted(change(family, join))
+
+
+def test_a_new_head_takes_the_account_over(family: Database) -> None:
+    change(family, join)
+    change(family, join, Change("anna", "clara"))
+    answer = accepted(change(family, pass_on, Change("anna", "clara")))
+    assert answer == {"head": "clara", "members": ["anna", "bohdan"], "places": 3}
+    assert [balance(family, name) for name in ("anna", "bohdan", "clara")] == [1_500] * 3
+    assert len(lots(family, "clara")) == 2
+    assert lots(family, "anna") == []
+
+
+def test_a_dissolved_household_leaves_the_bonuses_with_the_head(family: Database) -> None:
+    change(family, join)
+    with family.write() as connection:
+        assert accepted(dissolve(connection, SHARING, "anna", LATER, live=True))["members"] == []
+        assert dissolve(connection, SHARING, "anna", LATER, live=True).repeated  # type: ignore[union-attr]
+    assert (balance(family, "anna"), balance(family, "bohdan")) == (1_500, 0)
+
+
+def test_the_same_wish_again_changes_nothing(family: Database) -> None:
+    first = accepted(change(family, join))
+    assert change(family, join) == Recorded(first, repeated=True)
+    change(family, leave)
+    assert change(family, leave).repeated  # type: ignore[union-attr]
+    assert balance(family, "anna") == 1_500
+
+
+def test_a_household_has_as_many_as_the_program_says(family: Database) -> None:
+    change(family, join, rules=SMALL)
+    assert refused(change(family, join, Change("anna", "clara"), SMALL)) == "household_full"
+
+
+@pytest.mark.parametrize(
+    ("act", "wanted", "reason"),
+    [
+        (join, Change("anna", "anna"), "same_customer"),
+        (join, Change("bohdan", "clara"), "in_a_household"),
+        (join, Change("clara", "bohdan"), "in_a_household"),
+        (join, Change("clara", "anna"), "in_a_household"),
+        (join, Change("anna", "nobody"), "unknown_customer"),
+        (leave, Change("anna", "anna"), "is_the_head"),
+        (leave, Change("clara", "bohdan"), "in_a_household"),
+        (pass_on, Change("anna", "clara"), "not_a_member"),
+    ],
+)
+def test_what_cannot_be_is_refused(family: Database, act: Act, wanted: Change, reason: str) -> None:
+    change(family, join)
+    assert refused(change(family, act, wanted)) == reason
+    assert balance(family, "anna") == 1_500
+
+
+def test_a_message_to_a_member_tells_of_the_shared_bonuses(family: Database) -> None:
+    change(family, join)
+    links = Links("https://shop.example", b"a secret of the tests")
+    ids = [id_of(family, name) for name in ("anna", "bohdan", "clara")]
+    with family.read() as connection:
+        found = contexts(connection, SHARING, ids, LATER, links)
+    assert [found[i]["balance"] for i in ids] == [15, 15, 0]
+    assert [found[i]["expiring"].amount for i in ids] == [10, 10, 0]
+
+
+def test_a_purchase_at_the_moment_of_joining_is_booked_where_the_bonuses_are(family: Database) -> None:
+    def till(number: int) -> Outcome:
+        [outcome] = _at_once(family, purchase(str(number), "bohdan", LATER + timedelta(hours=number), 1_000))
+        return outcome
+
+    def desk() -> Outcome:
+        return change(family, join)
+
+    start = Barrier(5)
+
+    def together(work: Callable[[], Outcome]) -> Outcome:
+        start.wait()
+        return work()
+
+    with ThreadPoolExecutor(5) as pool:
+        outcomes = list(pool.map(together, [desk, *(partial(till, number) for number in range(1, 5))]))
+    assert all(isinstance(outcome, Recorded) for outcome in outcomes)
+    assert balance(family, "anna") == balance(family, "bohdan") == 1_500 + 4 * 100
+    assert lots(family, "bohdan") == []
+
+
+def _at_once(database: Database, bought: Purchase) -> list[Outcome]:
+    with database.write() as connection:
+        return record(connection, SHARING, [bought], bought.at, live=True)

@@ -1,0 +1,50 @@
+"""What a customer may be offered: only what they can still get, and whether it holds now."""
+
+from datetime import timedelta
+
+from core.customers import Profile, save
+from core.db import Database
+from core.holders import people
+from core.offers import offers
+from core.receipts import Line, Purchase, record
+from tests.core.books import ADDRESSES, START, accepted
+from tests.core.carts import program
+
+DAY = timedelta(days=1)
+RULES = """
+{rule: third, give: 3, when: {purchase: 3}}
+{rule: each-third, give: 3, when: {purchase: {every: 3}}}
+{rule: thousand, give: 50, when: {spent: {reaches: 300}}}
+{rule: trusted, give: 5, when: {spent: {at_least: 200}}}
+{rule: often, give: 4, when: {regular: {purchases: 3, in: 10 days}}}
+"""
+PROGRAM = program(RULES)
+
+
+def offered(database: Database, day: int) -> dict[str, bool]:
+    """On a day: whether each offer holds now."""
+    with database.read() as connection:
+        customer_id = people(connection, ["anna"])["anna"].id
+        found = offers(connection, PROGRAM, customer_id, None, START + day * DAY)
+    return {it.rule: it.now for it in found}
+
+
+def buy(database: Database, day: int) -> None:
+    """A purchase for 100."""
+    bought = Purchase(f"R{day}", "anna", START + day * DAY, (Line("tea", 1000, 10_000),))
+    with database.write() as connection:
+        [outcome] = record(connection, PROGRAM, [bought], bought.at, live=True)
+        accepted(outcome)
+
+
+def test_offers_for_purchases_and_money_spent_follow_the_customer(database: Database) -> None:
+    with database.write() as connection:
+        save(connection, PROGRAM, ADDRESSES, [Profile("anna")], START, live=False)
+    first = {"third": False, "each-third": False, "thousand": True, "trusted": False, "often": False}
+    assert offered(database, 0) == first
+    buy(database, 1)
+    buy(database, 2)
+    assert offered(database, 3) == dict.fromkeys(first, True)
+    assert offered(database, 20)["often"] is False
+    buy(database, 3)
+    assert offered(database, 4) == {"each-third": False, "trusted": True, "often": True}

@@ -1,0 +1,200 @@
+"""What partners owe each other."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select
+
+from core.adjustments import Adjustment, adjust
+from core.db import Database
+from core.expiry import expire
+from core.ledger import ACCOUNT, LOT
+from core.merging import Merge, merge
+from core.receipts import Line, Purchase, record
+from core.returns import Return, take_back
+from core.settlement import Settlement, settle
+from core.transfers import Transfer, transfer
+from tests.conftest import FreshDatabase
+from tests.core.books import START, accepted, check_books, program, register
+
+PARTNERS = """partners:
+  Cinema: {stores: [screen-1, screen-2]}
+  Books: {stores: shelf}
+transfers: {allowed: true}
+spend: {share"""
+RULES = program(("spend: {share", PARTNERS), ("worth: 1", "worth: 0.5"))
+DAY = timedelta(days=1)
+YEAR = timedelta(days=365)
+
+
+def buy(database: Database, receipt: str, store: str, at: datetime, total: int, pay: int = 0) -> None:
+    bought = Purchase(receipt, "anna", at, (Line("coffee", 1000, total),), store, pay)
+    with database.write() as connection:
+        accepted(record(connection, RULES, [bought], at, live=True)[0])
+
+
+def settled(database: Database, since: datetime = START, until: datetime = START + YEAR) -> Settlement:
+    with database.read() as connection:
+        check_books(connection)
+        return settle(connection, RULES, since, until)
+
+
+def debts(found: Settlement) -> list[tuple[str, str, int, int]]:
+    return [(it.giver, it.place, it.points, it.money) for it in found.debts]
+
+
+def test_bonuses_given_by_one_and_spent_at_another_are_owed_to_the_place(database: Database) -> None:
+    register(database, RULES, "anna")
+    buy(database, "1", "screen-1", START, 10_000)
+    buy(database, "2", "shelf", START + DAY, 1_000, pay=600)
+    assert debts(settled(database)) == [("Cinema", "Books", 600, 300)]
+    assert settled(database).nets == {"Books": 300, "Cinema": -300}
+
+
+def test_the_program_is_a_party_and_nobody_owes_themselves(database: Database) -> None:
+    register(database, RULES, "anna")
+    buy(database, "1", "main street", START, 10_000)
+    buy(database, "2", "screen-1", START + DAY, 1_000, pay=200)
+    buy(database, "3", "main street", START + 2 * DAY, 1_000, pay=300)
+    assert debts(settled(database)) == [("Kavarnia", "Cinema", 200, 100)]
+
+
+def test_a_return_takes_back_what_was_owed(database: Database) -> None:
+    register(database, RULES, "anna")
+    buy(database, "1", "screen-1", START, 10_000)
+    buy(database, "2", "shelf", START + DAY, 1_000, pay=600)
+    with database.write() as connection:
+        at = START + 2 * DAY
+        accepted(take_back(connection, RULES, Return("2", at), at, live=True))
+    assert debts(settled(database)) == []
+    # It counts in the period in which it was booked: a settled one never changes.
+    assert debts(settled(database, START, START + 2 * DAY)) == [("Cinema", "Books", 600, 300)]
+    assert debts(settled(database, START + 2 * DAY)) == [("Cinema", "Books", -600, -300)]
+
+
+def test_a_statement_goes_from_what_was_open_to_what_is(database: Database) -> None:
+    register(database, RULES, "anna")
+    buy(database, "1", "screen-1", START, 10_000)
+    buy(database, "2", "shelf", START + DAY, 1_000, pay=600)
+    expire(database, RULES, START + timedelta(days=181))
+    statements = {it.party: it for it in settled(database, START + DAY).statements}
+    cinema = statements["Cinema"]
+    assert (cinema.opening, cinema.flows["spent"], cinema.flows["expired"]) == (2_000, -600, -1_400)
+    assert cinema.closing == 0
+    assert statements["Books"].flows["given"] == statements["Books"].closing > 0
+
+
+def test_a_transfer_leaves_the_giver_of_bonuses_as_it_was(database: Database) -> None:
+    register(database, RULES, "anna", "bohdan")
+    buy(database, "1", "screen-1", START, 10_000)
+    with database.write() as connection:
+        accepted(transfer(connection, RULES, Transfer("1", "anna", "bohdan", 500), START + DAY, live=True))
+    [statement] = settled(database).statements
+    assert (statement.party, statement.flows["moved"], statement.closing) == ("Cinema", 0, 2_000)
+
+
+STORES = st.sampled_from(["main street", "screen-1", "shelf"])
+PEOPLE = st.sampled_from(["anna", "bohdan", "clara"])
+POINTS = st.integers(1, 400)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("buy"), STORES, PEOPLE, POINTS),
+        st.tuples(st.just("return"), st.integers(0, 9)),
+        st.tuples(st.just("transfer"), PEOPLE, PEOPLE, POINTS),
+        st.tuples(st.just("adjust"), PEOPLE, st.integers(-300, 300)),
+        st.tuples(st.just("merge"), PEOPLE, PEOPLE),
+        st.tuples(
+            st.just("expire"),
+        ),
+    ),
+    min_size=3,
+    max_size=14,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_it_adds_up_to_the_ledger_whatever_happened(
+    fresh_database: FreshDatabase, steps: list[tuple[Any, ...]]
+) -> None:
+    with fresh_database() as database:
+        register(database, RULES, "anna", "bohdan", "clara")
+        for number, (kind, *said) in enumerate(steps):
+            STEP[kind](database, number, START + number * 20 * DAY, *said)
+        _adds_up(database, len(steps))
+
+
+def _adds_up(database: Database, steps: int) -> None:
+    middle, end = START + steps * 10 * DAY, START + steps * 20 * DAY
+    whole, first, second = (
+        settled(database, START, end), settled(database, START, middle), settled(database, middle, end),
+    )  # fmt: skip
+    with database.read() as connection:
+        totals = connection.scalar(select(func.sum(ACCOUNT.c.total)))
+        open_ = select(LOT.c.partner, func.sum(LOT.c.remaining)).group_by(LOT.c.partner)
+        lots = {row[0] or "Kavarnia": int(row[1]) for row in connection.execute(open_)}
+    assert sum(it.closing for it in whole.statements) == totals
+    assert {it.party: it.closing for it in whole.statements if it.closing} == {
+        name: points for name, points in lots.items() if points
+    }
+    assert {it.party: it.closing for it in second.statements} == {
+        it.party: it.closing for it in whole.statements
+    }
+    for found in (whole, first, second):
+        assert sum(found.nets.values()) == 0
+    assert _points(whole) == _added(_points(first), _points(second))
+
+
+def _points(found: Settlement) -> dict[tuple[str, str], int]:
+    return {(it.giver, it.place): it.points for it in found.debts}
+
+
+def _added(one: dict[tuple[str, str], int], other: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    sums = {key: one.get(key, 0) + other.get(key, 0) for key in one | other}
+    return {key: points for key, points in sums.items() if points}
+
+
+def _buy(database: Database, number: int, at: datetime, store: str, who: str, points: int) -> None:
+    bought = Purchase(f"r{number}", who, at, (Line("coffee", 1000, points * 20),), store, points)
+    with database.write() as connection:
+        [outcome] = record(connection, RULES, [bought], at, live=True)
+        if refused_because(outcome) == "insufficient_balance":
+            record(connection, RULES, [Purchase(f"r{number}", who, at, bought.lines, store)], at, live=True)
+
+
+def _return(database: Database, _number: int, at: datetime, which: int) -> None:
+    with database.write() as connection:
+        take_back(connection, RULES, Return(f"r{which}", at), at, live=True)
+
+
+def _transfer(database: Database, number: int, at: datetime, sender: str, receiver: str, points: int) -> None:
+    with database.write() as connection:
+        transfer(connection, RULES, Transfer(str(number), sender, receiver, points), at, live=True)
+
+
+def _adjust(database: Database, number: int, at: datetime, who: str, points: int) -> None:
+    with database.write() as connection:
+        request = Adjustment(str(number), who, points, "maria", "goodwill", owing=True)
+        adjust(connection, RULES, request, at, live=True)
+
+
+def _merge(database: Database, _number: int, at: datetime, duplicate: str, survivor: str) -> None:
+    with database.write() as connection:
+        merge(connection, RULES, Merge(duplicate, survivor, "maria", "same"), at, live=True)
+
+
+def _expire(database: Database, _number: int, at: datetime) -> None:
+    expire(database, RULES, at)
+
+
+def refused_because(outcome: object) -> str:
+    return str(getattr(outcome, "reason", ""))
+
+
+STEP: dict[str, Callable[..., None]] = {
+    "buy": _buy, "return": _return, "transfer": _transfer, "adjust": _adjust, "merge": _merge,
+    "expire": _expire,
+}  # fmt: skip

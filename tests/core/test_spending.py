@@ -1,0 +1,121 @@
+"""What bonuses may pay of a cart, and how a payment is laid on its lines."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.cart import Cart, Item
+from core.program import Program
+from core.spending import lay_payment, lay_points, needs_code, spendable
+from tests.core.carts import MONDAY, cart, kyiv, program
+
+COFFEE = Item("latte", 1000, 10_000, category="coffee")
+TOBACCO = Item("smoke", 1000, 10_000, category="tobacco")
+OPEN = program("")
+STRICT = program(
+    "",
+    tail="""
+spend: {share_at_most: 50%, line_share_at_most: 80%, receipt_at_least: 50, exclude: {category: tobacco}}
+""",
+)
+
+
+def test_a_whole_receipt_may_be_paid_unless_the_program_says_otherwise() -> None:
+    limit = spendable(OPEN, cart(333, 667))
+    assert (limit.points, limit.lines, limit.reasons) == (1_000, (333, 667), ())
+
+
+def test_half_of_a_receipt_may_be_paid_and_nothing_of_a_small_one() -> None:
+    assert spendable(STRICT, cart(10_001)).points == 5_000
+    small = spendable(STRICT, cart(4_999))
+    assert (small.points, small.accounts, small.lines) == (0, {"base": 0}, (0,))
+    assert small.reasons == ("the receipt is below 50 UAH",)
+
+
+def test_goods_that_bonuses_may_not_pay_for_are_left_out_and_named() -> None:
+    limit = spendable(STRICT, cart(COFFEE, TOBACCO))
+    assert (limit.points, limit.lines) == (8_000, (8_000, 0))
+    assert limit.reasons == ("bonuses may not pay for smoke", "at most 80% of a line is paid with bonuses")
+
+
+def test_bonuses_may_be_for_some_goods_only() -> None:
+    found = program("", tail="spend: {only: {category: [coffee]}}")
+    assert spendable(found, cart(COFFEE, TOBACCO)).lines == (10_000, 0)
+
+
+def test_bonuses_worth_less_than_money_pay_less() -> None:
+    found = program("", points="  worth: 0.30")
+    limit = spendable(found, cart(100))
+    assert limit.points == 333
+    assert found.points_in_money(limit.points) == 99
+
+
+def test_an_account_has_its_own_share_and_goods() -> None:
+    points = "  accounts: {gift: {share_at_most: 25%}, coffee: {goods: {category: coffee}}}"
+    found = program("", points=points, tail="spend: {share_at_most: 60%}")
+    limit = spendable(found, cart(COFFEE, TOBACCO))
+    assert limit.accounts == {"gift": 5_000, "coffee": 10_000, "base": 12_000}
+    assert spendable(found, cart(TOBACCO)).accounts["coffee"] == 0
+
+
+def test_partners_take_bonuses_by_their_own_terms_or_not_at_all() -> None:
+    found = program(
+        "",
+        tail="""
+partners: {cinema: {stores: c1}, bank: {stores: b1, spend: false}, gym: {stores: g1}}
+spend: {share_at_most: 50%, partners: {cinema: {share_at_most: 20%}}}
+""",
+    )
+    limits = {name: spendable(found, cart(10_000, partner=name)) for name in (None, "cinema", "bank", "gym")}
+    assert {name: it.points for name, it in limits.items()} == {
+        None: 5_000,
+        "cinema": 2_000,
+        "bank": 0,
+        "gym": 5_000,
+    }
+    assert limits["bank"].reasons == ("bonuses are not spent at bank",)
+
+
+def test_a_code_confirms_what_is_above_the_amount() -> None:
+    found = program("", tail="spend: {confirm_above: 1000}")
+    assert [needs_code(found, points) for points in (100_000, 100_001)] == [False, True]
+    assert not needs_code(OPEN, 10**12)
+
+
+@pytest.mark.parametrize(("points", "laid"), [(100, (34, 33, 33)), (1, (1, 0, 0)), (0, (0, 0, 0))])
+def test_a_payment_is_laid_to_the_last_coin(points: int, laid: tuple[int, ...]) -> None:
+    assert lay_payment(OPEN, cart(1_000, 1_000, 1_000), points) == laid
+
+
+def test_points_lie_where_their_money_lies() -> None:
+    assert lay_points(1_000, (99, 0, 1)) == (990, 0, 10)
+    assert lay_points(3, (0, 0)) == (3, 0)
+    assert lay_points(0, (0, 0)) == (0, 0)
+
+
+def test_a_payment_of_other_terms_is_laid_on_all_lines() -> None:
+    assert lay_payment(STRICT, cart(COFFEE, TOBACCO), 20_000) == (10_000, 10_000)
+
+
+totals = st.lists(
+    st.tuples(st.integers(0, 100_000), st.sampled_from([None, "coffee", "tobacco"])), min_size=1, max_size=6
+)
+
+
+@pytest.mark.parametrize("rules", [OPEN, STRICT, program("", points="  worth: 0.37")])
+@settings(deadline=None, derandomize=True)
+@given(totals, st.floats(0, 1))
+def test_a_payment_stays_within_each_lines_limit(
+    rules: Program, totals: list[tuple[int, str | None]], part: float
+) -> None:
+    items = tuple(Item(f"{n}", 1000, total, category) for n, (total, category) in enumerate(totals))
+    found = Cart(kyiv(MONDAY), items)
+    limit = spendable(rules, found)
+    points = int(limit.points * part)
+    paid = lay_payment(rules, found, points)
+    assert sum(paid) == rules.points_in_money(points) <= sum(limit.lines)
+    assert all(
+        0 <= money <= most <= item.total for money, most, item in zip(paid, limit.lines, items, strict=True)
+    )
+    assert sum(lay_points(points, paid)) == points
+    assert max(limit.accounts.values()) <= limit.points

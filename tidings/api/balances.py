@@ -1,0 +1,80 @@
+"""What customers have: read from their open lots alone, so the history's length does not matter."""
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from core.ledger import ACCOUNT, LOT
+from core.tables import Hold
+
+HOLD = Hold.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(slots=True)
+class Balance:
+    """Points at the program's scale. `total` is everything: active and pending, less debts.
+
+    `active` may be spent by its dates, `available` is that less debts and holds.
+    """
+
+    total: int = 0
+    active: int = 0
+    pending: int = 0
+    debt: int = 0
+    held: int = 0
+    accounts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    expiring: dict[date, int] = field(default_factory=dict)
+
+    @property
+    def available(self) -> int:
+        """What may be spent now."""
+        return max(0, self.active - self.debt - self.held)
+
+    @property
+    def nearest(self) -> tuple[date | None, int]:
+        """What expires on the nearest day of expiry."""
+        return min(self.expiring.items(), default=(None, 0))
+
+    def add(self, lot: Any, now: datetime) -> None:
+        """One open lot."""
+        if lot.remaining < 0:
+            self.debt -= lot.remaining
+            return
+        if lot.expires_at is not None and lot.expires_at <= now:
+            return  # Over, and about to be written off.
+        active, pending = self.accounts.get(lot.account, (0, 0))
+        if lot.active_from <= now:
+            self.active += lot.remaining
+            self.accounts[lot.account] = (active + lot.remaining, pending)
+            if lot.expires_on is not None:
+                self.expiring[lot.expires_on] = self.expiring.get(lot.expires_on, 0) + lot.remaining
+        else:
+            self.pending += lot.remaining
+            self.accounts[lot.account] = (active, pending + lot.remaining)
+
+
+def balances(connection: Connection, holders: Collection[int], now: datetime) -> dict[int, Balance]:
+    """What each of these accounts has; `holders` are the customers whose accounts they are."""
+    found: dict[int, Balance] = defaultdict(Balance)
+    ids = sorted(set(holders))
+    totals = select(ACCOUNT.c.customer_id, ACCOUNT.c.total).where(ACCOUNT.c.customer_id.in_(ids))
+    for holder, total in connection.execute(totals):
+        found[holder].total = total
+    columns = (LOT.c.customer_id, LOT.c.remaining, LOT.c.account, LOT.c.active_from, LOT.c.expires_on,
+               LOT.c.expires_at)  # fmt: skip
+    for lot in connection.execute(select(*columns).where(LOT.c.customer_id.in_(ids), LOT.c.remaining != 0)):
+        found[lot.customer_id].add(lot, now)
+    open_ = (HOLD.c.state == "open") & (HOLD.c.expires_at > now)
+    held = select(HOLD.c.customer_id, func.sum(HOLD.c.points)).where(HOLD.c.customer_id.in_(ids), open_)
+    for holder, points in connection.execute(held.group_by(HOLD.c.customer_id)):
+        found[holder].held = int(points)
+    return found
+
+
+def holder_of(row: Any) -> int:
+    """Whose account a customer uses."""
+    return int(row.household_id or row.id)

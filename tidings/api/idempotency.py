@@ -1,0 +1,174 @@
+"""Requests that may be sent again: the header Idempotency-Key (draft-ietf-httpapi-idempotency-key-header-07).
+
+An endpoint declares it by one parameter, and does its work in the block that it gives:
+
+    def post(here: Here, once: Once, body: ReceiptIn) -> Response:
+        with once.recording() as done:
+            …
+            return done(201, answer)
+
+The answer is kept in the transaction of the work, so that there is never one without the other. A refused
+request changed nothing and is not kept: corrected, it may come again under the same key.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request
+from fastapi.responses import Response
+from pydantic import BaseModel
+from pydantic_core import to_json
+from sqlalchemy import Connection, delete, func, select
+
+from core.db import dumps, upsert
+from tidings.api.access import Here, Who
+from tidings.api.forms import Bytes
+from tidings.api.problems import refuse
+from tidings.api.services import Services
+from tidings.tables import IdempotentRequest
+
+REQUEST = IdempotentRequest.__table__  # type: ignore[attr-defined]
+KEPT = timedelta(days=7)
+# The problems of every endpoint that declares it; the description adds them by itself.
+ONCE = ("idempotency_conflict", "idempotency_running")
+# The draft writes it as a quoted string; many programs leave the quotes out.
+_KEY = re.compile(r'"([\x20-\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
+_ABOUT = (
+    "Makes the request safe to send again: the same key with the same request gets the first answer, for "
+    "seven days; with another request it is refused. Any text of up to 255 characters, best a UUID."
+)
+# Old answers are looked for with one request in so many.
+_TIDY_EVERY = 256
+
+
+class Repeated(Exception):
+    """The request was answered before; that answer is the answer."""
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+@dataclass(slots=True)
+class Done:
+    """The open transaction of a request; called with the answer, it keeps and returns it."""
+
+    connection: Connection
+    once: "OnceFor"
+
+    def __call__(
+        self, status: int, answer: BaseModel | Sequence[BaseModel] | None = None, about: int | None = None
+    ) -> Response:
+        """The answer; `about` is the customer whom it tells of, if it does."""
+        body = "" if answer is None else to_json(answer).decode()
+        self.once.keep(self.connection, status, body, about)
+        return _response(status, body)
+
+
+@dataclass(slots=True)
+class OnceFor:
+    """One request, with its Idempotency-Key if it has one; `caller` is whose key of the API it came with."""
+
+    here: Services
+    caller: int
+    key: str | None
+    digest: str
+
+    @contextmanager
+    def recording(self) -> Iterator[Done]:
+        """A write transaction that is worked in once; leaves by `Repeated` if it was."""
+        with ExitStack() as stack:
+            if self.key is not None:
+                ours = stack.enter_context(self.here.running_requests.running((self.caller, self.key)))
+                if not ours:
+                    raise self._running()
+            connection = stack.enter_context(self.here.recording())
+            if self.key is not None:
+                self._look(connection)
+            yield Done(connection, self)
+
+    def keep(self, connection: Connection, status: int, answer: str, about: int | None) -> None:
+        """Write the answer down, in place of one whose time is over."""
+        if self.key is None:
+            return
+        now = self.here.now()
+        values = {
+            "api_key": self.caller, "key": self.key, "digest": self.digest, "status": status,
+            "answer": answer, "customer_id": about, "at": now,
+        }  # fmt: skip
+        statement = upsert(connection, REQUEST, ["api_key", "key"], values.keys() - {"api_key", "key"})
+        connection.execute(statement.values(**values))
+        if int(self.digest[:4], 16) % _TIDY_EVERY == 0:
+            connection.execute(delete(REQUEST).where(REQUEST.c.at <= now - KEPT))
+
+    def _look(self, connection: Connection) -> None:
+        if not self._alone(connection):
+            raise self._running()
+        mine = (REQUEST.c.api_key == self.caller) & (REQUEST.c.key == self.key)
+        fresh = REQUEST.c.at > self.here.now() - KEPT
+        before = connection.execute(select(REQUEST).where(mine, fresh)).first()
+        if before is None:
+            return
+        if before.digest != self.digest:
+            raise refuse("idempotency_conflict", "this Idempotency-Key came with another request before")
+        raise Repeated(_response(before.status, before.answer))
+
+    def _alone(self, connection: Connection) -> bool:
+        """Whether no other process works on it; SQLite has one writer at a time."""
+        if connection.dialect.name == "sqlite":
+            return True
+        number = hashlib.sha256(f"{self.caller}:{self.key}".encode()).digest()[:8]
+        lock = func.pg_try_advisory_xact_lock(int.from_bytes(number, signed=True))
+        return bool(connection.scalar(select(lock)))
+
+    def _running(self) -> Exception:
+        return refuse("idempotency_running", "a request with this Idempotency-Key is still running")
+
+
+async def once(
+    request: Request, here: Here, who: Who, body: Bytes,
+    given: Annotated[
+        str | None, Header(alias="Idempotency-Key", description=_ABOUT, examples=["4f0c1f0e-2b7e-4d0a"])
+    ] = None,
+) -> OnceFor:  # fmt: skip
+    """The request that an endpoint works on once."""
+    key = None if given is None else _read(given)
+    return OnceFor(here, who.id, key, _digest(request, body))
+
+
+Once = Annotated[OnceFor, Depends(once)]
+
+
+def _read(header: str) -> str:
+    found = _KEY.fullmatch(header.strip())
+    if not found:
+        said = "must be 1 to 255 visible ASCII characters, best a UUID"
+        raise refuse("invalid", f"Idempotency-Key: {said}", "Idempotency-Key")
+    return found[1] or found[2]
+
+
+def _digest(request: Request, body: bytes) -> str:
+    """What makes two requests the same: not the spaces in their JSON, nor the order of its keys."""
+    content: Any
+    try:
+        content = dumps(json.loads(body)) if body else ""
+    except (ValueError, RecursionError):
+        content = body.hex()
+    said = dumps([request.method, request.url.path, request.url.query, content])
+    return hashlib.sha256(said.encode(errors="surrogatepass")).hexdigest()
+
+
+def _response(status: int, body: str) -> Response:
+    return Response(body or None, status, media_type="application/json" if body else None)
+
+
+def repeated(_request: Request, error: Exception) -> Response:
+    """The handler of `Repeated`."""
+    assert isinstance(error, Repeated)
+    return error.answer

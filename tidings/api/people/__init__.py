@@ -1,0 +1,9 @@
+"""What customers have together, and what is done for them by hand."""
+
+from fastapi import APIRouter
+
+from tidings.api.people import adjustments, erasure, households, merging, settlement, transfers
+
+routes = APIRouter()
+for module in (adjustments, transfers, merging, households, erasure, settlement):
+    routes.include_router(module.routes)

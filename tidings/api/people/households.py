@@ -1,0 +1,99 @@
+"""Households over the API."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
+
+from core.holders import Person, people, unknown
+from core.households import Change, dissolve, household, join, leave, pass_on
+from core.receipts import Outcome
+from tidings.api.access import Here, asks
+from tidings.api.models import Body, Identifier
+from tidings.api.people.common import Author, done_or_refused
+from tidings.api.problems import refused
+from tidings.api.services import Services
+
+routes = APIRouter(prefix="/households", tags=["Households"])
+Head = Annotated[Identifier, Path(description="The external id of the household's head.")]
+Act = Callable[..., Outcome]
+
+
+class MemberIn(Body):
+    """Who joins, or becomes the head."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"customer": "10077"}]})
+
+    customer: Identifier = Field(description="The customer's external id.")
+    author: Author | None = None
+
+
+class HouseholdOut(BaseModel):
+    """Who shares the head's bonuses, and how many more may join."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"head": "10042", "members": ["10077"], "places": 4}]}
+    )
+
+    head: str
+    members: list[str]
+    places: int
+
+
+@routes.get("/{head}", **asks("households:write", "unknown_customer"))
+def show(here: Here, head: Head) -> HouseholdOut:
+    """The household that a customer belongs to, as head or as member."""
+    with here.database.read() as connection:
+        person = _person(connection, head)
+        return HouseholdOut.model_validate(household(connection, here.program, person.holder))
+
+
+@routes.post(
+    "/{head}/members",
+    **asks(
+        "households:write", "unknown_customer", "same_customer", "in_a_household", "household_full", "busy"
+    ),
+)
+def add(here: Here, head: Head, body: MemberIn) -> HouseholdOut:
+    """Let a customer share the head's bonuses; their own go there. A member already: nothing changes."""
+    return _change(here, join, Change(head, body.customer, body.author))
+
+
+@routes.delete(
+    "/{head}/members/{customer}",
+    **asks("households:write", "unknown_customer", "is_the_head", "in_a_household", "busy"),
+)
+def remove(
+    here: Here, head: Head, customer: Annotated[Identifier, Path(description="The member's external id.")]
+) -> HouseholdOut:
+    """Let a member leave; the bonuses stay with the household. Left already: nothing changes."""
+    return _change(here, leave, Change(head, customer))
+
+
+@routes.put("/{head}/head", **asks("households:write", "unknown_customer", "not_a_member", "busy"))
+def name_head(here: Here, head: Head, body: MemberIn) -> HouseholdOut:
+    """Make a member the head: the shared bonuses go to their account. The head already: nothing changes."""
+    return _change(here, pass_on, Change(head, body.customer, body.author))
+
+
+@routes.delete("/{head}", **asks("households:write", "unknown_customer", "not_the_head", "busy"))
+def end(here: Here, head: Head) -> HouseholdOut:
+    """Dissolve the household: the bonuses stay with the head. There is none: nothing changes."""
+    with here.recording() as connection:
+        outcome = done_or_refused(dissolve(connection, here.program, head, here.now(), live=True))
+    return HouseholdOut.model_validate(outcome.answer)
+
+
+def _change(here: Services, act: Act, change: Change) -> HouseholdOut:
+    with here.recording() as connection:
+        outcome = done_or_refused(act(connection, here.program, change, here.now(), live=True))
+    return HouseholdOut.model_validate(outcome.answer)
+
+
+def _person(connection: Connection, external_id: str) -> Person:
+    person = people(connection, [external_id]).get(external_id)
+    if person is None:
+        raise refused(unknown(external_id))
+    return person

@@ -1,0 +1,80 @@
+"""What partners owe each other, over the API."""
+
+from datetime import date, datetime, time
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.settlement import settle
+from core.units import at_local
+from tidings import settlement_view
+from tidings.api.access import Here, asks
+from tidings.api.problems import refuse
+
+routes = APIRouter(prefix="/settlement", tags=["Partners"])
+
+
+class PartyOut(BaseModel):
+    """One party's bonuses over the period, in whole bonuses: `opening` and the rest make `closing`."""
+
+    party: str
+    opening: str
+    given: str
+    spent: str
+    adjusted: str
+    moved: str
+    repaid: str
+    forgiven: str
+    expired: str
+    erased: str
+    closing: str
+
+
+class DebtOut(BaseModel):
+    """What `giver` owes `place`, in bonuses and money."""
+
+    giver: str
+    place: str
+    points: str
+    amount: str
+
+
+class SettlementOut(BaseModel):
+    """A settlement; `nets` is what each party gets, below zero what it pays."""
+
+    model_config = ConfigDict(
+        populate_by_name=True,
+        json_schema_extra={"examples": [{
+            "from": "2026-02-28T22:00:00Z", "to": "2026-03-31T21:00:00Z", "currency": "UAH",
+            "parties": [{
+                "party": "Cinema", "opening": "0", "given": "10", "spent": "-6", "adjusted": "0",
+                "moved": "0", "repaid": "0", "forgiven": "0", "expired": "0", "erased": "0", "closing": "4",
+            }],
+            "debts": [{"giver": "Cinema", "place": "Books", "points": "6", "amount": "3.00"}],
+            "nets": {"Books": "3.00", "Cinema": "-3.00"},
+        }]},
+    )  # fmt: skip
+
+    since: datetime = Field(alias="from")
+    until: datetime = Field(alias="to")
+    currency: str
+    parties: list[PartyOut]
+    debts: list[DebtOut]
+    nets: dict[str, str]
+
+
+@routes.get("", **asks("settlement:read"))
+def show(
+    here: Here,
+    since: Annotated[date, Query(alias="from", description="The first day of the period.")],
+    until: Annotated[date, Query(alias="to", description="The day after the last one.")],
+) -> SettlementOut:
+    """What partners owe each other for bonuses that one gave and another took, booked in a period."""
+    if until <= since:
+        raise refuse("invalid", "to: must be a day after `from`", "to")
+    program = here.program
+    start, end = (at_local(day, time(0), program.zone) for day in (since, until))
+    with here.database.read() as connection:
+        found = settle(connection, program, start, end)
+    return SettlementOut.model_validate(settlement_view.as_json(found, program))

@@ -1,0 +1,385 @@
+"""What is done for customers by hand: adjust, transfer, merge, household, erase; and settlement."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tidings.console import ForecastFormat, Format, console, print_json, table, workspace
+
+if TYPE_CHECKING:
+    from core.program import Program
+    from core.receipts import Outcome
+    from tidings.workspace import Workspace
+
+Context = typer.Context
+Who = Annotated[str, typer.Argument(help="External id, card number, phone or email")]
+Author = Annotated[str, typer.Option("--author", help="Who answers for it.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, in a few words.")]
+Output = Annotated[Format, typer.Option("--format", help="table or json")]
+Id = Annotated[
+    str | None, typer.Option("--id", help="A number of your own: given again, nothing happens twice.")
+]
+household_app = typer.Typer(no_args_is_help=True, help="Customers who share one account.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    # A number below zero looks like an option.
+    app.command(context_settings={"ignore_unknown_options": True})(adjust)
+    app.command()(transfer)
+    app.command()(merge)
+    for command in (show, join, leave, head, dissolve):
+        household_app.command()(command)
+    app.add_typer(household_app, name="household")
+    app.command()(erase)
+    app.command()(settlement)
+
+
+def adjust(
+    context: Context,
+    customer: Who,
+    points: Annotated[str, typer.Argument(help="Whole bonuses; below zero takes them.")],
+    author: Author,
+    reason: Reason,
+    account: Annotated[str | None, typer.Option("--account", help="One bonus account.")] = None,
+    lasts: Annotated[
+        str | None, typer.Option("--lasts", help="A lifetime of their own: '30 days', 'forever'.")
+    ] = None,
+    owing: Annotated[bool, typer.Option("--owing", help="Take more than there is, as a debt.")] = False,
+    number: Id = None,
+    output: Output = Format.table,
+) -> None:
+    """Give or take bonuses by hand.
+
+    Example: tidings adjust 10042 50 --author maria --reason 'goodwill for a late delivery'
+
+    Example: tidings adjust 10042 -20 --author maria --reason 'given twice'
+    """
+    from core.adjustments import Adjustment
+    from core.adjustments import adjust as act
+
+    with _working(context) as (here, program):
+        wanted = Adjustment(
+            number or _own_number(), _external_id(here, customer), _points(program, points), author, reason,
+            account, _lifetime(lasts), owing,
+        )  # fmt: skip
+        answer = _done(here, lambda connection, at: act(connection, program, wanted, at, live=True))
+    _say(output, answer, "{customer}: {points} bonuses; the balance is {balance}, {available} available")
+
+
+def transfer(
+    context: Context,
+    sender: Who,
+    receiver: Who,
+    points: Annotated[str, typer.Argument(help="Whole bonuses.")],
+    author: Annotated[
+        str | None, typer.Option("--author", help="Who asked for it, if not the sender.")
+    ] = None,
+    number: Id = None,
+    output: Output = Format.table,
+) -> None:
+    """Give a customer's bonuses to another, with the expiry that they have.
+
+    Example: tidings transfer 10042 10077 20
+    """
+    from core.transfers import Transfer
+    from core.transfers import transfer as act
+
+    with _working(context) as (here, program):
+        names = _external_id(here, sender), _external_id(here, receiver)
+        wanted = Transfer(number or _own_number(), *names, _points(program, points), author)
+        answer = _done(here, lambda connection, at: act(connection, program, wanted, at, live=True))
+    _say(output, answer, "{points} bonuses from {sender} to {receiver}; {sender} has {balance} left")
+
+
+def merge(
+    context: Context,
+    duplicate: Annotated[str | None, typer.Argument(help="The external id of the profile that goes")] = None,
+    survivor: Annotated[str | None, typer.Argument(help="The external id of the one that stays")] = None,
+    author: Annotated[str, typer.Option("--author", help="Who answers for it.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="Why, in a few words.")] = "",
+    candidates: Annotated[
+        bool, typer.Option("--candidates", help="List who has the same phone, email or card.")
+    ] = False,
+    output: Output = Format.table,
+) -> None:
+    """Make two profiles of one person one. It is not undone.
+
+    Example: tidings merge --candidates
+
+    Example: tidings merge 10077 10042 --author maria --reason 'the same phone'
+    """
+    from core.errors import UserError
+    from core.merging import Merge
+    from core.merging import merge as act
+
+    with _working(context) as (here, program):
+        if candidates:
+            _candidates(here, output)
+            return
+        if duplicate is None or survivor is None:
+            raise UserError("say which profile goes and which stays: tidings merge DUPLICATE SURVIVOR …")
+        wanted = Merge(duplicate, survivor, author, reason)
+        answer = _done(here, lambda connection, at: act(connection, program, wanted, at, live=True))
+    said = "{duplicate} is {survivor} now: {points} bonuses went over, the balance is {balance}, {tier}"
+    _say(output, answer, said)
+
+
+def _candidates(here: "Workspace", output: Format) -> None:
+    from core.merging import duplicates
+
+    with here.database.read() as connection:
+        found = duplicates(connection)
+    if output is Format.json:
+        print_json([{"by": it.by, "customers": list(it.customers)} for it in found])
+        return
+    shown = table("", "the same", "customers")
+    for it in found:
+        shown.add_row(it.by, ", ".join(it.customers))
+    console().print(shown if found else "nobody seems to be there twice")
+
+
+def show(context: Context, customer: Who, output: Output = Format.table) -> None:
+    """Who shares an account with a customer.
+
+    Example: tidings household show 10042
+    """
+    from core.holders import people
+    from core.households import household
+
+    with _working(context) as (here, program):
+        name = _external_id(here, customer)
+        with here.database.read() as connection:
+            answer = household(connection, program, people(connection, [name])[name].holder)
+    _say_household(output, answer)
+
+
+def join(
+    context: Context, head: Who, member: Who, author: Author = "", output: Output = Format.table
+) -> None:
+    """Let a customer share the head's bonuses; their own go there.
+
+    Example: tidings household join 10042 10077
+    """
+    from core.households import join as act
+
+    _change(context, act, head, member, author, output)
+
+
+def leave(
+    context: Context, head: Who, member: Who, author: Author = "", output: Output = Format.table
+) -> None:
+    """Let a member have an account of their own again; the bonuses stay with the household.
+
+    Example: tidings household leave 10042 10077
+    """
+    from core.households import leave as act
+
+    _change(context, act, head, member, author, output)
+
+
+def head(
+    context: Context, head: Who, member: Who, author: Author = "", output: Output = Format.table
+) -> None:
+    """Make a member the head: the shared bonuses go to their account.
+
+    Example: tidings household head 10042 10077
+    """
+    from core.households import pass_on
+
+    _change(context, pass_on, head, member, author, output)
+
+
+def dissolve(context: Context, head: Who, output: Output = Format.table) -> None:
+    """Give everybody an account of their own again; the bonuses stay with the head.
+
+    Example: tidings household dissolve 10042
+    """
+    from core.households import dissolve as act
+
+    with _working(context) as (here, program):
+        name = _external_id(here, head)
+        answer = _done(here, lambda connection, at: act(connection, program, name, at, live=True))
+    _say_household(output, answer)
+
+
+def erase(
+    context: Context,
+    customer: Who,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go; change nothing.")] = False,
+    keep_bonuses: Annotated[
+        bool, typer.Option("--keep-bonuses", help="Leave what remains in the books, written off otherwise.")
+    ] = False,
+    author: Annotated[str | None, typer.Option("--author", help="Who answers for it.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    output: Output = Format.table,
+) -> None:
+    """Forget a person: everything that is theirs goes, the books stay. It is not undone.
+
+    Example: tidings erase 10042 --dry-run
+
+    Example: tidings erase 10042 --author dpo --yes
+    """
+    from core.erasure import erase as act
+    from tidings import erasure
+
+    with _working(context) as (here, program):
+        name = _external_id(here, customer, or_as_said=True)
+        wanted = erasure.request_of(here.addresses, name, author=author, keep_bonuses=keep_bonuses)
+        if dry_run:
+            _would_go(here, wanted, output)
+            return
+        if not yes:
+            typer.confirm("This cannot be undone. Forget this customer?", abort=True)
+        answer = _done(here, lambda connection, at: act(connection, program, wanted, at))
+        erasure.tidy(here.database)
+    _say(output, answer, "forgotten; the books say {customer}, {written_off} bonuses were written off")
+
+
+def _would_go(here: "Workspace", wanted: Any, output: Format) -> None:
+    from core.erasure import would_go
+    from core.errors import UserError
+    from core.ledger import Refusal
+
+    with here.database.read() as connection:
+        found = would_go(connection, wanted)
+    if isinstance(found, Refusal):
+        raise UserError(found.detail)
+    if output is Format.json:
+        print_json(found)
+        return
+    shown = table("", "what would go", "how many", right=("how many",))
+    for what, count in found.items():
+        shown.add_row(what, str(count))
+    console().print(shown)
+
+
+def settlement(
+    context: Context,
+    since: Annotated[str, typer.Option("--from", help="The first day, for example 2026-03-01.")],
+    until: Annotated[str, typer.Option("--to", help="The day after the last one, for example 2026-04-01.")],
+    output: Annotated[ForecastFormat, typer.Option("--format", help="table, json or csv")] = (
+        ForecastFormat.table
+    ),
+) -> None:
+    """What partners owe each other for bonuses that one gave and another took, booked in a period.
+
+    Example: tidings settlement --from 2026-03-01 --to 2026-04-01 --format csv
+    """
+    from core.errors import UserError
+    from core.settlement import settle
+    from tidings import settlement_view
+
+    with _working(context) as (here, program):
+        start, end = _day(program, since, "--from"), _day(program, until, "--to")
+        if end <= start:
+            raise UserError("--to must be a day after --from")
+        with here.database.read() as connection:
+            found = settle(connection, program, start, end)
+    if output is ForecastFormat.json:
+        print_json(settlement_view.as_json(found, program))
+    elif output is ForecastFormat.csv:
+        typer.echo(settlement_view.as_csv(found, program), nl=False)
+    else:
+        settlement_view.show(console(), found, program)
+
+
+@contextmanager
+def _working(context: Context) -> Iterator[tuple["Workspace", "Program"]]:
+    with workspace(context) as here:
+        yield here, here.files().program
+
+
+def _external_id(here: "Workspace", who: str, *, or_as_said: bool = False) -> str:
+    from core.customers import find
+    from core.errors import UserError
+
+    with here.database.read() as connection:
+        row = find(connection, who)
+    if row is None and not or_as_said:
+        raise UserError(f"there is no customer '{who}'; write an external id, card, phone or email")
+    return who if row is None else str(row.external_id)
+
+
+def _done(here: "Workspace", act: Callable[[Any, Any], "Outcome"]) -> dict[str, Any]:
+    """Do it now; UserError with the reason if it was refused."""
+    from core.clock import SystemClock
+    from core.errors import UserError
+    from core.ledger import Refusal
+
+    with here.database.write() as connection:
+        outcome = act(connection, SystemClock().now())
+        if isinstance(outcome, Refusal):
+            raise UserError(outcome.detail)
+    return outcome.answer | ({"repeated": True} if outcome.repeated else {})
+
+
+def _change(
+    context: Context, act: Callable[..., "Outcome"], head: str, member: str, author: str, output: Format
+) -> None:
+    from core.households import Change
+
+    with _working(context) as (here, program):
+        wanted = Change(_external_id(here, head), _external_id(here, member), author or None)
+        answer = _done(here, lambda connection, at: act(connection, program, wanted, at, live=True))
+    _say_household(output, answer)
+
+
+def _say(output: Format, answer: dict[str, Any], sentence: str) -> None:
+    if output is Format.json:
+        print_json(answer)
+        return
+    again = " (it was done before)" if answer.get("repeated") else ""
+    typer.echo(sentence.format(**answer) + again)
+
+
+def _say_household(output: Format, answer: dict[str, Any]) -> None:
+    members = ", ".join(answer["members"]) or "nobody else"
+    _say(
+        output, answer | {"others": members}, "{head} shares an account with {others}; {places} more may join"
+    )
+
+
+def _points(program: "Program", text: str) -> int:
+    from decimal import Decimal, InvalidOperation
+
+    from core.errors import UserError
+
+    try:
+        return program.to_points(Decimal(text))
+    except (InvalidOperation, ValueError):
+        scale = program.points.scale
+        places = f"at most {scale} decimal places" if scale else "no decimal places"
+        raise UserError(f"'{text}' is no number of bonuses; write one with {places}") from None
+
+
+def _lifetime(text: str | None) -> Any:
+    from core.errors import UserError
+    from core.lifetime import Lasts
+
+    if text is None:
+        return None
+    try:
+        return Lasts.parse(text)
+    except ValueError:
+        raise UserError(f"--lasts: '{text}' is no lifetime; write for example '30 days'") from None
+
+
+def _day(program: "Program", text: str, option: str) -> Any:
+    from datetime import date, time
+
+    from core.errors import UserError
+    from core.units import at_local
+
+    try:
+        return at_local(date.fromisoformat(text), time(0), program.zone)
+    except ValueError:
+        raise UserError(f"{option}: '{text}' is no day; write for example 2026-03-01") from None
+
+
+def _own_number() -> str:
+    import secrets
+
+    return secrets.token_hex(8)

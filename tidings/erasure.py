@@ -1,0 +1,33 @@
+"""Erasure in the whole house: the facts, the messages, the cards."""
+
+from collections.abc import Sequence
+
+import campaigns.erasure
+import wallet.erasure
+from channels import discover
+from core.addresses import Addresses
+from core.db import Database
+from core.erasure import Erasure, Wipe
+from tidings.tables import IdempotentRequest
+
+REQUEST = IdempotentRequest.__table__  # type: ignore[attr-defined]
+
+
+def request_of(
+    addresses: Addresses, customer: str, *, author: str | None = None, keep_bonuses: bool = False
+) -> Erasure:
+    """What is asked for when a customer is to be forgotten everywhere."""
+    channels = {name: channel.address_kind for name, channel in discover().items()}
+    return Erasure(customer, addresses, channels, author, keep_bonuses, _also)
+
+
+def tidy(database: Database) -> None:
+    """After the erasure is committed: SQLite keeps earlier pages in its log until it is emptied."""
+    if database.dialect == "sqlite":
+        with database.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _also(ids: Sequence[int]) -> Sequence[Wipe]:
+    answers = Wipe("answers of the API", REQUEST, REQUEST.c.customer_id.in_(ids))
+    return (*campaigns.erasure.wipes(ids), *wallet.erasure.wipes(ids), answers)
