@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks import shop
 from core.db import Database
-from core.tills import Tills
+from core.purchases.tills import Tills
 
 # Before the time counts, so that statements are prepared and pages are in memory.
 WARM_UP = 0.5
@@ -24,8 +24,8 @@ WARM_UP = 0.5
 class Clients:
     """So many processes of so many threads each; every thread is one till that waits for its answer.
 
-    `together`: purchases of one moment of a process share a transaction (core.tills), else each has its own.
-    `opening` is when the shop opened, by this machine's clock.
+    `together`: purchases of one moment of a process share a transaction (core.purchases.tills), else each
+    has its own. `opening` is when the shop opened, by this machine's clock.
     """
 
     processes: int

@@ -27,15 +27,15 @@ from campaigns.tables import Message
 from campaigns.versions import Live, apply
 from channels import Accepted, Outcome, create
 from channels.transport import Transport
-from core import customers
-from core.addresses import Addresses
 from core.clock import MovableClock
-from core.customers import Profile
+from core.customers import profiles as customers
+from core.customers.addresses import Addresses
+from core.customers.profiles import Profile
 from core.db import Database
 from core.events import append
-from core.ledger import Book
-from core.lifetime import Life
+from core.ledger.book import Book
 from core.links import Links
+from core.program.lifetime import Life
 from scheduler import throttle
 from scheduler.delivery import Delivery
 from scheduler.tick import decide

@@ -22,8 +22,8 @@ from sqlalchemy.orm import Session
 from campaigns.running import make_ready
 from campaigns.tables import Decision, Enrolment, Message
 from campaigns.versions import Live, apply
-from core.bulk import insert_rows
 from core.db import Database
+from core.db.bulk import insert_rows
 from core.tables import Address, Consent, Customer, Lot, Operation
 from scheduler.looks import Looks
 from tests.support.databases import load_tables

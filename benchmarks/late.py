@@ -20,8 +20,8 @@ from benchmarks import shop
 from benchmarks.report import FOLDER, keep, machine
 from core.db import Database
 from core.program import Program
-from core.receipts import Line, Purchase
-from core.returns import Return, take_back
+from core.purchases.receipts import Line, Purchase
+from core.purchases.returns import Return, take_back
 
 MINUTE = timedelta(minutes=1)
 

@@ -24,11 +24,11 @@ from benchmarks.report import Row, keep, machine
 from campaigns.bundle import Bundle
 from campaigns.running import make_ready
 from core.clock import MovableClock
-from core.customers import CUSTOMER, Profile, save
+from core.customers.profiles import CUSTOMER, Profile, save
 from core.db import Database
-from core.expiry import expire
+from core.ledger.expiry import expire
 from core.program import Program
-from core.receipts import Purchase
+from core.purchases.receipts import Purchase
 from tests.api.shop import EXAMPLE, make_workspace
 from tests.support.databases import load_tables
 from tidings.api import Services

@@ -25,7 +25,7 @@ from benchmarks.clients import Clients
 from benchmarks.replayed import Call, plain, play, watched
 from benchmarks.report import Row, keep, machine
 from core.db import Database
-from core.receipts import Purchase
+from core.purchases.receipts import Purchase
 
 TILLS = 8
 ONE_BY_ONE = 400

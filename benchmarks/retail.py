@@ -21,13 +21,13 @@ from typing import Any
 from sqlalchemy import func, select
 
 from benchmarks import study
-from core.addresses import Addresses
+from core.customers.addresses import Addresses
 from core.db import Database
 from core.imports import Report, import_file
-from core.ledger import ACCOUNT, ENTRY, LOT
+from core.ledger.writing import ACCOUNT, ENTRY, LOT
 from core.program import Program
-from core.program_check import read_program
-from core.receipts import LINE, RECEIPT
+from core.program.check import read_program
+from core.purchases.receipts import LINE, RECEIPT
 from tidings.schema import prepare
 
 # After the study's year: what expired by then is written off.

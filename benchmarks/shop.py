@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from core.addresses import Addresses
-from core.bulk import insert_rows
-from core.customers import Profile, save
+from core.customers.addresses import Addresses
+from core.customers.profiles import Profile, save
 from core.db import Database
+from core.db.bulk import insert_rows
 from core.program import Program
-from core.program_check import read_program
-from core.receipts import Line, Outcome, Purchase, Recorded, record
+from core.program.check import read_program
+from core.purchases.receipts import Line, Outcome, Purchase, Recorded, record
 from core.tables import Product
 from tests.support.databases import load_tables
 

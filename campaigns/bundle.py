@@ -15,8 +15,8 @@ from campaigns.scenario_check import Surroundings, check_scenario, check_steps
 from campaigns.segments import NamedAudience, circles, read_segment
 from core.errors import Problem, Problems, UserError
 from core.program import Program
-from core.program_check import FILE as PROGRAM_FILE
-from core.program_check import check_program
+from core.program.check import FILE as PROGRAM_FILE
+from core.program.check import check_program
 from core.source import Document
 from core.source import load as load_document
 

@@ -27,7 +27,7 @@ from sqlalchemy import cast as sql_cast
 from campaigns.audience import And, Node, Not, Or, Segment, Test
 from campaigns.fields import field_named
 from campaigns.tables import Message
-from core.consent import MARKETING
+from core.customers.consent import MARKETING
 from core.db import UtcDateTime, json_number, json_text
 from core.program import Program
 from core.tables import (

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import or_
 
 from campaigns.tables import WAITING, Attempt, Decision, Enrolment, Feedback, Message
-from core.erasure import Wipe, is_filled
+from core.customers.erasure import Wipe, is_filled
 
 ATTEMPT = Attempt.__table__  # type: ignore[attr-defined]
 DECISION = Decision.__table__  # type: ignore[attr-defined]

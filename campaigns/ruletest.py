@@ -10,13 +10,13 @@ from decimal import Decimal
 
 from pydantic import Field
 
-from core.earned import REASONS
+from core.earning.earned import REASONS
 from core.errors import Problem
 from core.explain import suggest
 from core.money import to_units
 from core.program import Program
-from core.program_check_words import too_fine
-from core.program_earn import Act
+from core.program.check_words import too_fine
+from core.program.earn import Act
 from core.source import Document, KeyPath, Model, load
 from core.units import Amount, Day, Listed, Series, Some, WallTime
 

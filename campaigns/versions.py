@@ -14,7 +14,7 @@ from campaigns.tables import BundleVersion, Decision, Enrolment, Message, Scenar
 from core.db import Database, insert_many
 from core.errors import Problems, UserError
 from core.events import CURSOR, horizon, move_cursor
-from core.program_versions import begin
+from core.program.versions import begin
 
 VERSION = BundleVersion.__table__  # type: ignore[attr-defined]
 STATE = ScenarioState.__table__  # type: ignore[attr-defined]

@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, literal, select, text, tuple_
 
-from core.bulk import insert_rows
 from core.db import upsert
+from core.db.bulk import insert_rows
 from core.tables import Cursor, Event
 
 EVENT = Event.__table__  # type: ignore[attr-defined]

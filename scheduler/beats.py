@@ -15,9 +15,11 @@ import structlog
 
 from campaigns.versions import Live
 from channels.base import Channel
-from core import expiry, granting, tiers
+from core import tiers
 from core.clock import Clock
 from core.db import Database
+from core.grants import granting
+from core.ledger import expiry
 from core.links import Links
 from core.program import Program
 from scheduler.beat import Beat, Pulse

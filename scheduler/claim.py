@@ -39,7 +39,7 @@ from campaigns.staging import ZONE
 from campaigns.tables import WAITING, Message
 from campaigns.versions import STATE
 from channels import Unknown
-from core.customers import CUSTOMER
+from core.customers.profiles import CUSTOMER
 from core.db import UtcDateTime
 from core.events import START
 from core.links import Links

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, bindparam, exists, select, update
 
 from campaigns.tables import WAITING, Attempt, Decision, Enrolment, Message
 from channels import Accepted, Outcome, Unknown
-from core.bulk import insert_rows
 from core.db import upsert
+from core.db.bulk import insert_rows
 from scheduler.reach import MessageRow
 
 ATTEMPT = Attempt.__table__  # type: ignore[attr-defined]

@@ -19,8 +19,8 @@ from campaigns.scenario import Scenario
 from campaigns.tables import WAITING, Feedback, Message
 from channels import Accepted, AddressFault, Failed, Outcome, Unknown, discover
 from channels.base import Channel
-from core.addresses import ADDRESS, suppress
-from core.consent import Choice, choose
+from core.customers.addresses import ADDRESS, suppress
+from core.customers.consent import Choice, choose
 from core.db import UtcDateTime, bucket_of, insert_many
 from core.units import Duration
 from scheduler.claim import MOST_TRIES, Claimed

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Row, exists, func, select
 from campaigns.gates.allowance import counts
 from campaigns.running import Running
 from campaigns.tables import RESERVED, Message
-from core.addresses import ADDRESS, SUPPRESSION
-from core.consent import CONSENT, MARKETING
+from core.customers.addresses import ADDRESS, SUPPRESSION
+from core.customers.consent import CONSENT, MARKETING
 
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from campaigns.versions import Live
 from channels.base import Channel
-from core import expiry, granting, tiers
+from core import tiers
 from core.clock import Clock
 from core.db import Database
+from core.grants import granting
+from core.ledger import expiry
 from core.links import Links
 from scheduler.delivery import Delivered, Delivery
 from scheduler.looks import Looked, Looks

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.clock import Clock, MovableClock
-from core.customers import find
+from core.customers.profiles import find
 from core.errors import EnvironmentFault, UserError
 from scheduler.cards import Cards, Issued
 from scheduler.deck import Deck, read_card

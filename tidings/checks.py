@@ -13,7 +13,7 @@ from campaigns.scenariotest import Known, read_test
 from channels import discover as discover_channels
 from core.errors import Problem, Problems, UserError
 from core.program import Program
-from core.program_check import FILE as PROGRAM_FILE
+from core.program.check import FILE as PROGRAM_FILE
 from core.source import load
 from scheduler.deck import check_card
 from templates.check import too_long

@@ -13,14 +13,14 @@ from rich.text import Text
 from sqlalchemy import Connection, select
 
 from campaigns.tables import Decision, Message
-from core.addresses import ADDRESS, SUPPRESSION
-from core.consent import CONSENT
-from core.customers import find
+from core.customers.addresses import ADDRESS, SUPPRESSION
+from core.customers.consent import CONSENT
+from core.customers.profiles import find
 from core.errors import UserError
-from core.ledger import ENTRY, LOT
+from core.ledger.writing import ENTRY, LOT
 from core.links import Links
 from core.program import Program
-from core.stats import STATS
+from core.purchases.stats import STATS
 from templates.facts import Context, contexts
 from tidings.console import local, table
 

@@ -19,12 +19,12 @@ from campaigns.dryrun import DryRun
 from campaigns.running import Running
 from campaigns.tables import Message
 from campaigns.versions import apply
-from core import receipts
 from core.clock import MovableClock, SystemClock
-from core.customers import CUSTOMER
+from core.customers.profiles import CUSTOMER
 from core.errors import UserError
 from core.imports import import_file
-from core.receipts import Line, Purchase
+from core.purchases import receipts
+from core.purchases.receipts import Line, Purchase
 from core.units import at_local
 from scheduler.cards import Cards, CardsDone
 from scheduler.tick import Ticked, tick

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import campaigns.erasure
 import wallet.erasure
 from channels import discover
-from core.addresses import Addresses
+from core.customers.addresses import Addresses
+from core.customers.erasure import Erasure, Wipe
 from core.db import Database
-from core.erasure import Erasure, Wipe
 from tidings.tables import IdempotentRequest
 
 REQUEST = IdempotentRequest.__table__  # type: ignore[attr-defined]

@@ -8,19 +8,21 @@ from pathlib import Path
 from sqlalchemy import Connection, func, select, update
 
 from campaigns.ruletest import Bought, Case, RuleTest, read_rule_test
-from core import receipts
-from core.addresses import Addresses
-from core.booking import payable
-from core.cart import Cart, Item
-from core.coupons import Made, Request, make_coupons
-from core.customers import Profile, save
+from core.customers.addresses import Addresses
+from core.customers.profiles import Profile, save
 from core.earning import earn
 from core.errors import Problem, Problems
-from core.grants import Act, give_grants
-from core.history import past_before
-from core.ledger import ENTRY, LOT, Book, Refusal
+from core.grants.coupons import Made, Request, make_coupons
+from core.grants.giving import Act, give_grants
+from core.ledger.book import Book
+from core.ledger.lots import Refusal
+from core.ledger.writing import ENTRY, LOT
 from core.program import Program
-from core.receipts import Line, Purchase
+from core.purchases import receipts
+from core.purchases.booking import payable
+from core.purchases.cart import Cart, Item
+from core.purchases.history import past_before
+from core.purchases.receipts import Line, Purchase
 from core.tables import Customer
 from tidings.scenariotests import Mismatch, Result, empty_database
 

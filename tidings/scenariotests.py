@@ -20,17 +20,20 @@ from campaigns.versions import Live, apply
 from channels import Accepted, Outgoing, create, discover
 from channels.base import Channel
 from channels.sending import Record
-from core import consent, customers, receipts
-from core.addresses import Addresses
 from core.clock import MovableClock
-from core.consent import Choice
-from core.customers import Profile
+from core.customers import consent
+from core.customers import profiles as customers
+from core.customers.addresses import Addresses
+from core.customers.consent import Choice
+from core.customers.profiles import Profile
 from core.db import Database
 from core.errors import Problem, Problems
-from core.ledger import Book, Refusal
-from core.lifetime import Life
+from core.ledger.book import Book
+from core.ledger.lots import Refusal
 from core.links import Links
-from core.receipts import Line, Purchase
+from core.program.lifetime import Life
+from core.purchases import receipts
+from core.purchases.receipts import Line, Purchase
 from core.schedule import times_between
 from core.tables import Customer
 from scheduler.delivery import Delivery

@@ -4,8 +4,8 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
+from core.ledger.settlement import FLOWS, Settlement
 from core.program import Program
-from core.settlement import FLOWS, Settlement
 from tidings.console import local, table
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from campaigns.running import Running
     from campaigns.versions import Live
     from channels.base import Channel
-    from core.addresses import Addresses
+    from core.customers.addresses import Addresses
     from core.db import Database
     from core.links import Links
     from core.program import Program
@@ -89,7 +89,7 @@ class Workspace:
     @cached_property
     def addresses(self) -> "Addresses":
         """The keeper of addresses."""
-        from core.addresses import Addresses
+        from core.customers.addresses import Addresses
 
         return Addresses(self.secret)
 

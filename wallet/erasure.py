@@ -5,7 +5,7 @@ The pass is voided and its text removed; it stays registered until its phone has
 
 from collections.abc import Sequence
 
-from core.erasure import Wipe
+from core.customers.erasure import Wipe
 from wallet.tables import PASS
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, literal, select, updat
 
 from campaigns.gates.step import Step
 from campaigns.staging import CANDIDATE, OPTION
-from core.consent import MARKETING
+from core.customers.consent import MARKETING
 from core.tables import Address, Consent, Suppression
 
 ADDRESS = Address.__table__  # type: ignore[attr-defined]

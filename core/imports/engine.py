@@ -12,14 +12,14 @@ from datetime import datetime
 from pathlib import Path
 from time import perf_counter
 
-from core.addresses import Addresses
+from core.customers.addresses import Addresses
 from core.db import Database
 from core.imports import columns
 from core.imports.kinds import KINDS
 from core.imports.kinds.base import Context, Item, Kind, Rejected
 from core.imports.reading import Row, open_source
 from core.imports.rejects import Rejects
-from core.ledger import Refusal
+from core.ledger.lots import Refusal
 from core.program import Program
 
 # A transaction of so many rows holds the database's write lock for a fraction of a second.

@@ -69,7 +69,7 @@ class TimeZone(SQLModel, table=True):
 
 
 class Address(SQLModel, table=True):
-    """Where a customer can be reached. `kind`: `email`, `phone` or `push`; `digest`: see core.addresses."""
+    """Where a customer can be reached. `kind`: email, phone or push; `digest`: core.customers.addresses."""
 
     __table_args__ = (UniqueConstraint("customer_id", "kind", "value"), Index("address_digest", "digest"))
     id: int | None = identity()

@@ -10,7 +10,7 @@ from core.tables.columns import customer_ref, identity, moment
 
 
 class PromoCode(SQLModel, table=True):
-    """A code made for a rule; `code` is in its normal form (core.promo_codes.normal).
+    """A code made for a rule; `code` is in its normal form (core.grants.promo_codes.normal).
 
     A code of program.yaml itself has a row only once its uses must be counted; what else is known of it
     stands in its rule. `customer_id` is whose coupon it is (null: anybody's), `first_day` and `last_day` are

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, func, literal
 
 from core.clock import LATEST
-from core.hot import Hot
+from core.db.hot import Hot
 from core.program import Program
 from core.tables import Receipt
 from core.tiers.record import Record

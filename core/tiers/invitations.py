@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from core.events import EVENT, Happening
-from core.ledger import CHUNK
+from core.ledger.book import CHUNK
 
 KIND = "invited"
 

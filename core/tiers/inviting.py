@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, select, update
 
+from core.customers.holders import CUSTOMER, Person, opened
 from core.events import append
 from core.explain import suggest
-from core.holders import CUSTOMER, Person, opened
-from core.ledger import ACCOUNT, Book
-from core.lots import Refusal
+from core.ledger.book import Book
+from core.ledger.lots import Refusal
+from core.ledger.writing import ACCOUNT
 from core.program import Program
 from core.tiers import invitations
 from core.tiers.climb import Climb
@@ -18,7 +19,7 @@ from core.tiers.records import write
 from core.tiers.standing import Standing
 
 if TYPE_CHECKING:
-    from core.receipts import Outcome
+    from core.purchases.receipts import Outcome
 
 INSTANT = timedelta(microseconds=1)
 # A reason is a sentence, not a file.
@@ -35,7 +36,7 @@ def invite(
     alone falls at once to what the purchases of the period and its grace reach. The same again changes
     nothing. Refused: `unknown_customer`, `unknown_level`, `no_author`, `no_reason`, `busy`.
     """
-    from core.receipts import Recorded  # receipts stand on levels
+    from core.purchases.receipts import Recorded  # receipts stand on levels
 
     if refusal := _refused(program, level, author, reason):
         return refusal

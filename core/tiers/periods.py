@@ -14,7 +14,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from core.program import Program
-from core.program_tiers import Period
+from core.program.tiers import Period
 from core.tiers.record import Record
 from core.units import at_local
 

@@ -8,7 +8,7 @@ from typing import Literal
 from sqlalchemy import Connection, literal, select
 
 from core.db import UtcDateTime
-from core.ledger import CHUNK
+from core.ledger.book import CHUNK
 from core.program import Program
 from core.tiers.bought import RECEIPT, measured, records
 from core.tiers.periods import midnight, period_began, periods

@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
-from core.bulk import insert_rows, set_columns
 from core.db import allocate
+from core.db.bulk import insert_rows, set_columns
 from core.events import Happening
-from core.ledger import CHUNK
+from core.ledger.book import CHUNK
 from core.program import Program
 from core.tables import Customer, TierChange
 from core.tiers import invitations

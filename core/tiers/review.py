@@ -7,7 +7,8 @@ from sqlalchemy import Connection, and_, case, func, literal, or_, select, updat
 
 from core.db import Database, UtcDateTime
 from core.events import START, Position, append, cursor, move_cursor
-from core.ledger import ACCOUNT, CHUNK, Book
+from core.ledger.book import CHUNK, Book
+from core.ledger.writing import ACCOUNT
 from core.program import Program
 from core.tables import Customer
 from core.tiers.bought import RECEIPT, measured

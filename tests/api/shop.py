@@ -15,10 +15,10 @@ from sqlalchemy import select
 
 from campaigns.running import Running
 from campaigns.versions import Live, apply
-from core.addresses import SUPPRESSION
 from core.clock import Clock, MovableClock
-from core.consent import CONSENT
-from core.customers import CUSTOMER
+from core.customers.addresses import SUPPRESSION
+from core.customers.consent import CONSENT
+from core.customers.profiles import CUSTOMER
 from core.db import Database
 from core.events import EVENT
 from tidings.api import Services

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from campaigns.running import Running
-from core.granting import give_what_is_due
+from core.grants.granting import give_what_is_due
 from tests.api.granting import with_more_rules
 from tests.api.shop import Shop
 

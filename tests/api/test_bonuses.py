@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import update
 
-from core.customers import CUSTOMER
+from core.customers.profiles import CUSTOMER
 from tests.api.shop import Shop
 from tidings.api.sentences import Told, sentence
 

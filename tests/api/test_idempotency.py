@@ -9,7 +9,7 @@ import pytest
 from httpx import Response
 from sqlalchemy import func, select
 
-from core.customers import save
+from core.customers.profiles import save
 from tests.api.shop import Shop
 from tidings.api.idempotency import REQUEST
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from core.customers import CUSTOMER
+from core.customers.profiles import CUSTOMER
 from tests.api.shop import Shop
 
 OLENA = {"name": "Олена", "card": "KV1", "phone": "+380501234567", "email": "Olena@example.com"}

@@ -4,10 +4,10 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from core.customers import Profile, save
+from core.customers.holders import people
+from core.customers.profiles import Profile, save
 from core.db import Database
-from core.holders import people
-from core.offers import offers
+from core.purchases.offers import offers
 from tests.core.books import ADDRESSES
 from tests.core.carts import program
 from tidings.api.speaking import speaker

@@ -10,10 +10,10 @@ import structlog
 from httpx import Response
 from sqlalchemy import event
 
-from core.addresses import suppress
-from core.bonuses import Request, grant
-from core.consent import Choice, choose
-from core.ledger import Refusal
+from core.customers.addresses import suppress
+from core.customers.consent import Choice, choose
+from core.ledger.bonuses import Request, grant
+from core.ledger.lots import Refusal
 from tests.api.shop import Shop
 from tidings.api.till.assistant import birthday_soon
 

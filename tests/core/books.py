@@ -9,14 +9,16 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from core.addresses import Addresses
-from core.customers import CUSTOMER, Profile, save
+from core.customers.addresses import Addresses
+from core.customers.profiles import CUSTOMER, Profile, save
 from core.db import Database
-from core.ledger import ACCOUNT, DEBT, ENTRY, LOT, Book
+from core.ledger.book import Book
+from core.ledger.lots import DEBT
+from core.ledger.writing import ACCOUNT, ENTRY, LOT
 from core.program import Program
-from core.program_check import read_program
-from core.receipts import LINE, RECEIPT, Line, Outcome, Purchase, Recorded
-from core.stats import STATS
+from core.program.check import read_program
+from core.purchases.receipts import LINE, RECEIPT, Line, Outcome, Purchase, Recorded
+from core.purchases.stats import STATS
 
 ADDRESSES = Addresses(b"a secret of the tests")
 # The rows of the ledger by their ids.

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from core.cart import Cart, Item
-from core.earned import Earned
+from core.earning.earned import Earned
 from core.program import Program
-from core.program_check import read_program
+from core.program.check import read_program
+from core.purchases.cart import Cart, Item
 
 MONDAY = "2026-03-02 12:00"
 

@@ -10,10 +10,11 @@ from sqlalchemy import Connection, insert, select, update
 
 from core.db import Database
 from core.events import EVENT, append
-from core.ledger import ACCOUNT, OPERATION, Book
+from core.ledger.book import Book
+from core.ledger.writing import ACCOUNT, OPERATION
 from core.program import Program
-from core.program_check import read_program
-from core.program_versions import kept
+from core.program.check import read_program
+from core.program.versions import kept
 from core.tables import Receipt
 from core.tiers import CHANGE, CUSTOMER, Climb, Move, Standing, invite, review, rewrite, standing_at, write
 

@@ -5,13 +5,14 @@ from typing import Any
 
 from sqlalchemy import select
 
-from core.bonuses import Request, grant
-from core.customers import CUSTOMER
+from core.customers.holders import people
+from core.customers.profiles import CUSTOMER
 from core.db import Database
 from core.events import EVENT
-from core.holders import people
-from core.ledger import ACCOUNT, LOT, Refusal
-from core.receipts import Outcome, Purchase, record
+from core.ledger.bonuses import Request, grant
+from core.ledger.lots import Refusal
+from core.ledger.writing import ACCOUNT, LOT
+from core.purchases.receipts import Outcome, Purchase, record
 from tests.core.books import START, accepted, check_books, program
 
 LATER = START + timedelta(days=1)

@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from core.adjustments import Adjustment, adjust, told
 from core.db import Database
-from core.ledger import LOT, OPERATION
-from core.lifetime import Lasts
-from core.receipts import Outcome, Recorded
+from core.ledger.adjustments import Adjustment, adjust, told
+from core.ledger.writing import LOT, OPERATION
+from core.program.lifetime import Lasts
+from core.purchases.receipts import Outcome, Recorded
 from tests.core.books import START, accepted, check_books, program, register
 from tests.core.people import balance, events, give, lots, refused
 

@@ -5,15 +5,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from core.customers import CUSTOMER
+from core.customers.holders import people
+from core.customers.households import Change, join, leave
+from core.customers.merging import Merge, merge
+from core.customers.profiles import CUSTOMER
 from core.db import Database
-from core.holders import people
-from core.households import Change, join, leave
-from core.ledger import ACCOUNT, LOT
-from core.merging import Merge, merge
+from core.ledger.writing import ACCOUNT, LOT
 from core.program import Program
-from core.receipts import record
-from core.returns import Back, Return, take_back
+from core.purchases.receipts import record
+from core.purchases.returns import Back, Return, take_back
 from tests.core.books import START, accepted, check_books, check_statistics, program, purchase, register
 
 LATER = START + timedelta(days=1)

@@ -5,12 +5,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from core.addresses import ADDRESS, suppress
-from core.confirmations import CODE, Drawn, Status, Waiting, settle, status
+from core.customers.addresses import ADDRESS, suppress
 from core.db import Database
-from core.holds import change, commit, hold, new_code, row_of
-from core.ledger import HOLD, Refusal
-from core.receipts import Purchase, record
+from core.ledger.lots import Refusal
+from core.ledger.reading import HOLD
+from core.purchases.confirmations import CODE, Drawn, Status, Waiting, settle, status
+from core.purchases.holds import change, commit, hold, new_code, row_of
+from core.purchases.receipts import Purchase, record
 from tests.core.books import START, accepted
 from tests.core.tills import CONFIRMER, HOUR, MINUTE, TILL, basket, give, held, join, reason
 

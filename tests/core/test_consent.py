@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from core.consent import CONSENT, Choice, choose
+from core.customers.consent import CONSENT, Choice, choose
 from core.db import Database
 from core.events import EVENT
 from tests.core.books import START, program, register

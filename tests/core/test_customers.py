@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from core.addresses import ADDRESS, address_of
-from core.customers import CUSTOMER, ZONE, Profile, Saved, checked, find, known_zone, save
+from core.customers.addresses import ADDRESS, address_of
+from core.customers.profiles import CUSTOMER, ZONE, Profile, Saved, checked, find, known_zone, save
 from core.db import Database
 from core.events import EVENT
-from core.ledger import LOT
+from core.ledger.writing import LOT
 from core.program import Program
 from tests.core.books import ADDRESSES, START, check_books, program
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from core.cart import Cart, Item
 from core.earning import earn
+from core.purchases.cart import Cart, Item
 from tests.core.carts import MONDAY, Before, cart, gave, kyiv, program, silent
 
 SILVER = Before("silver", purchases=3, spent=100_000)

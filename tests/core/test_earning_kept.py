@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.cart import Cart, Item
-from core.earned import Earned
 from core.earning import earn, keep
+from core.earning.earned import Earned
 from core.program import Program
+from core.purchases.cart import Cart, Item
 from tests.core.carts import MONDAY, Before, cart, gave, kyiv, program, silent
 
 SILVER = Before("silver", purchases=9, spent=90_000)

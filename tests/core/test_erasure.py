@@ -9,18 +9,19 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from campaigns.erasure import ATTEMPT, ENROLMENT, MESSAGE
-from core.acts import Told, tell
-from core.adjustments import Adjustment, adjust
-from core.consent import CONSENT, Choice, choose
-from core.customers import CUSTOMER, Profile, find, save
+from core.customers.consent import CONSENT, Choice, choose
+from core.customers.erasure import Erasure, erase, would_go
+from core.customers.erasure_words import opaque
+from core.customers.households import Change, dissolve, join
+from core.customers.merging import Merge, merge
+from core.customers.profiles import CUSTOMER, Profile, find, save
 from core.db import Database
-from core.erasure import Erasure, erase, would_go
-from core.erasure_words import opaque
-from core.households import Change, dissolve, join
-from core.ledger import ACCOUNT, ENTRY, HOLD, LOT, OPERATION
-from core.merging import Merge, merge
-from core.receipts import LINE, RECEIPT, Outcome, Recorded
-from core.transfers import Transfer, transfer
+from core.grants.acts import Told, tell
+from core.ledger.adjustments import Adjustment, adjust
+from core.ledger.reading import HOLD
+from core.ledger.transfers import Transfer, transfer
+from core.ledger.writing import ACCOUNT, ENTRY, LOT, OPERATION
+from core.purchases.receipts import LINE, RECEIPT, Outcome, Recorded
 from tests.core.books import ADDRESSES, START, accepted, check_books, purchase, register
 from tests.core.people import LATER, SHARING, balance, buy, give, id_of, refused
 from tidings.erasure import request_of, tidy

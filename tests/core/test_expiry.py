@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from core.bonuses import Request, grant
 from core.db import Database
 from core.events import EVENT
-from core.expiry import expire
-from core.ledger import ENTRY, LOT
+from core.ledger.bonuses import Request, grant
+from core.ledger.expiry import expire
+from core.ledger.writing import ENTRY, LOT
 from core.program import Program
-from core.receipts import record
+from core.purchases.receipts import record
 from tests.core.books import START, accepted, check_books, program, purchase, register
 
 SHORT = program(("lasts: 180 days", "lasts: 5 days"))

@@ -5,17 +5,17 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from core.acts import Told, tell
-from core.customers import CUSTOMER, Profile, save
+from core.customers.profiles import CUSTOMER, Profile, save
 from core.db import Database
 from core.events import EVENT
-from core.granting import give_for_news, give_what_is_due
-from core.grants import Act, Given, give_grants
-from core.ledger import ACCOUNT, ENTRY, LOT
+from core.grants.acts import Told, tell
+from core.grants.giving import Act, Given, give_grants
+from core.grants.granting import give_for_news, give_what_is_due
+from core.grants.referrals import Friendship, name_inviter, referral_code
+from core.ledger.writing import ACCOUNT, ENTRY, LOT
 from core.program import Program
-from core.receipts import Recorded, record
-from core.referrals import Friendship, name_inviter, referral_code
-from core.returns import Return, take_back
+from core.purchases.receipts import Recorded, record
+from core.purchases.returns import Return, take_back
 from tests.core.books import ADDRESSES, START, accepted, check_books, program, purchase, register
 
 DAY = timedelta(days=1)
@@ -341,7 +341,7 @@ def test_what_a_friend_brings_back_counts_for_nothing(database: Database) -> Non
 
 
 def test_what_the_inviter_has_spent_meanwhile_is_owed_or_forgiven(database: Database) -> None:
-    from core.bonuses import Request, redeem
+    from core.ledger.bonuses import Request, redeem
 
     program = rules(*BOTH)
     bring(database, program, "bohdan")

@@ -6,12 +6,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from core.bonuses import Request, redeem
 from core.db import Database
-from core.expiry import expire
-from core.holds import cancel, change, commit, hold, row_of, state_of
-from core.ledger import HOLD, Refusal
-from core.receipts import RECEIPT, Line, Purchase, Recorded, record
+from core.ledger.bonuses import Request, redeem
+from core.ledger.expiry import expire
+from core.ledger.lots import Refusal
+from core.ledger.reading import HOLD
+from core.purchases.holds import cancel, change, commit, hold, row_of, state_of
+from core.purchases.receipts import RECEIPT, Line, Purchase, Recorded, record
 from tests.core.books import START, accepted, check_books
 from tests.core.tills import CONFIRMER, HOUR, MINUTE, TILL, basket, give, held, join, reason, state
 

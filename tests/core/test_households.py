@@ -8,10 +8,10 @@ from threading import Barrier
 
 import pytest
 
+from core.customers.households import Change, dissolve, join, leave, pass_on
 from core.db import Database
-from core.households import Change, dissolve, join, leave, pass_on
 from core.links import Links
-from core.receipts import Outcome, Purchase, Recorded, record
+from core.purchases.receipts import Outcome, Purchase, Recorded, record
 from templates.facts import contexts
 from tests.core.books import START, accepted, program, purchase, register
 from tests.core.people import LATER, SHARING, balance, buy, events, give, id_of, lots, refused

@@ -11,8 +11,8 @@ from sqlalchemy import Table, select
 
 from core.db import Database
 from core.events import EVENT
-from core.ledger import ACCOUNT, ENTRY, LOT, OPERATION
-from core.receipts import LINE, RECEIPT
+from core.ledger.writing import ACCOUNT, ENTRY, LOT, OPERATION
+from core.purchases.receipts import LINE, RECEIPT
 from tests.conftest import FreshDatabase
 from tests.core.books import check_books, check_statistics, register
 from tests.core.files import PROGRAM, bring_in, csv, rejects

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from core.addresses import ADDRESS
-from core.consent import CONSENT
-from core.customers import CUSTOMER
+from core.customers.addresses import ADDRESS
+from core.customers.consent import CONSENT
+from core.customers.profiles import CUSTOMER
 from core.db import Database
 from core.events import EVENT
-from core.goods import PRODUCT
 from core.imports.kinds.stores import STORE
-from core.ledger import ACCOUNT
+from core.ledger.writing import ACCOUNT
+from core.purchases.goods import PRODUCT
 from tests.core.files import CUSTOMERS, bring_in, counts, csv, jsonl, parquet, rejects
 
 

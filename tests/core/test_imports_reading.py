@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from core.customers import CUSTOMER
+from core.customers.profiles import CUSTOMER
 from core.db import Database
 from core.errors import UserError
 from core.imports import columns
-from core.receipts import RECEIPT
+from core.purchases.receipts import RECEIPT
 from tests.core.books import START, register
 from tests.core.files import CUSTOMERS, PROGRAM, RECEIPTS, bring_in, counts, csv, parquet, rejects
 

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from core.customers import CUSTOMER
+from core.customers.profiles import CUSTOMER
 from core.db import Database
 from core.events import EVENT
-from core.goods import PRODUCT
-from core.ledger import ACCOUNT, LOT
-from core.receipts import LINE, RECEIPT
+from core.ledger.writing import ACCOUNT, LOT
+from core.purchases.goods import PRODUCT
+from core.purchases.receipts import LINE, RECEIPT
 from tests.core.books import check_books, check_statistics, register
 from tests.core.files import NOW, PROGRAM, RECEIPTS, Rows, bring_in, counts, csv, jsonl, parquet, rejects
 

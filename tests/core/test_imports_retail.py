@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import func, select
 
 from benchmarks import retail, study
-from core.addresses import Addresses
-from core.customers import CUSTOMER
+from core.customers.addresses import Addresses
+from core.customers.profiles import CUSTOMER
 from core.db import Database
 from core.imports import Report, import_file
-from core.ledger import ACCOUNT
-from core.receipts import LINE, RECEIPT
+from core.ledger.writing import ACCOUNT
+from core.purchases.receipts import LINE, RECEIPT
 from tests.core.books import check_books, check_statistics
 
 

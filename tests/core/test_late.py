@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from core.bonuses import Request, grant, redeem
+from core.customers.households import Change, join, leave
 from core.db import Database
-from core.households import Change, join, leave
-from core.ledger import LOT, Refusal
-from core.program_versions import begin
-from core.receipts import Outcome, Purchase, Recorded, record
-from core.returns import Back
+from core.ledger.bonuses import Request, grant, redeem
+from core.ledger.lots import Refusal
+from core.ledger.writing import LOT
+from core.program.versions import begin
+from core.purchases.receipts import Outcome, Purchase, Recorded, record
+from core.purchases.returns import Back
 from tests.core.books import (
     START,
     accepted,

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from core.ledger import Refusal
+from core.ledger.lots import Refusal
 from core.program import Program
-from core.quotes import Quote, Way, quote
-from core.receipts import LINE, Line, Purchase, record
-from core.returns import Back
+from core.purchases.quotes import Quote, Way, quote
+from core.purchases.receipts import LINE, Line, Purchase, record
+from core.purchases.returns import Back
 from tests.conftest import FreshDatabase
 from tests.core.books import START, accepted, program, read
 from tests.core.budget import Budget

@@ -21,14 +21,14 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import Connection
 
-from core.bonuses import Request, grant, redeem
-from core.expiry import expire
-from core.holds import Basket, Held, cancel, commit, hold
-from core.ledger import Refusal
-from core.receipts import Line, Outcome, Purchase, Recorded, record
-from core.returns import Back, Return, take_back
+from core.ledger.bonuses import Request, grant, redeem
+from core.ledger.expiry import expire
+from core.ledger.lots import Refusal
+from core.ledger.transfers import Transfer, transfer
+from core.purchases.holds import Basket, Held, cancel, commit, hold
+from core.purchases.receipts import Line, Outcome, Purchase, Recorded, record
+from core.purchases.returns import Back, Return, take_back
 from core.tiers import review
-from core.transfers import Transfer, transfer
 from tests.conftest import FreshDatabase
 from tests.core.books import START, Kept, check_books, check_statistics, kept_by_the_books, read, register
 from tests.core.budget import Budget

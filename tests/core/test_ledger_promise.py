@@ -20,17 +20,17 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import Connection
 
-from core.adjustments import Adjustment, adjust
-from core.bonuses import Request, grant, redeem
-from core.erasure import Erasure, erase
-from core.expiry import expire
-from core.holds import Basket, Held, cancel, commit, hold
-from core.households import Change, join, leave, pass_on
-from core.merging import Merge, merge
-from core.receipts import Outcome, Recorded, record
-from core.returns import Back, Return, take_back
+from core.customers.erasure import Erasure, erase
+from core.customers.households import Change, join, leave, pass_on
+from core.customers.merging import Merge, merge
+from core.ledger.adjustments import Adjustment, adjust
+from core.ledger.bonuses import Request, grant, redeem
+from core.ledger.expiry import expire
+from core.ledger.transfers import Transfer, transfer
+from core.purchases.holds import Basket, Held, cancel, commit, hold
+from core.purchases.receipts import Outcome, Recorded, record
+from core.purchases.returns import Back, Return, take_back
 from core.tiers import review
-from core.transfers import Transfer, transfer
 from tests.conftest import FreshDatabase
 from tests.core.books import (
     ADDRESSES,

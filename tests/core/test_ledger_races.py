@@ -16,16 +16,18 @@ from typing import TypeVar
 import pytest
 from sqlalchemy import Connection, func, select
 
-from core.bonuses import Request, grant, redeem
-from core.consent import Choice, choose
-from core.customers import CUSTOMER, Profile, save
+from core.customers.consent import Choice, choose
+from core.customers.profiles import CUSTOMER, Profile, save
 from core.db import Database
 from core.events import EVENT
-from core.holds import Basket, cancel, commit, hold
-from core.ledger import ACCOUNT, OPERATION, Book, Refusal
-from core.receipts import RECEIPT, Outcome, Purchase, Recorded, record
-from core.returns import Return, take_back
-from core.transfers import Transfer, transfer
+from core.ledger.bonuses import Request, grant, redeem
+from core.ledger.book import Book
+from core.ledger.lots import Refusal
+from core.ledger.transfers import Transfer, transfer
+from core.ledger.writing import ACCOUNT, OPERATION
+from core.purchases.holds import Basket, cancel, commit, hold
+from core.purchases.receipts import RECEIPT, Outcome, Purchase, Recorded, record
+from core.purchases.returns import Return, take_back
 from tests.core.books import (
     ADDRESSES,
     START,
@@ -286,7 +288,7 @@ KILLED = """
 import os, signal, sys
 from datetime import timedelta
 from core.db import Database
-from core.receipts import record
+from core.purchases.receipts import record
 from tests.core.books import START, program, purchase
 
 database = Database(sys.argv[1])

@@ -8,17 +8,17 @@ from threading import Barrier
 import pytest
 from sqlalchemy import select
 
-from core.addresses import address_of
-from core.consent import CONSENT, Choice, choose
-from core.customers import CUSTOMER, Profile, find, save
+from core.customers.addresses import address_of
+from core.customers.consent import CONSENT, Choice, choose
+from core.customers.households import Change, join
+from core.customers.merging import Merge, duplicates, merge
+from core.customers.profiles import CUSTOMER, Profile, find, save
 from core.db import Database
-from core.households import Change, join
-from core.merging import Merge, duplicates, merge
-from core.receipts import RECEIPT, Outcome, Recorded, record
-from core.returns import Return, take_back
-from core.stats import STATS
+from core.ledger.transfers import Transfer, transfer
+from core.purchases.receipts import RECEIPT, Outcome, Recorded, record
+from core.purchases.returns import Return, take_back
+from core.purchases.stats import STATS
 from core.tiers import CHANGE
-from core.transfers import Transfer, transfer
 from tests.core.books import ADDRESSES, START, accepted, check_books, check_statistics, purchase, register
 from tests.core.people import LATER, SHARING, balance, buy, events, give, id_of, lots, refused
 

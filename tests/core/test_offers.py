@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from core.customers import Profile, save
+from core.customers.holders import people
+from core.customers.profiles import Profile, save
 from core.db import Database
-from core.holders import people
-from core.offers import offers
-from core.receipts import Line, Purchase, record
+from core.purchases.offers import offers
+from core.purchases.receipts import Line, Purchase, record
 from tests.core.books import ADDRESSES, START, accepted
 from tests.core.carts import program
 

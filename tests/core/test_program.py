@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import Problem
 from core.program import Program
-from core.program_check import plural_forms, read_program
+from core.program.check import plural_forms, read_program
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "kavarnia" / "program.yaml"
 

@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 
 from campaigns.ruletest import is_rule_test, read_rule_test
-from core.cart import Item
-from core.earned import REASONS, Earned
 from core.earning import earn, keep
+from core.earning.earned import REASONS, Earned
 from core.errors import Problem
 from core.program import Program
-from core.program_check import read_program
-from core.program_earn import Rule
-from core.program_points import Account, Points
-from core.program_shops import Partner
-from core.program_spend import Spend
-from core.program_when import When
+from core.program.check import read_program
+from core.program.earn import Rule
+from core.program.points import Account, Points
+from core.program.shops import Partner
+from core.program.spend import Spend
+from core.program.when import When
+from core.purchases.cart import Item
+from core.purchases.spending import lay_payment
 from core.source import load
-from core.spending import lay_payment
 from tests.core.carts import Before, cart
 from tests.support.databases import load_tables
 

@@ -7,8 +7,8 @@ import pytest
 
 from core.errors import Problem
 from core.program import BONUS_RULES, Program
-from core.program_check import read_program
-from core.program_earn import ONCE
+from core.program.check import read_program
+from core.program.earn import ONCE
 
 EVERY_KEY = Path(__file__).parents[1] / "campaigns" / "files" / "program.rules.yaml"
 HEAD = """\

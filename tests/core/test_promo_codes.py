@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from core.activations import Activation, activate
-from core.codes import LETTERS, normal
-from core.coupons import Made, Request, coupons, disable, disable_batch, look, make_coupons, uses_of
-from core.customers import CUSTOMER
+from core.customers.profiles import CUSTOMER
 from core.db import Database
-from core.ledger import ACCOUNT, ENTRY
-from core.lots import Refusal
+from core.grants.activations import Activation, activate
+from core.grants.codes import LETTERS, normal
+from core.grants.coupons import Made, Request, coupons, disable, disable_batch, look, make_coupons, uses_of
+from core.grants.promo_codes import USE, Checked, Codes, check_codes
+from core.ledger.lots import Refusal
+from core.ledger.writing import ACCOUNT, ENTRY
 from core.program import Program
-from core.promo_codes import USE, Checked, Codes, check_codes
-from core.receipts import Line, Purchase, record
-from core.returns import Back, Return, take_back
+from core.purchases.receipts import Line, Purchase, record
+from core.purchases.returns import Back, Return, take_back
 from tests.core.books import START, accepted, check_books, program, register
 from tests.core.test_ledger_races import together
 

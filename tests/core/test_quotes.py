@@ -11,9 +11,9 @@ from sqlalchemy import Connection, func, select
 from sqlmodel import SQLModel
 
 from core.db import Database
-from core.ledger import Refusal
-from core.quotes import Quote, Way, quote
-from core.receipts import Line, Purchase, record
+from core.ledger.lots import Refusal
+from core.purchases.quotes import Quote, Way, quote
+from core.purchases.receipts import Line, Purchase, record
 from tests.core.books import START, accepted, program
 from tests.core.tills import HOUR, TILL, give, join, reason
 

@@ -6,15 +6,16 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import insert, select
 
-from core.bonuses import Request, grant
-from core.customers import CUSTOMER
+from core.customers.profiles import CUSTOMER
 from core.db import Database
 from core.events import EVENT
-from core.goods import PRODUCT
-from core.ledger import ENTRY, Refusal
+from core.ledger.bonuses import Request, grant
+from core.ledger.lots import Refusal
+from core.ledger.writing import ENTRY
 from core.program import Program
-from core.receipts import LINE, RECEIPT, Outcome, Purchase, Recorded, record
-from core.stats import STATS
+from core.purchases.goods import PRODUCT
+from core.purchases.receipts import LINE, RECEIPT, Outcome, Purchase, Recorded, record
+from core.purchases.stats import STATS
 from tests.core.books import START, accepted, check_books, check_statistics, program, purchase, register
 
 KYIV = ZoneInfo("Europe/Kyiv")

@@ -5,16 +5,17 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from core.bonuses import Request, grant
-from core.customers import CUSTOMER
+from core.customers.profiles import CUSTOMER
 from core.db import Database
 from core.events import EVENT
-from core.expiry import expire
-from core.ledger import DEBT, LOT, Refusal
+from core.ledger.bonuses import Request, grant
+from core.ledger.expiry import expire
+from core.ledger.lots import DEBT, Refusal
+from core.ledger.writing import LOT
 from core.program import Program
-from core.receipts import Outcome, Purchase, Recorded, record
-from core.returns import Return, take_back
-from core.stats import STATS
+from core.purchases.receipts import Outcome, Purchase, Recorded, record
+from core.purchases.returns import Return, take_back
+from core.purchases.stats import STATS
 from tests.core.books import START, accepted, check_books, check_statistics, program, purchase, register
 
 LATER = START + timedelta(days=1)

@@ -8,15 +8,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from core.adjustments import Adjustment, adjust
+from core.customers.merging import Merge, merge
 from core.db import Database
-from core.expiry import expire
-from core.ledger import ACCOUNT, LOT
-from core.merging import Merge, merge
-from core.receipts import Line, Purchase, record
-from core.returns import Return, take_back
-from core.settlement import Settlement, settle
-from core.transfers import Transfer, transfer
+from core.ledger.adjustments import Adjustment, adjust
+from core.ledger.expiry import expire
+from core.ledger.settlement import Settlement, settle
+from core.ledger.transfers import Transfer, transfer
+from core.ledger.writing import ACCOUNT, LOT
+from core.purchases.receipts import Line, Purchase, record
+from core.purchases.returns import Return, take_back
 from tests.conftest import FreshDatabase
 from tests.core.books import START, accepted, check_books, program, register
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.cart import Cart, Item
 from core.program import Program
-from core.spending import lay_payment, lay_points, needs_code, spendable
+from core.purchases.cart import Cart, Item
+from core.purchases.spending import lay_payment, lay_points, needs_code, spendable
 from tests.core.carts import MONDAY, cart, kyiv, program
 
 COFFEE = Item("latte", 1000, 10_000, category="coffee")

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from core.db import Database
 from core.events import EVENT
-from core.lots import Refusal
+from core.ledger.lots import Refusal
 from core.tiers import invite
 from tests.core.climbing import Till, club, kyiv
 

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from core.db import Database
 from core.errors import Problem
-from core.program_check import read_program
+from core.program.check import read_program
 from core.tiers import CUSTOMER, Progress, Standing, discount_of, progress_of
 from tests.core.climbing import Till, club, kyiv
 

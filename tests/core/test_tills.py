@@ -9,12 +9,12 @@ from threading import Barrier
 import pytest
 from sqlalchemy import Connection, func, select
 
-from core import tills as tills_module
 from core.db import Database
-from core.ledger import Refusal
+from core.ledger.lots import Refusal
 from core.program import Program
-from core.receipts import RECEIPT, Outcome, Purchase, Recorded, record
-from core.tills import Tills
+from core.purchases import tills as tills_module
+from core.purchases.receipts import RECEIPT, Outcome, Purchase, Recorded, record
+from core.purchases.tills import Tills
 from tests.core.books import START, check_books, check_statistics, program, purchase, register
 
 RULES = program()

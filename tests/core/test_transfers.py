@@ -12,11 +12,11 @@ from sqlalchemy import select
 
 from core.db import Database
 from core.errors import Problem
-from core.ledger import OPERATION
+from core.ledger.transfers import Transfer, transfer
+from core.ledger.writing import OPERATION
 from core.program import Program
-from core.program_check import read_program
-from core.receipts import Outcome, Recorded
-from core.transfers import Transfer, transfer
+from core.program.check import read_program
+from core.purchases.receipts import Outcome, Recorded
 from tests.core.books import PROGRAM, START, accepted, check_books, program, register
 from tests.core.people import LATER, SHARING, balance, events, give, lots, refused
 

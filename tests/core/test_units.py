@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from core.lifetime import Lasts, Starts
+from core.program.lifetime import Lasts, Starts
 from core.schedule import Cron, Every, Schedule, next_after, times_between
 from core.units import (
     Allowance,

@@ -5,13 +5,15 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from core.confirmations import Confirmer
-from core.customers import Profile, save
+from core.customers.holders import people
+from core.customers.profiles import Profile, save
 from core.db import Database
-from core.holders import people
-from core.holds import Basket, Held
-from core.ledger import HOLD, Book, Refusal
-from core.receipts import Line
+from core.ledger.book import Book
+from core.ledger.lots import Refusal
+from core.ledger.reading import HOLD
+from core.purchases.confirmations import Confirmer
+from core.purchases.holds import Basket, Held
+from core.purchases.receipts import Line
 from tests.core.books import ADDRESSES, START, program
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)

@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from core.db import Database
-from core.expiry import expire
+from core.ledger.expiry import expire
 from core.program import Program
-from core.receipts import Outcome, Purchase, record
-from core.returns import Back, Return, take_back
+from core.purchases.receipts import Outcome, Purchase, record
+from core.purchases.returns import Back, Return, take_back
 from core.tiers import review
 from tests.core.books import (
     START,

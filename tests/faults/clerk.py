@@ -13,18 +13,18 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from core.adjustments import Adjustment, adjust
-from core.bonuses import Request, grant, redeem
+from core.customers.households import Change, join, leave
+from core.customers.merging import Merge, merge
 from core.db import Database
-from core.expiry import expire
-from core.holds import Basket, Held, cancel, commit, hold
-from core.households import Change, join, leave
-from core.ledger import Refusal
-from core.merging import Merge, merge
-from core.receipts import Outcome, record
-from core.returns import Back, Return, take_back
+from core.ledger.adjustments import Adjustment, adjust
+from core.ledger.bonuses import Request, grant, redeem
+from core.ledger.expiry import expire
+from core.ledger.lots import Refusal
+from core.ledger.transfers import Transfer, transfer
+from core.purchases.holds import Basket, Held, cancel, commit, hold
+from core.purchases.receipts import Outcome, record
+from core.purchases.returns import Back, Return, take_back
 from core.tiers import review
-from core.transfers import Transfer, transfer
 from tests.core.books import START, purchase, read
 from tests.core.terms import Terms
 from tests.core.tills import CONFIRMER

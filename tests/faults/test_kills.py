@@ -17,13 +17,13 @@ import pytest
 from sqlalchemy import func, select
 
 from campaigns.tables import Attempt, Decision, Message
-from core import customers
 from core.clock import MovableClock
-from core.customers import Profile
+from core.customers import profiles as customers
+from core.customers.profiles import Profile
 from core.db import Database
 from core.events import append
-from core.ledger import Book
-from core.lifetime import Life
+from core.ledger.book import Book
+from core.program.lifetime import Life
 from tests.channels.providers import email, push, sms
 from tests.channels.providers.http import Answer, Request
 from tests.faults.sender import RunningClock, run

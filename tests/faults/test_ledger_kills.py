@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from core.db import Database
-from core.ledger import ENTRY, LOT, OPERATION
+from core.ledger.writing import ENTRY, LOT, OPERATION
 from tests.conftest import FreshDatabase
 from tests.core.books import (
     START,

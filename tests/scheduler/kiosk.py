@@ -15,16 +15,17 @@ from campaigns.running import make_ready
 from campaigns.tables import Attempt, Decision, Enrolment, Message
 from campaigns.versions import Live, apply
 from channels import Channel, create, discover
-from core import consent, customers
-from core.addresses import SUPPRESSION, Addresses
 from core.clock import MovableClock
-from core.consent import Choice
-from core.customers import Profile
+from core.customers import consent
+from core.customers import profiles as customers
+from core.customers.addresses import SUPPRESSION, Addresses
+from core.customers.consent import Choice
+from core.customers.profiles import Profile
 from core.db import Database
 from core.events import append
-from core.ledger import Book
-from core.lifetime import Life
+from core.ledger.book import Book
 from core.links import Links
+from core.program.lifetime import Life
 from scheduler.delivery import Delivered, Delivery
 from scheduler.outcomes import Heard, confirm
 from scheduler.tick import decide

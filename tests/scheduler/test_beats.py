@@ -14,10 +14,10 @@ from campaigns.running import Running, make_ready
 from campaigns.tables import Message
 from campaigns.versions import apply
 from core.clock import MovableClock
-from core.customers import Profile, save
+from core.customers.profiles import Profile, save
 from core.db import Database
 from core.errors import EnvironmentFault, UserError
-from core.receipts import Line, Purchase, record
+from core.purchases.receipts import Line, Purchase, record
 from scheduler.beat import Beat, Pulse, explained
 from scheduler.beats import Beats, Pace
 from scheduler.looks import Looked, Looks

@@ -13,16 +13,16 @@ from sqlalchemy import select, update
 from campaigns.bundle import Bundle
 from campaigns.running import Running, make_ready
 from campaigns.versions import Live, apply
-from core.addresses import Addresses
 from core.clock import MovableClock
-from core.consent import Choice, choose
-from core.customers import CUSTOMER, Profile, save
+from core.customers.addresses import Addresses
+from core.customers.consent import Choice, choose
+from core.customers.profiles import CUSTOMER, Profile, save
 from core.db import Database
 from core.errors import Problems
 from core.events import CURSOR
-from core.ledger import LOT
+from core.ledger.writing import LOT
 from core.links import Links
-from core.receipts import Line, Purchase, record
+from core.purchases.receipts import Line, Purchase, record
 from core.tables import Store
 from scheduler.cards import COALESCE, READER, Cards, CardsDone
 from scheduler.deck import read_card

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import delete, insert, update
 
 from campaigns.versions import pause, resume
-from core.addresses import ADDRESS, SUPPRESSION
+from core.customers.addresses import ADDRESS, SUPPRESSION
 from core.db import Database
 from scheduler import claim
 from scheduler.claim import Claimer, due_on

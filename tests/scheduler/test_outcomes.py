@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from campaigns.tables import RESERVED
 from channels import Accepted
-from core.consent import CONSENT
+from core.customers.consent import CONSENT
 from scheduler.claim import Claimer
 from scheduler.outcomes import Settled, settle
 from tests.channels.providers import sms as twilio

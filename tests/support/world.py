@@ -16,16 +16,20 @@ from campaigns.running import Running, make_ready
 from campaigns.staging import CANDIDATE
 from campaigns.tables import Decision, Enrolment, Message
 from campaigns.versions import STATE, Applied, Live, apply
-from core import consent, customers, receipts, returns, tiers
-from core.addresses import ADDRESS, Addresses, suppress
-from core.consent import Choice
-from core.customers import Profile
+from core import tiers
+from core.customers import consent
+from core.customers import profiles as customers
+from core.customers.addresses import ADDRESS, Addresses, suppress
+from core.customers.consent import Choice
+from core.customers.profiles import Profile
 from core.db import Database
 from core.events import append
-from core.ledger import Book, Refusal
-from core.lifetime import Life
+from core.ledger.book import Book
+from core.ledger.lots import Refusal
 from core.links import Links
-from core.receipts import Line, Purchase, Recorded
+from core.program.lifetime import Life
+from core.purchases import receipts, returns
+from core.purchases.receipts import Line, Purchase, Recorded
 from core.tables import Customer
 from scheduler.looks import Looked, Looks
 

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Path
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.acts import ACTS, Told, tell
-from core.holders import people, unknown
-from core.ledger import Refusal
-from core.referrals import referral_code
+from core.customers.holders import people, unknown
+from core.grants.acts import ACTS, Told, tell
+from core.grants.referrals import referral_code
+from core.ledger.lots import Refusal
 from tidings.api.access import Here, asks
 from tidings.api.idempotency import Once
 from tidings.api.models import Body, Identifier, Moment, Name, Scalar

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from core.ledger import ACCOUNT, LOT
+from core.ledger.writing import ACCOUNT, LOT
 from core.tables import Hold
 
 HOLD = Hold.__table__  # type: ignore[attr-defined]

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query
 from sqlalchemy import Connection, Select, select
 
-from core.customers import CUSTOMER
+from core.customers.profiles import CUSTOMER
 from core.db import json_text
-from core.ledger import ENTRY, LOT, OPERATION
+from core.ledger.writing import ENTRY, LOT, OPERATION
 from core.program import Program
 from tidings.api.access import Here, asks
 from tidings.api.balances import balances, holder_of

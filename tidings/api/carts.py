@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from core.money import LIMIT, from_units, to_units
 from core.program import Program
-from core.receipts import Line
+from core.purchases.receipts import Line
 from tidings.api.keys import Caller
 from tidings.api.models import LineIn
 from tidings.api.problems import refuse

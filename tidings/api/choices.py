@@ -13,9 +13,9 @@ from sqlalchemy import Connection, select
 
 from campaigns.running import Running
 from channels import discover
-from core.addresses import address_of
-from core.consent import CONSENT, MARKETING, Choice, choose
-from core.customers import CUSTOMER
+from core.customers.addresses import address_of
+from core.customers.consent import CONSENT, MARKETING, Choice, choose
+from core.customers.profiles import CUSTOMER
 from core.links import Use
 from tidings.api.access import Here
 from tidings.api.forms import Bytes, Form, first

@@ -12,11 +12,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, func, select
 
-from core.customers import CUSTOMER
-from core.ledger import ENTRY, LOT, OPERATION
+from core.customers.profiles import CUSTOMER
+from core.ledger.writing import ENTRY, LOT, OPERATION
 from core.program import Program
-from core.purchases import RECEIPT
-from core.stats import Stats
+from core.purchases.stats import Stats
+from core.purchases.stored import RECEIPT
 from core.tiers import Standing, progress_of
 from tidings.api.access import Here, asks
 from tidings.api.balances import Balance, balances, holder_of

@@ -10,12 +10,13 @@ from fastapi.responses import Response
 from sqlalchemy import Connection, select
 
 from channels import discover
-from core.consent import CONSENT, Choice, choose
-from core.customers import Profile, Saved, known_zone, save
-from core.ledger import LOT, Refusal
+from core.customers.consent import CONSENT, Choice, choose
+from core.customers.profiles import Profile, Saved, known_zone, save
+from core.grants.referral_grants import welcome_friend
+from core.grants.referrals import name_inviter
+from core.ledger.lots import Refusal
+from core.ledger.writing import LOT
 from core.program import Program
-from core.referral_grants import welcome_friend
-from core.referrals import name_inviter
 from templates.context import TierView
 from templates.facts import contexts
 from tidings.api.access import Here, asks

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, select
 
-from core.customers import CUSTOMER
+from core.customers.profiles import CUSTOMER
 from core.events import EVENT, START, Position, between, horizon
+from core.grants.referrals import NAMED
 from core.program import Program
-from core.referrals import NAMED
 from tidings.api import examples
 from tidings.api.access import Here, asks
 from tidings.api.paging import Paged, PageWanted, cursor

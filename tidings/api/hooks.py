@@ -9,9 +9,9 @@ from sqlalchemy import Connection, select
 
 from channels.settings import load_settings
 from channels.sms import SmsSettings, callbacks
-from core.addresses import ADDRESS, lift, suppress
-from core.consent import CONSENT, MARKETING, Choice, choose
-from core.customers import phone_number
+from core.customers.addresses import ADDRESS, lift, suppress
+from core.customers.consent import CONSENT, MARKETING, Choice, choose
+from core.customers.profiles import phone_number
 from scheduler.outcomes import Heard, confirm
 from tidings.api.access import Here
 from tidings.api.forms import Form, Pairs, first

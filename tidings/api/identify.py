@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ColumnElement, or_, select, true
 
-from core.customers import CUSTOMER
+from core.customers.profiles import CUSTOMER
 from core.program import Program
 from tidings.api import examples
 from tidings.api.access import Here, Who, asks, require

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from core.customers import CUSTOMER, email_address
+from core.customers.profiles import CUSTOMER, email_address
 from core.program import Program
 from tidings.api.problems import refuse
 

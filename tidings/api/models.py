@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from core.clock import possible
-from core.customers import LOCALE, email_address, phone_number
+from core.customers.profiles import LOCALE, email_address, phone_number
 from tidings.api import examples
 from tidings.api.plain import DECIMAL, TIME
 

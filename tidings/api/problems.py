@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import EnvironmentFault, UserError
-from core.ledger import Refusal
+from core.ledger.lots import Refusal
 from scheduler.beat import explained
 from tidings.api.plain import said
 from tidings.api.problem_kinds import PROBLEMS, kind_of

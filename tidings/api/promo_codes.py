@@ -8,10 +8,21 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from core.activations import Activation, activate
-from core.coupons import LENGTH, Look, Made, Request, coupons, disable, look, make_coupons, state_of, uses_of
-from core.holders import people, unknown
-from core.ledger import Refusal
+from core.customers.holders import people, unknown
+from core.grants.activations import Activation, activate
+from core.grants.coupons import (
+    LENGTH,
+    Look,
+    Made,
+    Request,
+    coupons,
+    disable,
+    look,
+    make_coupons,
+    state_of,
+    uses_of,
+)
+from core.ledger.lots import Refusal
 from tidings.api.access import Here, asks
 from tidings.api.acts import GivenOut, NothingOut
 from tidings.api.idempotency import Once

@@ -9,14 +9,14 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
-from core.booking import kept_of
-from core.cart import Item
-from core.customers import CUSTOMER
-from core.ledger import Refusal
+from core.customers.profiles import CUSTOMER
+from core.ledger.lots import Refusal
 from core.money import from_units
 from core.program import Program
-from core.receipts import LINE, RECEIPT, Outcome, Purchase, Recorded, record
-from core.returns import Back, Return, take_back
+from core.purchases.booking import kept_of
+from core.purchases.cart import Item
+from core.purchases.receipts import LINE, RECEIPT, Outcome, Purchase, Recorded, record
+from core.purchases.returns import Back, Return, take_back
 from tidings.api import examples
 from tidings.api.access import Here, Who, asks
 from tidings.api.carts import (

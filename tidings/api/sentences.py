@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.adjustments import told as adjusted
+from core.ledger.adjustments import told as adjusted
 
 _KINDS = {
     "accrual": "earned",

@@ -11,11 +11,11 @@ from decimal import Decimal
 from functools import cached_property, lru_cache
 from typing import Any
 
-from core.hints import Hint
-from core.offers import Offer
 from core.program import Program
-from core.program_goods import Goods
-from core.program_when import EachNth, When
+from core.program.goods import Goods
+from core.program.when import EachNth, When
+from core.purchases.hints import Hint
+from core.purchases.offers import Offer
 from templates.filters import Conventions, Filter, cldr, filters
 from tidings.api.till_words import COUNTED, DAYS, SENTENCES, Words
 from tidings.api.words import language

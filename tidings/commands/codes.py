@@ -9,7 +9,7 @@ import typer
 from tidings.console import Format, console, print_json, table, workspace
 
 if TYPE_CHECKING:
-    from core.lots import Refusal
+    from core.ledger.lots import Refusal
 
 Context = typer.Context
 Output = Annotated[Format, typer.Option("--format", help="table or json")]
@@ -47,8 +47,8 @@ def create(
     Example: tidings codes create flyer --count 1000 --until 2026-05-31 --out flyer.csv
     """
     from core.clock import SystemClock
-    from core.coupons import Request, make_coupons
-    from core.lots import Refusal
+    from core.grants.coupons import Request, make_coupons
+    from core.ledger.lots import Refusal
 
     now = SystemClock().now()
     request = Request(
@@ -81,9 +81,9 @@ def list_codes(
 
     Example: tidings codes list --rule flyer --state used
     """
-    from core.coupons import STATES, coupons, state_of
     from core.errors import UserError
     from core.explain import suggest
+    from core.grants.coupons import STATES, coupons, state_of
 
     if state and state not in STATES:
         raise UserError(f"there is no state '{state}'; {suggest(state, STATES)}")
@@ -119,10 +119,10 @@ def disable(
     Example: tidings codes disable --batch flyer-spring
     """
     from core.clock import SystemClock
-    from core.coupons import disable as take_out
-    from core.coupons import disable_batch
     from core.errors import UserError
-    from core.lots import Refusal
+    from core.grants.coupons import disable as take_out
+    from core.grants.coupons import disable_batch
+    from core.ledger.lots import Refusal
 
     if (code is None) == (batch is None):
         raise UserError("name either a code or a batch, for example 'tidings codes disable HK7WQ3NA4D'")

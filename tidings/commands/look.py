@@ -40,7 +40,7 @@ def dry_run(
     """
     from campaigns.dryrun import DryRun
     from campaigns.past import as_of
-    from core.customers import find
+    from core.customers.profiles import find
     from core.errors import UserError
     from tidings import forecast_view
 

@@ -78,7 +78,7 @@ def messages(
     from sqlalchemy import select
 
     from campaigns.tables import STATES
-    from core.customers import CUSTOMER
+    from core.customers.profiles import CUSTOMER
     from core.errors import UserError
     from core.explain import suggest
     from tidings.customer_view import MESSAGE

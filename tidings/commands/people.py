@@ -10,7 +10,7 @@ from tidings.console import ForecastFormat, Format, console, print_json, table, 
 
 if TYPE_CHECKING:
     from core.program import Program
-    from core.receipts import Outcome
+    from core.purchases.receipts import Outcome
     from tidings.workspace import Workspace
 
 Context = typer.Context
@@ -57,8 +57,8 @@ def adjust(
 
     Example: tidings adjust 10042 -20 --author maria --reason 'given twice'
     """
-    from core.adjustments import Adjustment
-    from core.adjustments import adjust as act
+    from core.ledger.adjustments import Adjustment
+    from core.ledger.adjustments import adjust as act
 
     with _working(context) as (here, program):
         wanted = Adjustment(
@@ -84,8 +84,8 @@ def transfer(
 
     Example: tidings transfer 10042 10077 20
     """
-    from core.transfers import Transfer
-    from core.transfers import transfer as act
+    from core.ledger.transfers import Transfer
+    from core.ledger.transfers import transfer as act
 
     with _working(context) as (here, program):
         names = _external_id(here, sender), _external_id(here, receiver)
@@ -111,9 +111,9 @@ def merge(
 
     Example: tidings merge 10077 10042 --author maria --reason 'the same phone'
     """
+    from core.customers.merging import Merge
+    from core.customers.merging import merge as act
     from core.errors import UserError
-    from core.merging import Merge
-    from core.merging import merge as act
 
     with _working(context) as (here, program):
         if candidates:
@@ -128,7 +128,7 @@ def merge(
 
 
 def _candidates(here: "Workspace", output: Format) -> None:
-    from core.merging import duplicates
+    from core.customers.merging import duplicates
 
     with here.database.read() as connection:
         found = duplicates(connection)
@@ -146,8 +146,8 @@ def show(context: Context, customer: Who, output: Output = Format.table) -> None
 
     Example: tidings household show 10042
     """
-    from core.holders import people
-    from core.households import household
+    from core.customers.holders import people
+    from core.customers.households import household
 
     with _working(context) as (here, program):
         name = _external_id(here, customer)
@@ -163,7 +163,7 @@ def join(
 
     Example: tidings household join 10042 10077
     """
-    from core.households import join as act
+    from core.customers.households import join as act
 
     _change(context, act, head, member, author, output)
 
@@ -175,7 +175,7 @@ def leave(
 
     Example: tidings household leave 10042 10077
     """
-    from core.households import leave as act
+    from core.customers.households import leave as act
 
     _change(context, act, head, member, author, output)
 
@@ -187,7 +187,7 @@ def head(
 
     Example: tidings household head 10042 10077
     """
-    from core.households import pass_on
+    from core.customers.households import pass_on
 
     _change(context, pass_on, head, member, author, output)
 
@@ -197,7 +197,7 @@ def dissolve(context: Context, head: Who, output: Output = Format.table) -> None
 
     Example: tidings household dissolve 10042
     """
-    from core.households import dissolve as act
+    from core.customers.households import dissolve as act
 
     with _working(context) as (here, program):
         name = _external_id(here, head)
@@ -222,7 +222,7 @@ def erase(
 
     Example: tidings erase 10042 --author dpo --yes
     """
-    from core.erasure import erase as act
+    from core.customers.erasure import erase as act
     from tidings import erasure
 
     with _working(context) as (here, program):
@@ -239,9 +239,9 @@ def erase(
 
 
 def _would_go(here: "Workspace", wanted: Any, output: Format) -> None:
-    from core.erasure import would_go
+    from core.customers.erasure import would_go
     from core.errors import UserError
-    from core.ledger import Refusal
+    from core.ledger.lots import Refusal
 
     with here.database.read() as connection:
         found = would_go(connection, wanted)
@@ -269,7 +269,7 @@ def settlement(
     Example: tidings settlement --from 2026-03-01 --to 2026-04-01 --format csv
     """
     from core.errors import UserError
-    from core.settlement import settle
+    from core.ledger.settlement import settle
     from tidings import settlement_view
 
     with _working(context) as (here, program):
@@ -293,7 +293,7 @@ def _working(context: Context) -> Iterator[tuple["Workspace", "Program"]]:
 
 
 def _external_id(here: "Workspace", who: str, *, or_as_said: bool = False) -> str:
-    from core.customers import find
+    from core.customers.profiles import find
     from core.errors import UserError
 
     with here.database.read() as connection:
@@ -307,7 +307,7 @@ def _done(here: "Workspace", act: Callable[[Any, Any], "Outcome"]) -> dict[str, 
     """Do it now; UserError with the reason if it was refused."""
     from core.clock import SystemClock
     from core.errors import UserError
-    from core.ledger import Refusal
+    from core.ledger.lots import Refusal
 
     with here.database.write() as connection:
         outcome = act(connection, SystemClock().now())
@@ -319,7 +319,7 @@ def _done(here: "Workspace", act: Callable[[Any, Any], "Outcome"]) -> dict[str, 
 def _change(
     context: Context, act: Callable[..., "Outcome"], head: str, member: str, author: str, output: Format
 ) -> None:
-    from core.households import Change
+    from core.customers.households import Change
 
     with _working(context) as (here, program):
         wanted = Change(_external_id(here, head), _external_id(here, member), author or None)
@@ -357,7 +357,7 @@ def _points(program: "Program", text: str) -> int:
 
 def _lifetime(text: str | None) -> Any:
     from core.errors import UserError
-    from core.lifetime import Lasts
+    from core.program.lifetime import Lasts
 
     if text is None:
         return None

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from core.addresses import Addresses
+from core.customers.addresses import Addresses
 from core.db import Database
 from core.imports.reading import Row
-from core.ledger import Refusal
+from core.ledger.lots import Refusal
 from core.program import Program
 
 Value = TypeVar("Value")

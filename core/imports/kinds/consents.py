@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from core.consent import MARKETING, Choice, choose
+from core.customers.consent import MARKETING, Choice, choose
+from core.customers.holders import people
 from core.explain import suggest
-from core.holders import people
 from core.imports.kinds.base import Context, Effect, Kind, cell, must
 from core.imports.values import moment, text, yes_no
-from core.ledger import Refusal
+from core.ledger.lots import Refusal
 
 
 class Said(NamedTuple):

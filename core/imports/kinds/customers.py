@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from core.customers import Profile, checked, save
+from core.customers.profiles import Profile, checked, save
 from core.imports.columns import ATTRIBUTE
 from core.imports.kinds.base import Context, Effect, Kind, cell, must
 from core.imports.values import day, moment, text

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Table, select
 
 from core.db import upsert
 from core.imports.kinds.base import Effect
-from core.ledger import CHUNK
+from core.ledger.book import CHUNK
 
 Described = Mapping[str, Any]
 

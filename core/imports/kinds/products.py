@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from core.goods import PRODUCT
 from core.imports.kinds.base import Effect, Kind, cell, must
 from core.imports.kinds.directory import Described, describe
 from core.imports.values import text
+from core.purchases.goods import PRODUCT
 
 
 class Products(Kind):

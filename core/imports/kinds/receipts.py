@@ -11,15 +11,16 @@ from typing import Any
 from sqlalchemy import Connection
 
 from core import tiers
-from core.bulk import rows_of
-from core.expiry import expire
-from core.goods import PRODUCT
+from core.db.bulk import rows_of
 from core.imports.kinds.base import Context, Effect, Kind, Rejected, cell, must, told
 from core.imports.kinds.directory import describe
 from core.imports.reading import Row
 from core.imports.values import moment, text, units
-from core.ledger import CHUNK, Refusal
-from core.receipts import CUSTOMER, Line, Outcome, Purchase, record
+from core.ledger.book import CHUNK
+from core.ledger.expiry import expire
+from core.ledger.lots import Refusal
+from core.purchases.goods import PRODUCT
+from core.purchases.receipts import CUSTOMER, Line, Outcome, Purchase, record
 
 HEAD = ("customer", "at", "store", "pay_points")
 GOODS = ("category", "brand", "product")

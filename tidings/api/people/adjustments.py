@@ -7,8 +7,8 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from core.adjustments import Adjustment, adjust
-from core.lifetime import Lasts
+from core.ledger.adjustments import Adjustment, adjust
+from core.program.lifetime import Lasts
 from tidings.api.access import Here, asks
 from tidings.api.idempotency import Once
 from tidings.api.models import Amount, Body, Identifier

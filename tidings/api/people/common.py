@@ -7,11 +7,11 @@ from fastapi import Path
 from pydantic import Field
 from sqlalchemy import Connection
 
-from core.holders import people
-from core.ledger import Refusal
+from core.customers.holders import people
+from core.ledger.lots import Refusal
 from core.money import to_units
 from core.program import Program
-from core.receipts import Outcome, Recorded
+from core.purchases.receipts import Outcome, Recorded
 from tidings.api.models import Identifier
 from tidings.api.problems import refuse, refused
 

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
-from core.erasure import erase, would_go
-from core.ledger import Refusal
+from core.customers.erasure import erase, would_go
+from core.ledger.lots import Refusal
 from tidings import erasure
 from tidings.api.access import Here, asks
 from tidings.api.people.common import Author, ExternalId, done_or_refused

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from core.holders import Person, people, unknown
-from core.households import Change, dissolve, household, join, leave, pass_on
-from core.receipts import Outcome
+from core.customers.holders import Person, people, unknown
+from core.customers.households import Change, dissolve, household, join, leave, pass_on
+from core.purchases.receipts import Outcome
 from tidings.api.access import Here, asks
 from tidings.api.models import Body, Identifier
 from tidings.api.people.common import Author, done_or_refused

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.merging import Merge, duplicates, merge
+from core.customers.merging import Merge, duplicates, merge
 from tidings.api.access import Here, asks
 from tidings.api.idempotency import Once
 from tidings.api.models import Body, Identifier

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.settlement import settle
+from core.ledger.settlement import settle
 from core.units import at_local
 from tidings import settlement_view
 from tidings.api.access import Here, asks

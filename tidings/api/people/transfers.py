@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.transfers import Transfer, transfer
+from core.ledger.transfers import Transfer, transfer
 from tidings.api.access import Here, asks
 from tidings.api.idempotency import Once
 from tidings.api.models import Amount, Body, Identifier

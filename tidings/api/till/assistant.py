@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query
 from sqlalchemy import Connection, select
 
 from campaigns.running import Running
-from core.consent import CONSENT, MARKETING
-from core.favourites import favourite_category
-from core.offers import offers
+from core.customers.consent import CONSENT, MARKETING
 from core.program import Program
-from core.stats import STATS
+from core.purchases.favourites import favourite_category
+from core.purchases.offers import offers
+from core.purchases.stats import STATS
 from core.tiers import Standing, progress_of
 from tidings.api.access import Here, asks
 from tidings.api.balances import Balance, balances, holder_of

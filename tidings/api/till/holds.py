@@ -10,9 +10,9 @@ from fastapi.responses import Response
 from pydantic_core import to_json
 from sqlalchemy import Connection
 
-from core.confirmations import Confirmer, Drawn, Waiting, status
-from core.holds import Basket, Held, cancel, change, commit, hold, new_code, row_of, state_of
-from core.ledger import Refusal
+from core.ledger.lots import Refusal
+from core.purchases.confirmations import Confirmer, Drawn, Waiting, status
+from core.purchases.holds import Basket, Held, cancel, change, commit, hold, new_code, row_of, state_of
 from tidings.api.access import Here, Who, asks
 from tidings.api.carts import FIELDS, REFUSALS, check_currency, check_store, lines_of, points_of
 from tidings.api.idempotency import Once

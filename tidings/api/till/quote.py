@@ -5,13 +5,13 @@ from datetime import datetime
 from fastapi import APIRouter
 from sqlalchemy import Connection, select
 
-from core.answers import rules_of
-from core.customers import CUSTOMER
-from core.ledger import Refusal
+from core.customers.profiles import CUSTOMER
+from core.ledger.lots import Refusal
 from core.program import Program
-from core.quotes import Quote, Way, quote
-from core.receipts import Purchase
-from core.stats import Stats
+from core.purchases.answers import rules_of
+from core.purchases.quotes import Quote, Way, quote
+from core.purchases.receipts import Purchase
+from core.purchases.stats import Stats
 from core.tiers import Progress
 from tidings.api.access import Here, Who, asks
 from tidings.api.carts import FIELDS, REFUSALS, check_currency, check_store, lines_of, points_of

@@ -10,9 +10,9 @@ import structlog
 
 from campaigns.running import Running
 from channels import Accepted, Failed, Outcome, Outgoing, Unknown
-from core.confirmations import CHANNEL, VALID, Drawn, settle
 from core.errors import EnvironmentFault, UserError
 from core.program import Program
+from core.purchases.confirmations import CHANNEL, VALID, Drawn, settle
 from templates.environment import RenderError
 from templates.facts import contexts, with_trigger
 from templates.library import Library

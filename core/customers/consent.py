@@ -1,0 +1,110 @@
+"""Consent: customer × channel × purpose, with its history in the events."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, select
+
+from core.db import upsert
+from core.events import EVENT, Happening, append
+from core.ledger.book import CHUNK
+from core.tables import Consent, Customer
+
+CONSENT = Consent.__table__  # type: ignore[attr-defined]
+CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
+KINDS = {True: "consent_given", False: "consent_withdrawn"}
+Key = tuple[int, str, str]
+MARKETING = "marketing"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a customer said: may we write to them on this channel for this purpose?"""
+
+    customer_id: int
+    channel: str
+    granted: bool
+    at: datetime
+    source: str
+    purpose: str = MARKETING
+
+
+def choose(
+    connection: Connection, choices: Sequence[Choice], recorded_at: datetime, *, live: bool
+) -> list[str]:
+    """Record choices; for one customer, channel and purpose the latest by its own time stays in force.
+
+    What became of each, in their order: `created`, `changed`, or `unchanged` for one recorded before.
+    """
+    in_force = _in_force(connection, sorted({it.customer_id for it in choices}))
+    # Only a choice that is no newer than the one in force can have been recorded before.
+    late = sorted({it.customer_id for it in choices if _key(it) in in_force and it.at <= in_force[_key(it)]})
+    known = _recorded(connection, late)
+    known_keys = set(in_force)
+    effects, fresh = [], []
+    for choice in choices:
+        if _mark(choice) in known:
+            effects.append("unchanged")
+            continue
+        effects.append("changed" if _key(choice) in known_keys else "created")
+        known.add(_mark(choice))
+        known_keys.add(_key(choice))
+        fresh.append(choice)
+    _keep(connection, fresh)
+    happenings = [
+        Happening(
+            it.customer_id, KINDS[it.granted], it.at, it.channel, {"purpose": it.purpose, "source": it.source}
+        )
+        for it in fresh
+    ]
+    append(connection, happenings, recorded_at, live=live)
+    return effects
+
+
+def _keep(connection: Connection, choices: Sequence[Choice]) -> None:
+    latest: dict[Key, Choice] = {}
+    for choice in sorted(choices, key=lambda it: it.at):
+        latest[_key(choice)] = choice
+    rows = [
+        {"customer_id": it.customer_id, "channel": it.channel, "purpose": it.purpose,
+         "granted": it.granted, "at": it.at, "source": it.source}
+        for _, it in sorted(latest.items())
+    ]  # fmt: skip
+    if rows:
+        keys, columns = ["customer_id", "channel", "purpose"], ["granted", "at", "source"]
+        # A choice that arrives late does not undo a later one.
+        connection.execute(upsert(connection, CONSENT, keys, columns, newer="at"), rows)
+
+
+def _key(choice: Choice) -> Key:
+    return choice.customer_id, choice.channel, choice.purpose
+
+
+def _mark(choice: Choice) -> tuple[Key, datetime, bool]:
+    return _key(choice), choice.at.astimezone(UTC), choice.granted
+
+
+def _in_force(connection: Connection, ids: Sequence[int]) -> dict[Key, datetime]:
+    """When the choices in force were made; their customers are held until the transaction ends."""
+    found: dict[Key, datetime] = {}
+    for start in range(0, len(ids), CHUNK):
+        some = ids[start : start + CHUNK]
+        held = select(CUSTOMER.c.id).where(CUSTOMER.c.id.in_(some)).order_by(CUSTOMER.c.id)
+        connection.execute(held.with_for_update(key_share=True))
+        for row in connection.execute(select(CONSENT).where(CONSENT.c.customer_id.in_(some))).all():
+            found[row.customer_id, row.channel, row.purpose] = row.at
+    return found
+
+
+def _recorded(connection: Connection, ids: Sequence[int]) -> set[tuple[Key, datetime, bool]]:
+    """Every choice that these customers made before, from the stream of events."""
+    found = set()
+    kinds = {kind: granted for granted, kind in KINDS.items()}
+    for start in range(0, len(ids), CHUNK):
+        chunk = EVENT.c.customer_id.in_(ids[start : start + CHUNK]) & EVENT.c.kind.in_(kinds)
+        columns = (EVENT.c.customer_id, EVENT.c.subject, EVENT.c.data, EVENT.c.at, EVENT.c.kind)
+        for row in connection.execute(select(*columns).where(chunk)):
+            key = (row.customer_id, row.subject, row.data.get("purpose", MARKETING))
+            found.add((key, row.at, kinds[row.kind]))
+    return found

@@ -1,0 +1,86 @@
+"""Who is meant by an external id, and whose bonuses they use.
+
+A merged duplicate leads to the survivor; a member of a household uses the bonuses of its head. Both may
+change while somebody waits for an account, so they are asked again once it is held.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from core.db.hot import Hot
+from core.ledger.book import Book
+from core.ledger.lots import Refusal
+from core.ledger.reading import ACCOUNT_COLUMNS
+from core.program import Program
+from core.tables import Customer
+
+CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
+# Accounts change hands seldom: who meets it this often in one request meets a loop.
+ATTEMPTS = 4
+# Named, a customer leads to the one who is meant, and to whose account they use.
+_NAMED = (
+    "FROM customer AS named JOIN customer AS meant ON meant.id = COALESCE(named.merged_into, named.id) "
+    "WHERE meant.erased_at IS NULL AND named.external_id {names}"
+)
+_PEOPLE = Hot(
+    ("named.external_id", CUSTOMER.c.external_id), ("meant.id", CUSTOMER.c.id),
+    ("meant.external_id", CUSTOMER.c.external_id),
+    ("COALESCE(meant.household_id, meant.id)", CUSTOMER.c.id),
+    tail=_NAMED,
+)  # fmt: skip
+_THEIRS = f"FROM account WHERE customer_id IN (SELECT COALESCE(meant.household_id, meant.id) {_NAMED})"
+_SEEN = Hot(*ACCOUNT_COLUMNS, tail=_THEIRS)
+_HELD = Hot(*ACCOUNT_COLUMNS, tail=f"{_THEIRS} ORDER BY customer_id FOR UPDATE")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A customer; `holder` is whose account they use, their own as a rule."""
+
+    id: int
+    external_id: str
+    holder: int
+
+
+def people(connection: Connection, names: Collection[str]) -> dict[str, Person]:
+    """The customers of external ids, each under the name that was asked for; who is erased is left out."""
+    return {name: Person(*person) for name, *person in _PEOPLE(connection, sorted(set(names)))}
+
+
+def people_held(
+    connection: Connection, names: Collection[str], *, lock: bool = True
+) -> tuple[dict[str, Person], list[tuple[Any, ...]]]:
+    """The customers, and the accounts that they use (`Book(held=…)`), which are locked by the same trip."""
+    asked = sorted(set(names))
+    meant, held = _PEOPLE.ask(connection, asked), (_HELD if lock else _SEEN).ask(connection, asked)
+    return {name: Person(*person) for name, *person in meant()}, held()
+
+
+def unknown(name: str) -> Refusal:
+    """The refusal of a name that nobody has."""
+    return Refusal("unknown_customer", f"no customer {name!r}; register or import them first")
+
+
+def opened(
+    connection: Connection, program: Program, names: Sequence[str], recorded_at: datetime, *, live: bool,
+    own: Collection[str] = (),
+) -> tuple[dict[str, Person], Book] | Refusal:  # fmt: skip
+    """The customers of `names` and a book with their accounts, held; Refusal `unknown_customer`.
+
+    Of those in `own`, their own account is opened beside the one that they use.
+    """
+    found = people(connection, names)
+    for _ in range(ATTEMPTS):
+        if missing := next((name for name in names if name not in found), None):
+            return unknown(missing)
+        accounts = {person.holder for person in found.values()} | {found[name].id for name in own}
+        book = Book(connection, program, accounts, recorded_at, live=live)
+        again = people(connection, names)
+        if again == found:
+            return found, book
+        found = again
+    return Refusal("busy", "the account is changing hands just now; send the same request again")

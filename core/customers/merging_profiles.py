@@ -1,0 +1,106 @@
+"""Two profiles become one: the survivor's word counts, the duplicate fills what it leaves open."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from core.customers.addresses import ADDRESS
+from core.customers.consent import CONSENT, Choice, choose
+from core.customers.holders import CUSTOMER
+from core.customers.profiles import PROFILE
+from core.db import insert_ignoring
+
+# A phone has one shop's app, a person several phones: these addresses stand beside each other.
+MANY = ("push",)
+SOURCE = "merge"
+
+
+def join_profiles(
+    connection: Connection, duplicate: int, survivor: int, holder: int, at: datetime, *, live: bool
+) -> None:
+    """Join profile, addresses, consents, friends and household, and let the duplicate lead to the survivor.
+
+    `holder` is whose account the survivor uses from now on.
+    """
+    both = select(CUSTOMER).where(CUSTOMER.c.id.in_([duplicate, survivor]))
+    rows = {row.id: row for row in connection.execute(both)}
+    _addresses(connection, duplicate, survivor)
+    _consents(connection, duplicate, survivor, at, live)
+    _leave(connection, rows[duplicate], survivor, at)
+    values = _joined(rows[survivor], rows[duplicate], holder)
+    connection.execute(update(CUSTOMER).where(CUSTOMER.c.id == survivor).values(**values, updated_at=at))
+    shared = update(CUSTOMER).where(CUSTOMER.c.household_id == duplicate)
+    connection.execute(shared.values(household_id=survivor))
+    # Who was merged into the duplicate before leads to the survivor at once, not by two steps.
+    connection.execute(
+        update(CUSTOMER).where(CUSTOMER.c.merged_into == duplicate).values(merged_into=survivor)
+    )
+
+
+def _joined(own: Row[Any], other: Row[Any], holder: int) -> dict[str, Any]:
+    values = {name: getattr(own, name) or getattr(other, name) for name in PROFILE}
+    birthday = values["birthday"]
+    inviter = own.referred_by or other.referred_by
+    return {
+        **values,
+        "birthday_md": birthday.month * 100 + birthday.day if birthday else None,
+        "attributes": {**other.attributes, **own.attributes},
+        "registered_at": min(own.registered_at, other.registered_at),
+        "invited_to": own.invited_to or other.invited_to,
+        "referred_by": None if inviter in (own.id, other.id) else inviter,
+        "household_id": None if holder == own.id else holder,
+    }
+
+
+def _leave(connection: Connection, row: Row[Any], survivor: int, at: datetime) -> None:
+    """The duplicate keeps what leads to the survivor, and nothing that a look could find them by.
+
+    A card that the survivor takes over is theirs alone.
+    """
+    kept = select(CUSTOMER.c.card).where(CUSTOMER.c.id == survivor)
+    values: dict[str, Any] = {
+        "merged_into": survivor, "household_id": None, "referred_by": None, "birthday": None,
+        "birthday_md": None, "updated_at": at,
+    }  # fmt: skip
+    if row.card and connection.scalar(kept) is None:
+        values["card"] = None
+    connection.execute(update(CUSTOMER).where(CUSTOMER.c.id == row.id).values(**values))
+
+
+def _addresses(connection: Connection, duplicate: int, survivor: int) -> None:
+    """Phones with the app come over; a phone number or an email only where the survivor has none."""
+    rows = connection.execute(
+        select(ADDRESS).where(ADDRESS.c.customer_id.in_([duplicate, survivor])).order_by(ADDRESS.c.id)
+    ).all()
+    has = {row.kind for row in rows if row.customer_id == survivor and row.active}
+    wanted = [
+        row for row in rows if row.customer_id == duplicate and (row.kind in MANY or row.kind not in has)
+    ]
+    _copy(connection, wanted, survivor)
+    mine = update(ADDRESS).where(ADDRESS.c.customer_id == duplicate)
+    connection.execute(mine.values(active=False))
+
+
+def _copy(connection: Connection, rows: Sequence[Row[Any]], survivor: int) -> None:
+    columns = ("kind", "value", "digest", "active", "since")
+    for row in rows:
+        values = {name: getattr(row, name) for name in columns}
+        connection.execute(insert_ignoring(connection, ADDRESS).values(**values, customer_id=survivor))
+
+
+def _consents(connection: Connection, duplicate: int, survivor: int, at: datetime, live: bool) -> None:
+    """The later choice counts; of two choices of one moment, the refusal."""
+    rows = connection.execute(select(CONSENT).where(CONSENT.c.customer_id.in_([duplicate, survivor]))).all()
+    own = {(row.channel, row.purpose): row for row in rows if row.customer_id == survivor}
+    choices = []
+    for row in rows:
+        mine = own.get((row.channel, row.purpose))
+        later = mine is None or row.at > mine.at or (row.at == mine.at and not row.granted)
+        if row.customer_id == duplicate and later and (mine is None or mine.granted != row.granted):
+            choices.append(
+                Choice(survivor, row.channel, row.granted, row.at, row.source or SOURCE, row.purpose)
+            )
+    choose(connection, choices, at, live=live)
+    connection.execute(CONSENT.delete().where(CONSENT.c.customer_id == duplicate))

@@ -1,0 +1,240 @@
+"""Many rows at once, by the shortest way that each database has.
+
+SQLAlchemy prepares every row of an `executemany` in Python, which costs more than SQLite's own work. Here
+the statement and the conversions of its columns are worked out once a shape; PostgreSQL takes long
+batches by COPY. Same transaction, same constraints, same errors as through SQLAlchemy.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from typing import Any, cast
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import JSON, Date
+
+from core.db import UtcDateTime
+from core.db.trip import Change, Trip, trip_of, under_way
+
+# Below this, COPY's extra messages cost more than they save.
+COPY_FROM = 50
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How rows of some columns go into a table: the statements, and the columns that are converted."""
+
+    insert: str
+    copy: str
+    convert: tuple[tuple[int, Callable[[Any], Any]], ...]
+
+
+def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    """Insert `rows`, tuples in the order of `columns`; nothing for none."""
+    if not rows:
+        return
+    if connection.dialect.name != "sqlite" and (len(rows) < COPY_FROM or trip_of(connection)):
+        _change(connection, Change(table, tuple(columns)), rows)
+        return
+    shape = _shape(connection.dialect.name, table, tuple(columns))
+    ready = _converted(shape, rows)
+    if connection.dialect.name == "sqlite":
+        driver(connection).executemany(shape.insert, ready)
+    else:
+        _copy(connection, shape.copy, ready)
+
+
+def upsert_rows(
+    connection: Connection, table: Table, key: str, columns: Sequence[str], rows: Sequence[Row]
+) -> None:
+    """Insert rows, tuples of the key and the values; where the key is there, its row takes the values."""
+    if not rows:
+        return
+    if connection.dialect.name != "sqlite":
+        _change(connection, Change(table, (key, *columns), key=key), rows)
+        return
+    shape = _shape("sqlite", table, (key, *columns))
+    new = ", ".join(f"{_quoted(column)} = excluded.{_quoted(column)}" for column in columns)
+    statement = f"{shape.insert} ON CONFLICT ({_quoted(key)}) DO UPDATE SET {new}"
+    driver(connection).executemany(statement, _converted(shape, rows))
+
+
+def driver(connection: Connection) -> Any:
+    """The driver's own connection (sqlite3, psycopg) of the same transaction."""
+    return connection.connection.driver_connection
+
+
+@contextmanager
+def piped(connection: Connection, *, when: bool = True) -> Iterator[None]:
+    """What is asked of the driver inside goes to the server together: one round trip for all of it.
+
+    Nothing inside may go through SQLAlchemy, which waits for each answer. SQLite has no trips to save.
+    """
+    if connection.dialect.name == "sqlite" or not when or trip_of(connection):
+        yield
+        return
+    with _as_sqlalchemy("within one trip"), under_way(connection):
+        yield
+
+
+def mark(connection: Connection) -> None:
+    """Begin what `back_to_mark` undoes, without leaving the transaction."""
+    if connection.dialect.name != "sqlite":
+        driver(connection).execute("SAVEPOINT marked")
+
+
+def unmark(connection: Connection) -> None:
+    """What was done since `mark` stands."""
+    if connection.dialect.name != "sqlite":
+        if trip := trip_of(connection):
+            trip.send()
+        driver(connection).execute("RELEASE SAVEPOINT marked")
+
+
+def back_to_mark(connection: Connection) -> None:
+    """Undo what was done since `mark`, perhaps after a fault."""
+    driver(connection).execute("ROLLBACK TO SAVEPOINT marked")
+
+
+def set_columns(
+    connection: Connection, table: Table, key: str, columns: Sequence[str], rows: Sequence[Row]
+) -> None:
+    """Set some columns of many rows, tuples of the key and the new values; nothing for none."""
+    if not rows:
+        return
+    if connection.dialect.name != "sqlite":
+        _change(connection, Change(table, (key, *columns), insert=False, key=key), rows)
+        return
+    statement, convert = _update(table, key, tuple(columns))
+    turned: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    for i, turn in convert:
+        turned[i] = [turn(value) for value in turned[i]]
+    driver(connection).executemany(statement, list(zip(*turned[1:], turned[0], strict=True)))
+
+
+@lru_cache(maxsize=256)
+def _update(
+    table: Table, key: str, columns: tuple[str, ...]
+) -> tuple[str, tuple[tuple[int, Callable[[Any], Any]], ...]]:
+    """The statement, and which of (key, *columns) are converted."""
+    name = _quoted(table.name)
+    kinds = [table.c[column].type for column in (key, *columns)]
+    converters = [(i, _converter("sqlite", kind)) for i, kind in enumerate(kinds)]
+    convert = tuple((i, turn) for i, turn in converters if turn is not None)
+    new = ", ".join(f"{_quoted(column)} = ?" for column in columns)
+    return f"UPDATE {name} SET {new} WHERE {_quoted(key)} = ?", convert  # noqa: S608 - names of our own tables
+
+
+def rows_of(
+    connection: Connection,
+    table: Table,
+    columns: Sequence[str],
+    key: str,
+    values: Sequence[str] | Sequence[int],
+) -> Iterator[Row]:
+    """The rows whose `key` is among `values`; for columns that need no conversion (text, integers)."""
+    if not values:
+        return
+    names = ", ".join(_quoted(column) for column in columns)
+    chosen = f"SELECT {names} FROM {_quoted(table.name)} WHERE {_quoted(key)}"  # noqa: S608 - as above
+    if connection.dialect.name == "sqlite":
+        statement = f"{chosen} IN (SELECT value FROM json_each(?))"  # noqa: S608 - as above
+        yield from driver(connection).execute(statement, (json.dumps(list(values)),)).fetchall()
+        return
+    kind = "text" if isinstance(values[0], str) else "bigint"
+    yield from driver(connection).execute(f"{chosen} = ANY(%s::{kind}[])", (list(values),)).fetchall()
+
+
+@lru_cache(maxsize=256)
+def _shape(dialect: str, table: Table, columns: tuple[str, ...]) -> _Shape:
+    name = _quoted(table.name)
+    names = ", ".join(_quoted(column) for column in columns)
+    marks = ", ".join(["?" if dialect == "sqlite" else "%s"] * len(columns))
+    converters = [(i, _converter(dialect, table.c[column].type)) for i, column in enumerate(columns)]
+    return _Shape(
+        f"INSERT INTO {name} ({names}) VALUES ({marks})",  # noqa: S608 - names of our own tables
+        f"COPY {name} ({names}) FROM STDIN",
+        tuple((i, convert) for i, convert in converters if convert is not None),
+    )
+
+
+def _quoted(name: str) -> str:
+    """A name as both databases read it: `transaction`, `key` and `at` are words of SQL."""
+    return f'"{name}"'
+
+
+def _converter(dialect: str, kind: Any) -> Callable[[Any], Any] | None:
+    if isinstance(kind, JSON):
+        return _json
+    if isinstance(kind, UtcDateTime):
+        return sqlite_time if dialect == "sqlite" else _aware
+    return _sqlite_date if dialect == "sqlite" and isinstance(kind, Date) else None
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, allow_nan=False) if value else "{}"
+
+
+# A batch's rows share their times: a purchase's stands in six tables, a day's end in many lots.
+@lru_cache(maxsize=8192)
+def sqlite_time(value: datetime | None) -> str | None:
+    """A time as SQLite keeps it (core.db.UtcDateTime)."""
+    if value is None:
+        return None
+    if value.tzinfo is not UTC:
+        value = cast(datetime, _aware(value)).astimezone(UTC)
+    return value.isoformat(" ", "microseconds")[:26]
+
+
+def _aware(value: datetime | None) -> datetime | None:
+    if value is not None and value.tzinfo is None:
+        raise ValueError(f"a time without a zone reached the database: {value}")
+    return value
+
+
+def _sqlite_date(value: date | None) -> str | None:
+    return value.isoformat() if value else None
+
+
+def _converted(shape: _Shape, rows: Sequence[Row]) -> Sequence[Row]:
+    if not shape.convert:
+        return rows
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    for i, convert in shape.convert:
+        columns[i] = [convert(value) for value in columns[i]]
+    return list(zip(*columns, strict=True))
+
+
+def _change(connection: Connection, change: Change, rows: Sequence[Row]) -> None:
+    """To PostgreSQL, with whatever else is under way."""
+    if trip := trip_of(connection):
+        trip.change(change, rows)
+        return
+    trip = Trip(driver(connection))
+    trip.change(change, rows)
+    with _as_sqlalchemy(change.table.name):
+        trip.send()
+
+
+def _copy(connection: Connection, statement: str, rows: Sequence[Row]) -> None:
+    cursor: Any = connection.connection.cursor()
+    with _as_sqlalchemy(statement), cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+@contextmanager
+def _as_sqlalchemy(statement: str) -> Iterator[None]:
+    """Faults of the driver as SQLAlchemy names them: whoever calls knows only those."""
+    import psycopg  # only where PostgreSQL is used
+
+    try:
+        yield
+    except psycopg.Error as error:
+        raise DBAPIError.instance(statement, None, error, psycopg.Error) from error

@@ -1,0 +1,123 @@
+"""Questions that a till's receipt asks each time: one text a database, prepared once, asked by the driver.
+
+SQLAlchemy builds and checks a statement anew at each call, which for a dozen short questions costs several
+times what the database needs to answer them. What is asked here is asked the same way by one receipt
+and by thousands.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Column, Connection
+from sqlalchemy.types import JSON, Boolean, Date
+
+from core.db import UtcDateTime
+from core.db.bulk import driver, sqlite_time
+from core.db.trip import Reader, Row, reader, trip_of, turned
+
+# The answer to a question that was asked already.
+Asked = Callable[[], list[Row]]
+
+
+class Hot:
+    """`SELECT columns …tail`; a value in `tail` is `{}`; `{ids}` and `{names}` say "is one of these".
+
+    `columns` are those of tables (their types say how a value is read), or expressions in SQL's own words
+    with the column whose type they have: `("COALESCE(a, b)", column)`.
+    """
+
+    def __init__(self, *columns: Column[Any] | tuple[str, Column[Any]], tail: str) -> None:
+        self._columns, self._tail = columns, tail
+
+    def __call__(self, connection: Connection, *values: Any) -> list[Row]:
+        """The rows, in Python's types. `values` in the order of the places in `tail`."""
+        return self.ask(connection, *values)()
+
+    def ask(self, connection: Connection, *values: Any) -> Asked:
+        """Ask now, read later: within `core.db.bulk.piped` nobody waits for the answer meanwhile."""
+        dialect = connection.dialect.name
+        if trip := trip_of(connection):
+            text, width, read = _question(self)
+            return trip.ask(text, width, [_bound(dialect, value) for value in values], read)
+        text, read = _prepared(self, dialect)
+        cursor = driver(connection).execute(text, tuple(_bound(dialect, value) for value in values))
+        if dialect == "sqlite":  # which reads a row when it is fetched: what is written meanwhile would show
+            rows = [turned(row, read) for row in cursor.fetchall()] if read else cursor.fetchall()
+            return lambda: rows
+        if not read:
+            return cursor.fetchall  # type: ignore[no-any-return]
+        return lambda: [turned(row, read) for row in cursor.fetchall()]
+
+    def text(self, dialect: str) -> str:
+        """The statement as the driver takes it."""
+        # A value that the planner cannot look at (nor a list's length) lets it keep one plan for all of them.
+        mark = "?" if dialect == "sqlite" else "(SELECT %s)"
+        ids = names = "IN (SELECT value FROM json_each(?))"
+        if dialect != "sqlite":
+            ids, names = (f"= ANY(ARRAY(SELECT unnest(%s::{kind}[])))" for kind in ("bigint", "text"))
+        shown = ", ".join(_spelled(column) for column in self._columns)
+        tail = self._tail.replace("{ids}", ids).replace("{names}", names).replace("{}", mark)
+        if dialect == "sqlite":
+            tail = tail.replace(" FOR UPDATE", "")
+        return f"SELECT {shown} {tail}"
+
+    def readers(self, dialect: str) -> Reader:
+        """Which columns are turned into Python's types, and how."""
+        return _by_place(_reader(dialect, kind) for kind in self._kinds)
+
+    def question(self) -> tuple[str, int, Reader]:
+        """The statement, how many columns it has, and how they come out of JSON (core.db.trip)."""
+        return self.text("postgresql"), len(self._kinds), _by_place(reader(kind) for kind in self._kinds)
+
+    @property
+    def _kinds(self) -> list[Any]:
+        return [(column if isinstance(column, Column) else column[1]).type for column in self._columns]
+
+
+@cache
+def _prepared(hot: Hot, dialect: str) -> tuple[str, Reader]:
+    return hot.text(dialect), hot.readers(dialect)
+
+
+@cache
+def _question(hot: Hot) -> tuple[str, int, Reader]:
+    return hot.question()
+
+
+def _by_place(readers: Iterable[Callable[[Any], Any] | None]) -> Reader:
+    return tuple((place, read) for place, read in enumerate(readers) if read is not None)
+
+
+def _spelled(column: Column[Any] | tuple[str, Column[Any]]) -> str:
+    return f'{column.table.name}."{column.name}"' if isinstance(column, Column) else column[0]
+
+
+def _bound(dialect: str, value: Any) -> Any:
+    if dialect != "sqlite":
+        return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, list | tuple):
+        return json.dumps(list(value))
+    return sqlite_time(value) if isinstance(value, datetime) else value
+
+
+def _reader(dialect: str, kind: Any) -> Callable[[Any], Any] | None:
+    if dialect != "sqlite":
+        return _utc if isinstance(kind, UtcDateTime) else None
+    if isinstance(kind, UtcDateTime):
+        return _moment
+    if isinstance(kind, Date):
+        return date.fromisoformat
+    if isinstance(kind, JSON):
+        return json.loads
+    return bool if isinstance(kind, Boolean) else None
+
+
+def _utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+def _moment(value: str) -> datetime:
+    return datetime.fromisoformat(f"{value}+00:00")

@@ -1,0 +1,1 @@
+"""Bonuses for what customers do besides buying, and the codes that open rules."""

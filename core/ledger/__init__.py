@@ -1,0 +1,1 @@
+"""The bonus ledger: operations, lots and entries, always in balance."""

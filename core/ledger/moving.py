@@ -1,0 +1,73 @@
+"""Bonuses that go from one account to another: as many, of the same accounts, with the same expiry.
+
+What arrives is a lot for each lot that it left, so that nobody gains or loses a day.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from core.ledger.book import Book
+from core.ledger.lots import Op, OpenLot
+from core.program.lifetime import Life
+
+
+def pair(
+    book: Book, giver: int, receiver: int, kind: str, key: str, body: object, at: datetime, *,
+    author: str | None = None, data: Mapping[str, Any] | None = None,
+) -> tuple[Op, Op]:  # fmt: skip
+    """Two operations that belong together: what leaves (`key`:out) and what arrives (`key`:in)."""
+    leaving = book.operation(giver, kind, f"{key}:out", body, at, author=author, data=data)
+    arriving = book.operation(receiver, kind, f"{key}:in", body, at, author=author, data=data)
+    return leaving, arriving
+
+
+def arrive(book: Book, leaving: Op, arriving: Op, reason: str | None = None) -> None:
+    """Let what left lots come into lots of the same kind; `reason` None keeps that of each lot."""
+    for number, (lot, _, points, _) in enumerate(list(leaving.movements)):
+        if points < 0:
+            life = Life(lot.active_from, lot.expires_on, lot.expires_at)
+            book.accrue(
+                arriving, -points, reason=reason or lot.reason, life=life, account=lot.account,
+                slot=str(number), partner=lot.partner,
+            )  # fmt: skip
+
+
+def move_all(
+    book: Book, giver: int, receiver: int, kind: str, key: str, at: datetime, *,
+    author: str | None = None, data: Mapping[str, Any] | None = None,
+) -> tuple[Op, int]:  # fmt: skip
+    """Everything that is open goes over, debts too; returns the giver's operation and the points, less debts.
+
+    It is no news to the customer: nobody earned or spent anything. What has ended stays, and expires there.
+    """
+    when = max(book.moment(giver, at), book.moment(receiver, at))
+    body = [giver, receiver]
+    leaving, arriving = pair(book, giver, receiver, kind, key, body, when, author=author, data=data)
+    told = len(book.happenings)
+    debt = book.debt(giver)
+    for lot in _open(book, giver, when):
+        book.enter(leaving, lot, kind, -lot.remaining, None)
+    arrive(book, leaving, arriving)
+    if debt:
+        book.redeem(arriving, debt, kind=kind, owing=True)
+    del book.happenings[told:]
+    return leaving, -sum(points for _, _, points, _ in leaving.movements)
+
+
+def is_empty(book: Book, account: int, at: datetime) -> bool:
+    """Nothing is open there."""
+    return not _open(book, account, at)
+
+
+def write_off(book: Book, op: Op) -> int:
+    """Let everything that remains go, debts too; returns the points, less debts."""
+    lots = [lot for lot in book.lots[op.customer_id] if lot.remaining]
+    gone = sum(lot.remaining for lot in lots)
+    for lot in lots:
+        book.enter(op, lot, op.kind, -lot.remaining, None)
+    return gone
+
+
+def _open(book: Book, account: int, at: datetime) -> list[OpenLot]:
+    return [lot for lot in book.lots[account] if lot.remaining and not (lot.remaining > 0 and lot.ended(at))]

@@ -1,0 +1,34 @@
+"""What a book asks of the database: prepared texts (core.db.hot)."""
+
+from core.db.hot import Hot
+from core.ledger.writing import ACCOUNT, LOT, OPERATION
+from core.tables import Hold
+
+HOLD = Hold.__table__  # type: ignore[attr-defined]
+
+LOT_COLUMNS = (
+    LOT.c.customer_id, LOT.c.reason, LOT.c.amount, LOT.c.remaining, LOT.c.active_from, LOT.c.expires_on,
+    LOT.c.expires_at, LOT.c.account, LOT.c.slot, LOT.c.partner, LOT.c.first_expires_on, LOT.c.id,
+    LOT.c.operation_id,
+)  # fmt: skip
+# In one order everywhere, so that two writers cannot wait for each other.
+ACCOUNT_COLUMNS = (ACCOUNT.c.customer_id, ACCOUNT.c.total, ACCOUNT.c.last_at)
+ACCOUNTS = Hot(*ACCOUNT_COLUMNS, tail="FROM account WHERE customer_id {ids} ORDER BY customer_id")
+ACCOUNTS_HELD = Hot(
+    *ACCOUNT_COLUMNS, tail="FROM account WHERE customer_id {ids} ORDER BY customer_id FOR UPDATE"
+)
+OPEN_LOTS = Hot(*LOT_COLUMNS, tail="FROM lot WHERE remaining <> 0 AND customer_id {ids} ORDER BY id")
+OPEN_LOTS_WITHIN = Hot(
+    *LOT_COLUMNS,
+    tail="FROM lot WHERE remaining <> 0 AND customer_id {ids} AND (remaining < 0 OR (active_from <= {} AND "
+    "(expires_at IS NULL OR expires_at > {}))) ORDER BY id",
+)
+DEBTS = Hot(*LOT_COLUMNS, tail="FROM lot WHERE remaining < 0 AND customer_id {ids} ORDER BY id")
+EVERY_LOT = Hot(*LOT_COLUMNS, tail="FROM lot WHERE customer_id = {} ORDER BY id")
+KNOWN_OPERATIONS = Hot(
+    OPERATION.c.key, OPERATION.c.digest, OPERATION.c.result, tail="FROM operation WHERE key {names}"
+)
+OPEN_HOLDS = Hot(
+    HOLD.c.customer_id, HOLD.c.external_id, HOLD.c.points, HOLD.c.expires_at, HOLD.c.accounts,
+    tail="FROM hold WHERE state = 'open' AND customer_id {ids}",
+)  # fmt: skip

@@ -1,0 +1,146 @@
+"""Settlement: what the partners of a program owe each other for the bonuses of a period.
+
+Bonuses given by one and spent at another are owed by the giver to the place: it got bonuses for its goods.
+The program itself is a party, under its own name. A correction counts in the period in which it was
+booked, so that a settled period never changes, and the periods of a year come to the year.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, select
+
+from core.db import UtcDateTime
+from core.ledger.writing import ENTRY, LOT, OPERATION
+from core.program import Program
+
+# In the order in which a statement shows them; together they are everything that can happen to bonuses.
+FLOWS = ("given", "spent", "adjusted", "moved", "repaid", "forgiven", "expired", "erased")
+# How an operation's own kind says what became of bonuses that are not its own gift.
+KINDS = {
+    "purchase": "spent", "redemption": "spent", "adjustment": "adjusted", "transfer": "moved",
+    "household": "moved", "merge": "moved", "expiry": "expired", "erasure": "erased", "return": "given",
+    "grant_taken_back": "given",
+}  # fmt: skip
+MOVES = ("transfer", "household", "merge")
+OTHER = "adjusted"
+# Between customers nothing is won or lost, but a debt may be paid with another party's bonuses.
+PASSED_ON = ("repaid", "moved")
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """What `giver` owes `place` for bonuses spent there, less returns: points at scale, money in minor units.
+
+    Below nothing when more came back in the period than was spent.
+    """
+
+    giver: str
+    place: str
+    points: int
+    money: int
+
+
+@dataclass(slots=True)
+class Statement:
+    """One party's bonuses over the period, points at scale: `opening` and the flows make `closing`."""
+
+    party: str
+    opening: int = 0
+    flows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FLOWS, 0))
+
+    @property
+    def closing(self) -> int:
+        """What customers still have of this party's bonuses at the period's end."""
+        return self.opening + sum(self.flows.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The report. `debts` are gross, by giver and place; `nets` what each party gets (+) or pays (-), money
+    in minor units: they come to nothing.
+    """
+
+    since: datetime
+    until: datetime
+    statements: tuple[Statement, ...]
+    debts: tuple[Debt, ...]
+
+    @property
+    def nets(self) -> dict[str, int]:
+        """Party → money."""
+        nets = {statement.party: 0 for statement in self.statements}
+        for debt in self.debts:
+            nets[debt.giver] = nets.get(debt.giver, 0) - debt.money
+            nets[debt.place] = nets.get(debt.place, 0) + debt.money
+        return dict(sorted(nets.items()))
+
+
+def settle(connection: Connection, program: Program, since: datetime, until: datetime) -> Settlement:
+    """What was booked in [since, until), by party."""
+    statements: dict[str, Statement] = {}
+    owed: dict[tuple[str, str], int] = {}
+    for row in connection.execute(_flows(since, until)):
+        giver, place = row.giver or program.name, row.place or program.name
+        statement = statements.setdefault(giver, Statement(giver))
+        statement.opening += int(row.before)
+        statement.flows[row.flow] += int(row.within)
+        for pair, points in _owed(row.flow, giver, place, program.name, int(row.within)):
+            owed[pair] = owed.get(pair, 0) + points
+    debts = tuple(
+        Debt(giver, place, points, _money(program, points))
+        for (giver, place), points in sorted(owed.items())
+        if points
+    )
+    return Settlement(since, until, tuple(statements[name] for name in sorted(statements)), debts)
+
+
+def _owed(
+    flow: str, giver: str, place: str, house: str, points: int
+) -> Iterator[tuple[tuple[str, str], int]]:
+    """Whom these points make owe: spent bonuses are the place's; what repaid a debt, the debt's party's.
+
+    The program stands between whose bonuses repaid and whose were owed.
+    """
+    if flow == "spent" and giver != place:
+        yield (giver, place), -points
+    elif flow in PASSED_ON and giver != house and points < 0:
+        yield (giver, house), -points
+    elif flow in PASSED_ON and giver != house and points:
+        yield (house, giver), points
+
+
+def _money(program: Program, points: int) -> int:
+    """Minor units, rounded towards nothing, so that a return comes to what the purchase came to."""
+    return program.points_in_money(abs(points)) * (1 if points > 0 else -1)
+
+
+def _flows(since: datetime, until: datetime) -> Any:
+    """Entries by giver, place and flow: what stood before the period, and what came within."""
+    effective = func.coalesce(ENTRY.c.corrects, ENTRY.c.operation_id)
+    flow = _flow().label("flow")
+    earlier = ENTRY.c.recorded_at < literal(since, UtcDateTime)
+    columns = (
+        LOT.c.partner.label("giver"), OPERATION.c.partner.label("place"), flow,
+        func.sum(case((earlier, ENTRY.c.amount), else_=0)).label("before"),
+        func.sum(case((earlier, 0), else_=ENTRY.c.amount)).label("within"),
+    )  # fmt: skip
+    joined = ENTRY.join(LOT, LOT.c.id == ENTRY.c.lot_id).join(OPERATION, OPERATION.c.id == effective)
+    known = ENTRY.c.recorded_at < literal(until, UtcDateTime)
+    rows = select(*columns).select_from(joined).where(known)
+    return rows.group_by(LOT.c.partner, OPERATION.c.partner, flow)
+
+
+def _flow() -> ColumnElement[str]:
+    own = and_(ENTRY.c.kind == "accrual", OPERATION.c.kind.not_in((*MOVES, "adjustment")))
+    named = [(OPERATION.c.kind == kind, flow) for kind, flow in KINDS.items()]
+    return case(
+        (ENTRY.c.kind == "repayment", "repaid"),
+        (ENTRY.c.kind == "forgiveness", "forgiven"),
+        (own, "given"),
+        *named,
+        (ENTRY.c.kind == "redemption", "spent"),
+        else_=OTHER,
+    )

@@ -1,0 +1,226 @@
+"""What one purchase does, in memory: it spends, it earns, it moves the level.
+
+A till's receipt, a quote, a late receipt and a return that reckons anew all come this way, so that they
+cannot differ.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from core.earning import Earned, Share, earn, keep
+from core.ledger.book import Book
+from core.ledger.lots import Op, Refusal
+from core.program import Grant, Program
+from core.program.lifetime import Life
+from core.purchases.cart import Cart, Item
+from core.purchases.history import GOODS, PURCHASE, BuyerPast
+from core.purchases.spending import lay_payment, lay_points, spendable
+from core.tiers import Climb, Move, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """A purchase as the ledger books it. `returned`: thousandths that came back of each line, () for none."""
+
+    external_id: str
+    buyer_id: int
+    cart: Cart
+    program: Program
+    returned: tuple[int, ...] = ()
+    receipt_id: int | None = None
+    live: bool = True
+
+    @property
+    def gone(self) -> bool:
+        """Everything came back."""
+        items = self.cart.items
+        return bool(self.returned) and all(
+            back >= item.quantity for item, back in zip(items, self.returned, strict=True)
+        )
+
+    @property
+    def left(self) -> tuple[int, ...]:
+        """Thousandths of each line that were kept."""
+        if not self.returned:
+            return tuple(item.quantity for item in self.cart.items)
+        return tuple(item.quantity - back for item, back in zip(self.cart.items, self.returned, strict=True))
+
+    def kept(self, parts: Sequence[int]) -> tuple[int, ...]:
+        """Of an amount on each line, what stays with the part that was kept."""
+        if not self.returned:
+            return tuple(parts)
+        return tuple(map(kept_of, parts, self.cart.items, self.returned))
+
+
+def kept_of(part: int, item: Item, back: int) -> int:
+    """Of an amount on a line, what stays when `back` thousandths of it came back.
+
+    It depends on how much came back in all, not on how often; nothing is kept of what is all gone.
+    """
+    return 0 if back >= item.quantity else part - part * back // item.quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a purchase did. `lines` are points on each line, of `earned` those of all rules; `money` (minor
+    units) is what was kept of it, `paid` the points that paid for it, also by line.
+    """
+
+    earned: Earned
+    lines: tuple[int, ...]
+    paid: tuple[int, ...]
+    money: int
+    tier: str | None
+    steps: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def points(self) -> int:
+        """What the receipt earned, steps up left aside."""
+        return sum(self.lines)
+
+
+@dataclass
+class Desk:
+    """Books purchases of some buyers; `standings` and `pasts` are theirs just before the first of them."""
+
+    book: Book
+    climb: Climb
+    standings: Mapping[int, Standing]
+    pasts: Mapping[int, BuyerPast]
+    # Slots of steps up that were given already, by holder: each level is rewarded once.
+    stepped: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def buy(self, op: Op, bought: Bought, *, owing: bool = False) -> Refusal | Effect:
+        """Apply one purchase; a refused one has changed nothing and its operation is struck out."""
+        program, buyer, cart = bought.program, bought.buyer_id, bought.cart
+        standing, past = self.standings[buyer], self.pasts[buyer]
+        self.climb.settle(program, buyer, cart.at)
+        paid = self._paid_lines(bought)
+        payment = sum(bought.kept(paid))
+        if payment and (refusal := self._pay(op, bought, payment, owing=owing)):
+            return refusal
+        past.tier = standing.tier
+        earned = self._earned(bought, past)
+        for share in earned.shares:
+            self._accrue(op, program, share, cart.at)
+        money = sum(bought.kept([item.total for item in cart.items]))
+        points = sum(share.points for share in earned.shares)
+        before = len(standing.moves)
+        if not bought.gone:
+            self._extend(op, program, cart.at)
+            self.climb.count(program, buyer, cart.at, money, points)
+            past.add(cart.at, money, _by_rule(earned), _goods(bought))
+        steps = self._step_up(op, bought, standing, before)
+        lines = lines_of(earned, len(cart.items))
+        return Effect(earned, lines, bought.kept(paid), money, standing.tier, steps)
+
+    def _earned(self, bought: Bought, past: BuyerPast) -> Earned:
+        if not bought.returned:
+            return earn(bought.program, bought.cart, past)
+        if bought.gone:
+            return Earned((), ())
+        return keep(bought.program, bought.cart, past, bought.left)
+
+    def _paid_lines(self, bought: Bought) -> tuple[int, ...]:
+        cart = bought.cart
+        return lay_points(cart.paid_points, cart.paid) if cart.paid_points else (0,) * len(cart.items)
+
+    def _pay(self, op: Op, bought: Bought, payment: int, *, owing: bool) -> Refusal | None:
+        limits = spendable(bought.program, bought.cart).accounts
+        return self.book.redeem(
+            op, payment, limits=limits, at=bought.cart.at, owing=owing, besides=bought.external_id
+        )
+
+    def _accrue(self, op: Op, program: Program, share: Share, at: datetime) -> None:
+        life = program.life(at, account=share.account, starts=share.starts, lasts=share.lasts)
+        self.book.accrue(
+            op, share.points, reason=PURCHASE, life=life, rule=share.rule, account=share.account,
+            slot=_slot(share),
+        )  # fmt: skip
+
+    def _extend(self, op: Op, program: Program, at: datetime) -> None:
+        for account, lasts in program.extended_accounts:
+            last_day = lasts.last_day(program.day_of(at))
+            life = Life(at, last_day, program.end_of(last_day))
+            self.book.extend(op.customer_id, account, life, at)
+
+    def _step_up(
+        self, op: Op, bought: Bought, standing: Standing, before: int
+    ) -> tuple[tuple[str, int], ...]:
+        """The grants for levels reached, each level once; imported history is granted nothing."""
+        grants = bought.program.grants("tier_up") if bought.live else []
+        steps = []
+        for move in standing.moves[before:] if grants else ():
+            for grant in grants:
+                slot = f"tier_up:{bought.buyer_id}:{grant.rule}:{move.tier}"
+                if slot in self._stepped(op.customer_id) or not _rewarded(bought.program, grant, move):
+                    continue
+                self.stepped[op.customer_id].add(slot)
+                life = bought.program.life(
+                    move.at, account=grant.account, starts=grant.starts, lasts=grant.lasts
+                )
+                self.book.accrue(
+                    op, grant.points, reason=grant.rule, life=life, rule=grant.rule, account=grant.account,
+                    slot=slot,
+                )  # fmt: skip
+                steps.append((grant.rule, grant.points))
+        return tuple(steps)
+
+    def _stepped(self, holder_id: int) -> set[str]:
+        if holder_id not in self.stepped:
+            self.stepped[holder_id] = self.book.slots(holder_id, "tier_up:")
+        return self.stepped[holder_id]
+
+
+def _rewarded(program: Program, grant: Grant, move: Move) -> bool:
+    """Whether a grant is for this step: up, above the lowest level, on a day of the rule."""
+    # Whether a look had given a new customer the lowest level before makes no difference.
+    step = move.direction == "up" and program.rank(move.tier) > 0
+    meant = not grant.tiers or move.tier in grant.tiers
+    day = program.day_of(move.at)
+    early = grant.from_ is not None and day < grant.from_
+    late = grant.until is not None and day > grant.until
+    return step and meant and not early and not late
+
+
+def payable(program: Program, cart: Cart) -> Cart | Refusal:
+    """The cart with its payment laid on the lines; Refusal `over_the_limit` says why not so much."""
+    if not cart.paid_points:
+        return cart
+    limit = spendable(program, cart)
+    if cart.paid_points > limit.points:
+        why = f": {limit.reasons[0]}" if limit.reasons else ""
+        most = program.from_points(limit.points)
+        return Refusal("over_the_limit", f"at most {most} bonuses may be spent on this receipt{why}")
+    if cart.paid_points != (pays := program.points_that_pay(cart.paid_points)):
+        less = f"spend {program.from_points(pays)} instead" if pays else "spend more, or none"
+        asked = program.from_points(cart.paid_points)
+        return Refusal("bad_amount", f"a part of {asked} bonuses would pay for nothing; {less}")
+    paid = lay_payment(program, cart, cart.paid_points, limit)
+    return Cart(cart.at, cart.items, cart.store, cart.partner, cart.codes, cart.paid_points, paid)
+
+
+def _slot(share: Share) -> str:
+    """What is given to one account with one lifetime is one lot, whichever rules gave it."""
+    own = [str(it) for it in (share.starts, share.lasts) if it is not None]
+    return "/".join([share.account, *own])
+
+
+def _by_rule(earned: Earned) -> dict[str, int]:
+    found: dict[str, int] = defaultdict(int)
+    for share in earned.shares:
+        found[share.rule] += share.points
+    return dict(found)
+
+
+def _goods(bought: Bought) -> dict[str, set[str]]:
+    kept = [item for item, left in zip(bought.cart.items, bought.left, strict=True) if left]
+    return {kind: {getattr(item, kind) for item in kept if getattr(item, kind)} for kind in GOODS}
+
+
+def lines_of(earned: Earned, count: int) -> tuple[int, ...]:
+    """Points of all rules on each of so many lines."""
+    shares = [share.lines for share in earned.shares if share.lines]
+    return tuple(sum(line) for line in zip(*shares, strict=True)) if shares else (0,) * count

@@ -1,0 +1,114 @@
+"""A return of a receipt whose own book is closed: its buyer was merged, or their bonuses went to a household.
+
+The book that the receipt is in is not reopened. What the goods earned is worked out again by the rules of
+then, and the difference moves in the book that the bonuses went to: taken from the accounts that it was given
+to, given back to the accounts and with the ends that the payment came from.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, select
+
+from core import tiers
+from core.earning import keep
+from core.events import Happening
+from core.ledger.book import Book
+from core.ledger.lots import DEBT, FORGIVEN, Op
+from core.ledger.replay import EFFECTIVE, INSTANT
+from core.ledger.writing import ENTRY, LOT, OPERATION
+from core.money import lay_out
+from core.program.lifetime import Life
+from core.purchases.booking import Bought, lines_of
+from core.purchases.history import PURCHASE, past_before
+from core.purchases.stored import bought_of, receipts_elsewhere
+from core.tiers import Climb, standing_at
+
+RETURNED = "returned"
+
+
+def give_back(book: Book, op: Op, operation_id: int, points: int) -> None:
+    """Points of a payment come back to the accounts that they were taken from, with the ends of those lots.
+
+    A lot that is over meanwhile would take them with it: they live on for the program's grace.
+    """
+    columns = (LOT.c.id, LOT.c.account, LOT.c.partner, LOT.c.expires_on, LOT.c.expires_at)
+    paid = _did(operation_id, "redemption", *columns).where(LOT.c.slot.not_in((DEBT, FORGIVEN)))
+    rows = [
+        row for row in book.connection.execute(paid.group_by(*columns).order_by(LOT.c.id)) if row.points < 0
+    ]
+    for row, part in zip(rows, lay_out(points, [-int(row.points) for row in rows]), strict=True):
+        over = row.expires_at is not None and row.expires_at <= op.at
+        if over and not book.program.points.return_grace:
+            continue
+        life = book.program.grace_life(op.at) if over else Life(op.at, row.expires_on, row.expires_at)
+        book.accrue(
+            op, part, reason=RETURNED, life=life, account=row.account, slot=f"{RETURNED}:{row.id}",
+            partner=row.partner,
+        )  # fmt: skip
+
+
+def take(book: Book, op: Op, operation_id: int, points: int) -> None:
+    """Points that goods had earned go from the accounts that they were given to; what is missing is owed."""
+    earned = _did(operation_id, "accrual", LOT.c.account).where(LOT.c.reason == PURCHASE)
+    rows = book.connection.execute(earned.group_by(LOT.c.account).order_by(LOT.c.account)).all()
+    parts = lay_out(points, [max(0, int(row.points)) for row in rows])
+    limits = {row.account: part for row, part in zip(rows, parts, strict=True)}
+    book.redeem(op, points, kind="reversal", limits=limits, owing=True)
+
+
+def _did(operation_id: int, kind: str, *columns: Any) -> Any:
+    """What an operation did in the end with lots, by these columns of theirs."""
+    total = func.sum(ENTRY.c.amount).label("points")
+    booked = select(OPERATION.c.customer_id).where(OPERATION.c.id == operation_id).scalar_subquery()
+    joined = select(*columns, total).select_from(ENTRY).join(LOT, LOT.c.id == ENTRY.c.lot_id)
+    mine = (ENTRY.c.customer_id == booked) & (ENTRY.c.kind == kind)
+    return joined.where(mine, EFFECTIVE.in_((operation_id,)))
+
+
+def shares(
+    book: Book, receipt: Row[Any], lines: Sequence[Row[Any]], back: Mapping[int, int]
+) -> dict[int, int]:
+    """Of what each line earned, what goes when so much comes back now; by the line's number.
+
+    `lines` are as they were before. The rules are those of then; a rule that holds no more goes whole.
+    """
+    operation = select(OPERATION).where(OPERATION.c.id == receipt.operation_id)
+    bought = bought_of(book.connection, book.connection.execute(operation).all())[receipt.operation_id]
+    before = _earned(book, replace(bought, returned=tuple(it.returned for it in lines)))
+    after = _earned(book, replace(bought, returned=tuple(it.returned + back.get(it.line, 0) for it in lines)))
+    return {
+        line.line: _gone(line, was, now, back.get(line.line, 0))
+        for line, was, now in zip(lines, before, after, strict=True)
+    }
+
+
+def _earned(book: Book, bought: Bought) -> tuple[int, ...]:
+    past = past_before(book.connection, bought.buyer_id, bought.cart.at)
+    standings = standing_at(book.connection, bought.program, [bought.buyer_id], bought.cart.at - INSTANT)
+    past.tier = standings[bought.buyer_id].tier
+    return lines_of(keep(bought.program, bought.cart, past, bought.left), len(bought.cart.items))
+
+
+def _gone(line: Row[Any], was: int, now: int, back: int) -> int:
+    """In proportion to what the rules say of before and after; of what they do not know, of the goods."""
+    earned, left = int(line.earned_points), int(line.quantity - line.returned)
+    if was > 0:
+        return max(0, earned - earned * now // was)
+    return earned * back // left if left else 0
+
+
+def relevel(book: Book, buyer_id: int, since: datetime) -> tuple[str | None, list[Happening]]:
+    """The buyer's level as their receipts make it from a time on; the level, and the events of it."""
+    connection, program, before = book.connection, book.program, since - INSTANT
+    standings = standing_at(connection, program, [buyer_id], before)
+    climb = Climb(connection, program, standings, since, None, before)
+    for _, at, total, points in receipts_elsewhere(connection, [buyer_id], since, []):
+        climb.settle(program, buyer_id, at)
+        climb.count(program, buyer_id, at, total, points)
+    climb.settle(program, buyer_id, book.recorded_at)
+    moves = standings[buyer_id].moves
+    news = tiers.rewrite(connection, program, buyer_id, before, moves, book.recorded_at)
+    return standings[buyer_id].tier, news

@@ -1,0 +1,126 @@
+"""What a buyer did before a purchase, as the rules of earning ask for it.
+
+The common questions (how many receipts, how much money) are answered from kept statistics. The rare ones
+(has she ever bought coffee, how often did this rule give) are looked up when a rule asks, once a customer.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, func, select
+
+from core.ledger.writing import ENTRY, LOT, OPERATION
+from core.tables import Receipt, ReceiptLine
+
+RECEIPT = Receipt.__table__  # type: ignore[attr-defined]
+LINE = ReceiptLine.__table__  # type: ignore[attr-defined]
+# The reason of the lots that a purchase earned; a step up has its rule's name.
+PURCHASE = "purchase"
+GOODS = ("category", "brand", "sku")
+
+
+@dataclass(slots=True)
+class Deed:
+    """One receipt before: when, and which rule gave how many points on it."""
+
+    at: datetime
+    by_rule: Mapping[str, int]
+
+
+@dataclass
+class BuyerPast:
+    """core.purchases.cart.Past of one buyer; `before` leaves out what the database has from then on.
+
+    `tier`, `purchases` and `spent` (minor units) are kept by whoever books the purchases.
+    """
+
+    connection: Connection
+    buyer_id: int
+    before: datetime | None = None
+    tier: str | None = None
+    purchases: int = 0
+    spent: int = 0
+    _news: list[Deed] = field(default_factory=list)
+    _new_goods: dict[str, set[str]] = field(default_factory=lambda: {kind: set() for kind in GOODS})
+    _deeds: list[Deed] | None = None
+    _goods: dict[str, set[str]] | None = None
+
+    def bought(self, kind: str, names: Collection[str]) -> bool:
+        """Whether anything of these was bought before."""
+        if self._goods is None:
+            self._goods = self._load_goods()
+        return any(name in self._goods[kind] or name in self._new_goods[kind] for name in names)
+
+    def purchases_since(self, since: datetime) -> int:
+        """Receipts at or after `since`."""
+        return sum(1 for _ in self._since(since))
+
+    def times(self, rule: str, since: datetime | None) -> int:
+        """On how many receipts the rule gave something."""
+        return sum(1 for deed in self._since(since) if deed.by_rule.get(rule, 0) > 0)
+
+    def points(self, since: datetime, rule: str | None = None) -> int:
+        """Points earned by receipts at or after `since`."""
+        deeds = self._since(since)
+        if rule is not None:
+            return sum(deed.by_rule.get(rule, 0) for deed in deeds)
+        return sum(sum(deed.by_rule.values()) for deed in deeds)
+
+    def add(
+        self, at: datetime, money: int, by_rule: Mapping[str, int], goods: Mapping[str, set[str]]
+    ) -> None:
+        """One more purchase, of `money` minor units; the next one knows of it."""
+        self.purchases += 1
+        self.spent += money
+        self._news.append(Deed(at, by_rule))
+        for kind, names in goods.items():
+            self._new_goods[kind] |= names
+
+    def _since(self, since: datetime | None) -> Iterator[Deed]:
+        if self._deeds is None:
+            self._deeds = self._load_deeds()
+        return (deed for deed in [*self._deeds, *self._news] if since is None or deed.at >= since)
+
+    def _load_deeds(self) -> list[Deed]:
+        effective = func.coalesce(ENTRY.c.corrects, ENTRY.c.operation_id)
+        mine = [RECEIPT.c.customer_id == self.buyer_id, RECEIPT.c.returned_at.is_(None)]
+        if self.before:
+            mine.append(RECEIPT.c.at < self.before)
+        receipts = select(RECEIPT.c.operation_id, RECEIPT.c.at).where(*mine).subquery("receipts")
+        # Entries are found by whose bonuses they are: the buyer's, or those of a household.
+        booked = select(OPERATION.c.customer_id).where(OPERATION.c.id.in_(select(receipts.c.operation_id)))
+        given = (
+            select(effective.label("operation_id"), ENTRY.c.rule, func.sum(ENTRY.c.amount).label("points"))
+            .join(LOT, and_(LOT.c.id == ENTRY.c.lot_id, LOT.c.reason == PURCHASE))
+            .where(ENTRY.c.kind == "accrual", ENTRY.c.rule.is_not(None), ENTRY.c.customer_id.in_(booked))
+            .where(effective.in_(select(receipts.c.operation_id)))
+            .group_by(effective, ENTRY.c.rule)
+            .subquery("given")
+        )
+        rows = select(receipts.c.operation_id, receipts.c.at, given.c.rule, given.c.points)
+        found: dict[int, tuple[datetime, dict[str, int]]] = {}
+        joined = rows.outerjoin_from(receipts, given, given.c.operation_id == receipts.c.operation_id)
+        for operation_id, at, rule, points in self.connection.execute(joined):
+            by_rule = found.setdefault(operation_id, (at, {}))[1]
+            if rule is not None:
+                by_rule[rule] = int(points)
+        return [Deed(at, by_rule) for at, by_rule in found.values()]
+
+    def _load_goods(self) -> dict[str, set[str]]:
+        kept = [LINE.c.customer_id == self.buyer_id, LINE.c.returned < LINE.c.quantity]
+        if self.before:
+            kept.append(RECEIPT.c.at < self.before)
+        columns = [LINE.c[kind] for kind in GOODS]
+        receipts = [RECEIPT.c.id == LINE.c.receipt_id, RECEIPT.c.customer_id == self.buyer_id]
+        rows = self.connection.execute(select(*columns).distinct().where(*receipts, *kept)).all()
+        return {kind: {row[i] for row in rows if row[i] is not None} for i, kind in enumerate(GOODS)}
+
+
+def past_before(connection: Connection, buyer_id: int, before: datetime) -> BuyerPast:
+    """The buyer's past up to a time, for a replay from then."""
+    mine = select(func.count(), func.coalesce(func.sum(RECEIPT.c.total), 0)).where(
+        RECEIPT.c.customer_id == buyer_id, RECEIPT.c.at < before, RECEIPT.c.returned_at.is_(None)
+    )
+    purchases, spent = connection.execute(mine).one()
+    return BuyerPast(connection, buyer_id, before, purchases=purchases, spent=int(spent))

@@ -1,0 +1,407 @@
+"""Receipts: recorded with their lines, earning and spending, one or thousands at a time."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, update
+
+from core import tiers
+from core.clock import EARLIEST, LATEST
+from core.customers.holders import ATTEMPTS, CUSTOMER, Person, people, people_held
+from core.db import ask_ids
+from core.db.bulk import COPY_FROM, insert_rows, mark, piped, unmark
+from core.events import Happening, append
+from core.grants.promo_codes import Codes
+from core.ledger.book import Book
+from core.ledger.lots import Op, Refusal
+from core.ledger.operations import again_if_taken, ask_operations, digest_of, known_operations
+from core.ledger.reading import HOLD
+from core.ledger.replay import News, Replay, Replayed
+from core.ledger.rewriting import rewrite
+from core.program import Program
+from core.program.versions import version_at
+from core.purchases.answers import answer
+from core.purchases.booking import Bought, Desk, Effect, payable
+from core.purchases.buyers import ask_buyers
+from core.purchases.cart import Cart, Item
+from core.purchases.door import Door
+from core.purchases.goods import Goods, ask_goods
+from core.purchases.history import BuyerPast
+from core.purchases.sales import Line, Purchase
+from core.purchases.stats import Stats
+from core.purchases.stored import LINE, RECEIPT
+from core.tiers import Climb, Standing
+
+__all__ = ["CUSTOMER", "LINE", "RECEIPT", "Line", "Outcome", "Purchase", "Recorded", "record"]
+
+# Clocks of tills and of this service differ by so much and still mean the same moment.
+SKEW = timedelta(minutes=5)
+RECEIPT_COLUMNS = (
+    "id", "external_id", "customer_id", "operation_id", "program_version", "store", "partner", "at",
+    "recorded_at", "total", "paid_points", "earned_points", "codes",
+)  # fmt: skip
+LINE_COLUMNS = (
+    "receipt_id", "line", "customer_id", "sku", "quantity", "total", "category", "brand", "discounted",
+    "earned_points", "paid_points",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The answer to a receipt; the same again when it is repeated."""
+
+    answer: dict[str, Any]
+    repeated: bool = False
+
+
+Outcome = Recorded | Refusal
+
+
+def record(
+    connection: Connection,
+    program: Program,
+    purchases: Sequence[Purchase],
+    recorded_at: datetime,
+    *,
+    live: bool,
+    again: bool = True,
+) -> list[Outcome]:
+    """Record purchases in the caller's write transaction; one outcome each, in their order.
+
+    A refused purchase changes nothing and does not hold up the others. Reasons: `unknown_customer`,
+    `conflict` (recorded with other content), `bad_amount`, `impossible_time`, `in_the_future`, `too_old`,
+    `unknown_product`, `over_the_limit`, `insufficient_balance`, `confirmation_required`, and those of promo
+    codes. A live receipt that comes late is booked as if it had come in its time (core.ledger.replay).
+
+    Without `again` the same receipt recorded at this very moment by another transaction is an IntegrityError,
+    and the caller's transaction is lost: who begins it anew saves a savepoint each time.
+    """
+
+    def work() -> list[Outcome]:
+        return Recording(connection, program, purchases, recorded_at, live, marks=again).run()
+
+    return again_if_taken(connection, work, marked=True) if again else work()
+
+
+@dataclass(slots=True)
+class _Work:
+    """One new purchase on its way."""
+
+    place: int
+    purchase: Purchase
+    op: Op
+    bought: Bought
+
+
+class Recording:
+    """One call of `record`: what it loads once, and what it writes once.
+
+    `reckon` is all but the writing: with `lock=False`, and codes that are only asked, it changes nothing.
+    """
+
+    def __init__(
+        self, connection: Connection, program: Program, purchases: Sequence[Purchase],
+        recorded_at: datetime, live: bool, *, lock: bool = True, codes: Codes | None = None,
+        marks: bool = False,
+    ) -> None:  # fmt: skip
+        self.connection, self.program, self.purchases = connection, program, purchases
+        self.recorded_at, self.live, self.marks = recorded_at, live, marks
+        self.door = Door(program, recorded_at, live)
+        # A batch that was interrupted and is repeated asks first what is there, and locks the rest.
+        keys = [it.key for it in purchases]
+        self.known = known_operations(connection, keys) if len(keys) >= COPY_FROM else {}
+        new = [it for it in purchases if it.key not in self.known and EARLIEST <= it.at < LATEST]
+        times = [it.at for it in new] or [recorded_at]
+        self.first, self.last = min(times), max(times)
+        self._lock(new, lock=lock)
+        self.codes = codes or Codes(connection, program, recorded_at)
+        self.standings = {
+            it.id: Standing(it.tier, it.tier_since, it.invited_to) for it in self.buyers.values()
+        }
+        self.works: dict[int, list[_Work]] = defaultdict(list)
+        self.turns: dict[int, int] = {}
+        self.outcomes: dict[int, Outcome] = {}
+        self.effects: list[tuple[_Work, Effect]] = []
+        self.happenings: list[Happening] = []
+        self.replays: list[Replayed] = []
+
+    def _lock(self, new: Sequence[Purchase], *, lock: bool) -> None:
+        """Hold the accounts of whoever buys; who changes hands meanwhile is asked again."""
+        names = {it.customer for it in new}
+        paying = {it.customer for it in new if self.live or it.pay_points}
+        with piped(self.connection):
+            if self.marks:
+                mark(self.connection)
+            found, held = people_held(self.connection, names, lock=lock)
+        for _ in range(ATTEMPTS):
+            earners = {it.holder for it in found.values()} - {
+                found[it].holder for it in paying & found.keys()
+            }
+            # Whoever buys may lengthen the life of what they have: then all of it is looked at.
+            extending = bool(self.program.extended_accounts)
+            until = max(self.last, self.recorded_at) if self.live else self.last
+            self.book = Book(
+                self.connection, self.program, {it.holder for it in found.values()}, self.recorded_at,
+                live=self.live, span=None if extending else (self.first, until),
+                earners=() if extending else earners, lock=lock, held=held,
+                beside=partial(self._ask, found, new), coming=len(new) if lock else 0,
+            )  # fmt: skip
+            self.buyers = self._answers[0]()
+            if all(it.holder_id in self.book.lots for it in self.buyers.values()):
+                break
+            found = people(self.connection, names)
+        self.known |= self._answers[1]()
+        self.goods = self._answers[2]()
+
+    def _ask(self, found: Mapping[str, Person], new: Sequence[Purchase]) -> None:
+        """Everything else is asked under the accounts' lock: what another writer just did is seen."""
+        self.stats = Stats(self.connection, sorted({it.id for it in found.values()}))
+        self._answers = (
+            ask_buyers(self.connection, found),
+            ask_operations(self.connection, [it.key for it in new]),
+            ask_goods(self.connection, new),
+        )
+        self.receipt_ids = ask_ids(self.connection, RECEIPT, len(new))
+
+    # --- one after the other
+
+    def run(self) -> list[Outcome]:
+        repeats = self.reckon()
+        self._write()
+        for place in repeats:
+            self.outcomes[place] = self._repeat(self.purchases[place])
+        return [self.outcomes[place] for place in range(len(self.purchases))]
+
+    def reckon(self) -> list[int]:
+        """Work out what every purchase does; returns the places of those that were recorded before."""
+        repeats = []
+        for place, purchase in enumerate(self.purchases):
+            if purchase.key in self.known:
+                repeats.append(place)
+            elif refusal := self._refused(purchase):
+                self.outcomes[place] = refusal
+            else:
+                self._begin(place, purchase)
+        self._book()
+        return repeats
+
+    def _begin(self, place: int, purchase: Purchase) -> None:
+        buyer = self.buyers[purchase.customer]
+        number, program = self._rules(purchase)
+        cart = payable(program, self._cart(program, purchase))
+        if isinstance(cart, Refusal):
+            self.codes.release(purchase.external_id)
+            self.outcomes[place] = cart
+            return
+        op = self.book.operation(
+            buyer.holder_id, "purchase", purchase.key, purchase.body(), cart.at,
+            partner=cart.partner, program_version=number,
+        )  # fmt: skip
+        bought = Bought(purchase.external_id, buyer.id, cart, program, live=self.live)
+        self.known[purchase.key] = (op.digest, op.result)
+        self.turns[place] = buyer.holder_id
+        self.works[buyer.holder_id].append(_Work(place, purchase, op, bought))
+
+    def _rules(self, purchase: Purchase) -> tuple[int, Program]:
+        """The rules of the purchase's own time; imported history goes by those of today."""
+        if self.live and purchase.at < self.book.version_since:
+            return version_at(self.connection, purchase.at)
+        return self.book.version, self.program
+
+    def _cart(self, program: Program, purchase: Purchase) -> Cart:
+        items = tuple(self._item(line) for line in purchase.lines)
+        partner = program.partner_of(purchase.store)
+        codes = self.codes.names(purchase.external_id)
+        return Cart(self._moment(purchase), items, purchase.store, partner, codes, purchase.pay_points)
+
+    def _moment(self, purchase: Purchase) -> datetime:
+        """When it is booked: a till whose clock is a little behind pays with what has come meanwhile."""
+        last = self.book.last_at[self.buyers[purchase.customer].holder_id]
+        behind = timedelta() <= self.recorded_at - purchase.at <= SKEW
+        if self.book.holds(purchase.external_id):
+            # What was set aside at that time is spent at that time, even if it has expired since.
+            return purchase.at
+        if last and purchase.at < last <= self.recorded_at and purchase.pay_points and self.live and behind:
+            return purchase.at if purchase.offline else last
+        return purchase.at
+
+    def _item(self, line: Line) -> Item:
+        known = self.goods.get(line.sku) or Goods(None, None)
+        category, brand = line.category or known.category, line.brand or known.brand
+        return Item(line.sku, line.quantity, line.total, category, brand, line.discounted)
+
+    # --- what is refused
+
+    def _refused(self, purchase: Purchase) -> Refusal | None:
+        if refusal := self.door.refused(purchase, self.buyers, self.goods):
+            return refusal
+        return self._use_codes(purchase) if purchase.codes else None
+
+    def _use_codes(self, purchase: Purchase) -> Refusal | None:
+        """Take the codes; the goods of an offline receipt are gone, so what cannot be used is left out."""
+        buyer_id, codes = self.buyers[purchase.customer].id, purchase.codes
+        if purchase.offline:
+            offers = {code: self.codes.offer(code, buyer_id, purchase.at) for code in codes}
+            codes = tuple(code for code, offer in offers.items() if not isinstance(offer, Refusal))
+        return self.codes.use(codes, buyer_id, purchase.external_id, purchase.at)
+
+    def _repeat(self, purchase: Purchase) -> Outcome:
+        digest, said = self.known[purchase.key]
+        if digest != digest_of(purchase.body()):
+            return Refusal("conflict", f"receipt {purchase.external_id!r} is recorded with other content")
+        return Recorded(said, repeated=True)
+
+    # --- booking
+
+    def _book(self) -> None:
+        desk = self._desk()
+        straight = {}
+        for holder_id, works in self.works.items():
+            works.sort(key=_time)
+            if self._late(holder_id, works):
+                self._book_late(holder_id, works)
+            else:
+                straight[holder_id] = iter(works)
+        # Everybody's own purchases by their times, and all in the order in which they came: an import that
+        # was interrupted numbers its lots as one that was not.
+        for place in sorted(it.place for i in straight for it in self.works[i]):
+            work = next(straight[self.turns[place]])
+            effect = desk.buy(work.op, work.bought, owing=work.purchase.offline)
+            self._took_effect(work, effect)
+
+    def _late(self, holder_id: int, works: Sequence[_Work]) -> bool:
+        first, last = works[0].bought.cart.at, self.book.last_at[holder_id]
+        if last and first < last:
+            return True
+        return any((bought := self.stats.last(it.bought.buyer_id)) and first < bought for it in works)
+
+    def _desk(self) -> Desk:
+        late = {i for i, works in self.works.items() if self._late(i, sorted(works, key=_time))}
+        works = [it for i, them in self.works.items() if i not in late for it in them]
+        buyers = {it.bought.buyer_id for it in works}
+        standings = {i: self.standings[i] for i in buyers}
+        climb = Climb(
+            self.connection, self.program, standings, self.first, self._climbers(works), until=self.last
+        )
+        pasts = {i: BuyerPast(self.connection, i, None, None, *self.stats.counts(i)) for i in buyers}
+        return Desk(self.book, climb, standings, pasts)
+
+    def _climbers(self, works: Sequence[_Work]) -> set[int]:
+        """Who may rise: only theirs are the receipts of the period looked up."""
+        totals: dict[int, list[int]] = defaultdict(list)
+        for work in works:
+            totals[work.bought.buyer_id].append(work.purchase.total)
+        climbers = set()
+        for i, bought in totals.items():
+            purchases, spent = self.stats.counts(i)
+            ever = {"spent": spent + sum(bought), "purchases": purchases + len(bought)}
+            if Climb.may_rise(self.program, self.standings[i].tier, **ever):
+                climbers.add(i)
+        return climbers
+
+    def _book_late(self, holder_id: int, works: Sequence[_Work]) -> None:
+        replay = Replay(self.book, holder_id, works[0].bought.cart.at)
+        news = [News(it.op, it.bought, owing=it.purchase.offline) for it in works]
+        replayed = replay.run(news)
+        for work in works:
+            self._took_effect(work, replayed.effects[work.bought.external_id], replayed)
+        if replayed.moves:
+            self.replays.append(replayed)
+
+    def _took_effect(self, work: _Work, effect: Effect | Refusal, replayed: Replayed | None = None) -> None:
+        if isinstance(effect, Refusal):
+            del self.known[work.purchase.key]
+            self.codes.release(work.purchase.external_id)
+            self.outcomes[work.place] = effect
+            return
+        self.effects.append((work, effect))
+        corrects = replayed is not None and replayed.by is work.op
+        # Of a late receipt the till hears where the customer stands now.
+        tier = replayed.tiers[work.bought.buyer_id] if replayed else effect.tier
+        work.op.result = answer(
+            self.book, work.op.customer_id, work.bought, replace(effect, tier=tier), live=self.live,
+            customer=work.purchase.customer, corrected=replayed.corrected if replayed and corrects else None,
+        )  # fmt: skip
+        self.known[work.purchase.key] = (work.op.digest, work.op.result)
+        self.outcomes[work.place] = Recorded(work.op.result)
+
+    # --- writing
+
+    def _write(self) -> None:
+        self.effects.sort(key=lambda it: it[0].place)
+        self.book.close(beside=self._write_rest, waits=bool(self.replays or self._held()))
+
+    def _write_rest(self) -> None:
+        self._receipts()
+        self._settle()
+        self.codes.close({work.purchase.external_id: work.op.id for work, _ in self.effects})
+        self._release_holds()
+        append(self.connection, self.happenings + self.book.happenings, self.recorded_at, live=self.live)
+        if self.marks:
+            unmark(self.connection)
+
+    def _receipts(self) -> None:
+        receipts, lines = [], []
+        for (work, effect), receipt_id in zip(self.effects, self.receipt_ids(), strict=False):
+            receipts.append(self._receipt(work, effect, receipt_id))
+            lines += _lines(work, effect, receipt_id)
+            self._happened(work, effect)
+        insert_rows(self.connection, RECEIPT, RECEIPT_COLUMNS, receipts)
+        insert_rows(self.connection, LINE, LINE_COLUMNS, lines)
+
+    def _held(self) -> list[str]:
+        """The receipts for which a till had set bonuses aside."""
+        ids = (work.purchase.external_id for work, _ in self.effects)
+        return [it for it in ids if self.book.holds(it)]
+
+    def _release_holds(self) -> None:
+        """What a till had set aside for these receipts is spent now, or was not needed."""
+        if held := self._held():
+            mine = update(HOLD).where(HOLD.c.external_id.in_(held), HOLD.c.state == "open")
+            self.connection.execute(mine.values(state="committed", changed_at=self.recorded_at))
+
+    def _settle(self) -> None:
+        """Statistics and levels; of replays, also the receipts that came out differently."""
+        replayed = {i for it in self.replays for i in it.moves}
+        for work, effect in self.effects:
+            if work.bought.buyer_id not in replayed:
+                self.stats.purchase(work.bought.buyer_id, work.bought.cart.at, effect.money)
+        for i in sorted(replayed):
+            self.stats.recount(i)
+        self.stats.close()
+        straight = {i: it for i, it in self.standings.items() if i not in replayed}
+        self.happenings += tiers.write(self.connection, straight, self.recorded_at)
+        for replay in self.replays:
+            self.happenings += rewrite(self.book, replay)
+
+    def _receipt(self, work: _Work, effect: Effect, receipt_id: int) -> tuple[Any, ...]:
+        bought, cart, op = work.bought, work.bought.cart, work.op
+        return (
+            receipt_id, bought.external_id, bought.buyer_id, op.id, op.program_version, cart.store,
+            cart.partner, cart.at, self.recorded_at, effect.money, sum(effect.paid), effect.points,
+            "\n".join(cart.codes) or None,
+        )  # fmt: skip
+
+    def _happened(self, work: _Work, effect: Effect) -> None:
+        data = {"total": effect.money, "store": work.purchase.store}
+        self.happenings.append(
+            Happening(work.bought.buyer_id, "purchase", work.bought.cart.at, work.purchase.external_id, data)
+        )
+
+
+def _time(work: _Work) -> datetime:
+    return work.bought.cart.at
+
+
+def _lines(work: _Work, effect: Effect, receipt_id: int) -> list[tuple[Any, ...]]:
+    buyer_id, items = work.bought.buyer_id, work.bought.cart.items
+    shares = zip(items, effect.lines, effect.paid, strict=True)
+    return [
+        (receipt_id, number, buyer_id, item.sku, item.quantity, item.total, item.category, item.brand,
+         item.discounted, earned, paid)
+        for number, (item, earned, paid) in enumerate(shares, start=1)
+    ]  # fmt: skip

@@ -1,0 +1,116 @@
+"""What bonuses may pay of a cart, and how a payment is laid on its lines."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from core.money import ROUNDINGS, lay_out, share
+from core.program import Program
+from core.program.goods import Goods
+from core.program.points import BonusAccount
+from core.program.spend import SpendTerms
+from core.purchases.cart import Cart, Item
+
+
+@dataclass(frozen=True, slots=True)
+class Spendable:
+    """The most that a cart may be paid with, whatever the balance.
+
+    `points` in all and by bonus `accounts`, at the program's scale; `lines`: minor units payable on each
+    line; `reasons`: sentences that say why not more.
+    """
+
+    points: int
+    accounts: Mapping[str, int]
+    lines: tuple[int, ...]
+    reasons: tuple[str, ...]
+
+
+def spendable(program: Program, cart: Cart) -> Spendable:
+    """How much of a cart bonuses may pay."""
+    terms = program.spend_terms(cart.partner)
+    if why := _refused(program, cart, terms):
+        return Spendable(
+            0, dict.fromkeys((it.name for it in program.accounts), 0), (0,) * len(cart.items), (why,)
+        )
+    payable = [_payable(terms, item) for item in cart.items]
+    lines = [
+        share(item.total, terms.line_share_at_most) if may else 0
+        for item, may in zip(cart.items, payable, strict=True)
+    ]
+    most = min(sum(lines), share(cart.total, terms.share_at_most))
+    points = _in_points(program, most)
+    accounts = {it.name: min(points, _of_account(program, it, cart, lines)) for it in program.accounts}
+    return Spendable(points, accounts, tuple(lines), tuple(_reasons(cart, terms, payable, most)))
+
+
+def lay_payment(program: Program, cart: Cart, points: int, limit: Spendable | None = None) -> tuple[int, ...]:
+    """Minor units that `points` pay on each line, in proportion to what may be paid there.
+
+    They add up to what the points are worth, at most to the cart's total. A payment that the terms do not
+    allow (they were others when it was made) is laid on all lines. `limit` is what `spendable` said, if it
+    was asked already.
+    """
+    minor = min(program.points_in_money(points), cart.total)
+    lines = (limit or spendable(program, cart)).lines
+    weights = lines if sum(lines) >= minor else [item.total for item in cart.items]
+    return tuple(lay_out(minor, weights))
+
+
+def lay_points(points: int, paid: Sequence[int]) -> tuple[int, ...]:
+    """The points of a payment on the lines that they pay for, in proportion to `paid` (minor units)."""
+    if points and paid and sum(paid) <= 0:
+        # Worth less than the smallest coin: no line is paid with them, and yet they were spent.
+        return (points, *(0 for _ in paid[1:]))
+    return tuple(lay_out(points, paid))
+
+
+def needs_code(program: Program, points: int) -> bool:
+    """Whether the customer confirms spending so many points (at scale) by a code."""
+    above = program.spend.confirm_above
+    return above is not None and points > program.to_points(above)
+
+
+def _refused(program: Program, cart: Cart, terms: SpendTerms) -> str:
+    partner = program.partners.get(cart.partner or "")
+    if partner is not None and not partner.spend:
+        return f"bonuses are not spent at {cart.partner}"
+    if cart.total < program.to_money(terms.receipt_at_least):
+        return f"the receipt is below {terms.receipt_at_least} {program.currency}"
+    return ""
+
+
+def _payable(terms: SpendTerms, item: Item) -> bool:
+    return (terms.only is None or terms.only.covers(item)) and not terms.exclude.covers(item)
+
+
+def _of_account(program: Program, account: BonusAccount, cart: Cart, lines: Sequence[int]) -> int:
+    payable = sum(_on_goods(account.goods, cart, lines))
+    return _in_points(program, min(payable, share(cart.total, account.share_at_most)))
+
+
+def _on_goods(goods: Goods | None, cart: Cart, lines: Sequence[int]) -> Sequence[int]:
+    if goods is None:
+        return lines
+    return [most if goods.covers(item) else 0 for item, most in zip(cart.items, lines, strict=True)]
+
+
+def _in_points(program: Program, minor: int) -> int:
+    return int(program.money_in_points(Decimal(minor)).to_integral_value(ROUNDINGS["down"]))
+
+
+def _reasons(cart: Cart, terms: SpendTerms, payable: Sequence[bool], most: int) -> list[str]:
+    """Why not the whole receipt."""
+    found = []
+    if most == share(cart.total, terms.share_at_most) < cart.total:
+        found.append(f"at most {_percent(terms.share_at_most)} of a receipt is paid with bonuses")
+    if not all(payable):
+        skus = ", ".join(item.sku for item, may in zip(cart.items, payable, strict=True) if not may)
+        found.append(f"bonuses may not pay for {skus}")
+    if terms.line_share_at_most < 1:
+        found.append(f"at most {_percent(terms.line_share_at_most)} of a line is paid with bonuses")
+    return found
+
+
+def _percent(fraction: Decimal) -> str:
+    return f"{(fraction * 100).normalize():f}%"

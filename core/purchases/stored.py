@@ -1,0 +1,66 @@
+"""Receipts as they stand in the database, read back for a replay."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from core.ledger.book import CHUNK
+from core.program import Program
+from core.program.versions import version
+from core.purchases.booking import Bought
+from core.purchases.cart import Cart, Item
+from core.purchases.spending import lay_payment
+from core.tables import Receipt, ReceiptLine
+
+RECEIPT = Receipt.__table__  # type: ignore[attr-defined]
+LINE = ReceiptLine.__table__  # type: ignore[attr-defined]
+
+
+def bought_of(connection: Connection, operations: Sequence[Row[Any]]) -> dict[int, Bought]:
+    """The purchases of these operations, by the operation's id."""
+    live = {row.id: row.live for row in operations}
+    found = {}
+    programs: dict[int, Program] = {}
+    # Found by the names that their operations' keys say: of these there is an index.
+    names = [row.key.removeprefix("receipt:") for row in operations]
+    for start in range(0, len(names), CHUNK):
+        some = RECEIPT.c.external_id.in_(names[start : start + CHUNK])
+        lines: dict[int, list[Row[Any]]] = defaultdict(list)
+        joined = select(LINE).join(RECEIPT, RECEIPT.c.id == LINE.c.receipt_id).where(some)
+        for line in connection.execute(joined.order_by(LINE.c.receipt_id, LINE.c.line)):
+            lines[line.receipt_id].append(line)
+        for row in connection.execute(select(RECEIPT).where(some)):
+            number = row.program_version
+            if number not in programs:
+                programs[number] = version(connection, number)
+            found[row.operation_id] = _bought(programs[number], row, lines[row.id], live[row.operation_id])
+    return found
+
+
+def _bought(program: Program, row: Row[Any], lines: Sequence[Row[Any]], live: bool) -> Bought:
+    items = tuple(Item(it.sku, it.quantity, it.total, it.category, it.brand, it.discounted) for it in lines)
+    codes = tuple(row.codes.split("\n")) if row.codes else ()
+    points = sum(line.paid_points for line in lines)
+    cart = Cart(row.at, items, row.store, row.partner, codes, points)
+    if points:
+        paid = lay_payment(program, cart, points)
+        cart = Cart(row.at, items, row.store, row.partner, codes, points, paid)
+    returned = tuple(line.returned for line in lines) if any(line.returned for line in lines) else ()
+    return Bought(row.external_id, row.customer_id, cart, program, returned, row.id, live)
+
+
+def receipts_elsewhere(
+    connection: Connection, buyers: Sequence[int], since: datetime, operations: Sequence[int]
+) -> list[tuple[int, datetime, int, int]]:
+    """Receipts of these buyers from a time on that other operations than these booked: (buyer, at, total,
+    points). A member who left a household has such, and whoever was merged.
+    """
+    known = set(operations)
+    rows = select(
+        RECEIPT.c.customer_id, RECEIPT.c.at, RECEIPT.c.total, RECEIPT.c.earned_points, RECEIPT.c.operation_id
+    ).where(RECEIPT.c.customer_id.in_(buyers), RECEIPT.c.at >= since, RECEIPT.c.returned_at.is_(None))
+    found = connection.execute(rows.order_by(RECEIPT.c.at, RECEIPT.c.id))
+    return [(it[0], it[1], it[2], it[3]) for it in found if it.operation_id not in known]
