@@ -4,7 +4,6 @@ Everything here is synchronous. A write transaction on SQLite takes the single w
 start (`BEGIN IMMEDIATE`), so that two writers wait for each other instead of failing half-way.
 """
 
-import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,13 +31,20 @@ from sqlalchemy.exc import DatabaseError, DisconnectionError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement, GenericFunction
-from sqlalchemy.types import JSON, String, TypeDecorator
+from sqlalchemy.types import JSON, Boolean, String, TypeDecorator
 from sqlmodel import SQLModel
 
-from core.db.trip import trip_of
 from core.errors import EnvironmentFault
 
+try:
+    # A look draws for each candidate, and OpenSSL's takes twice as long to begin.
+    from _md5 import md5 as _md5  # type: ignore[import-not-found]
+except ImportError:
+    from hashlib import md5 as _md5
+
 BUSY_MS = 15_000
+# Statements that stay compiled: a look asks some forty a scenario, and compiling takes longer than they do.
+COMPILED = 5_000
 ROWS_A_STATEMENT = 1_000
 
 
@@ -112,7 +118,7 @@ def _hash_bucket_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> s
 
 def bucket_of(value: str) -> int:
     """What `hash_bucket` gives in SQL. MD5 spreads; it guards nothing here."""
-    return int(hashlib.md5(value.encode(), usedforsecurity=False).hexdigest()[:8], 16)
+    return int.from_bytes(_md5(value.encode(), usedforsecurity=False).digest()[:4])
 
 
 class json_object(FunctionElement[Any]):  # noqa: N801
@@ -152,6 +158,48 @@ def _json_number_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     path = f"('$.\"' || {key} || '\"')"
     kind = f"json_type({column}, {path})"
     return f"(CASE WHEN {kind} IN ('integer', 'real') THEN json_extract({column}, {path}) END)"
+
+
+class json_string(FunctionElement[str]):  # noqa: N801
+    """A member of a JSON object as text; NULL where it is no text. Arguments: column, key."""
+
+    type = String()
+    inherit_cache = True
+
+
+@compiles(json_string, "postgresql")
+def _json_string_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    column, key = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"(CASE jsonb_typeof({column} -> {key}) WHEN 'string' THEN {column} ->> {key} END)"
+
+
+@compiles(json_string, "sqlite")
+def _json_string_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    column, key = (compiler.process(clause, **kw) for clause in element.clauses)
+    path = f"('$.\"' || {key} || '\"')"
+    return f"(CASE json_type({column}, {path}) WHEN 'text' THEN json_extract({column}, {path}) END)"
+
+
+class json_lists(FunctionElement[bool]):  # noqa: N801
+    """Whether a member of a JSON object is a list with one of these texts. Arguments: column, key, texts."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(json_lists, "postgresql")
+def _json_lists_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    column, key, *texts = (compiler.process(clause, **kw) for clause in element.clauses)
+    member = f"{column} -> {key}"
+    return f"(jsonb_typeof({member}) = 'array' AND ({member}) ?| ARRAY[{', '.join(texts)}]::text[])"
+
+
+@compiles(json_lists, "sqlite")
+def _json_lists_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    column, key, *texts = (compiler.process(clause, **kw) for clause in element.clauses)
+    path = f"('$.\"' || {key} || '\"')"
+    found = f"SELECT 1 FROM json_each({column}, {path}) WHERE value IN ({', '.join(texts)})"  # noqa: S608
+    return f"(json_type({column}, {path}) = 'array' AND EXISTS ({found}))"
 
 
 class days_between(FunctionElement[int]):  # noqa: N801
@@ -264,7 +312,7 @@ def _engine(url: str, durable: bool) -> Engine:
     if not url.startswith("sqlite"):
         return _postgres_engine(url)
     memory = url in ("sqlite://", "sqlite:///:memory:")
-    options: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
+    options: dict[str, Any] = {"connect_args": {"check_same_thread": False}, "query_cache_size": COMPILED}
     if memory:
         from sqlalchemy.pool import StaticPool
 
@@ -288,12 +336,15 @@ def _engine(url: str, durable: bool) -> Engine:
 def _postgres_engine(url: str) -> Engine:
     from psycopg.types.numeric import Int8Dumper
 
-    engine = create_engine(url, connect_args={"connect_timeout": 5})
+    engine = create_engine(url, connect_args={"connect_timeout": 5}, query_cache_size=COMPILED)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
         # By their size numbers would be of three types, and every statement be planned for each mixture.
         connection.adapters.register_dumper(int, Int8Dumper)
+        # What is asked often is prepared by core.db.trip. psycopg would prepare what it sees often, and drop
+        # every prepared statement of the session, ours too, at each rollback.
+        connection.prepare_threshold = None
 
     @event.listens_for(engine, "checkout")
     def _still_there(connection: Any, _record: object, _proxy: object) -> None:
@@ -356,11 +407,10 @@ def ask_ids(connection: Connection, table: Table, count: int) -> Callable[[], Se
     own: Any = connection.connection.driver_connection
     if connection.dialect.name == "sqlite":
         return lambda: _following(own, table, count)
-    statement = f"SELECT nextval('{table.name}_id_seq') FROM generate_series(1, (SELECT %s))"  # noqa: S608
-    if trip := trip_of(connection):
-        answer = trip.ask(statement, 1, (count,), ())
-    else:
-        answer = own.execute(statement, (count,)).fetchall
+    from core.db.bulk import asked  # which needs this module
+
+    statement = f"SELECT nextval('{table.name}_id_seq') FROM generate_series(1, (SELECT $1))"  # noqa: S608
+    answer = asked(connection, statement, (count,))
     return lambda: [number for (number,) in answer()]
 
 

@@ -18,12 +18,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import JSON, Date
 
 from core.db import UtcDateTime
-from core.db.trip import Change, Trip, trip_of, under_way
+from core.db.trip import Change, Reader, Row, new_trip, trip_of, under_way
 
+# Below this, rows are converted one by one, from this on column by column.
+BY_COLUMN_FROM = 8
 # Below this, COPY's extra messages cost more than they save.
 COPY_FROM = 50
-
-Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +85,12 @@ def piped(connection: Connection, *, when: bool = True) -> Iterator[None]:
 
 def mark(connection: Connection) -> None:
     """Begin what `back_to_mark` undoes, without leaving the transaction."""
-    if connection.dialect.name != "sqlite":
-        driver(connection).execute("SAVEPOINT marked")
+    _command(connection, "SAVEPOINT marked")
 
 
 def unmark(connection: Connection) -> None:
     """What was done since `mark` stands."""
-    if connection.dialect.name != "sqlite":
-        if trip := trip_of(connection):
-            trip.send()
-        driver(connection).execute("RELEASE SAVEPOINT marked")
+    _command(connection, "RELEASE SAVEPOINT marked")
 
 
 def back_to_mark(connection: Connection) -> None:
@@ -178,7 +174,11 @@ def _converter(dialect: str, kind: Any) -> Callable[[Any], Any] | None:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, allow_nan=False) if value else "{}"
+    return _encode(value) if value else "{}"
+
+
+# One encoder for all: `json.dumps` makes another for each value.
+_encode = json.JSONEncoder(allow_nan=False).encode
 
 
 # A batch's rows share their times: a purchase's stands in six tables, a day's end in many lots.
@@ -205,10 +205,31 @@ def _sqlite_date(value: date | None) -> str | None:
 def _converted(shape: _Shape, rows: Sequence[Row]) -> Sequence[Row]:
     if not shape.convert:
         return rows
+    if len(rows) < BY_COLUMN_FROM:
+        return [_converted_one(row, shape.convert) for row in rows]
     columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
     for i, convert in shape.convert:
         columns[i] = [convert(value) for value in columns[i]]
     return list(zip(*columns, strict=True))
+
+
+def _converted_one(row: Row, convert: Sequence[tuple[int, Callable[[Any], Any]]]) -> Row:
+    values = list(row)
+    for i, turn in convert:
+        values[i] = turn(values[i])
+    return tuple(values)
+
+
+def asked(
+    connection: Connection, text: str, values: Sequence[Any], read: Reader = ()
+) -> Callable[[], list[Row]]:
+    """Ask PostgreSQL with the trip that is under way, or with one of its own; read the rows later."""
+    if trip := trip_of(connection):
+        return trip.ask(text, values, read)
+    with _as_sqlalchemy(text):
+        answer = (trip := new_trip(connection)).ask(text, values, read)
+        trip.send()
+    return answer
 
 
 def _change(connection: Connection, change: Change, rows: Sequence[Row]) -> None:
@@ -216,10 +237,17 @@ def _change(connection: Connection, change: Change, rows: Sequence[Row]) -> None
     if trip := trip_of(connection):
         trip.change(change, rows)
         return
-    trip = Trip(driver(connection))
+    trip = new_trip(connection)
     trip.change(change, rows)
     with _as_sqlalchemy(change.table.name):
         trip.send()
+
+
+def _command(connection: Connection, text: str) -> None:
+    if trip := trip_of(connection):
+        trip.command(text)
+    elif connection.dialect.name != "sqlite":
+        driver(connection).execute(text)
 
 
 def _copy(connection: Connection, statement: str, rows: Sequence[Row]) -> None:

@@ -6,17 +6,29 @@ and by thousands.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from functools import cache
+from itertools import count
 from typing import Any
 
 from sqlalchemy import Column, Connection
 from sqlalchemy.types import JSON, Boolean, Date
 
 from core.db import UtcDateTime
-from core.db.bulk import driver, sqlite_time
-from core.db.trip import Reader, Row, reader, trip_of, turned
+from core.db.bulk import asked, driver, sqlite_time
+from core.db.trip import Reader, Row, turned
+
+_PLACE = re.compile(r"\{(\w*)\}")
+_IN_JSON = "IN (SELECT value FROM json_each(?))"
+_SQLITE_PLACES = {"": "?", "ids": _IN_JSON, "names": _IN_JSON}
+# A value that the planner cannot look at (nor a list's length) lets it keep one plan for all of them.
+_POSTGRESQL_PLACES = {
+    "": "(SELECT ${})",
+    "ids": "= ANY(ARRAY(SELECT unnest(${}::bigint[])))",
+    "names": "= ANY(ARRAY(SELECT unnest(${}::text[])))",
+}
 
 # The answer to a question that was asked already.
 Asked = Callable[[], list[Row]]
@@ -38,39 +50,27 @@ class Hot:
 
     def ask(self, connection: Connection, *values: Any) -> Asked:
         """Ask now, read later: within `core.db.bulk.piped` nobody waits for the answer meanwhile."""
-        dialect = connection.dialect.name
-        if trip := trip_of(connection):
-            text, width, read = _question(self)
-            return trip.ask(text, width, [_bound(dialect, value) for value in values], read)
-        text, read = _prepared(self, dialect)
-        cursor = driver(connection).execute(text, tuple(_bound(dialect, value) for value in values))
-        if dialect == "sqlite":  # which reads a row when it is fetched: what is written meanwhile would show
-            rows = [turned(row, read) for row in cursor.fetchall()] if read else cursor.fetchall()
-            return lambda: rows
-        if not read:
-            return cursor.fetchall  # type: ignore[no-any-return]
-        return lambda: [turned(row, read) for row in cursor.fetchall()]
+        text, read = _prepared(self, connection.dialect.name)
+        if connection.dialect.name != "sqlite":
+            return asked(connection, text, values, read)
+        cursor = driver(connection).execute(text, tuple(_bound(value) for value in values))
+        # SQLite reads a row when it is fetched: what is written meanwhile would show.
+        rows = [turned(row, read) for row in cursor.fetchall()] if read else cursor.fetchall()
+        return lambda: rows
 
     def text(self, dialect: str) -> str:
         """The statement as the driver takes it."""
-        # A value that the planner cannot look at (nor a list's length) lets it keep one plan for all of them.
-        mark = "?" if dialect == "sqlite" else "(SELECT %s)"
-        ids = names = "IN (SELECT value FROM json_each(?))"
-        if dialect != "sqlite":
-            ids, names = (f"= ANY(ARRAY(SELECT unnest(%s::{kind}[])))" for kind in ("bigint", "text"))
         shown = ", ".join(_spelled(column) for column in self._columns)
-        tail = self._tail.replace("{ids}", ids).replace("{names}", names).replace("{}", mark)
         if dialect == "sqlite":
-            tail = tail.replace(" FOR UPDATE", "")
+            tail = _PLACE.sub(lambda it: _SQLITE_PLACES[it[1]], self._tail).replace(" FOR UPDATE", "")
+            return f"SELECT {shown} {tail}"
+        number = count(1)
+        tail = _PLACE.sub(lambda it: _POSTGRESQL_PLACES[it[1]].format(next(number)), self._tail)
         return f"SELECT {shown} {tail}"
 
     def readers(self, dialect: str) -> Reader:
         """Which columns are turned into Python's types, and how."""
         return _by_place(_reader(dialect, kind) for kind in self._kinds)
-
-    def question(self) -> tuple[str, int, Reader]:
-        """The statement, how many columns it has, and how they come out of JSON (core.db.trip)."""
-        return self.text("postgresql"), len(self._kinds), _by_place(reader(kind) for kind in self._kinds)
 
     @property
     def _kinds(self) -> list[Any]:
@@ -82,11 +82,6 @@ def _prepared(hot: Hot, dialect: str) -> tuple[str, Reader]:
     return hot.text(dialect), hot.readers(dialect)
 
 
-@cache
-def _question(hot: Hot) -> tuple[str, int, Reader]:
-    return hot.question()
-
-
 def _by_place(readers: Iterable[Callable[[Any], Any] | None]) -> Reader:
     return tuple((place, read) for place, read in enumerate(readers) if read is not None)
 
@@ -95,9 +90,7 @@ def _spelled(column: Column[Any] | tuple[str, Column[Any]]) -> str:
     return f'{column.table.name}."{column.name}"' if isinstance(column, Column) else column[0]
 
 
-def _bound(dialect: str, value: Any) -> Any:
-    if dialect != "sqlite":
-        return list(value) if isinstance(value, tuple) else value
+def _bound(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return json.dumps(list(value))
     return sqlite_time(value) if isinstance(value, datetime) else value

@@ -1,27 +1,35 @@
-"""One round trip to PostgreSQL for many questions, or for many changes.
+"""One round trip to PostgreSQL for many statements.
 
 Every message between a till's purchase and the server costs both of them more than the work that it asks for.
-Within `core.db.bulk.piped` questions are collected until an answer is read, changes until the end, and each
-of these goes as one prepared statement: answers come as one row of JSON, rows to be written go as JSON, so
-that the statement is the same for one row and for fifty. SQLite has no trips to save.
+Within `core.db.bulk.piped` questions are collected until an answer is read, changes until the end, and go to
+the server together, each as a small prepared statement (libpq's pipeline mode). psycopg's cursors would look
+after every statement by itself, which costs several times as much; what comes back is read by its loaders.
+SQLite has no trips to save.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
+from decimal import Decimal
 from functools import lru_cache
+from itertools import count
+from select import POLLIN, POLLOUT, poll
 from typing import Any
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.types import JSON, Date
+from sqlalchemy.types import JSON
 
 Row = tuple[Any, ...]
 Reader = tuple[tuple[int, Callable[[Any], Any]], ...]
+# A statement with the types of its parameters (none: the text says them) and their values, as text.
+Statement = tuple[str, tuple[int, ...], list[bytes | None]]
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
-_TRIP = "tidings trip"
+_TRIP, _PREPARED = "tidings trip", "tidings prepared"
+# Rows of one statement at most. Only powers of two below it are prepared, whatever the number of rows.
+MOST_ROWS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,52 +46,113 @@ class Change:
 
 @dataclass
 class Trip:
-    """What is under way on one connection (psycopg's)."""
+    """What is under way on one connection (psycopg's); `prepared` are the names of statements it knows."""
 
     driver: Any
-    _asked: list[tuple[str, int, Sequence[Any]]] = field(default_factory=list)
+    prepared: dict[tuple[str, tuple[int, ...]], bytes]
+    _asked: list[Statement] = field(default_factory=list)
     _answers: list[list[Row]] = field(default_factory=list)
-    _changes: list[tuple[Change, Sequence[Row]]] = field(default_factory=list)
+    _commands: list[Statement] = field(default_factory=list)
 
-    def ask(self, text: str, width: int, values: Sequence[Any], read: Reader) -> Callable[[], list[Row]]:
-        """Ask for rows of so many columns; `read` says which are turned into Python's types."""
+    def ask(self, text: str, values: Sequence[Any], read: Reader = ()) -> Callable[[], list[Row]]:
+        """Ask for rows; `read` says which columns are turned into other types of Python."""
         place = len(self._answers) + len(self._asked)
-        self._asked.append((text, width, values))
+        bound = [_bound(value) for value in values]
+        self._asked.append((text, tuple(kind for kind, _ in bound), [value for _, value in bound]))
 
         def answer() -> list[Row]:
             if place >= len(self._answers):
                 self.send()
-            return [turned(row, read) for row in self._answers[place]]
+            rows = self._answers[place]
+            return [turned(row, read) for row in rows] if read else rows
 
         return answer
 
+    def command(self, text: str) -> None:
+        """Do something before whatever is asked or changed next."""
+        self._commands.append((text, (), []))
+
     def change(self, change: Change, rows: Sequence[Row]) -> None:
         """Write rows at the end of the trip."""
-        self._changes.append((change, rows))
+        encode = _encoders(change)
+        start, most = 0, MOST_ROWS if change.insert else 1
+        while start < len(rows):
+            some = min(most, 1 << (len(rows) - start).bit_length() - 1)
+            values = [
+                turn(value)
+                for row in rows[start : start + some]
+                for turn, value in zip(encode, row, strict=True)
+            ]
+            self._commands.append((_changing(change, some), (), values))
+            start += some
 
     def send(self) -> None:
-        """Ask and change everything that was collected."""
-        if self._changes:
-            text = _changing(tuple(change for change, _ in self._changes))
-            documents = [_encode(rows) for _, rows in self._changes]
-            self._changes.clear()
-            self.driver.execute(text, documents)
-        if self._asked:
-            text = _asking(tuple((text, width) for text, width, _ in self._asked))
-            values = [value for _, _, values in self._asked for value in values]
-            self._asked.clear()
-            self._answers += (rows or [] for rows in self.driver.execute(text, values).fetchone())
+        """Do, change and ask everything that was collected."""
+        statements, asked = self._commands + self._asked, len(self._asked)
+        if not statements:
+            return
+        self._commands, self._asked = [], []
+        results = self._sent(statements)
+        for result in results[len(results) - asked :]:
+            self._answers.append(self._rows(result))
+
+    def _rows(self, result: Any) -> list[Row]:
+        from psycopg.adapt import Transformer
+
+        transformer = Transformer(self.driver)
+        transformer.set_pgresult(result)
+        return transformer.load_rows(0, result.ntuples, tuple)
+
+    def _sent(self, statements: Sequence[Statement]) -> list[Any]:
+        """One result for each statement; the driver's error of the first that failed."""
+        from psycopg.errors import error_from_result
+        from psycopg.pq import ExecStatus
+
+        server, opening = self.driver.pgconn, _opening(self.driver)
+        new: dict[tuple[str, tuple[int, ...]], bytes] = {}
+        places, sent = [], 0
+        try:
+            server.enter_pipeline_mode()
+            if opening:
+                server.send_query_params(opening, None)
+                sent += 1
+            for text, kinds, values in statements:
+                name = self.prepared.get((text, kinds)) or new.get((text, kinds))
+                if name is None:
+                    name = new[text, kinds] = b"tidings_%d" % next(_NUMBERS)
+                    server.send_prepare(name, text.encode(), kinds or None)
+                    sent += 1
+                server.send_query_prepared(name, values)
+                places.append(sent)
+                sent += 1
+            server.pipeline_sync()
+            results = _gathered(server)
+            server.exit_pipeline_mode()
+        except BaseException:
+            # Nobody knows where the conversation stands.
+            with suppress(Exception):
+                self.driver.close()
+            raise
+        if failed := next((it for it in results if it.status == ExecStatus.FATAL_ERROR), None):
+            raise error_from_result(failed, encoding="utf-8")
+        self.prepared.update(new)
+        return [results[place] for place in places]
 
 
 @contextmanager
 def under_way(connection: Connection) -> Iterator[Trip]:
     """A trip that is finished at the end of the block."""
-    trip = connection.info[_TRIP] = Trip(connection.connection.driver_connection)
+    trip = connection.info[_TRIP] = new_trip(connection)
     try:
         yield trip
         trip.send()
     finally:
-        del connection.info[_TRIP]
+        connection.info.pop(_TRIP, None)
+
+
+def new_trip(connection: Connection) -> Trip:
+    """A trip of its own; whoever asks for an answer, or sends it, has begun and ended it."""
+    return Trip(connection.connection.driver_connection, connection.info.setdefault(_PREPARED, {}))
 
 
 def trip_of(connection: Connection) -> Trip | None:
@@ -101,78 +170,134 @@ def turned(row: Sequence[Any], read: Reader) -> Row:
     return tuple(values)
 
 
-def reader(kind: Any) -> Callable[[Any], Any] | None:
-    """How a value of a column comes out of JSON."""
-    if isinstance(kind, Date):
-        return date.fromisoformat
-    return _moment if _plain(kind) == "TIMESTAMP WITH TIME ZONE" else None
+# --- what is sent
 
 
-def _moment(value: str) -> datetime:
-    return datetime.fromisoformat(value).astimezone(UTC)
+def _opening(driver: Any) -> bytes | None:
+    """What begins the transaction, as psycopg would, unless one has begun."""
+    from psycopg.pq import TransactionStatus
+
+    if driver.autocommit or driver.pgconn.transaction_status != TransactionStatus.IDLE:
+        return None
+    level = driver.isolation_level
+    return b"BEGIN" + (f" ISOLATION LEVEL {level.name.replace('_', ' ')}".encode() if level else b"")
+
+
+def _bound(value: Any) -> tuple[int, bytes | None]:
+    """A question's value: the number of its type in PostgreSQL, and its text."""
+    if isinstance(value, list | tuple):
+        numbers = not value or isinstance(value[0], int)
+        return (_BIGINTS, _numbers(value)) if numbers else (_TEXTS, _texts(value))
+    return _KINDS[type(value)], _text(value)
+
+
+def _numbers(values: Sequence[int]) -> bytes:
+    return f"{{{','.join(map(str, values))}}}".encode()
+
+
+def _texts(values: Iterable[str]) -> bytes:
+    quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
+    return _text("{" + ",".join(f'"{value}"' for value in quoted) + "}") or b""
+
+
+def _text(value: Any) -> bytes | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return _encoded(value)
+    if isinstance(value, bool):
+        return b"t" if value else b"f"
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError(f"a time without a zone reached the database: {value}")
+        return value.isoformat().encode()
+    if isinstance(value, date):
+        return value.isoformat().encode()
+    return str(value).encode()
+
+
+def _encoded(value: str) -> bytes:
+    if "\0" in value:  # where the text would end for the server
+        raise _unfit("text with a NUL character cannot be written")
+    try:
+        return value.encode()
+    except UnicodeEncodeError as error:
+        raise _unfit(f"text that is no Unicode cannot be written: {error.reason}") from error
+
+
+def _unfit(why: str) -> Exception:
+    from psycopg import DataError
+
+    return DataError(why)
+
+
+def _json(value: Any) -> bytes | None:
+    return None if value is None else _encode(value).encode()
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, datetime | date):
+        return (_text(value) or b"").decode()
+    raise TypeError(f"{value!r} cannot be written")
+
+
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=_default).encode
+_BIGINTS, _TEXTS = 1016, 1009
+_KINDS = {int: 20, str: 25, bool: 16, datetime: 1184, date: 1082, Decimal: 1700, type(None): 0}
+_NUMBERS = count(1)
 
 
 @lru_cache(maxsize=256)
-def _asking(questions: tuple[tuple[str, int], ...]) -> str:
-    parts = []
-    for text, width in questions:
-        names = ", ".join(f"c{place}" for place in range(width))
-        rows = f"SELECT json_agg(json_build_array({names})) FROM ({text}) AS asked ({names})"  # noqa: S608 - our own
-        parts.append(f"({rows})")
-    return f"SELECT {', '.join(parts)}"
+def _encoders(change: Change) -> tuple[Callable[[Any], bytes | None], ...]:
+    kinds = (change.table.c[name].type for name in change.columns)
+    return tuple(_json if isinstance(kind, JSON) else _text for kind in kinds)
 
 
-@lru_cache(maxsize=256)
-def _changing(changes: tuple[Change, ...]) -> str:
-    *before, last = (_update(it) if not it.insert else _insert(it) for it in changes)
-    named = ", ".join(f"change{place} AS ({text})" for place, text in enumerate(before))
-    return f"WITH {named} {last}" if named else last
-
-
-def _insert(change: Change) -> str:
+@lru_cache(maxsize=512)
+def _changing(change: Change, rows: int) -> str:
+    kinds = [str(change.table.c[name].type.compile(_POSTGRESQL)) for name in change.columns]
+    if not change.insert:
+        return _update(change, kinds)
+    numbers = count(1)
+    values = ", ".join("(" + ", ".join(f"${next(numbers)}::{it}" for it in kinds) + ")" for _ in range(rows))
     names = ", ".join(f'"{column}"' for column in change.columns)
-    text = f'INSERT INTO "{change.table.name}" ({names}) {_rows(change)}'
+    text = f'INSERT INTO "{change.table.name}" ({names}) VALUES {values}'  # noqa: S608 - names of our own tables
     if change.key is None:
         return text
     new = ", ".join(f'"{it}" = excluded."{it}"' for it in change.columns if it != change.key)
     return f'{text} ON CONFLICT ("{change.key}") DO UPDATE SET {new}'
 
 
-def _update(change: Change) -> str:
-    new = ", ".join(f'"{it}" = new."{it}"' for it in change.columns if it != change.key)
-    name, key = change.table.name, change.key
-    # Of a document PostgreSQL expects a hundred rows, and would rather read a whole table than look up each;
-    # of those that pass a test like this one, a single row.
-    few = f"{_rows(change)} WHERE jsonb_typeof(r) = 'array'"
-    return f'UPDATE "{name}" SET {new} FROM ({few}) AS new WHERE "{name}"."{key}" = new."{key}"'  # noqa: S608 - as above
+def _update(change: Change, kinds: Sequence[str]) -> str:
+    places = {
+        name: f"${place}::{kind}"
+        for place, (name, kind) in enumerate(zip(change.columns, kinds, strict=True), 1)
+    }
+    new = ", ".join(f'"{name}" = {place}' for name, place in places.items() if name != change.key)
+    return f'UPDATE "{change.table.name}" SET {new} WHERE "{change.key}" = {places[change.key or ""]}'  # noqa: S608
 
 
-def _rows(change: Change) -> str:
-    """The rows of a JSON document, in the columns' own types."""
-    values = ", ".join(
-        f'{_value(place, change.table.c[name].type)} AS "{name}"' for place, name in enumerate(change.columns)
-    )
-    return f"SELECT {values} FROM jsonb_array_elements(%s::jsonb) AS r"  # noqa: S608 - as above
+# --- what comes back
 
 
-def _value(place: int, kind: Any) -> str:
-    if isinstance(kind, JSON):
-        return f"r -> {place}"
-    plain = _plain(kind)
-    return f"r ->> {place}" if plain in ("VARCHAR", "TEXT") else f"(r ->> {place})::{plain}"
+def _gathered(server: Any) -> list[Any]:
+    """The results of everything up to the end of the pipeline; other threads go on meanwhile."""
+    from psycopg.pq import ExecStatus
 
-
-def _plain(kind: Any) -> str:
-    """The column's type as PostgreSQL spells it."""
-    return str(kind.compile(_POSTGRESQL))
-
-
-def _default(value: Any) -> str:
-    if isinstance(value, datetime) and value.tzinfo is None:
-        raise ValueError(f"a time without a zone reached the database: {value}")
-    if isinstance(value, date):
-        return value.isoformat()
-    raise TypeError(f"{value!r} cannot be written")
-
-
-_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=_default).encode
+    wires = poll()
+    wires.register(server.socket, POLLIN | POLLOUT)
+    while server.flush():
+        if any(happened & POLLIN for _, happened in wires.poll()):
+            server.consume_input()
+    wires.modify(server.socket, POLLIN)
+    results: list[Any] = []
+    while True:
+        while server.is_busy():
+            wires.poll()
+            server.consume_input()
+        result = server.get_result()
+        if result is None:  # between one statement and the next
+            continue
+        if result.status == ExecStatus.PIPELINE_SYNC:
+            return results
+        results.append(result)
