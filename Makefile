@@ -16,7 +16,7 @@ PACKAGES := core triggers campaigns templates channels wallet scheduler tidings
 RUNTIME := $(VENV)/stamps/runtime
 DEVELOPMENT := $(VENV)/stamps/development
 
-.PHONY: help setup demo test lint format types contracts wheel bench ci lock clean
+.PHONY: help setup demo test mutants lint format types contracts wheel bench ci lock clean
 
 help: ## Say what there is to make
 	@echo 'Tidings: what there is to make'
@@ -30,6 +30,9 @@ demo: $(RUNTIME) ## See it work: a shop, its customers, its messages, on this ma
 
 test: $(DEVELOPMENT) ## Run the tests, on SQLite and PostgreSQL (TESTS='tests/core -k ledger', WORKERS=2)
 	@$(PYTHON_RUN) -m pytest -n $(WORKERS) $(TESTS)
+
+mutants: $(DEVELOPMENT) ## Change triggers and gates one thing at a time, and see whether a test notices (FILES=...)
+	@scripts/mutants $(FILES)
 
 lint: $(DEVELOPMENT) ## Check style (ruff)
 	@$(VENV)/bin/ruff check .

@@ -1,24 +1,30 @@
 """The look for expiring bonuses: from the lots to enrolments, messages and decisions, on SQLite.
 
-    python -m benchmarks.expiry_look [CUSTOMERS ...]
+    python -m benchmarks.expiry_look [CUSTOMERS ...] [--rounds N] [--keep FOLDER]
 
 For each size: five lots a customer, one customer in 170 with one that expires within the series. Timed are
-the look that enrols them, the next day's look that finds them entered, and the same through the ORM one
-candidate at a time. Trust the ratios of one run.
+the first look of a new database connection, the next day's look that finds them entered, and the same
+through the ORM one candidate at a time; medians of the rounds, in which they take turns, each on a copy of
+its own. Trust the ratios of one run. `--keep` leaves the filled databases in a folder for the next run.
 """
 
+import argparse
 import gc
-import sys
+import os
+import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from benchmarks.report import machine
 from campaigns.running import make_ready
 from campaigns.tables import Decision, Enrolment, Message
 from campaigns.versions import Live, apply
@@ -175,19 +181,47 @@ def by_orm(database: Database) -> int:
         return len(due)
 
 
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Milliseconds, and what came of it."""
+@dataclass(frozen=True, slots=True)
+class Took:
+    """Milliseconds of the clock and of the processor."""
+
+    clock: float
+    processor: float
+
+
+def timed(work: Callable[[], Any]) -> tuple[Took, Any]:
+    """How long it took, and what came of it."""
     gc.collect()
-    start = time.perf_counter()
+    start, worked = time.perf_counter(), time.process_time()
     done = work()
-    return (time.perf_counter() - start) * 1000, done
+    worked, end = time.process_time() - worked, time.perf_counter()
+    return Took((end - start) * 1000, worked * 1000), done
 
 
-def measure(customers: int, folder: Path) -> None:
-    """One size."""
-    database = Database(f"sqlite:///{folder / f'{customers}.db'}")
-    database.create_all()
-    fill(database, customers)
+def filled(customers: int, folder: Path) -> Path:
+    """A database file of this size, made if the folder does not have it yet."""
+    file = folder / f"expiry-{customers}.db"
+    if not file.exists():
+        made = folder / "making.db"
+        database = Database(f"sqlite:///{made}", durable=False)
+        database.create_all()
+        fill(database, customers)
+        database.close()
+        made.rename(file)
+    return file
+
+
+def _copied(file: Path, copy: Path) -> None:
+    """On the disk at once: else the look's own commit would wait for all of it."""
+    shutil.copyfile(file, copy)
+    with copy.open("rb+") as written:
+        os.fsync(written.fileno())
+
+
+def one_round(file: Path, copy: Path) -> tuple[int, Took, Took, Took]:
+    """How many are due; the ORM, the look, the next day's look."""
+    _copied(file, copy)
+    database = Database(f"sqlite:///{copy}")
     running = make_ready(bundle_of({"expiring": SCENARIO}, PROGRAM))
     orm, due = timed(lambda: by_orm(database))
     with database.write() as connection:
@@ -199,20 +233,46 @@ def measure(customers: int, folder: Path) -> None:
     second, [again] = timed(lambda: looks.run(AT + timedelta(days=1)))
     assert looked.candidates == again.candidates == due
     assert again.verdicts == {"already_entered": due}
-    print(
-        f"{customers:>9,} customers  {due:>6,} due  look {first:8.1f} ms  next look {second:7.1f} ms"
-        f"  ORM {orm:9.1f} ms  {orm / first:6.1f}x"
-    )
     database.close()
+    return due, orm, first, second
+
+
+def measure(customers: int, rounds: int, folder: Path) -> None:
+    """One size."""
+    file = filled(customers, folder)
+    with tempfile.TemporaryDirectory(dir=folder) as copies:
+        found = [one_round(file, Path(copies) / f"{number}.db") for number in range(rounds)]
+    due = found[0][0]
+    orm, first, second = (_medians(it) for it in zip(*(row[1:] for row in found), strict=True))
+    ratios = [row[1].clock / row[2].clock for row in found]
+    print(
+        f"{customers:>9,} customers  {due:>6,} due  look {_shown(first)}  next look {_shown(second)}"
+        f"  ORM {_shown(orm)}  {median(ratios):.0f}x ({min(ratios):.0f}–{max(ratios):.0f}),"
+        f" {orm.processor / first.processor:.0f}x of processor"
+    )
+
+
+def _medians(took: Sequence[Took]) -> Took:
+    return Took(median(it.clock for it in took), median(it.processor for it in took))
+
+
+def _shown(took: Took) -> str:
+    return f"{took.clock:,.0f} ms ({took.processor:,.0f} of processor)"
 
 
 def main() -> None:
     """Every size named on the command line."""
     load_tables()
-    sizes = [int(it) for it in sys.argv[1:]] or [100_000, 1_000_000]
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("customers", type=int, nargs="*", default=[100_000, 1_000_000])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--keep", type=Path, help="a folder for the filled databases")
+    asked = parser.parse_args()
+    print(f"load {machine()['load']}")
     with tempfile.TemporaryDirectory() as folder:
-        for customers in sizes:
-            measure(customers, Path(folder))
+        for customers in asked.customers:
+            measure(customers, asked.rounds, asked.keep or Path(folder))
+    print(f"load {machine()['load']}")
 
 
 if __name__ == "__main__":

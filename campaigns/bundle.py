@@ -10,10 +10,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from campaigns.audience import Names
+from campaigns.checks import Surroundings, check_scenario, check_steps
+from campaigns.checks.conditions import contradictory
+from campaigns.kinds import of_kind
 from campaigns.scenario import Scenario, TriggerLike, is_name, read_scenario
-from campaigns.scenario_check import Surroundings, check_scenario, check_steps
 from campaigns.segments import NamedAudience, circles, read_segment
 from core.errors import Problem, Problems, UserError
+from core.events import NOTED
+from core.grants.acts import ACTS
 from core.program import Program
 from core.program.check import FILE as PROGRAM_FILE
 from core.program.check import check_program
@@ -152,14 +156,28 @@ def check(bundle: Bundle, triggers: Mapping[str, TriggerLike], channels: Iterabl
     return _Reading(bundle, triggers, channels).run()
 
 
+def event_names(program: Program) -> list[str]:
+    """What the trigger `event` may wait for: acts, what the service notes itself, the shop's own events."""
+    return [*ACTS, *NOTED, *program.events]
+
+
+def scales(program: Program) -> dict[str, int]:
+    """How many decimals amounts have: points, money, and what tiers are measured by."""
+    found = {"money": program.money_scale, "points": program.points.scale}
+    measured = {"spend": "money", "points": "points"}.get(program.tiers.measure, "")
+    return {**found, "tiers": found.get(measured, 0)}
+
+
 def _misnamed(bundle: Bundle) -> Iterator[Problem]:
     """Files that would be passed over in silence, or whose names are no names."""
     for path in bundle.files:
         if path.startswith(("scenarios/", "segments/")) and path.endswith(".yml"):
-            yield Problem(path, 0, 0, "", "is not read", f"rename it to {path[:-4]}.yaml")
+            fix = f"rename it to {path[:-4]}.yaml"
+            yield Problem(path, 0, 0, "", "is not read", fix, kind="file-name")
     for name, path in [*bundle.names_in("scenarios").items(), *bundle.names_in("segments").items()]:
         if not is_name(name):
-            yield Problem(path, 0, 0, "", "the file's name is its name", "rename it: letters, digits and '-'")
+            what, fix = "the file's name is its name", "rename it: letters, digits and '-'"
+            yield Problem(path, 0, 0, "", what, fix, kind="file-name")
 
 
 @dataclass
@@ -175,15 +193,19 @@ class _Reading:
         documents = self._documents("segments")
         names = Names(
             tiers=program.tier_names if program else None,
-            scales={"points": program.points.scale, "money": program.money_scale} if program else {},
+            scales=scales(program) if program else {},
             channels=self._text_files(),
             segments=self.bundle.names_in("segments"),
             scenarios=self.bundle.names_in("scenarios"),
+            accounts=[account.name for account in program.accounts] if program else None,
+            events=event_names(program) if program else None,
         )
         segments = {
             name: read_segment(name, document, names, self.problems) for name, document in documents.items()
         }
-        self.problems.extend(circles(segments, documents))
+        self.problems.extend(of_kind(it, "segment-circle") for it in circles(segments, documents))
+        for name, segment in segments.items():
+            self.problems.extend(contradictory(documents[name], (), segment.audience))
         scenarios = self._scenarios(names, program)
         return Checked(self.bundle, program, scenarios, segments, tuple(sorted(set(self.problems))))
 
@@ -222,10 +244,12 @@ class _Reading:
             return
         if scenario.formerly in self.bundle.names_in("scenarios"):
             what = f"there still is a scenario '{scenario.formerly}'"
-            yield document.problem(("formerly",), what, "remove it, or that file")
+            fix = "remove it, or that file"
+            yield document.problem(("formerly",), what, fix, kind="formerly-conflict")
         same = [it.name for it in scenarios.values() if it.formerly == scenario.formerly]
         if same[0] != scenario.name:
-            yield document.problem(("formerly",), f"'{same[0]}' says so too", "let one of them follow it")
+            what, fix = f"'{same[0]}' says so too", "let one of them follow it"
+            yield document.problem(("formerly",), what, fix, kind="formerly-conflict")
 
     def _documents(self, folder: str) -> dict[str, Document]:
         found = {name: self._document(path) for name, path in self.bundle.names_in(folder).items()}
@@ -234,13 +258,16 @@ class _Reading:
     def _document(self, path: str) -> Document | None:
         content = self.bundle.files.get(path)
         if content is None:
-            self.problems.append(Problem(path, 0, 0, "", "is missing", "a workspace needs one"))
+            self.problems.append(
+                Problem(path, 0, 0, "", "is missing", "a workspace needs one", kind="unreadable-file")
+            )
             return None
         try:
             text = content.decode()
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
-            self.problems.append(Problem(path, line, 1, "", "not in UTF-8", "save the file as UTF-8"))
+            what, fix = "not in UTF-8", "save the file as UTF-8"
+            self.problems.append(Problem(path, line, 1, "", what, fix, kind="unreadable-file"))
             return None
         return load_document(text, path, self.problems)
 

@@ -29,10 +29,11 @@ def changes(database: Database, bundle: Bundle) -> list[Change]:
     with database.read() as connection:
         version = live_version(connection)
         stored = connection.scalar(select(VERSION.c.files).where(VERSION.c.version == version)) or {}
-    return list(_changes(dict(Bundle.from_json(stored).files), dict(bundle.files)))
+    return list(compared(dict(Bundle.from_json(stored).files), dict(bundle.files)))
 
 
-def _changes(live: dict[str, bytes], files: dict[str, bytes]) -> Iterator[Change]:
+def compared(live: dict[str, bytes], files: dict[str, bytes]) -> Iterator[Change]:
+    """The files that differ, in their order."""
     for path in sorted(live.keys() | files.keys()):
         before, after = live.get(path), files.get(path)
         if before != after:

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, case, func, literal, null, or_, select, update
+from sqlalchemy import ColumnElement, String, and_, case, exists, func, literal, null, or_, select, update
 from sqlalchemy import cast as sql_cast
 
 from campaigns.gates import FINAL, REACH, Step
 from campaigns.gates.allowance import MAY_GIVE_WAY
+from campaigns.membership import keep
 from campaigns.staging import CANDIDATE
 from campaigns.tables import Decision, Enrolment, Message
 from core.db import Json, UtcDateTime, insert_ignoring, upsert
@@ -25,7 +26,10 @@ DROPPED = ("capped", "expired")
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """A look that would enrol more than the program allows in one go. Nothing was kept."""
+    """A look that would enrol more than the program allows in one go. Nothing was kept.
+
+    `count` is whom the look would write to: those whom no gate holds back, however many were looked at.
+    """
 
     scenario: str
     count: int
@@ -42,22 +46,28 @@ def commit(step: Step, allowed: int | None = None) -> int | Guarded:
 
     `allowed` is a number that somebody agreed to beforehand, above the program's `max_per_look`.
     """
-    count = passing(step)
+    found = select(
+        func.count().filter(PASSED), func.count().filter(_NEWS), func.count(CANDIDATE.c.victim_id)
+    ).select_from(CANDIDATE)
+    count, news, victims = step.connection.execute(found).one()
     limit = max(step.program.max_per_look, allowed or 0)
     if not step.index and count > limit:
         return Guarded(step.scenario.name, count, limit)
-    if not step.connection.scalar(select(literal(1)).where(_NEWS).select_from(CANDIDATE).limit(1)):
+    if not step.index:
+        keep(step.connection, step.running, step.scenario, step.at)
+    if not news:
         return 0
-    gives_way = _hold_victims(step)
+    gives_way = bool(victims) and _hold_victims(step)
     if step.index:
         _advance(step)
     else:
         _enrol(step)
     if gives_way:
         _make_room(step)
-    _plan(step)
+    if count:
+        _plan(step)
     _remember(step)
-    return passing(step)
+    return passing(step) if gives_way else int(count)
 
 
 def _enrol(step: Step) -> None:
@@ -123,7 +133,7 @@ def _hold_victims(step: Step) -> bool:
         return False
     waiting = select(MESSAGE.c.id).where(MESSAGE.c.id.in_(chosen), MAY_GIVE_WAY)
     held = set(step.connection.scalars(waiting.with_for_update(of=MESSAGE, skip_locked=True)))
-    for lost in wanted - held:
+    for lost in sorted(wanted - held):
         step.hold("capped", CANDIDATE.c.victim_id == lost, "what would have made room was just sent")
     return True
 
@@ -139,7 +149,11 @@ def _make_room(step: Step) -> None:
     ).where(mine)  # fmt: skip
     step.connection.execute(_decisions(step).from_select(_DECISION_COLUMNS, why))
     freed = select(MESSAGE.c.enrolment_id).where(mine)
-    step.connection.execute(update(ENROLMENT).where(ENROLMENT.c.id.in_(freed)).values(anchor_at=at))
+    # The wait for the next step begins now, if the enrolment still stands at the step that was displaced.
+    last = exists().where(
+        mine, MESSAGE.c.enrolment_id == ENROLMENT.c.id, MESSAGE.c.step_index + 1 == ENROLMENT.c.step
+    )
+    step.connection.execute(update(ENROLMENT).where(ENROLMENT.c.id.in_(freed), last).values(anchor_at=at))
     values = {"state": "recalled", "reason": "displaced", "changed_at": at}
     step.connection.execute(update(MESSAGE).where(mine).values(**values))
 
@@ -203,8 +217,8 @@ def _plan(step: Step) -> None:
 
 def _own_enrolment(step: Step) -> ColumnElement[bool]:
     return and_(
-        ENROLMENT.c.scenario == step.scenario.name,
         ENROLMENT.c.customer_id == CANDIDATE.c.customer_id,
+        ENROLMENT.c.scenario == step.scenario.name,
         ENROLMENT.c.occasion == CANDIDATE.c.occasion,
     )
 

@@ -10,9 +10,22 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    exists,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    true,
+)
 
-from campaigns.gates import REACH, Step, decide, names_of
+from campaigns.gates import REACH, Step, decide, entry_gate, names_of
+from campaigns.membership import informed
+from campaigns.names import names_through_time
 from campaigns.running import Running
 from campaigns.scenario import Scenario
 from campaigns.staging import CANDIDATE, DEADLINE, ZONE, analyze, prepare, put_deadlines, put_zones
@@ -25,13 +38,17 @@ from core.schedule import times_between
 from core.tables import Customer, TimeZone
 from core.units import Duration, at_local
 from triggers import Look, discover
-from triggers.base import Zone
+from triggers.base import CANDIDATE_COLUMNS, Zone
 
 CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
 DECISION = Decision.__table__  # type: ignore[attr-defined]
 ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
 TIME_ZONE = TimeZone.__table__  # type: ignore[attr-defined]
 
+# Spelled out: an index on a part of the table serves only a condition that repeats it to the letter.
+IS_ACTIVE = ENROLMENT.c.status == literal_column("'active'")
+# What a candidate takes along of their customer.
+_WHO = (CUSTOMER.c.external_id, func.coalesce(CUSTOMER.c.time_zone, ""))
 # How far back the stroke before this look's first one is searched for: longer than any trigger catches up.
 LAST_STROKE = timedelta(days=8)
 # More than any clock was ever moved at once: who may be due is found by the index, then reckoned exactly.
@@ -71,9 +88,17 @@ class Looker:
     def enter(self, scenario: Scenario, span: Span, zones: Sequence[Zone]) -> Step:
         """Stage who becomes due for the first step, and let the gates decide."""
         step = self._begin(scenario, 0, span, zones)
-        candidates = discover()[scenario.trigger].candidates(scenario.parameters, step.look)
-        rows = candidates.order_by("customer_id", "occasion")
-        columns = ["customer_id", "occasion", "subject", "at", "facts"]
+        trigger = discover()[scenario.trigger]
+        due = trigger.candidates(scenario.parameters, step.look).cte("due")
+        if not trigger.plain:
+            # Found once, read several times: unfolded, the occasion would be reckoned anew for each use.
+            due = due.prefix_with("MATERIALIZED")
+        rows = (
+            select(*(due.c[name] for name in CANDIDATE_COLUMNS), *_WHO, entry_gate(step, due))
+            .join(CUSTOMER, CUSTOMER.c.id == due.c.customer_id)
+            .order_by(due.c.customer_id, due.c.occasion)
+        )
+        columns = [*CANDIDATE_COLUMNS, "external_id", "zone", "gate"]
         self.connection.execute(CANDIDATE.insert().from_select(columns, rows))
         return self._decide(step)
 
@@ -100,11 +125,14 @@ class Looker:
                 DEADLINE.c.until,
                 ENROLMENT.c.facts,
                 ENROLMENT.c.id,
+                ENROLMENT.c.at,
+                *_WHO,
             )
             .join(DEADLINE, DEADLINE.c.at == ENROLMENT.c.anchor_at)
+            .join(CUSTOMER, CUSTOMER.c.id == ENROLMENT.c.customer_id)
             .where(*waiting)
         )
-        columns = ["customer_id", "occasion", "subject", "at", "facts", "enrolment_id"]
+        columns = [*CANDIDATE_COLUMNS, "enrolment_id", "entered_at", "external_id", "zone"]
         self.connection.execute(CANDIDATE.insert().from_select(columns, rows.order_by(ENROLMENT.c.id)))
         return self._decide(step)
 
@@ -125,6 +153,7 @@ class Looker:
             {zone.name: quiet_until(program, scenario, span.at, zone.zone) for zone in zones},
         )
         look = Look(span.at, program, ZONE, tuple(zones), span.after, span.upto)
+        look = informed(self.connection, self.running, scenario, look, fresh=not index)
         return Step(
             self.connection,
             self.running,
@@ -137,7 +166,8 @@ class Looker:
         )
 
     def _decide(self, step: Step) -> Step:
-        if self.connection.scalar(select(literal(1)).select_from(CANDIDATE).limit(1)):
+        # Most looks find only who has entered before.
+        if step.anybody:
             analyze(self.connection)
             decide(step)
         return step
@@ -156,17 +186,17 @@ def under_way(connection: Connection, scenario: Scenario, bundles: Bundles) -> l
     release understood and this one does not have today's structure too.
     """
     versions = (
-        select(ENROLMENT.c.version)
-        .distinct()
-        .where(ENROLMENT.c.scenario.in_(names_of(scenario)), ENROLMENT.c.status == "active")
+        select(ENROLMENT.c.version).distinct().where(ENROLMENT.c.scenario.in_(names_of(scenario)), IS_ACTIVE)
     )
+    begun = sorted(connection.scalars(versions))
+    names = names_through_time(connection, scenario)[::-1] if begun else ()
     found = []
-    for version in sorted(connection.scalars(versions)):
+    for version in begun:
         try:
             then = bundles.of(version).scenarios
         except Problems:
             then = {}
-        shape = next((then[name] for name in names_of(scenario) if name in then), scenario)
+        shape = next((then[name] for name in names if name in then), scenario)
         found.append((version, replace(scenario, steps=shape.steps)))
     return found
 
@@ -178,7 +208,7 @@ def waits(
     wait: Duration | None = scenario.steps[index].wait
     limit = wait.ago(at, program.zone) + CLOCK_CHANGE if wait else at
     return [
-        ENROLMENT.c.scenario.in_(names_of(scenario)), ENROLMENT.c.status == "active",
+        ENROLMENT.c.scenario.in_(names_of(scenario)), IS_ACTIVE,
         ENROLMENT.c.step == index, ENROLMENT.c.anchor_at <= literal(min(limit, at), UtcDateTime),
         ENROLMENT.c.version == version if version is not None else true(),
     ]  # fmt: skip

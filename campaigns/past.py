@@ -7,12 +7,14 @@ events, enrolments from their messages. A time that is not in the past of the fa
 
 A fact is known from when it was recorded; imported history from when it happened. Decisions made at the
 very time that is asked for are left out: it is that look which is shown. What has no history is as it is
-now: profiles, addresses that were dropped, suppressions that were lifted, what is paused. People erased
-since are left out.
+now (`campaigns.caveats`): profiles, addresses that were taken away, suppressions that were lifted, what is
+paused. Of a phone or an email that was replaced, the one of then is found. People erased since are left out.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -57,6 +59,10 @@ from core.tables import (
 SHADOWED: tuple[Any, ...] = (
     Address, Consent, Customer, CustomerStats, Decision, Enrolment, Lot, Message, Receipt, Suppression,
 )  # fmt: skip
+# Kinds of addresses of which a customer has one at a time.
+SINGLE = ("phone", "email")
+# Under which name a connection keeps its schema.
+SCHEMA = "tidings_schema"
 RUN = ScenarioRun.__table__  # type: ignore[attr-defined]
 # What came in as history, by the subject of its event: looked up for each fact, so it has a key of its own.
 IMPORTED = Table(
@@ -113,27 +119,35 @@ def as_of(connection: Connection, program: Program, at: datetime) -> bool:
         return False
     for model in SHADOWED:
         _lay_over(connection, model.__table__)
-    _note_imported(connection, literal(at, UtcDateTime))
-    _Past(connection, program, literal(at, UtcDateTime)).tell()
+    note_imported(connection, literal(at, UtcDateTime))
+    Past(connection, program, literal(at, UtcDateTime)).tell()
     for model in SHADOWED:
-        connection.execute(text(f"ANALYZE {_temporary(connection)}.{model.__table__.name}"))
+        connection.execute(text(f"ANALYZE {temporary_schema(connection)}.{model.__table__.name}"))
     return True
 
 
-def _temporary(connection: Connection) -> str:
+def temporary_schema(connection: Connection) -> str:
+    """Where temporary tables live: `temp` or `pg_temp`."""
     return "temp" if connection.dialect.name == "sqlite" else "pg_temp"
 
 
 def _schema(connection: Connection) -> str:
     if connection.dialect.name == "sqlite":
         return "main"
-    return str(connection.scalar(text("SELECT current_schema()")))
+    if SCHEMA not in connection.info:
+        connection.info[SCHEMA] = str(connection.scalar(text("SELECT current_schema()")))
+    return str(connection.info[SCHEMA])
 
 
-def _real(connection: Connection, model: Any) -> Table:
+def real_table(connection: Connection, model: Any) -> Table:
     """The table itself, whatever lies over it."""
-    table: Table = model.__table__
-    return table.to_metadata(MetaData(), schema=_schema(connection), referred_schema_fn=lambda *_: None)
+    return _in_schema(model.__table__, _schema(connection))
+
+
+@cache
+def _in_schema(table: Table, schema: str) -> Table:
+    # The same object each time: statements on it are compiled once.
+    return table.to_metadata(MetaData(), schema=schema, referred_schema_fn=lambda *_: None)
 
 
 def _lay_over(connection: Connection, table: Table) -> None:
@@ -144,48 +158,72 @@ def _lay_over(connection: Connection, table: Table) -> None:
     connection.execute(text(f"CREATE INDEX {schema}past_{table.name} ON {table.name} ({index})"))
 
 
-def _note_imported(connection: Connection, at: Any) -> None:
+def note_imported(connection: Connection, at: Any) -> None:
+    """Lay aside what came in as history and had happened by `at` (bound as a time): `IMPORTED`."""
     IMPORTED.create(connection)
     history = select(EVENT.c.customer_id, EVENT.c.subject).distinct()
     history = history.where(EVENT.c.live == false(), EVENT.c.at <= at, EVENT.c.subject.is_not(None))
     connection.execute(IMPORTED.insert().from_select(["customer_id", "subject"], history))
 
 
-class _Past:
-    """Fills the tables that were laid over; `at` is bound as a time."""
+def everybody(_customer_id: Any) -> Any:
+    """No customer is left out."""
+    return true()
 
-    def __init__(self, connection: Connection, program: Program, at: Any) -> None:
+
+class Past:
+    """Fills the tables that were laid over; `at` is bound as a time.
+
+    `whose` picks the customers out, by the column that names them. Ids of earlier decisions are multiplied by
+    `sign`: -1 keeps them apart from those that a replay makes.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        program: Program,
+        at: Any,
+        whose: Callable[[Any], Any] = everybody,
+        sign: int = 1,
+    ) -> None:
         self.connection, self.program, self.at = connection, program, at
+        self.whose, self.sign = whose, sign
 
     def tell(self) -> None:
         """All of it; what stands on other tables of the past comes after them."""
+        self.facts()
+        self.suppressions()
+        self.decisions()
+
+    def facts(self) -> None:
+        """What was known of the customers themselves."""
         self.customers()
         self.addresses()
         self.receipts()
         self.lots()
         self.consents()
-        self.decisions()
 
-    def _copy(self, model: Any, where: Any, **instead: Any) -> None:
+    def copy(self, model: Any, where: Any, **instead: Any) -> None:
         """Copy the rows of then, some columns as they were."""
-        real = _real(self.connection, model)
+        real = real_table(self.connection, model)
         columns = [instead[c.name](real) if c.name in instead else c for c in real.c]
         table: Table = model.__table__
-        rows = select(*columns).where(where(real))
+        mine = real.c.customer_id if "customer_id" in real.c else real.c.id if "id" in real.c else None
+        rows = select(*columns).where(where(real), self.whose(mine) if mine is not None else true())
         self.connection.execute(table.insert().from_select([c.name for c in real.c], rows))
 
-    def _known(self, fact: Any, subject: Any) -> Any:
+    def known(self, fact: Any, subject: Any) -> Any:
         """Recorded by then; of imported history, what had happened by then. `subject`: of its event."""
         imported = exists().where(IMPORTED.c.customer_id == fact.c.customer_id, IMPORTED.c.subject == subject)
         return or_(fact.c.recorded_at <= self.at, and_(fact.c.at <= self.at, imported))
 
     def customers(self) -> None:
         """Those who had joined, with the tier that they had as far as it was known."""
-        change = _real(self.connection, TierChange)
+        change = real_table(self.connection, TierChange)
         lowest = self.program.tier_for(0).name
         # What a late receipt or a return undid afterwards still stood then.
         stood = or_(change.c.voided_at.is_(None), change.c.voided_at > self.at)
-        known = and_(stood, self._known(change, change.c.tier))
+        known = and_(stood, self.known(change, change.c.tier))
 
         def of(customer: Table, name: str, otherwise: Any) -> Any:
             theirs = change.c.customer_id == customer.c.id
@@ -204,39 +242,56 @@ class _Past:
         def since(customer: Table) -> Any:
             return of(customer, "at", customer.c.registered_at)
 
-        self._copy(Customer, lambda it: it.c.registered_at <= self.at, tier=tier, tier_since=since)
+        self.copy(Customer, lambda it: it.c.registered_at <= self.at, tier=tier, tier_since=since)
 
     def addresses(self) -> None:
-        """Those that were known, and what was suppressed."""
-        self._copy(Address, lambda it: it.c.since <= self.at)
-        self._copy(Suppression, lambda it: it.c.at <= self.at)
+        """Those that were known. Of phones and emails, of which one is good at a time, the newest of then."""
+        real = real_table(self.connection, Address)
+        other = real.alias("other")
+
+        def successor(address: Table, *when: Any) -> Any:
+            same = (other.c.customer_id == address.c.customer_id, other.c.kind == address.c.kind)
+            return exists().where(*same, other.c.since > address.c.since, *when)
+
+        def active(address: Table) -> Any:
+            replaced = successor(address, other.c.since <= self.at)
+            later = successor(address, other.c.since > self.at)
+            single = address.c.kind.in_(SINGLE)
+            return case((and_(single, ~replaced, later), true()), else_=address.c.active)
+
+        self.copy(Address, lambda it: it.c.since <= self.at, active=active)
+
+    def suppressions(self) -> None:
+        """What was suppressed by then."""
+        self.copy(Suppression, lambda it: it.c.at <= self.at)
 
     def receipts(self) -> None:
         """Purchases and the statistics of them; what was returned later still counted."""
-        self._copy(
-            Receipt, lambda it: self._known(it, it.c.external_id),
+        self.copy(
+            Receipt, lambda it: self.known(it, it.c.external_id),
             returned_at=lambda it: case((it.c.returned_at <= self.at, it.c.returned_at), else_=null()),
         )  # fmt: skip
         receipt = Receipt.__table__  # type: ignore[attr-defined]
         stats = CustomerStats.__table__  # type: ignore[attr-defined]
         numbers = (func.min(receipt.c.at), func.max(receipt.c.at), func.count(), func.sum(receipt.c.total))
         sums = select(receipt.c.customer_id, *numbers).where(receipt.c.returned_at.is_(None))
+        sums = sums.where(self.whose(receipt.c.customer_id))
         columns = ["customer_id", "first_purchase_at", "last_purchase_at", "purchases", "spent"]
         self.connection.execute(stats.insert().from_select(columns, sums.group_by(receipt.c.customer_id)))
 
     def lots(self) -> None:
-        """What remained of each lot: the sum of the entries until then."""
-        entry, operation = _real(self.connection, Entry), _real(self.connection, Operation)
+        """What remained of each lot: the sum of its entries; one that is used up tells when it began."""
+        entry, operation = real_table(self.connection, Entry), real_table(self.connection, Operation)
         then = (
             select(entry.c.lot_id, func.sum(entry.c.amount).label("remaining"))
             .join(operation, operation.c.id == entry.c.operation_id)
-            .where(self._known(entry, operation.c.key))
+            .where(self.known(entry, operation.c.key), self.whose(entry.c.customer_id))
             .group_by(entry.c.lot_id)
             .subquery("then")
         )
-        real = _real(self.connection, Lot)
+        real = real_table(self.connection, Lot)
         columns = [then.c.remaining if c.name == "remaining" else c for c in real.c]
-        rows = select(*columns).join(then, then.c.lot_id == real.c.id).where(then.c.remaining != 0)
+        rows = select(*columns).join(then, then.c.lot_id == real.c.id)
         table = Lot.__table__  # type: ignore[attr-defined]
         self.connection.execute(table.insert().from_select([c.name for c in real.c], rows))
 
@@ -252,6 +307,7 @@ class _Past:
             select(EVENT.c.customer_id, EVENT.c.subject, purpose.label("purpose"), EVENT.c.kind, EVENT.c.at,
                    place.label("place"))
             .where(EVENT.c.kind.in_(("consent_given", "consent_withdrawn")), known)
+            .where(self.whose(EVENT.c.customer_id))
             .subquery("said")
         )  # fmt: skip
         granted = case((said.c.kind == "consent_given", true()), else_=false())
@@ -260,9 +316,9 @@ class _Past:
         columns = ["customer_id", "channel", "purpose", "granted", "at"]
         self.connection.execute(table.insert().from_select(columns, rows.where(said.c.place == 1)))
 
-    def decisions(self) -> None:
-        """Enrolments and messages of earlier looks, as far as they had come."""
-        enrolment = _real(self.connection, Enrolment)
+    def decisions(self, which: Callable[[Table], Any] = everybody) -> None:
+        """Enrolments and messages of earlier looks, as far as they had come; `which`: of these scenarios."""
+        enrolment = real_table(self.connection, Enrolment)
 
         def began(message: Table) -> Any:
             entered = select(enrolment.c.at).where(enrolment.c.id == message.c.enrolment_id).scalar_subquery()
@@ -276,17 +332,23 @@ class _Past:
         def accepted_at(message: Table) -> Any:
             return case((message.c.accepted_at < self.at, message.c.accepted_at), else_=null())
 
-        self._copy(Decision, lambda it: it.c.at < self.at)
-        self._copy(Message, lambda it: began(it) < self.at, state=state, accepted_at=accepted_at)
-        self._enrolments()
+        def signed(name: str) -> Callable[[Table], Any]:
+            return lambda table: table.c[name] * self.sign
 
-    def _enrolments(self) -> None:
+        self.copy(Decision, lambda it: and_(it.c.at < self.at, which(it)))
+        self.copy(
+            Message, lambda it: and_(began(it) < self.at, which(it)), state=state, accepted_at=accepted_at,
+            id=signed("id"), enrolment_id=signed("enrolment_id"),
+        )  # fmt: skip
+        self._enrolments(which)
+
+    def _enrolments(self, which: Callable[[Table], Any]) -> None:
         """How far each had come: the step after its last message, and since when it waited for it."""
         message = Message.__table__  # type: ignore[attr-defined]
-        decision = _real(self.connection, Decision)
+        decision = real_table(self.connection, Decision)
 
         def newest(enrolment: Table, column: Any) -> Any:
-            mine = select(column).where(message.c.enrolment_id == enrolment.c.id)
+            mine = select(column).where(message.c.enrolment_id == enrolment.c.id * self.sign)
             return mine.order_by(message.c.step_index.desc()).limit(1).scalar_subquery()
 
         def step(enrolment: Table) -> Any:
@@ -315,4 +377,7 @@ class _Past:
             )
             return case((or_(moved(enrolment), left), "active"), else_=enrolment.c.status)
 
-        self._copy(Enrolment, lambda it: it.c.at < self.at, step=step, anchor_at=anchor, status=status)
+        self.copy(
+            Enrolment, lambda it: and_(it.c.at < self.at, which(it)),
+            id=lambda it: it.c.id * self.sign, step=step, anchor_at=anchor, status=status,
+        )  # fmt: skip

@@ -4,6 +4,7 @@ Its first key is `rule` (or `rules`): what is tested. Local times are the progra
 units. Positions are kept, so that a failed expectation is printed with its line.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -21,6 +22,8 @@ from core.source import Document, KeyPath, Model, load
 from core.units import Amount, Day, Listed, Series, Some, WallTime
 
 QUANTITY_SCALE = 3
+# Without it a file is no test of rules, and need not be parsed to know.
+FIRST_KEY = re.compile(r"^(rules?|[\"']rules?[\"'])\s*:", re.MULTILINE)
 
 
 class Line(Model):
@@ -122,6 +125,8 @@ class RuleTest:
 
 def is_rule_test(text: str) -> bool:
     """Whether a file of tests/ tests rules, and no scenario."""
+    if not FIRST_KEY.search(text):
+        return False
     document = load(text, "", [])
     return document is not None and not {"rule", "rules"}.isdisjoint(document.data)
 

@@ -1,27 +1,24 @@
 """A scenario: one file in scenarios/, the file's name is the scenario's name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, WithJsonSchema
 
 from campaigns.audience import Names, Node, read_audience
+from campaigns.parameters import check_parameters
 from core.errors import Problem
-from core.explain import UNSUPPORTED, complaint, one_of, suggest
+from core.explain import complaint, expected, one_of, suggest
 from core.schedule import Schedule
-from core.source import Document, Model
+from core.source import Document, KeyPath, Model
 from core.units import Allowance, Listed, Percent, Series, Some, Span, TimeWindow
 
 Purpose = Literal["marketing", "service", "transactional"]
 
-# The triggers of the language; those that nobody has discovered are refused as not in this release.
-LANGUAGE_TRIGGERS = frozenset({
-    "bonus_expiring", "birthday", "anniversary", "inactive", "tier_near", "tier_expiring", "balance_reached",
-    "segment_entered", "segment_left", "bonus_accrued", "bonus_redeemed", "bonus_expired", "tier_changed",
-    "purchase", "return", "registered", "card_added", "card_removed", "event", "schedule",
-})  # fmt: skip
+# What a step asks of the customer just before it is decided, and once more before it is sent.
+ASKED = ("unless", "only_if")
 
 
 class TriggerLike(Protocol):
@@ -57,6 +54,20 @@ def _slug(text: str) -> str:
 Name = Annotated[str, AfterValidator(_slug)]
 
 
+def _condition(value: object) -> object:
+    if value == "purchase" or (isinstance(value, dict) and value):
+        return value
+    raise expected("'purchase' or an audience", value, "write for example '[purchase]' or '{tier: gold}'")
+
+
+# `purchase` (since the enrolment), or an audience as it stands in the file.
+Condition = Annotated[
+    Any,
+    BeforeValidator(_condition),
+    WithJsonSchema({"anyOf": [{"const": "purchase"}, {"type": "object", "minProperties": 1}]}),
+]
+
+
 class Variant(Model):
     """One of several texts of a step; the weights are shares of their sum."""
 
@@ -67,7 +78,8 @@ class Variant(Model):
 class Step(Model):
     """One message: its text or texts, its cascade of channels, and when it goes out.
 
-    `wait` runs from the previous message's acceptance; the first step goes out at once and has none.
+    `wait` runs from the previous message's acceptance; the first step goes out at once and has none. A step
+    whose `unless` is so, or whose `only_if` is not, ends the enrolment; a list is *one of*.
     """
 
     id: Name = ""
@@ -75,8 +87,21 @@ class Step(Model):
     variants: Listed[Variant] = ()
     send: Series[str] = Field(examples=["[sms]"])
     wait: Span | None = None
-    unless: Series[Literal["purchase"]] = ()
+    unless: Series[Condition] = ()
+    only_if: Series[Condition] = ()
     fallback_after: Span | None = None
+
+    # What the audiences among `unless` and `only_if` were read into, in their order (read_scenario).
+    _read: dict[str, tuple[Node, ...]] = PrivateAttr(default_factory=dict)
+
+    def keep(self, asked: Mapping[str, tuple[Node, ...]]) -> None:
+        """Remember what the audiences of `unless` and `only_if` mean."""
+        self._read = dict(asked)
+
+    def asks(self, key: Literal["unless", "only_if"]) -> tuple[Literal["purchase"] | Node, ...]:
+        """What stands under a key, its audiences read; empty if the step does not ask."""
+        nodes = iter(self._read.get(key, ()))
+        return tuple(it if it == "purchase" else next(nodes) for it in getattr(self, key))
 
     @property
     def choices(self) -> tuple[Variant, ...]:
@@ -172,7 +197,7 @@ def read_scenario(
 ) -> Scenario | None:
     """Read one file; None, and every finding in `problems`, when a part of it cannot be read."""
     file = document.validate(ScenarioFile, problems)
-    found = _read_when(document, triggers, problems)
+    found = _read_when(document, triggers, names, problems)
     audience = read_audience(document, ("audience",), names, problems)
     if file is None or found is None:
         return None
@@ -186,7 +211,9 @@ def read_scenario(
         parameters=parameters,
         audience=audience,
         holdout=file.holdout,
-        steps=tuple(_with_id(step, index) for index, step in enumerate(file.steps, start=1)),
+        steps=tuple(
+            _as_read(step, index, document, names, problems) for index, step in enumerate(file.steps)
+        ),
         limits=file.limits,
         priority=file.priority,
         goal=file.goal,
@@ -195,12 +222,28 @@ def read_scenario(
     )
 
 
-def _with_id(step: Step, number: int) -> Step:
-    return step if step.id else step.model_copy(update={"id": f"step-{number}"})
+def _as_read(step: Step, index: int, document: Document, names: Names, problems: list[Problem]) -> Step:
+    """The step with an id, and with its audiences read."""
+    read = step.model_copy(update={} if step.id else {"id": f"step-{index + 1}"})
+    read.keep({key: tuple(_audiences(document, index, key, names, problems)) for key in ASKED})
+    return read
+
+
+def _audiences(
+    document: Document, index: int, key: str, names: Names, problems: list[Problem]
+) -> Iterator[Node]:
+    path: KeyPath = ("steps", index, key)
+    given = document.get(path)
+    if isinstance(given, dict):
+        yield read_audience(document, path, names, problems)
+    if isinstance(given, list):
+        for place, each in enumerate(given):
+            if isinstance(each, dict):
+                yield read_audience(document, (*path, place), names, problems)
 
 
 def _read_when(
-    document: Document, triggers: Mapping[str, TriggerLike], problems: list[Problem]
+    document: Document, triggers: Mapping[str, TriggerLike], names: Names, problems: list[Problem]
 ) -> tuple[TriggerLike, BaseModel] | None:
     when = document.get(("when",))
     if not isinstance(when, dict):
@@ -212,14 +255,12 @@ def _read_when(
         return None
     name = next(iter(when))
     if name not in triggers:
-        problems.append(_unknown_trigger(document, name, triggers))
+        fix = suggest(name, sorted(triggers))
+        problems.append(document.problem(("when", name), "no such trigger", fix))
         return None
     trigger = triggers[name]
     parameters = document.validate(trigger.Parameters, problems, at=("when", name), noun="parameter")
-    return None if parameters is None else (trigger, parameters)
-
-
-def _unknown_trigger(document: Document, name: str, triggers: Mapping[str, TriggerLike]) -> Problem:
-    if name in LANGUAGE_TRIGGERS:
-        return document.problem(("when", name), UNSUPPORTED[0], f"write {one_of(sorted(triggers))}")
-    return document.problem(("when", name), "no such trigger", suggest(name, sorted(triggers)))
+    if parameters is None:
+        return None
+    check_parameters(document, ("when", name), parameters, names, problems)
+    return trigger, parameters

@@ -1,12 +1,13 @@
 """Named audiences: one file each in segments/, the file's name is the segment's name."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from campaigns.audience import EVERYBODY, Names, Node, Segment, read_audience, walk
 from core.errors import Problem
 from core.explain import describe
-from core.source import Document
+from core.source import Document, KeyPath
 
 # The keys of the file that are not conditions.
 OWN_KEYS = ("about",)
@@ -49,10 +50,25 @@ def circles(segments: Mapping[str, NamedAudience], documents: Mapping[str, Docum
         way = _way_back(name, segments)
         if way and frozenset(way) not in known:
             known.add(frozenset(way))
-            around = " → ".join([*way, name])
-            yield documents[name].problem(
-                (), f"a segment cannot contain itself: {around}", "break the circle"
-            )
+            yield _circle([*way, name], segments, documents)
+
+
+def _circle(
+    way: Sequence[str], segments: Mapping[str, NamedAudience], documents: Mapping[str, Document]
+) -> Problem:
+    """Where the first one names the next, and where each of the others does."""
+    places = [_place(segments[one].audience, following) for one, following in pairwise(way)]
+    hops = [
+        f"{one} ({documents[one].file}:{documents[one].position(place)[0]})"
+        for one, place in zip(way, places, strict=False)
+    ]
+    what = f"a segment cannot contain itself: {' → '.join([*hops, way[-1]])}"
+    return documents[way[0]].problem(places[0], what, "break the circle")
+
+
+def _place(audience: Node, name: str) -> KeyPath:
+    named = (node.place for node in walk(audience) if isinstance(node, Segment) and node.name == name)
+    return next(named, ())
 
 
 def _way_back(start: str, segments: Mapping[str, NamedAudience]) -> list[str]:

@@ -15,8 +15,9 @@ from triggers.base import Zone
 
 METADATA = MetaData()
 
-# Who is considered for one step of one scenario, and what becomes of them. `place` counts the occasions of
-# one customer at this look: allowances are used up by one after the other.
+# Who is considered for one step of one scenario, and what becomes of them. `external_id` and `zone` are the
+# customer's, taken along by the one pass that finds them; `entered_at` is when the enrolment began. `place`
+# counts the occasions of one customer at this look: allowances are used up by one after the other.
 CANDIDATE = Table(
     "look_candidate", METADATA,
     Column("id", Integer, primary_key=True),
@@ -26,6 +27,9 @@ CANDIDATE = Table(
     Column("at", UtcDateTime, nullable=False),
     Column("facts", Json),
     Column("enrolment_id", Id),
+    Column("entered_at", UtcDateTime),
+    Column("external_id", String),
+    Column("zone", String),
     Column("place", Integer, nullable=False, server_default="1"),
     Column("gate", String),
     Column("detail", Text),
@@ -50,6 +54,7 @@ OPTION = Table(
     Column("detail", Text),
     Column("victim_id", Id),
     prefixes=["TEMPORARY"],
+    sqlite_with_rowid=False,
 )  # fmt: skip
 
 # The time zones among the customers, at this look.
@@ -110,8 +115,7 @@ def _present(connection: Connection) -> set[str]:
 def analyze(connection: Connection) -> None:
     """Tell the planner how many there are; without it SQLite may scan all lots for a few candidates."""
     schema = "temp" if connection.dialect.name == "sqlite" else "pg_temp"
-    for table in (CANDIDATE, OPTION, ZONE):
-        connection.execute(text(f"ANALYZE {schema}.{table.name}"))
+    connection.execute(text(f"ANALYZE {schema}.{CANDIDATE.name}"))
 
 
 def put_zones(connection: Connection, zones: Sequence[Zone], quiet_until: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Numeric, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from core.db import Id
+from core.db import Id, Json, UtcDateTime
 from core.tables import customer_ref, identity, json_column, moment
 
 # States of a message that hold a place in the customer's allowances; the others gave it back.
@@ -26,10 +26,18 @@ class BundleVersion(SQLModel, table=True):
     files: dict[str, Any] = json_column()
     applied_at: datetime = moment()
     applied_by: str
+    # The people who agreed to a proposal, what was said of it, and the version whose files these are again.
+    approved_by: list[str] = Field(default_factory=list, sa_column=Column(Json, nullable=True))
+    note: str | None = None
+    restores: int | None = None
 
 
 class ScenarioState(SQLModel, table=True):
-    """What runs, and how far its looks have come. `held` counts the candidates of a look that was stopped."""
+    """What runs, and how far its looks have come. `held` counts the candidates of a look that was stopped.
+
+    `earlier` are the names that it had before it was renamed, the first one first: holdout and variants are
+    drawn by that one.
+    """
 
     __tablename__ = "scenario_state"
     name: str = Field(primary_key=True)
@@ -39,6 +47,7 @@ class ScenarioState(SQLModel, table=True):
     looked_at: datetime | None = moment(nullable=True)
     held: int | None = None
     allowed: int | None = None
+    earlier: list[str] | None = Field(default=None, sa_column=Column(Json, nullable=True))
 
 
 class ScenarioRun(SQLModel, table=True):
@@ -61,10 +70,10 @@ class Enrolment(SQLModel, table=True):
     """
 
     __table_args__ = (
-        UniqueConstraint("scenario", "customer_id", "occasion"),
-        Index("enrolment_due", "scenario", "status", "step", "anchor_at"),
-        Index("enrolment_of_customer", "customer_id"),
-    )
+        UniqueConstraint("customer_id", "scenario", "occasion"),
+        Index("enrolment_due", "scenario", "step", "anchor_at", sqlite_where=text("status = 'active'"),
+              postgresql_where=text("status = 'active'")),
+    )  # fmt: skip
     id: int | None = identity()
     scenario: str
     version: int
@@ -82,12 +91,14 @@ class Enrolment(SQLModel, table=True):
 class Message(SQLModel, table=True):
     """One row of the outbox: one step of one enrolment, tried on the channels of its cascade in turn.
 
+    An enrolment is customer × scenario × occasion: with the step that is promise 2.
+
     `planned_at` is the time it was meant for (valid_for runs from it), `due_at` the earliest to send it.
     `fence` is drawn anew by each claim: only who holds it may record an outcome.
     """
 
     __table_args__ = (
-        UniqueConstraint("scenario", "customer_id", "occasion", "step"),
+        UniqueConstraint("enrolment_id", "step"),
         Index("message_due", "channel", "due_at", sqlite_where=text("state IN ('planned', 'deferred')"),
               postgresql_where=text("state IN ('planned', 'deferred')")),
         Index("message_of_customer", "customer_id", "planned_at"),
@@ -95,8 +106,8 @@ class Message(SQLModel, table=True):
               postgresql_where=text("state = 'sending'")),
         Index("message_confirming", "fallback_at", sqlite_where=text("fallback_at IS NOT NULL"),
               postgresql_where=text("fallback_at IS NOT NULL")),
-        Index("message_of_provider", "provider_id"),
-        Index("message_of_enrolment", "enrolment_id"),
+        Index("message_of_provider", "provider_id", sqlite_where=text("provider_id IS NOT NULL"),
+              postgresql_where=text("provider_id IS NOT NULL")),
     )  # fmt: skip
     id: int | None = identity()
     enrolment_id: int = Field(sa_column=Column(Id, ForeignKey("enrolment.id"), nullable=False))
@@ -168,3 +179,55 @@ class Feedback(SQLModel, table=True):
     kind: str
     detail: str | None = None
     at: datetime = moment()
+
+
+class BundleProposal(SQLModel, table=True):
+    """A workspace that waits for somebody else's approval; `base` is the version that was live then.
+
+    `status` is open, applied or rejected; one whose base is no longer live cannot be approved any more.
+    """
+
+    __tablename__ = "bundle_proposal"
+    number: int | None = Field(default=None, sa_column=Column(Id, primary_key=True, autoincrement=True))
+    base: int
+    digest: str
+    files: dict[str, Any] = json_column()
+    proposed_at: datetime = moment()
+    proposed_by: str
+    note: str | None = None
+    restores: int | None = None
+    status: str = "open"
+    decided_at: datetime | None = moment(nullable=True)
+    decided_by: str | None = None
+
+
+class BundleApproval(SQLModel, table=True):
+    """Somebody who agreed to a proposal; each counts once."""
+
+    __tablename__ = "bundle_approval"
+    proposal: int = Field(sa_column=Column(Id, ForeignKey("bundle_proposal.number"), primary_key=True))
+    who: str = Field(primary_key=True)
+    at: datetime = moment()
+
+
+class SegmentChange(SQLModel, table=True):
+    """A customer was found to have `entered` or left a segment that a trigger asks about.
+
+    `news` is false for whom the segment's first look found in it, or a change of its file put in or out.
+    """
+
+    __tablename__ = "segment_change"
+    __table_args__ = (Index("segment_change_in_time", "segment", "at"),)
+    segment: str = Field(primary_key=True)
+    customer_id: int = customer_ref(primary_key=True)
+    at: datetime = Field(sa_column=Column(UtcDateTime, primary_key=True, nullable=False))
+    entered: bool
+    news: bool
+
+
+class SegmentDefinition(SQLModel, table=True):
+    """What a segment meant when its members were last compared."""
+
+    __tablename__ = "segment_definition"
+    segment: str = Field(primary_key=True)
+    digest: str

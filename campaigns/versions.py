@@ -1,20 +1,25 @@
 """Versions: what runs is what was applied."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from campaigns import membership
 from campaigns.bundle import Bundle
 from campaigns.running import Running, make_ready
+from campaigns.scenario import Scenario
 from campaigns.tables import BundleVersion, Decision, Enrolment, Message, ScenarioRun, ScenarioState
-from core.db import Database, insert_many
+from campaigns.undone import Undone, recall, undone
+from core.db import Database, insert_ignoring, insert_many
 from core.errors import Problems, UserError
 from core.events import CURSOR, horizon, move_cursor
+from core.program.check import FILE as PROGRAM_FILE
 from core.program.versions import begin
+from core.source import load
 
 VERSION = BundleVersion.__table__  # type: ignore[attr-defined]
 STATE = ScenarioState.__table__  # type: ignore[attr-defined]
@@ -22,12 +27,27 @@ STATE = ScenarioState.__table__  # type: ignore[attr-defined]
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What an apply did; `version` is unchanged if the files were live already."""
+    """What an apply did; `version` is unchanged if the files were live already.
+
+    `undone` tells of each scenario that stopped what it left: its planned messages were recalled.
+    """
 
     version: int
     changed: bool
     started: tuple[str, ...] = ()
     stopped: tuple[str, ...] = ()
+    undone: Mapping[str, Undone] = field(default_factory=dict)
+
+
+class Overtaken(UserError):
+    """Somebody else was faster: what is live is no longer what these files were compared with."""
+
+    def __init__(self, version: int, who: str, at: datetime) -> None:
+        self.version, self.who, self.at = version, who, at
+        super().__init__(
+            f"{who} was faster and made version {version} live at {at:%Y-%m-%d %H:%M} UTC; nothing of yours "
+            "was applied: look at `tidings diff` and apply again"
+        )
 
 
 def live_version(connection: Connection) -> int:
@@ -36,11 +56,18 @@ def live_version(connection: Connection) -> int:
 
 
 class Live:
-    """The applied bundles of a database, compiled once a version."""
+    """The applied bundles of a database, compiled once a version.
+
+    Kept are the live one and those that somebody under way began with: whatever nobody asked for between two
+    applies is let go. However many versions enrolments began with, none is read twice in a row of looks.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._read = lru_cache(maxsize=8)(self._load)
+        self._lock = Lock()
+        self._newest = 0
+        self._ready: dict[int, Running | Problems] = {}
+        self._asked: set[int] = set()
 
     def running(self) -> Running:
         """What runs now; UserError if nothing was ever applied."""
@@ -48,16 +75,31 @@ class Live:
             version = live_version(connection)
         if not version:
             raise UserError("nothing is live yet; run `tidings apply` to make this workspace live")
-        return self._read(version)
+        with self._lock:
+            if version != self._newest:
+                self._newest = version
+                self._ready = {it: ready for it, ready in self._ready.items() if it in self._asked}
+                self._asked = set()
+        return self.of(version)
 
     def of(self, version: int) -> Running:
-        """An earlier version, for enrolments that began with it."""
-        return self._read(version)
+        """An earlier version, for enrolments that began with it; Problems if it cannot be read any more."""
+        with self._lock:
+            self._asked.add(version)
+            if version not in self._ready:
+                self._ready[version] = self._load(version)
+            ready = self._ready[version]
+        if isinstance(ready, Problems):
+            raise ready
+        return ready
 
-    def _load(self, version: int) -> Running:
+    def _load(self, version: int) -> Running | Problems:
         with self._database.read() as connection:
             files = connection.scalar(select(VERSION.c.files).where(VERSION.c.version == version))
-        return make_ready(Bundle.from_json(files or {}), version)
+        try:
+            return make_ready(Bundle.from_json(files or {}), version)
+        except Problems as problems:
+            return problems
 
 
 class Stored:
@@ -76,30 +118,41 @@ class Stored:
         return self._read[version]
 
 
-def apply(connection: Connection, running: Running, who: str, at: datetime) -> Applied:
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """With what right, and why, something is made live.
+
+    `base` is the version that the files were compared with (None: whatever is live), `approved_by` who else
+    agreed, `restores` the version whose files these are again.
+    """
+
+    base: int | None = None
+    note: str | None = None
+    approved_by: tuple[str, ...] = ()
+    restores: int | None = None
+
+
+def apply(
+    connection: Connection, running: Running, who: str, at: datetime, leave: Leave | None = None
+) -> Applied:
     """Make a checked bundle live as a new version, in the caller's write transaction.
 
     An event scenario that is new begins with what happens from now on. One that is gone stops at once.
+    Overtaken if another version went live meanwhile; UserError where the live program asks for approvals
+    that are not there.
     """
-    newest = connection.execute(select(VERSION).order_by(VERSION.c.version.desc()).limit(1)).first()
-    digest = running.loaded.bundle.digest
-    if newest and newest.digest == digest:
+    leave = leave or Leave()
+    newest = newest_row(connection)
+    if newest and newest.digest == running.loaded.bundle.digest:
         return Applied(newest.version, changed=False)
-    version = (newest.version if newest else 0) + 1
-    row = {
-        "version": version,
-        "digest": digest,
-        "files": running.loaded.bundle.to_json(),
-        "applied_at": at,
-        "applied_by": who,
-    }
-    insert_many(connection, VERSION, [row])
+    _allow(newest, leave)
+    version = _keep(connection, running, who, at, leave, newest)
     begin(connection, running.program, at)
     states = {state.name: state for state in connection.execute(select(STATE).with_for_update())}
     renamed = _rename(connection, running, states)
     gone = [it for it in states if it not in running.scenarios and states[it].status != "removed"]
-    gone = [name for name in gone if name not in renamed.values()]
-    _set(connection, gone, status="removed")
+    gone = sorted(name for name in gone if name not in renamed.values())
+    left = _stop(connection, gone, at)
     back = [it for it in running.scenarios if it in states and states[it].status == "removed"]
     # What happened while it was away is not made up for.
     _set(
@@ -114,24 +167,91 @@ def apply(connection: Connection, running: Running, who: str, at: datetime) -> A
     )
     new = [name for name in running.scenarios if name not in states and name not in renamed]
     _start(connection, new, version, at)
-    other = _other_trigger(running, newest.files if newest else {}, renamed)
+    other = begins_anew(running, Bundle.from_json(newest.files if newest else {}), renamed)
+    _set(connection, other, began_at=at, looked_at=None)
     _skip_history(connection, [*new, *back, *other])
-    return Applied(version, changed=True, started=tuple(sorted([*new, *back])), stopped=tuple(sorted(gone)))
+    membership.begin(connection, running, at)
+    return Applied(version, True, tuple(sorted([*new, *back])), tuple(gone), left)
 
 
-def _other_trigger(running: Running, files: Mapping[str, str], renamed: Mapping[str, str]) -> list[str]:
-    """Scenarios that now wait for something else than before: they too begin with what happens later."""
+def newest_row(connection: Connection) -> Any:
+    """The row of what is live; None before the first apply."""
+    return connection.execute(select(VERSION).order_by(VERSION.c.version.desc()).limit(1)).first()
+
+
+def approvals_needed(connection: Connection) -> int:
+    """How many others must agree: what is live decides, so that nobody can switch it off alone."""
+    return _needed(newest_row(connection))
+
+
+def _needed(newest: Any) -> int:
+    content = Bundle.from_json(newest.files).files.get(PROGRAM_FILE) if newest else None
+    # Only this key: a program of an older release, whose other keys were different, still has its say.
+    document = load(content.decode(), PROGRAM_FILE, []) if content else None
+    asked = document.get(("apply", "approvals")) if document else None
+    return asked if isinstance(asked, int) else 0
+
+
+def _allow(newest: Any, leave: Leave) -> None:
+    live = newest.version if newest else 0
+    if leave.base is not None and newest and leave.base != live:
+        raise Overtaken(live, newest.applied_by, newest.applied_at)
+    needed = _needed(newest)
+    if len(set(leave.approved_by)) < needed:
+        people = "another person" if needed == 1 else f"{needed} other people"
+        raise UserError(
+            f"the live program asks for the approval of {people}; propose it with `tidings apply`"
+        )
+
+
+def _keep(connection: Connection, running: Running, who: str, at: datetime, leave: Leave, newest: Any) -> int:
+    """The new row. Of two that come at once one finds the number taken, and hears by whom."""
+    version = int(newest.version if newest else 0) + 1
+    row = {
+        "version": version,
+        "digest": running.loaded.bundle.digest,
+        "files": running.loaded.bundle.to_json(),
+        "applied_at": at,
+        "applied_by": who,
+        "approved_by": list(leave.approved_by),
+        "note": leave.note,
+        "restores": leave.restores,
+    }
+    kept = insert_ignoring(connection, VERSION).values(**row).returning(VERSION.c.version)
+    if connection.scalar(kept) is None:
+        faster = newest_row(connection)
+        raise Overtaken(faster.version, faster.applied_by, faster.applied_at)
+    return version
+
+
+def _stop(connection: Connection, gone: Sequence[str], at: datetime) -> dict[str, Undone]:
+    left = undone(connection, gone)
+    _set(connection, gone, status="removed")
+    recall(connection, gone, at)
+    return left
+
+
+def begins_anew(running: Running, live: Bundle, renamed: Mapping[str, str]) -> list[str]:
+    """Scenarios that now wait for something else than before: they too begin with what happens later.
+
+    `renamed` is new name → old name.
+    """
     try:
-        before = make_ready(Bundle.from_json(files)).scenarios if files else {}
+        before = make_ready(live).scenarios if live.files else {}
     except Problems:
         # Applied by an older release whose language was another: nothing is known of it.
         before = {}
     found = []
     for scenario in running.scenarios.values():
         then = before.get(renamed.get(scenario.name, scenario.name))
-        if then is not None and then.trigger != scenario.trigger:
+        if then is not None and _waits_for(then) != _waits_for(scenario):
             found.append(scenario.name)
     return found
+
+
+def _waits_for(scenario: Scenario) -> tuple[str, str | None]:
+    """The trigger, and whose members it asks about: changes of another segment are another scenario's."""
+    return scenario.trigger, membership.segment_of(scenario)
 
 
 def _rename(connection: Connection, running: Running, states: Mapping[str, Any]) -> dict[str, str]:
@@ -149,7 +269,8 @@ def _rename_everywhere(connection: Connection, old: str, new: str) -> None:
     models: tuple[Any, ...] = (Enrolment, Message, Decision, ScenarioRun)
     for table in (model.__table__ for model in models):
         connection.execute(update(table).where(table.c.scenario == old).values(scenario=new))
-    connection.execute(update(STATE).where(STATE.c.name == old).values(name=new))
+    earlier = connection.scalar(select(STATE.c.earlier).where(STATE.c.name == old)) or []
+    connection.execute(update(STATE).where(STATE.c.name == old).values(name=new, earlier=[*earlier, old]))
     reader = update(CURSOR).where(CURSOR.c.reader == reader_of(old))
     connection.execute(reader.values(reader=reader_of(new)))
 
@@ -182,16 +303,26 @@ def reader_of(scenario: str) -> str:
     return f"scenario:{scenario}"
 
 
-def pause(connection: Connection, scenario: str) -> None:
-    """No look and no message of the scenario until it is resumed. UserError for one that does not run."""
+def pause(connection: Connection, scenario: str) -> Undone:
+    """No look and no message of the scenario until it is resumed; returns what stays undone meanwhile.
+
+    UserError for one that does not run.
+    """
     _known(connection, scenario)
     _set(connection, [scenario], status="paused")
+    return undone(connection, [scenario])[scenario]
 
 
-def resume(connection: Connection, scenario: str, allowed: int | None = None) -> None:
-    """Go on. `allowed` agrees to a look of so many customers that the blast guard stopped."""
+def resume(connection: Connection, scenario: str, allowed: int | None = None) -> int | None:
+    """Go on. `allowed` agrees to a look of so many customers that the blast guard stopped.
+
+    Returns how many that look would have reached if it was stopped and `allowed` is less: unless fewer are
+    due by then, the guard stops it again.
+    """
     _known(connection, scenario)
+    stopped = connection.scalar(select(STATE.c.held).where(STATE.c.name == scenario))
     _set(connection, [scenario], status="active", held=None, allowed=allowed)
+    return stopped if stopped and (allowed or 0) < stopped else None
 
 
 def _known(connection: Connection, scenario: str) -> None:

@@ -1,7 +1,7 @@
 """What may go wrong, in the words of the person who can mend it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 class UserError(Exception):
@@ -14,7 +14,10 @@ class EnvironmentFault(Exception):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One finding in one file; `line` and `col` count from 1, 0 when there is no position."""
+    """One finding in one file; `line` and `col` count from 1, 0 when there is no position.
+
+    `kind` is the stable name of what was found (campaigns/kinds.py); two findings are the same without it.
+    """
 
     file: str
     line: int
@@ -23,6 +26,7 @@ class Problem:
     what: str
     fix: str = ""
     severity: str = "error"
+    kind: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.col}" if self.line else self.file

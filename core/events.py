@@ -19,6 +19,14 @@ from core.tables import Cursor, Event
 EVENT = Event.__table__  # type: ignore[attr-defined]
 CURSOR = Cursor.__table__  # type: ignore[attr-defined]
 
+# What the service notes of a customer by itself, beside what a trigger of its own answers (a purchase, an
+# accrual, a card): a scenario may wait for them by their names.
+NOTED = (
+    "bonus_corrected", "bonus_taken_back", "consent_given", "consent_withdrawn", "customer_joined",
+    "customer_merged", "household_headed", "household_joined", "household_left", "invited", "profile_changed",
+    "promo_code", "referred",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Happening:

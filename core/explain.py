@@ -13,7 +13,6 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 # A value longer than this is cut when it is quoted back.
 QUOTED = 40
-UNSUPPORTED = ("not supported in this release", "remove it")
 # Below this likeness a suggestion would puzzle rather than help.
 ALIKE = 0.6
 # More choices than these are a page, not a hint.
@@ -26,11 +25,6 @@ def complaint(what: str, fix: str = "") -> PydanticCustomError:
     """An error for a validator to raise: what is wrong, and what to write instead."""
     # The template takes the whole text, so that a brace in a value is not read as a placeholder.
     return PydanticCustomError("complaint", "{what}; {fix}", {"what": what, "fix": fix})
-
-
-def unsupported() -> PydanticCustomError:
-    """An error for what the language knows and this release does not act on yet."""
-    return complaint(*UNSUPPORTED)
 
 
 def describe(value: object) -> str:
@@ -63,13 +57,13 @@ def nearest(word: str, choices: Iterable[str]) -> str | None:
     return next((it for it in by_likeness(word, choices) if _likeness(word, it) >= ALIKE), None)
 
 
-def suggest(word: str, choices: Iterable[str]) -> str:
-    """`did you mean 'ahead'?`, or what may be written when nothing is alike."""
+def suggest(word: str, choices: Iterable[str], otherwise: str = "") -> str:
+    """`did you mean 'ahead'?`; when nothing is alike `otherwise`, or what may be written."""
     ranked = by_likeness(word, choices)
-    if not ranked:
-        return "remove it"
     if meant := nearest(word, ranked[:1]):
         return f"did you mean '{meant}'?"
+    if otherwise or not ranked:
+        return otherwise or "remove it"
     if len(ranked) > LISTED:
         return f"the nearest are {', '.join(ranked[:LISTED])}"
     return f"write {one_of(ranked)}"
@@ -86,11 +80,10 @@ def _likeness(word: str, choice: str) -> float:
     return SequenceMatcher(None, word.lower(), choice.lower()).ratio()
 
 
-def keys_at(model: type[BaseModel], path: Iterable[str | int]) -> tuple[list[str], frozenset[str], list[Any]]:
+def keys_at(model: type[BaseModel], path: Iterable[str | int]) -> tuple[list[str], list[Any]]:
     """What a mapping at `path` inside `model` may hold.
 
-    Returns the known keys in their order, the keys of the language that this release does not act on (a
-    model's `later`), and the example values of the field at `path` itself.
+    Returns the known keys in their order, and the example values of the field at `path` itself.
     """
     models, examples = [model], []
     for part in path:
@@ -102,8 +95,7 @@ def keys_at(model: type[BaseModel], path: Iterable[str | int]) -> tuple[list[str
             models = [found for field in fields for found in _models(field.annotation)]
             examples = [example for field in fields for example in field.examples or []]
     known = [name for each in models for name, _ in _fields(each)]
-    later = frozenset(key for each in models for key in getattr(each, "later", ()))
-    return list(dict.fromkeys(known)), later, examples
+    return list(dict.fromkeys(known)), examples
 
 
 def _fields(model: type[BaseModel]) -> Iterator[tuple[str, Any]]:

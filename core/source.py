@@ -7,7 +7,7 @@ date; numbers are `int` or exact `Decimal`, never floats.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
@@ -16,11 +16,13 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from core.errors import Problem
-from core.explain import UNSUPPORTED, explain, keys_at, nearest, suggest
+from core.explain import explain, keys_at, nearest, suggest
 
 KeyPath = tuple[str | int, ...]
 Place = tuple[int, int]
 
+# The kind of what is wrong with a file as a whole (campaigns/kinds.py).
+UNREADABLE = "unreadable-file"
 # Far above any real file; a few nested aliases multiply beyond it ("billion laughs").
 MOST_VALUES = 100_000
 # Longer digits than these are an account number, not an amount.
@@ -33,13 +35,9 @@ _KNOWN_TAGS = frozenset(
 
 
 class Model(BaseModel):
-    """The base of what is read from a file: unknown keys are errors, no value is guessed into another type.
-
-    `later` names the keys of the language that this release does not act on: they are refused, plainly.
-    """
+    """The base of what is read from a file: unknown keys are errors, no value becomes another type."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-    later: ClassVar[frozenset[str]] = frozenset()
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -75,10 +73,12 @@ class Document:
             value = _step(value, part)
         return value
 
-    def problem(self, path: KeyPath, what: str, fix: str = "", severity: str = "error") -> Problem:
+    def problem(
+        self, path: KeyPath, what: str, fix: str = "", severity: str = "error", kind: str = ""
+    ) -> Problem:
         """A problem with what stands at `path`."""
         line, col = self.position(path)
-        return Problem(self.file, line, col, dotted(path), what, fix, severity)
+        return Problem(self.file, line, col, dotted(path), what, fix, severity, kind)
 
     def validate(
         self, model: type[ModelT], problems: list[Problem], at: KeyPath = (), noun: str = "key"
@@ -106,16 +106,14 @@ class Document:
                 yield self._unknown_key(path, model, inner, noun)
             elif details["type"] != "missing":
                 what, fix = explain(details, noun)
-                yield self.problem(path, what, fix or _example(model, inner))
+                yield self.problem(path, what, fix or _example(model, inner), kind="wrong-value")
             elif inner not in meant:
                 fix = _example(model, inner) or f"add '{inner[-1]}:'"
-                yield self.problem((*path, inner[-1]), "is missing", fix)
+                yield self.problem((*path, inner[-1]), "is missing", fix, kind="missing-key")
 
     def _unknown_key(self, path: KeyPath, model: type[BaseModel], inner: KeyPath, noun: str) -> Problem:
-        known, later, _ = keys_at(model, inner[:-1])
-        if path[-1] in later:
-            return self.problem(path, *UNSUPPORTED)
-        return self.problem(path, f"no such {noun}", suggest(str(path[-1]), known))
+        known, _ = keys_at(model, inner[:-1])
+        return self.problem(path, f"no such {noun}", suggest(str(path[-1]), known), kind="unknown-key")
 
     def _existing(self, loc: KeyPath) -> KeyPath:
         # Pydantic's location also names union members and items of a one-item list written as a bare value.
@@ -131,13 +129,13 @@ def _meant(details: ErrorDetails, model: type[BaseModel]) -> KeyPath | None:
     *parent, key = details["loc"] or ("",)
     if details["type"] != "extra_forbidden":
         return None
-    known, _, _ = keys_at(model, parent)
+    known, _ = keys_at(model, parent)
     alike = nearest(str(key), known)
     return (*parent, alike) if alike else None
 
 
 def _example(model: type[BaseModel], inner: KeyPath) -> str:
-    _, _, examples = keys_at(model, inner)
+    _, examples = keys_at(model, inner)
     return f"write for example '{inner[-1]}: {examples[0]}'" if examples else ""
 
 
@@ -164,7 +162,11 @@ def load(text: str, file: str, problems: list[Problem]) -> Document | None:
         problems.append(refusal.problem)
         return None
     if not isinstance(data, dict):
-        problems.append(Problem(file, 1, 1, "", "expected keys and values", "write for example 'about: …'"))
+        problems.append(
+            Problem(
+                file, 1, 1, "", "expected keys and values", "write for example 'about: …'", kind=UNREADABLE
+            )
+        )
         return None
     return Document(file, data, reader.places)
 
@@ -179,12 +181,16 @@ def _compose(text: str, file: str, problems: list[Problem]) -> Node | None:
     except YAMLError as error:
         # The reader's own error: a character that YAML does not allow at all.
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
-        problems.append(Problem(file, line, 1, "", "a character that YAML does not allow", "remove it"))
+        problems.append(
+            Problem(file, line, 1, "", "a character that YAML does not allow", "remove it", kind=UNREADABLE)
+        )
     except RecursionError:
-        problems.append(Problem(file, 1, 1, "", "nested too deeply", "flatten it"))
+        problems.append(Problem(file, 1, 1, "", "nested too deeply", "flatten it", kind=UNREADABLE))
     else:
         if root is None:
-            problems.append(Problem(file, 1, 1, "", "the file is empty", "write something or remove it"))
+            problems.append(
+                Problem(file, 1, 1, "", "the file is empty", "write something or remove it", kind=UNREADABLE)
+            )
         return root
     return None
 
@@ -195,9 +201,15 @@ def _syntax_problem(error: MarkedYAMLError, file: str) -> Problem:
     said = error.problem or error.context or "cannot be read"
     for part, what, fix in _SYNTAX:
         if part in said:
-            return Problem(file, line, col, "", what, fix)
+            return Problem(file, line, col, "", what, fix, kind=UNREADABLE)
     return Problem(
-        file, line, col, "", f"not valid YAML: {said}", "check the indentation, brackets and quotes"
+        file,
+        line,
+        col,
+        "",
+        f"not valid YAML: {said}",
+        "check the indentation, brackets and quotes",
+        kind=UNREADABLE,
     )
 
 
@@ -296,20 +308,25 @@ class _Reader:
                 dotted(path),
                 "duplicate key",
                 f"it already stands on line {first}; keep one",
+                kind="duplicate-key",
             )
         )
 
     def _complain(self, path: KeyPath, what: str, fix: str) -> None:
         line, col = self.places[path][0]
-        self.problems.append(Problem(self.file, line, col, dotted(path), what, fix))
+        self.problems.append(Problem(self.file, line, col, dotted(path), what, fix, kind=UNREADABLE))
 
     def _refuse_bombs(self, node: Node, path: KeyPath) -> None:
         line, col = self.places[path][0]
         if id(node) in self._open:
-            raise _Refused(Problem(self.file, line, col, dotted(path), "contains itself", "remove the alias"))
+            raise _Refused(
+                Problem(
+                    self.file, line, col, dotted(path), "contains itself", "remove the alias", kind=UNREADABLE
+                )
+            )
         if len(self.places) > MOST_VALUES:
             what = f"more than {MOST_VALUES} values once its aliases are followed"
-            raise _Refused(Problem(self.file, line, col, "", what, "use fewer aliases"))
+            raise _Refused(Problem(self.file, line, col, "", what, "use fewer aliases", kind=UNREADABLE))
 
 
 def _place(node: Node) -> Place:

@@ -209,6 +209,8 @@ class Cards:
         marked: list[int] = []
         for ids in _batches(news.customers):
             with self._database.write() as connection:
+                if duplicates := _merged(connection, ids):
+                    passes.void(connection, duplicates)
                 marked += updates.mark(connection, ids, self._faces(kit), now, wait)
         if news.moves:
             with self._database.write() as connection:
@@ -284,6 +286,12 @@ def _by_time(program: Program, now: datetime, since: datetime) -> Any:
         RECEIPT.c.at < literal(period_began(program, now), UtcDateTime),
     )
     return or_(began, left)
+
+
+def _merged(connection: Connection, ids: Sequence[int]) -> Sequence[int]:
+    """Duplicates of somebody else: their card is the survivor's, and a till must not take it."""
+    gone = select(CUSTOMER.c.id).where(CUSTOMER.c.id.in_(ids), CUSTOMER.c.merged_into.is_not(None))
+    return connection.scalars(gone).all()
 
 
 def _batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -6,6 +6,7 @@ knows that this message may be on its way.
 What is asked once more, and what follows:
 
 - the scenario was removed, or its trigger is no longer true: recalled;
+- the goal is met, or what the step's `unless` and `only_if` ask says no: recalled, and the enrolment is over;
 - the customer withdrew consent: recalled, whatever other channels there are;
 - the address is gone or suppressed: the cascade goes on to its next open channel; recalled if there is none;
 - too late: expired; quiet hours or a blackout: deferred to their end, or expired if that is too late.
@@ -33,6 +34,7 @@ from sqlalchemy import (
 )
 
 from campaigns.look import quiet_until, zone_info
+from campaigns.membership import informed
 from campaigns.running import Running
 from campaigns.scenario import Scenario
 from campaigns.staging import ZONE
@@ -43,6 +45,7 @@ from core.customers.profiles import CUSTOMER
 from core.db import UtcDateTime
 from core.events import START
 from core.links import Links
+from scheduler.leaving import EXITED, leave, left
 from scheduler.outbox import MOST_AT_ONCE, Turn, doubtful, ended, keep_attempts, moved, write
 from scheduler.reach import MessageRow, Reach
 from scheduler.throttle import CHUNK
@@ -103,6 +106,10 @@ class Claimer:
         reach = Reach(connection, self.running, self.at, rows)
         held = {row.id: turn for row in rows if (turn := self._held(row, channel, reach))}
         going = [row for row in rows if row.id not in held]
+        gone = left(connection, self.running, going, self.at)
+        held |= {row.id: ended(row, "recalled", EXITED, gone[row.id], verdict=EXITED)
+                 for row in going if row.id in gone}  # fmt: skip
+        going = [row for row in going if row.id not in held]
         facts = self._still_true(connection, going)
         held |= {row.id: ended(row, "recalled", "no_longer_true", verdict="no_longer_true")
                  for row in going if row.id not in facts}  # fmt: skip
@@ -177,7 +184,8 @@ class Claimer:
                 MESSAGE.c.facts,
             )
             due = select(*columns).where(MESSAGE.c.id.in_(ids)).subquery("due")
-            still = discover()[scenario.trigger].still_true(scenario.parameters, look, due)
+            asking = informed(connection, self.running, scenario, look)
+            still = discover()[scenario.trigger].still_true(scenario.parameters, asking, due)
             found |= {row.id: row.facts for row in connection.execute(still)}
         return found
 
@@ -231,6 +239,7 @@ def _hold(connection: Connection, turns: Sequence[Turn], at: datetime) -> None:
     over = [turn.row for turn in turns if turn.state not in WAITING and turn.row.tries]
     perhaps = doubtful(connection, over)
     write(connection, [as_unknown(turn) if turn.row.id in perhaps else turn for turn in turns], at)
+    leave(connection, turns)
 
 
 def as_unknown(turn: Turn) -> Turn:

@@ -281,7 +281,7 @@ class Delivery:
     def _outgoing(self, claimed: Claimed, rendered: Rendered) -> Outgoing:
         row = claimed.row
         return Outgoing(
-            key=f"{row.scenario}.{row.external_id}.{row.id}", to=claimed.address, parts=rendered.parts,
+            key=f"{row.enrolment_id}.{row.external_id}.{row.id}", to=claimed.address, parts=rendered.parts,
             purpose=row.purpose, at=self._clock.now(), tag=row.scenario,
             unsubscribe_url=claimed.context["links"].unsubscribe if row.purpose == "marketing" else None,
         )  # fmt: skip

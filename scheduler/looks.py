@@ -113,7 +113,8 @@ class Looks:
             trigger = discover()[scenario.trigger]
             if isinstance(trigger, EventTrigger):
                 after = cursor(connection, reader_of(scenario.name)) or START
-                news = select(EVENT.c.id).where(EVENT.c.kind == trigger.event, EVENT.c.live)
+                kind = trigger.event_of(scenario.parameters)
+                news = select(EVENT.c.id).where(EVENT.c.kind == kind, EVENT.c.live)
                 return connection.scalar(news.where(between(after, horizon(connection))).limit(1)) is not None
             zones = zones_of(connection, running.program, scenario, Span(at, since_of(state)))
             return any(zone.fired_at for zone in zones)

@@ -100,11 +100,20 @@ def _remember(connection: Connection, turns: Sequence[Turn], at: datetime) -> No
 
 def _anchor(connection: Connection, turns: Sequence[Turn], at: datetime) -> None:
     """A step that is over lets the wait for the next one begin; one that is tried again holds it up."""
-    over = [it.row.id for it in turns if it.state in ENDS and it.row.state != it.state]
-    open_again = [it.row.id for it in turns if it.state in WAITING and it.row.state == "sent"]
-    for ids, since in ((over, at), (open_again, None)):
-        if ids:
-            anchor(connection, ids, since)
+    since: dict[datetime | None, list[int]] = defaultdict(list)
+    for it in turns:
+        if it.state in ENDS and it.row.state != it.state:
+            since[_over_at(it, at)].append(it.row.id)
+        elif it.state in WAITING and it.row.state == "sent":
+            since[None].append(it.row.id)
+    for moment, ids in since.items():
+        anchor(connection, ids, moment)
+
+
+def _over_at(turn: Turn, at: datetime) -> datetime:
+    """The acceptance; a fallback that came to nothing leaves that of the channel before it."""
+    accepted: datetime | None = turn.values.get("accepted_at", turn.row.accepted_at)
+    return accepted if turn.state == "sent" and accepted is not None else at
 
 
 def anchor(connection: Connection, ids: Sequence[int], since: datetime | None) -> None:

@@ -12,7 +12,6 @@ from templates.environment import MessageEnvironment
 from templates.filters import plural_forms
 from templates.library import Library, syntax_problem
 from templates.located import Located
-from templates.sms import segments
 
 Names = Mapping[str, Collection[str] | None]
 
@@ -48,7 +47,8 @@ def missing_locales(library: Library, message_name: str) -> list[Problem]:
             path = f"{sources.ROOT}{message_name}/{locale}/{file}"
             instead = there[0] if there else "nothing"
             what = f"there is no {channel} text in '{locale}'"
-            found.append(Problem(path, 0, 0, "", what, f"'{instead}' will be sent instead", "warning"))
+            fix = f"'{instead}' will be sent instead"
+            found.append(Problem(path, 0, 0, "", what, fix, "warning", "missing-locale"))
     return found
 
 
@@ -72,22 +72,6 @@ def point_names(names: Mapping[str, Collection[str]], locales: Iterable[str], fi
             fix = f"write {', '.join(forms)} in this order"
             problems.append(Problem(file, 0, 0, f"points.name.{locale}", what, fix))
     return problems
-
-
-def too_long(
-    library: Library, message_name: str, contexts: Iterable[Mapping[str, object]], at_most: int
-) -> list[Problem]:
-    """SMS that need more segments than allowed for one of the sample contexts, in any locale."""
-    found: dict[str, Problem] = {}
-    for context in contexts:
-        for locale in library.locales(message_name, "sms"):
-            text = library.render(message_name, "sms", locale, context).parts["text"]
-            cost = segments(text)
-            if cost.count > at_most:
-                file = library.slots[message_name, "sms", locale].main
-                what = f"needs {cost.count} segments ({cost.units} units in {cost.encoding})"
-                found[file] = Problem(file, 1, 1, "", what, f"at most {at_most} are allowed: shorten it")
-    return list(found.values())
 
 
 def short_text(
@@ -119,6 +103,7 @@ def _slot_problems(
         parts = library.parts(slot)
     except Problems as wrong:
         yield from wrong.problems
+        yield from _names_in_files(library, slot, names, trigger_name)
         return
     written = [part for part in parts if not (part.rewritten and part.name == "text")]
     used: set[str] = set()
@@ -133,7 +118,22 @@ def _slot_problems(
             used |= page.used
     if slot.channel == "email" and purpose == "marketing" and "links.unsubscribe" not in used:
         fix = "add a link to {{ links.unsubscribe }}"
-        yield Problem(slot.main, 1, 1, "", "a marketing email without a way to unsubscribe", fix)
+        what = "a marketing email without a way to unsubscribe"
+        yield Problem(slot.main, 1, 1, "", what, fix, kind="no-unsubscribe")
+
+
+def _names_in_files(
+    library: Library, slot: sources.Slot, names: Names, trigger_name: str
+) -> Iterator[Problem]:
+    """Wrong names in files that cannot be taken apart: what is wrong with them otherwise hides none."""
+    extra = _OWN_HEADERS if slot.channel == "email" else frozenset[str]()
+    for path in slot.files.values():
+        try:
+            located = Located.slice(sources.read(library.files, path), 0)
+        except Problems:
+            continue
+        page = _Page(located, library.environment(slot.locale, "text"), names, trigger_name, extra)
+        yield from page.problems()
 
 
 def _with_includes(
@@ -194,9 +194,10 @@ class _Page:
         yield from self._missing_parts(tree)
 
     def _at(self, dotted: str, line: int, what: str, fix: str) -> Iterator[Problem]:
+        kind = "not-provided" if dotted.startswith("trigger.") else "unknown-template-name"
         places = list(self._located.occurrences(dotted)) or [self._located.line_start(line)]
         for offset in places:
-            yield self._located.problem(offset, what, fix)
+            yield self._located.problem(offset, what, fix, kind)
 
     def _functions(self, tree: nodes.Template) -> Iterator[Problem]:
         for kind, word, known in (
@@ -208,7 +209,7 @@ class _Page:
                     near = get_close_matches(each.name, known, 1)
                     fix = f"did you mean '{near[0]}'?" if near else ""
                     offset = self._find(rf"\b{re.escape(each.name)}\b", each.lineno)
-                    yield self._located.problem(offset, f"no {word} '{each.name}'", fix)
+                    yield self._located.problem(offset, f"no {word} '{each.name}'", fix, "unknown-filter")
 
     def _missing_parts(self, tree: nodes.Template) -> Iterator[Problem]:
         for node, path in _references(tree):
@@ -216,7 +217,7 @@ class _Page:
             if not optional and not _loads(self._environment, path):
                 offset = self._find(re.escape(path), node.lineno)
                 what = f"there is no part '{path}'"
-                yield self._located.problem(offset, what, "parts stand in messages/_parts/")
+                yield self._located.problem(offset, what, "parts stand in messages/_parts/", "missing-part")
 
     def _find(self, pattern: str, line: int) -> int:
         start = self._located.line_start(line)
@@ -286,7 +287,8 @@ def _made_in(located: Located, environment: MessageEnvironment) -> set[str]:
 def _no_message(library: Library, name: str) -> Problem:
     near = get_close_matches(name, library.messages(), 1)
     fix = f"did you mean '{near[0]}'?" if near else f"put its texts into {sources.ROOT}{name}/"
-    return Problem(f"{sources.ROOT}{name}/", 0, 0, "", f"there is no message '{name}'", fix)
+    what = f"there is no message '{name}'"
+    return Problem(f"{sources.ROOT}{name}/", 0, 0, "", what, fix, kind="unknown-name")
 
 
 def _misplaced(library: Library, path: str) -> Problem | None:
@@ -295,20 +297,25 @@ def _misplaced(library: Library, path: str) -> Problem | None:
         return None
     if found is None:
         where = "messages/<name>/<locale>/<channel file>"
-        return Problem(path, 0, 0, "", "nothing reads this file", f"a text stands at {where}", "warning")
+        return _unread(path, "nothing reads this file", f"a text stands at {where}")
     name, locale, file = found
     if file not in sources.FILE_NAMES:
         near = get_close_matches(file, sources.FILE_NAMES, 1)
         fix = f"did you mean '{near[0]}'?" if near else f"a text is one of {', '.join(sources.FILE_NAMES)}"
-        return Problem(path, 0, 0, "", f"nothing reads a file named '{file}'", fix, "warning")
+        return _unread(path, f"nothing reads a file named '{file}'", fix)
     if locale and locale not in library.program_locales:
         fix = f"its locales are {', '.join(library.program_locales)}"
-        return Problem(path, 0, 0, "", f"the program has no locale '{locale}'", fix, "warning")
+        return _unread(path, f"the program has no locale '{locale}'", fix)
     slot = library.slots[name, sources.FILE_NAMES[file], locale or library.default_locale]
-    if path not in slot.files.values():
-        what = f"nothing reads this file: {slot.files[file]} stands before it"
-        return Problem(path, 0, 0, "", what, "leave one of them", "warning")
+    before = slot.files[file] if path not in slot.files.values() else slot.main
+    # A text beside a page is its plain part.
+    if before != path and not (before == slot.main and file == "email.txt"):
+        return _unread(path, f"nothing reads this file: {before} stands before it", "leave one of them")
     return None
+
+
+def _unread(path: str, what: str, fix: str) -> Problem:
+    return Problem(path, 0, 0, "", what, fix, "warning", "unread-file")
 
 
 def _complaint(dotted: str, known: Collection[str], names: Names, trigger: str) -> tuple[str, str] | None:

@@ -164,7 +164,7 @@ def syntax_problem(located: Located, wrong: TemplateSyntaxError) -> Problem:
     unclosed = _UNCLOSED.search(message)
     what = f"'{unclosed[1]}' is not closed" if unclosed else message.split(". ")[0].rstrip(".")
     fix = f"write {{% end{unclosed[1]} %}}" if unclosed else ""
-    return located.problem(located.line_start(wrong.lineno), what, fix)
+    return located.problem(located.line_start(wrong.lineno), what, fix, "template-syntax")
 
 
 def _run(compiled: _Compiled, context: Mapping[str, object]) -> dict[str, str]:

@@ -26,11 +26,13 @@ class Source:
     file: str
     text: str
 
-    def problem(self, offset: int, what: str, fix: str = "", severity: str = "error") -> Problem:
+    def problem(
+        self, offset: int, what: str, fix: str = "", severity: str = "error", kind: str = ""
+    ) -> Problem:
         """A finding at a character of this file."""
         line = self.text.count("\n", 0, offset) + 1
         col = offset - (self.text.rfind("\n", 0, offset) + 1) + 1
-        return Problem(self.file, line, col, "", what, fix, severity)
+        return Problem(self.file, line, col, "", what, fix, severity, kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +90,10 @@ class Located:
             offset = found + 1
         return offset
 
-    def problem(self, offset: int, what: str, fix: str = "") -> Problem:
+    def problem(self, offset: int, what: str, fix: str = "", kind: str = "") -> Problem:
         """A finding at a character of this text, shown in the file it came from."""
         source, there = self.at(offset)
-        return source.problem(there, what, fix)
+        return source.problem(there, what, fix, kind=kind)
 
     def occurrences(self, dotted: str) -> Iterator[int]:
         """Where a dotted name is used inside Jinja tags, strings left out."""

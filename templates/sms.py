@@ -44,6 +44,11 @@ def segments(text: str) -> Segments:
     return _measure("UCS-2", (2 if each > "\uffff" else 1 for each in text), 70, 67)
 
 
+def foreign(text: str) -> str:
+    """The first character for which the text needs UCS-2; empty if it needs none."""
+    return next((each for each in text if each not in _GSM), "")
+
+
 def economical(text: str) -> str:
     """The text as it should leave: ordinary spaces, and plain quotes and dashes where that makes it GSM-7.
 

@@ -1,94 +1,110 @@
-"""What `tidings check` looks at beyond the bundle itself: the scenario tests, the length of SMS, the card."""
+"""Everything that `tidings check` looks at: the bundle, the tests, what texts come to, the card."""
 
-from collections.abc import Iterator
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from campaigns.bundle import Bundle, check
-from campaigns.ruletest import is_rule_test, read_rule_test, untested
-from campaigns.running import library_of
+from campaigns.bundle import Bundle, Checked, check
+from campaigns.checks.unused import unused_messages, unused_segments
+from campaigns.kinds import of_kind
+from campaigns.running import findings, library_of
 from campaigns.scenario import Scenario
-from campaigns.scenariotest import Known, read_test
 from channels import discover as discover_channels
-from core.errors import Problem, Problems, UserError
+from core.errors import Problem
 from core.program import Program
 from core.program.check import FILE as PROGRAM_FILE
-from core.source import load
+from core.source import Document, load
 from scheduler.deck import check_card
-from templates.check import too_long
-from templates.context import CustomerView, ExpiringView, LinksView, ProgramView, TierView
+from templates import check as template_check
+from templates.context import NAMES
 from templates.library import Library
+from templates.reckoning import too_long
+from tidings.samples import longest_contexts
 from tidings.settings import misspelt
+from tidings.tests_checked import check_tests
 from tidings.workspace import Workspace
 from triggers import discover as discover_triggers
 
-# A long name, a long link and round numbers: an SMS that fits these fits nearly everybody.
-SAMPLE_FACTS: dict[str, Any] = {
-    "points": Decimal(1250),
-    "number": 14,
-    "percent": Decimal(5),
-    "text": "silver",
-    "date": date(2026, 9, 28),
-    "local_date": date(2026, 9, 28),
-    "time": datetime(2026, 9, 28, 9, tzinfo=UTC),
-}
+# What the program itself sends, in the workspace's words if it has them, and the facts it has then.
+OWN_MESSAGES = {"confirmation-code": ("code", "points", "minutes")}
+
+
+def everything(here: Workspace, bundle: Bundle) -> list[Problem]:
+    """Every finding in every file of the workspace, in the order of the files."""
+    return sorted({*findings(bundle), *more_findings(here, bundle)})
 
 
 def more_findings(here: Workspace, bundle: Bundle) -> list[Problem]:
-    """Problems of the tests and of what texts come to; nothing while program.yaml cannot be read."""
-    problems: list[Problem] = []
+    """What the bundle alone does not show; nothing of it while program.yaml cannot be read."""
     checked = check(bundle, discover_triggers(), discover_channels())
+    problems = [*_unused(bundle), *misspelt(here.env_file)]
     if checked.program is None:
         return problems
-    tiers = [level.name for level in checked.program.tiers.levels]
-    known = Known(
-        scenarios=list(bundle.names_in("scenarios")), tiers=tiers, channels=list(discover_channels())
-    )
-    rule_tests = []
-    for path in sorted((here.path / "tests").glob("*.yaml")):
-        text, file = path.read_text("utf-8"), f"tests/{path.name}"
-        if is_rule_test(text):
-            rule_tests.append(read_rule_test(path.stem, text, file, checked.program, problems))
-        else:
-            read_test(path.stem, text, file, known, problems)
-    if document := load(bundle.files[PROGRAM_FILE].decode(), PROGRAM_FILE, []):
-        problems += untested(checked.program, document, [test for test in rule_tests if test])
     library = library_of(bundle, checked.program)
-    problems += check_card(bundle.files, library)
-    problems += misspelt(here.env_file)
+    program = _document(bundle, PROGRAM_FILE)
+    assert program is not None
+    problems += check_tests(here.path, checked, checked.program, program)
+    problems += _card(bundle, library)
+    problems += _unsent_messages(checked, library)
     for scenario in checked.scenarios.values():
         problems += _lengths(scenario, library, checked.program)
+    problems += _tariffs(checked, checked.program, program)
     return problems
+
+
+def _document(bundle: Bundle, path: str) -> Document | None:
+    return load(bundle.files[path].decode(errors="replace"), path, [])
+
+
+def _unused(bundle: Bundle) -> Iterator[Problem]:
+    def of(folder: str) -> dict[str, Document]:
+        read = {name: _document(bundle, path) for name, path in bundle.names_in(folder).items()}
+        return {name: document for name, document in read.items() if document}
+
+    scenarios = of("scenarios").values()
+    yield from unused_messages(bundle.messages, scenarios, OWN_MESSAGES)
+    yield from unused_segments(of("segments"), scenarios)
+
+
+def _card(bundle: Bundle, library: Library) -> Iterator[Problem]:
+    for problem in check_card(bundle.files, library):
+        missing = "there is no file" in problem.what
+        yield of_kind(problem, "missing-file") if missing else problem
+
+
+def _unsent_messages(checked: Checked, library: Library) -> Iterator[Problem]:
+    """Texts that no scenario sends yet: any trigger may, so its facts are not known."""
+    sent = {name for it in checked.scenarios.values() for step in it.steps for name in step.messages}
+    for name in (each for each in library.messages() if each not in sent):
+        names: dict[str, Any] = {**NAMES, "trigger": OWN_MESSAGES.get(name)}
+        yield from template_check.check(library, name, names, "this message", purpose="transactional")
 
 
 def _lengths(scenario: Scenario, library: Library, program: Program) -> Iterator[Problem]:
     most = (program.channels.get("sms") or {}).get("segments_at_most")
     if not isinstance(most, int):
         return
-    facts = discover_triggers()[scenario.trigger].facts
-    context = sample_context(program) | {
-        "trigger": {name: SAMPLE_FACTS[fact.type] for name, fact in facts.items()}
-    }
+    contexts = list(longest_contexts(program, discover_triggers()[scenario.trigger].facts))
     for step in scenario.steps:
         for message in step.messages if "sms" in step.send else ():
-            try:
-                yield from too_long(library, message, [context], most)
-            except (Problems, UserError):
-                continue  # what is wrong with the template is a finding of its own
+            yield from too_long(library, message, contexts, most)
 
 
-def sample_context(program: Program) -> dict[str, Any]:
-    """A customer who does not exist, for checks and previews."""
-    level = program.level(None)
-    url = f"{(program.public_url or 'https://bonus.example.org').rstrip('/')}/p/AbCdEfGhIjKlMnOpQr"
-    return {
-        "customer": CustomerView(
-            external_id="10042", name="Олександра Коваленко", first_name="Олександра", card="10042"
-        ),
-        "program": ProgramView(program.name, program.currency, program.terms_in(program.locale), program.url),
-        "balance": Decimal(1250),
-        "tier": TierView(level.name, level.earn * 100, None, None),
-        "expiring": ExpiringView(Decimal(500), date(2026, 9, 28)),
-        "links": LinksView(url, url, url),
-    }
+def _tariffs(checked: Checked, program: Program, document: Document) -> Iterator[Problem]:
+    """Channels that cost by a tariff, and are used without one."""
+    used = {channel for it in checked.scenarios.values() for step in it.steps for channel in step.send}
+    for name in _priced(sorted(used & set(program.channels))):
+        tariff = (program.channels[name] or {}).get("tariff") or {}
+        if "default" not in tariff:
+            where = "of other countries " if tariff else ""
+            what = f"what {name} messages {where}cost is not known"
+            fix = f"write for example 'tariff: {{{_example(tariff)}default: 2.10}}', per segment"
+            yield document.problem(("channels", name), what, fix, "warning", "sms-without-tariff")
+
+
+def _priced(names: Iterable[str]) -> Iterator[str]:
+    channels = discover_channels()
+    return (name for name in names if name in channels and "tariff" in channels[name].Config.model_fields)
+
+
+def _example(tariff: Mapping[str, Any]) -> str:
+    return "".join(f"{country}: {price}, " for country, price in tariff.items())

@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from core.errors import EnvironmentFault, Problems, UserError
-from tidings.commands import card, codes, keys, look, operate, people, start, versions
+from tidings.commands import (
+    backtest,
+    card,
+    checking,
+    codes,
+    keys,
+    look,
+    operate,
+    people,
+    start,
+    testing,
+    versions,
+    writing,
+)
 from tidings.commands import data as data_commands
 
 EXIT_FINDINGS, EXIT_MISUSE, EXIT_FAULT, EXIT_INTERRUPTED = 1, 2, 3, 130
@@ -46,7 +59,21 @@ def _main(
     context.obj = workspace
 
 
-for module in (start, look, versions, operate, data_commands, people, card, keys, codes):
+for module in (
+    start,
+    testing,
+    checking,
+    look,
+    backtest,
+    versions,
+    writing,
+    operate,
+    data_commands,
+    people,
+    card,
+    keys,
+    codes,
+):
     module.register(app)
 
 

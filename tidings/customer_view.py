@@ -151,7 +151,8 @@ def _profile(page: Page, program: Program) -> Table:
     for _ in range(4):
         grid.add_column()
     row, tier = page.row, page.context["tier"]
-    following = f"{tier.missing} {program.currency} to {tier.next}" if tier.next else "the highest level"
+    unit = {"money": program.currency, "points": "bonuses"}.get(tier.unit, tier.unit)
+    following = f"{tier.missing} {unit} to {tier.next}" if tier.next else "the highest level"
     reached = ", ".join(_address(it) for it in page.addresses) or "none"
     consents = ", ".join(f"{'' if it.granted else 'no '}{it.channel}" for it in page.consents) or "none"
     purchases = (

@@ -6,6 +6,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from core.errors import UserError
+from tidings.editor import write_settings
 
 IGNORED = ".env\ntidings.db*\noutbox/\n.tidings/\n"
 
@@ -22,7 +23,7 @@ def write_workspace(directory: Path) -> int:
     """Copy the example and make its secrets; returns how many files. UserError if something is there."""
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise UserError(f"{directory} is there already and not empty; name a new folder")
-    count = _copy(source(), directory)
+    count = _copy(source(), directory) + write_settings(directory)
     (directory / ".gitignore").write_text(IGNORED, "utf-8")
     environment = directory / ".env"
     environment.touch(mode=0o600)

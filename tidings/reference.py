@@ -56,14 +56,37 @@ def _paragraph(doc: str | None) -> str:
 
 
 def _audience() -> Iterator[str]:
-    from campaigns.fields import ATTRIBUTE, FIELDS
+    from campaigns.fields import ATTRIBUTE, FIELDS, MEANINGS, NARROWING
 
     yield "# Audience fields\n"
-    yield "A mapping is an *and*; `any`, `all` and `not` combine. A value is equality, a list is *one of*.\n"
-    yield "| field | meaning | example | operators |\n|---|---|---|---|"
-    for field in [*FIELDS.values(), ATTRIBUTE]:
-        operators = ", ".join(f"`{name}`" for name in field.keys) or "–"
-        yield f"| `{field.name}` | {field.about} | `{field.example}` | {operators} |"
+    yield (
+        "What may stand under `audience`, in a segment and in `only_if`; [Audiences](../audience.md) tells "
+        "how to put it together. A value is equality, a list is *one of*, a mapping holds the keys of the "
+        "last column.\n"
+    )
+    every = [*FIELDS.values(), ATTRIBUTE]
+    for group in dict.fromkeys(field.group for field in every):
+        yield f"## {group.capitalize()}\n"
+        yield "| field | meaning | value | example | keys |\n|---|---|---|---|---|"
+        yield from (_audience_field(field) for field in every if field.group == group)
+        yield ""
+    yield "## Operators\n\n| operator | compares |\n|---|---|"
+    yield from (f"| `{name}` | {about} |" for name, about in MEANINGS.items())
+    yield "\n## What narrows\n\n| key | holds |\n|---|---|"
+    yield from (f"| `{name}` | {about} |" for name, about in NARROWING.items())
+    yield "\n## Parts\n\n| part | meaning | from | to |\n|---|---|---|---|"
+    parts = [(field.name, part) for field in every for part in field.parts]
+    yield from (f"| `{name}: {{{it.name}: …}}` | {it.about} | {it.bounds[0]} | {it.bounds[1]} |"
+                for name, it in parts)  # fmt: skip
+
+
+def _audience_field(field: Any) -> str:
+    kinds = {"flag": "true or false", "percent": "a percentage", "anything": "text, a number, true or false",
+             "choice": ", ".join(f"`{str(it).lower() if it is False else it}`" for it in field.choices),
+             "number": "a whole number"}  # fmt: skip
+    value = kinds.get(field.kind, f"a {field.refers}" if field.refers else "text") if field.equality else "–"
+    keys = ", ".join(f"`{name}`" for name in field.keys) or "–"
+    return f"| `{field.name}` | {field.about} | {value} | `{field.example}` | {keys} |"
 
 
 def _gates() -> Iterator[str]:
@@ -72,7 +95,7 @@ def _gates() -> Iterator[str]:
 
     yield "# Gates\n\nWhat may hold a message back, in this order.\n"
     yield "| gate | means |\n|---|---|"
-    yield from (f"| `{name}` | {WHY.get(name, 'waits for the end of the quiet hours')} |" for name in NAMES)
+    yield from (f"| `{name}` | {WHY[name]} |" for name in NAMES)
     yield "\n`displaced` is said of a planned message that a scenario of higher priority took the place of."
 
 

@@ -1,13 +1,14 @@
 """Tests of rules: the real ledger in memory, one customer, one receipt or act a case."""
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 from sqlalchemy import Connection, func, select, update
 
 from campaigns.ruletest import Bought, Case, RuleTest, read_rule_test
+from campaigns.scenariotest import name_of
 from core.customers.addresses import Addresses
 from core.customers.profiles import Profile, save
 from core.earning import earn
@@ -24,7 +25,7 @@ from core.purchases.cart import Cart, Item
 from core.purchases.history import past_before
 from core.purchases.receipts import Line, Purchase
 from core.tables import Customer
-from tidings.scenariotests import Mismatch, Result, empty_database
+from tidings.scenariotests import Mismatch, Moment, Result, empty_database
 
 CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
 NAME, RECEIPT = "customer", "receipt"
@@ -34,14 +35,16 @@ LONG_BEFORE = timedelta(days=4 * 365)
 THOUSAND = 1000
 
 
-def read_all(program: Program, files: Mapping[str, str]) -> list[RuleTest]:
-    """Read tests of rules (path → text); Problems with everything that is wrong."""
-    problems: list[Problem] = []
-    read = [
-        read_rule_test(Path(file).stem, text, file, program, problems) for file, text in sorted(files.items())
-    ]
-    if problems:
-        raise Problems(problems)
+def read_all(
+    program: Program, files: Mapping[str, str], problems: list[Problem] | None = None
+) -> list[RuleTest]:
+    """Read tests of rules (path → text). What is wrong is added to `problems`, or raised as Problems."""
+    found: list[Problem] = []
+    read = [read_rule_test(name_of(file), text, file, program, found) for file, text in sorted(files.items())]
+    if problems is not None:
+        problems += found
+    elif found:
+        raise Problems(found)
     return [test for test in read if test is not None]
 
 
@@ -49,11 +52,14 @@ def run_one(program: Program, test: RuleTest) -> Result:
     """Run one file's cases, each in a database of its own."""
     result = Result(test.name, test.document.file)
     for index, case in enumerate(test.test.cases):
+        began = time.perf_counter()
         database = empty_database()
         with database.write() as connection:
             got = _Rehearsal(connection, program, case).run()
         database.close()
-        result.mismatches += _compare(program, test, index, got)
+        line, _ = test.document.position(("cases", index))
+        found = list(_compare(program, test, index, got))
+        result.moments.append(Moment(case.case, line, found, time.perf_counter() - began))
     return result
 
 

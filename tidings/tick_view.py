@@ -17,9 +17,9 @@ def show(console: Console, ticked: Ticked, zone: ZoneInfo, held: Mapping[str, in
     """Who was due, who was held back by which gate, what was sent; `held`: what the blast guard stopped."""
     console.print(f"[bold]Tick[/bold] at {local(ticked.at, zone)} {zone.key}")
     if ticked.expired_lots:
-        console.print(f"  {ticked.expired_lots} bonus lots expired")
+        console.print(f"  {_many(ticked.expired_lots, 'bonus lot')} expired")
     if ticked.moved_down:
-        console.print(f"  {ticked.moved_down} customers moved to a lower tier")
+        console.print(f"  {_many(ticked.moved_down, 'customer')} moved to a lower tier")
     if ticked.looks:
         console.print(_looks(ticked))
     else:
@@ -28,6 +28,10 @@ def show(console: Console, ticked: Ticked, zone: ZoneInfo, held: Mapping[str, in
         console.print(_delivery(ticked))
     for trouble in (*_held(held), *_troubles(ticked)):
         console.print(f"[yellow]{trouble}[/yellow]", soft_wrap=True)
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def show_cards(console: Console, done: CardsDone) -> None:
@@ -56,8 +60,8 @@ def _delivery(ticked: Ticked) -> Table:
 def _held(held: Mapping[str, int]) -> Iterator[str]:
     for scenario, count in sorted(held.items()):
         yield (
-            f"{scenario} is stopped: its look would enrol {count} customers, more than was agreed to "
-            f"(max_per_look); nothing was enrolled. Look with `tidings dry-run {scenario}`, "
+            f"{scenario} is stopped: its look would enrol {_many(count, 'customer')}, more than was agreed "
+            f"to (max_per_look); nothing was enrolled. Look with `tidings dry-run {scenario}`, "
             f"then `tidings resume {scenario} --allow {count}`"
         )
 
@@ -68,7 +72,8 @@ def _troubles(ticked: Ticked) -> Iterator[str]:
             yield f"{looked.scenario} could not be looked at ({looked.error}); the other scenarios went on"
     if unknown := ticked.delivered.unknown:
         yield (
-            f"{unknown} messages are unknown: nobody can say whether they left; "
+            f"{_many(unknown, 'message')} {'is' if unknown == 1 else 'are'} unknown: nobody can say whether "
+            f"{'it' if unknown == 1 else 'they'} left; "
             "see `tidings messages --state unknown`"
         )
     for channel, reason in ticked.delivered.broken.items():

@@ -3,20 +3,33 @@
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, FromClause, Select, String, and_, func, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Select,
+    String,
+    and_,
+    exists,
+    func,
+    literal,
+    select,
+    true,
+)
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from core.db import facts, json_number
 from core.events import Position, between
 from core.program import Program
 from core.source import Model
@@ -31,7 +44,10 @@ CANDIDATE_COLUMNS = ("customer_id", "occasion", "subject", "at", "facts")
 PRESENT = and_(CUSTOMER.c.erased_at.is_(None), CUSTOMER.c.merged_into.is_(None))
 
 Kind = Literal["state", "event", "calendar"]
-FactType = Literal["points", "number", "percent", "text", "date", "local_date", "time"]
+FactType = Literal["points", "money", "number", "percent", "text", "date", "local_date", "time", "attributes"]
+
+# A look that was missed is made up for, but nobody is congratulated more than a week late.
+CATCH_UP_DAYS = 7
 
 
 class utc_text(FunctionElement[str]):  # noqa: N801 - reads as the SQL function that it is
@@ -57,8 +73,8 @@ def _utc_text_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
 class Fact:
     """A name that messages may use as `trigger.<name>`.
 
-    Types: points and percent are decimals in whole units, `local_date` is the day of a stored time in the
-    program's zone.
+    Types: points, money and percent are decimals in whole units, `local_date` is the day of a stored time in
+    the program's zone, `attributes` are values by their names.
     """
 
     type: FactType
@@ -86,13 +102,40 @@ class Zone:
     today: date
     since: date
 
+    def days(self) -> Iterator[tuple[date, datetime]]:
+        """Each day there since the last stroke, today first, and when a message of that day was planned for.
+
+        None where the schedule did not strike; never further back than `CATCH_UP_DAYS`.
+        """
+        if self.fired_at is None:
+            return
+        missed = min((self.today - self.since).days, CATCH_UP_DAYS)
+        for back in range(max(missed, 1)):
+            # By the clock on the wall: the same time of day, whatever the clocks did in between.
+            planned = (self.fired_at.astimezone(self.zone) - timedelta(days=back)).astimezone(UTC)
+            yield self.today - timedelta(days=back), planned
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Who belongs to a named segment.
+
+    `now` says it of `CUSTOMER` as the facts stand. `changes` are the last changes that were found since the
+    scenario began, this look included (columns customer_id, entered, at); `log` is all that was kept before.
+    """
+
+    now: ColumnElement[bool]
+    changes: FromClause
+    log: FromClause
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
     """One look at the facts: what a trigger may use besides its parameters.
 
     `zones` is the temporary table of `Zone` rows (columns name, fired_at, today); `after` and `upto` bound
-    the events of this look.
+    the events of this look. `entered` are the occasions on which customers entered the scenario before
+    (columns customer_id, occasion, at, facts), `segment` the members of the segment that is asked about.
     """
 
     at: datetime
@@ -101,6 +144,8 @@ class Look:
     zone_rows: tuple[Zone, ...]
     after: Position
     upto: Position
+    entered: FromClause | None = None
+    segment: Membership | None = None
 
     @property
     def today(self) -> date:
@@ -112,6 +157,16 @@ class Look:
         return (self.zones.c.name == func.coalesce(customer.c.time_zone, "")) & self.zones.c.fired_at.is_not(
             None
         )
+
+    def is_new(self, customer_id: ColumnElement[int], occasion: ColumnElement[str]) -> ColumnElement[bool]:
+        """The customer has not entered the scenario on this occasion.
+
+        For triggers that stay true for long: without it each look would stage again all who ever entered.
+        """
+        if self.entered is None:
+            return true()
+        same = self.entered.c.occasion == occasion
+        return ~exists().where(self.entered.c.customer_id == customer_id, same)
 
 
 Due = FromClause
@@ -125,6 +180,8 @@ class Trigger(ABC, Generic[P]):
     kind: ClassVar[Kind]
     Parameters: ClassVar[type[Parameters]]
     facts: ClassVar[Mapping[str, Fact]]
+    # Its columns cost nothing to read twice: of many candidates none is laid aside before the gates speak.
+    plain: ClassVar[bool] = False
 
     @abstractmethod
     def candidates(self, parameters: P, look: Look) -> Select[Any]:
@@ -138,38 +195,68 @@ class Trigger(ABC, Generic[P]):
         """Planned times in (after, until] that are part of the trigger itself; None if it has no calendar."""
         return None
 
+    def segment(self, parameters: P) -> str | None:
+        """The segment whose members it asks about; None if it asks about none."""
+        return None
+
     def read(self, stored: Mapping[str, Any], program: Program, at: datetime) -> dict[str, Any]:
         """Facts as stored in JSON to what messages use at a time: decimals, dates, aware times."""
         return {name: _value(fact.type, stored.get(name), program) for name, fact in self.facts.items()}
 
 
 class EventTrigger(Trigger[P]):
-    """A trigger on one kind of event: candidates are the events between two places of the stream."""
+    """A trigger on one kind of event: candidates are the events between two places of the stream.
+
+    Where an event leads to (a receipt, a lot, a customer) is asked anew at each look and once more before
+    sending: what is due and what is still true are one question.
+    """
 
     kind: ClassVar[Kind] = "event"
     event: ClassVar[str]
 
-    @abstractmethod
-    def condition(self, parameters: P, look: Look) -> ColumnElement[bool]:
-        """Which events of this kind are meant; of `EVENT`, and of `CUSTOMER` whom it is about."""
+    def event_of(self, parameters: P) -> str:
+        """The kind of event that is read."""
+        return self.event
+
+    def told(self, events: FromClause) -> FromClause:
+        """Rows of `events`, each with the customer who is told (`CUSTOMER`) and what else it leads to."""
+        return events.join(CUSTOMER, and_(CUSTOMER.c.id == EVENT.c.customer_id, PRESENT))
 
     @abstractmethod
-    def stored_facts(self) -> ColumnElement[Any]:
-        """The facts of an event, as JSON."""
+    def condition(self, parameters: P, look: Look) -> ColumnElement[bool]:
+        """Which events of this kind are meant and still so; of `EVENT`, `CUSTOMER` and what `told` joins."""
+
+    @abstractmethod
+    def stored_facts(self, look: Look) -> Mapping[str, ColumnElement[Any]]:
+        """The facts of an event by name, as columns of the same."""
 
     def candidates(self, parameters: P, look: Look) -> Select[Any]:
         """Live events since the last look."""
         occasion = func.coalesce(EVENT.c.subject, "") + "#" + sql_cast(EVENT.c.id, String)
         columns = (
-            EVENT.c.customer_id, occasion.label("occasion"), EVENT.c.subject, EVENT.c.at,
-            self.stored_facts().label("facts"),
+            CUSTOMER.c.id.label("customer_id"), occasion.label("occasion"), EVENT.c.subject, EVENT.c.at,
+            self._facts(look),
         )  # fmt: skip
-        return (
-            select(*columns)
-            .join(CUSTOMER, and_(CUSTOMER.c.id == EVENT.c.customer_id, PRESENT))
-            .where(EVENT.c.kind == self.event, EVENT.c.live, between(look.after, look.upto))
-            .where(self.condition(parameters, look))
-        )
+        rows = select(*columns).select_from(self.told(EVENT))
+        return rows.where(EVENT.c.live, between(look.after, look.upto), *self._meant(parameters, look))
+
+    def still_true(self, parameters: P, look: Look, due: Due) -> Select[Any]:
+        """The rows whose event would be told to the same customer now, with the facts as they are now."""
+        own = EVENT.c.id == whole_number(due.c.facts, "event")
+        rows = select(due.c.id, self._facts(look)).select_from(self.told(due.join(EVENT, own)))
+        return rows.where(CUSTOMER.c.id == due.c.customer_id, *self._meant(parameters, look))
+
+    def _facts(self, look: Look) -> ColumnElement[Any]:
+        # The event's own number finds it again; messages do not see it.
+        return facts(**self.stored_facts(look), event=EVENT.c.id).label("facts")
+
+    def _meant(self, parameters: P, look: Look) -> tuple[ColumnElement[bool], ...]:
+        return EVENT.c.kind == self.event_of(parameters), self.condition(parameters, look)
+
+
+def whole_number(column: ColumnElement[Any], key: str) -> ColumnElement[int]:
+    """The whole number under `key` of a JSON column; NULL where there is none."""
+    return sql_cast(json_number(column, literal(key, String)), BigInteger)
 
 
 def _value(kind: FactType, stored: Any, program: Program) -> Any:
@@ -177,6 +264,10 @@ def _value(kind: FactType, stored: Any, program: Program) -> Any:
         return None
     if kind == "points":
         return program.from_points(int(stored))
+    if kind == "money":
+        return program.from_money(int(stored))
+    if kind == "attributes":
+        return dict(stored)
     if kind in ("number", "percent"):
         return Decimal(str(stored)) if kind == "percent" else stored
     if kind == "date":

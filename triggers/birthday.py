@@ -2,7 +2,7 @@
 
 from calendar import isleap
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -25,9 +25,6 @@ from sqlalchemy import cast as sql_cast
 
 from core.db import UtcDateTime, facts
 from triggers.base import CUSTOMER, PRESENT, Due, Fact, Kind, Look, Parameters, Trigger, Zone
-
-# A look that was missed is made up for, but nobody is congratulated more than a week late.
-CATCH_UP_DAYS = 7
 
 
 class BirthdayParameters(Parameters):
@@ -54,7 +51,7 @@ class Birthday(Trigger[BirthdayParameters]):
 
     def candidates(self, parameters: BirthdayParameters, look: Look) -> Select[Any]:
         """An index range of birthdays for each day that has passed since the last look, zone by zone."""
-        rows = [row for zone in look.zone_rows if zone.fired_at for row in _targets(zone, parameters.days)]
+        rows = [row for zone in look.zone_rows for row in _targets(zone, parameters.days)]
         # An empty VALUES is no SQL: a row that no customer matches stands for it.
         rows = rows or [("", 0, date(1900, 1, 1), look.at)]
         target = (
@@ -94,13 +91,8 @@ def _facts(birthday: Any, age: Any) -> ColumnElement[Any]:
 
 def _targets(zone: Zone, days: int) -> Iterator[tuple[str, int, date, datetime]]:
     """(zone, month × 100 + day, this year's birthday, planned time) of everyone due in a zone."""
-    if zone.fired_at is None:
-        return
-    missed = min((zone.today - zone.since).days, CATCH_UP_DAYS)
-    for back in range(max(missed, 1)):
-        birthday = zone.today - timedelta(days=back + days)
-        # By the clock on the wall: the same time of day, whatever the clocks did in between.
-        planned = (zone.fired_at.astimezone(zone.zone) - timedelta(days=back)).astimezone(UTC)
+    for day, planned in zone.days():
+        birthday = day - timedelta(days=days)
         yield zone.name, birthday.month * 100 + birthday.day, birthday, planned
         if (birthday.month, birthday.day) == (2, 28) and not isleap(birthday.year):
             yield zone.name, 229, birthday, planned

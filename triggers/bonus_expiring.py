@@ -9,8 +9,9 @@ from sqlalchemy import cast as sql_cast
 
 from core.db import UtcDateTime, days_between, facts
 from core.tables import Lot
-from core.units import Amount, Days, Series
+from core.units import Days, Series
 from triggers.base import CUSTOMER, PRESENT, Due, Fact, Kind, Look, Parameters, Trigger
+from triggers.marks import Points
 
 LOT = Lot.__table__  # type: ignore[attr-defined]
 
@@ -18,8 +19,8 @@ LOT = Lot.__table__  # type: ignore[attr-defined]
 class BonusExpiringParameters(Parameters):
     """`at_least` sums what expires on one day; `ahead` is one span or a series."""
 
-    at_least: Amount = Field(
-        default_factory=lambda: Amount(0), description="bonuses expiring on one day, whole units"
+    at_least: Points = Field(
+        default_factory=lambda: Points(0), description="bonuses expiring on one day, whole units"
     )
     ahead: Series[Days] = Field(description="how long before the expiry day; a series has a step for each")
 
@@ -33,6 +34,7 @@ class BonusExpiring(Trigger[BonusExpiringParameters]):
 
     name: ClassVar[str] = "bonus_expiring"
     kind: ClassVar[Kind] = "state"
+    plain = True
     Parameters = BonusExpiringParameters
     facts = {
         "expiring": Fact("points", "how much expires on that day"),

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Select, and_, func, literal, select
+from sqlalchemy import ColumnElement, Select, and_, exists, false, func, literal, or_, select
 
-from core.db import UtcDateTime, facts
+from core.db import UtcDateTime, days_between, facts
 from core.program import Program
 from core.tables import CustomerStats
 from core.units import Days
@@ -26,7 +26,12 @@ class InactiveParameters(Parameters):
 
 
 class Inactive(Trigger[InactiveParameters]):
-    """The customer has not bought anything for so long; from the registration if they never did."""
+    """The customer has not bought anything for so long; from the registration if they never did.
+
+    Whoever entered for this silence is left alone until they buy again; whom a gate held back is looked at
+    again as long as it lasts, however many looks were missed. A receipt that arrives late moves the beginning
+    of a silence: whoever had been silent for so long even by it, when they entered, does not enter again.
+    """
 
     name: ClassVar[str] = "inactive"
     kind: ClassVar[Kind] = "state"
@@ -48,7 +53,7 @@ class Inactive(Trigger[InactiveParameters]):
             )
             .select_from(self._customers(parameters))
             .join(look.zones, look.zone_of(CUSTOMER))
-            .where(self._silent(parameters, look), PRESENT)
+            .where(self._silent(parameters, look), PRESENT, ~self._told(parameters, look, last))
         )  # fmt: skip
 
     def still_true(self, parameters: InactiveParameters, look: Look, due: Due) -> Select[Any]:
@@ -81,8 +86,21 @@ class Inactive(Trigger[InactiveParameters]):
         return and_(STATS.c.last_purchase_at <= limit, STATS.c.purchases >= parameters.at_least_receipts)
 
     @staticmethod
+    def _told(parameters: InactiveParameters, look: Look, last: ColumnElement[Any]) -> ColumnElement[bool]:
+        """They entered when this silence, as it is known now, was long enough already."""
+        if look.entered is None:
+            return false()
+        silent = days_between(_utc_day(last), _utc_day(look.entered.c.at)) >= parameters.for_.days
+        same = or_(look.entered.c.occasion == utc_text(last), silent)
+        return exists().where(look.entered.c.customer_id == CUSTOMER.c.id, same)
+
+    @staticmethod
     def _facts(last: Any) -> ColumnElement[Any]:
         return facts(last_purchase_on=utc_text(last), purchases=func.coalesce(STATS.c.purchases, 0))
+
+
+def _utc_day(at: Any) -> ColumnElement[str]:
+    return func.substr(utc_text(at), 1, 10)
 
 
 TRIGGER = Inactive()

@@ -32,6 +32,7 @@ class ScheduleTrigger(Trigger[ScheduleParameters]):
 
     name: ClassVar[str] = "schedule"
     kind: ClassVar[Kind] = "calendar"
+    plain = True
     Parameters = ScheduleParameters
     facts = {"planned_for": Fact("text", "the planned local time, for example 2026-12-01 10:00")}
 

@@ -1,24 +1,30 @@
 """A change of tier."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Select, and_, select, true
+from sqlalchemy import ColumnElement, and_, true
 
-from core.db import facts, json_text
+from core.db import json_text
 from core.units import Series
-from triggers.base import CUSTOMER, EVENT, PRESENT, Due, EventTrigger, Fact, Look, Parameters
+from triggers.base import CUSTOMER, EVENT, EventTrigger, Fact, Look, Parameters
+from triggers.ledger import day_of
+from triggers.marks import TierName
 
 
 class TierChangedParameters(Parameters):
     """Which changes are meant."""
 
     direction: Literal["up", "down", "any"] = Field(default="up", description="up, down or any")
-    to: Series[str] = Field(default=(), description="the tiers that were reached; all if left out")
+    to: Series[TierName] = Field(default=(), description="the tiers that were reached; all if left out")
 
 
 class TierChanged(EventTrigger[TierChangedParameters]):
-    """The customer moved to another tier."""
+    """The customer moved to another tier, and has it still.
+
+    Of several steps at once only the last is news; a step that a return undid is none.
+    """
 
     name: ClassVar[str] = "tier_changed"
     event: ClassVar[str] = "tier_changed"
@@ -27,22 +33,20 @@ class TierChanged(EventTrigger[TierChangedParameters]):
         "tier": Fact("text", "the tier that was reached"),
         "previous": Fact("text", "the tier before"),
         "direction": Fact("text", "up or down"),
+        "since": Fact("local_date", "the day of the change"),
     }
 
     def condition(self, parameters: TierChangedParameters, look: Look) -> ColumnElement[bool]:
-        """The direction and the tier that are meant."""
+        """The direction and the tier that are meant, which the customer has."""
         direction = json_text(EVENT.c.data, "direction")
         right_way = true() if parameters.direction == "any" else direction == parameters.direction
-        return and_(right_way, EVENT.c.subject.in_(parameters.to) if parameters.to else true())
+        meant = EVENT.c.subject.in_(parameters.to) if parameters.to else true()
+        return and_(CUSTOMER.c.tier == EVENT.c.subject, right_way, meant)
 
-    def stored_facts(self) -> ColumnElement[Any]:
+    def stored_facts(self, look: Look) -> Mapping[str, ColumnElement[Any]]:
         """From the event itself."""
-        return facts(**{name: json_text(EVENT.c.data, name) for name in self.facts})
-
-    def still_true(self, parameters: TierChangedParameters, look: Look, due: Due) -> Select[Any]:
-        """The customer still has that tier."""
-        same = and_(CUSTOMER.c.id == due.c.customer_id, CUSTOMER.c.tier == due.c.subject, PRESENT)
-        return select(due.c.id, due.c.facts).join(CUSTOMER, same)
+        named = {name: json_text(EVENT.c.data, name) for name in ("tier", "previous", "direction")}
+        return {**named, "since": day_of(EVENT.c.at)}
 
 
 TRIGGER = TierChanged()

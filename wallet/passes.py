@@ -1,7 +1,7 @@
 """A customer's pass: issued once, with a serial and a token that never change."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -53,6 +53,6 @@ def announce(connection: Connection, customer_id: int, news: str) -> None:
     connection.execute(PASS.update().where(PASS.c.customer_id == customer_id).values(news=news[:NEWS_LENGTH]))
 
 
-def void(connection: Connection, customer_id: int) -> None:
-    """The pass is no longer good; mark it afterwards (`updates.mark`), so that phones learn of it."""
-    connection.execute(PASS.update().where(PASS.c.customer_id == customer_id).values(voided=True))
+def void(connection: Connection, customers: Iterable[int]) -> None:
+    """Their passes are no longer good; mark them afterwards (`updates.mark`), so that phones learn of it."""
+    connection.execute(PASS.update().where(PASS.c.customer_id.in_(customers)).values(voided=True))

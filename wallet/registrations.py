@@ -1,4 +1,8 @@
-"""Which device carries which pass. Adding and removing a card are events that scenarios may wait for."""
+"""Which device carries which pass. Adding and removing a card are events that scenarios may wait for.
+
+A customer has the card while one of their devices carries it: only the first one adds it, only the last one
+removes it.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,15 +20,36 @@ ADDED, REMOVED = "card_added", "card_removed"
 
 def register(connection: Connection, row: Row[Any], device: str, push_token: str, now: datetime) -> bool:
     """Note that `device` carries the pass `row`; true if that is new. The push token is always updated."""
+    _hold(connection, row.serial)
     known = {"device": device, "push_token": push_token, "registered_at": now}
     connection.execute(upsert(connection, DEVICE, ["device"], ["push_token", "registered_at"]).values(known))
     carried = {"device": device, "serial": row.serial, "customer_id": row.customer_id, "at": now}
+    first = not _carried(connection, row.customer_id, row.serial)
     insert = insert_ignoring(connection, REGISTRATION).values(carried).returning(REGISTRATION.c.device)
     new = connection.execute(insert).first() is not None
     if new:
         _catch_up(connection, row, device, now)
-        note(connection, ADDED, row.customer_id, "apple", f"{device}/{row.serial}", now)
+    if new and first:
+        note(connection, ADDED, row.customer_id, "apple", row.serial, now)
     return new
+
+
+def _hold(connection: Connection, *serials: str) -> None:
+    """Hold the passes until commit: of two devices at one moment, one is the first (or the last)."""
+    passes = select(PASS.c.serial).where(PASS.c.serial.in_(serials)).order_by(PASS.c.customer_id)
+    connection.execute(passes.with_for_update()).all()
+
+
+def _carried(connection: Connection, customer_id: int, serial: str) -> bool:
+    """Whether any device carries the customer's pass."""
+    carries = select(REGISTRATION.c.device).where(REGISTRATION.c.customer_id == customer_id)
+    return connection.scalar(carries.where(REGISTRATION.c.serial == serial).limit(1)) is not None
+
+
+def _removed(connection: Connection, customer_id: int, serial: str, now: datetime) -> None:
+    """A device carries the pass no more; if it was the last one, the card is gone."""
+    if not _carried(connection, customer_id, serial):
+        note(connection, REMOVED, customer_id, "apple", serial, now)
 
 
 def _catch_up(connection: Connection, row: Row[Any], device: str, now: datetime) -> None:
@@ -36,20 +61,23 @@ def _catch_up(connection: Connection, row: Row[Any], device: str, now: datetime)
 
 def unregister(connection: Connection, row: Row[Any], device: str, now: datetime) -> None:
     """Forget that `device` carries the pass `row`, and the device if it carries nothing else."""
+    _hold(connection, row.serial)
     gone = (REGISTRATION.c.device == device) & (REGISTRATION.c.serial == row.serial)
     if connection.execute(REGISTRATION.delete().where(gone)).rowcount:
-        note(connection, REMOVED, row.customer_id, "apple", f"{device}/{row.serial}", now)
+        _removed(connection, row.customer_id, row.serial, now)
     carries = exists(select(REGISTRATION.c.serial).where(REGISTRATION.c.device == device))
     connection.execute(DEVICE.delete().where(DEVICE.c.device == device, ~carries))
 
 
 def forget_device(connection: Connection, device: str, now: datetime) -> None:
     """The device is gone for good (the push service says so): so are its passes."""
-    rows = connection.execute(select(REGISTRATION).where(REGISTRATION.c.device == device)).all()
+    theirs = select(REGISTRATION).where(REGISTRATION.c.device == device).order_by(REGISTRATION.c.serial)
+    _hold(connection, *(row.serial for row in connection.execute(theirs).all()))
+    rows = connection.execute(theirs).all()
     connection.execute(REGISTRATION.delete().where(REGISTRATION.c.device == device))
     connection.execute(DEVICE.delete().where(DEVICE.c.device == device))
     for row in rows:
-        note(connection, REMOVED, row.customer_id, "apple", f"{device}/{row.serial}", now)
+        _removed(connection, row.customer_id, row.serial, now)
 
 
 def changed_since(connection: Connection, device: str, tag: int) -> Sequence[tuple[str, int]]:

@@ -25,16 +25,24 @@ from sqlalchemy import (
 from campaigns.gates.reach import THIS, close, open_option, per_channel
 from campaigns.gates.step import Step
 from campaigns.staging import CANDIDATE, OPTION, RESERVATION
-from campaigns.tables import RESERVED, WAITING, Message
+from campaigns.tables import RESERVED, WAITING, Attempt, Message
 from core.db import UtcDateTime
 from core.units import Allowance, at_local
 
+ATTEMPT = Attempt.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 MARKETING = MESSAGE.c.purpose == "marketing"
 # When the customer hears it: a late look or a quiet night does not make a message older than it is.
 HEARD_AT = func.coalesce(MESSAGE.c.accepted_at, MESSAGE.c.due_at)
+UNDER_WAY = (*WAITING, "sending")
+_PERHAPS_LEFT = exists().where(ATTEMPT.c.message_id == MESSAGE.c.id, ATTEMPT.c.outcome == "unknown")
 # What may give way: nothing of it has reached the customer, on this channel or an earlier one.
-MAY_GIVE_WAY = and_(MESSAGE.c.state.in_(WAITING), MESSAGE.c.accepted_at.is_(None), MESSAGE.c.tries == 0)
+MAY_GIVE_WAY = and_(
+    MESSAGE.c.state.in_(WAITING),
+    MESSAGE.c.accepted_at.is_(None),
+    MESSAGE.c.tries == 0,
+    ~_PERHAPS_LEFT.correlate(MESSAGE),
+)
 
 
 def counts(allowance: Allowance, at: datetime, zone: ZoneInfo) -> ColumnElement[bool]:
@@ -42,12 +50,15 @@ def counts(allowance: Allowance, at: datetime, zone: ZoneInfo) -> ColumnElement[
 
     A window of days is so many days of the program's calendar, today among them: what was heard a few seconds
     after last week's look does not stand in the way of this week's. One of hours is elapsed time.
+    What has not left yet is always counted: however late it is, it will be heard now or later.
     """
     window = allowance.window
-    if not window.days:
-        return literal(window.ago(at, zone), UtcDateTime) < HEARD_AT
-    first = at.astimezone(zone).date() - timedelta(days=window.days - 1)
-    return literal(at_local(first, time(0), zone), UtcDateTime) <= HEARD_AT
+    if window.days:
+        first = at.astimezone(zone).date() - timedelta(days=window.days - 1)
+        heard = literal(at_local(first, time(0), zone), UtcDateTime) <= HEARD_AT
+    else:
+        heard = literal(window.ago(at, zone), UtcDateTime) < HEARD_AT
+    return or_(heard, MESSAGE.c.state.in_(UNDER_WAY))
 
 
 def number_places(step: Step) -> Iterator[Step]:
@@ -56,17 +67,12 @@ def number_places(step: Step) -> Iterator[Step]:
     After each place, whoever has used an allowance up is capped in all further places at once: there are as
     many turns as allowances let through, not as many as somebody has occasions.
     """
-    several = select(CANDIDATE.c.customer_id).where(step.free).group_by(CANDIDATE.c.customer_id)
-    most = select(
-        func.max(
-            select(func.count().label("n")).where(step.free).group_by(CANDIDATE.c.customer_id).subquery().c.n
-        )
-    )
-    places = step.connection.scalar(most) or 0
-    if not _is_limited(step) or places < 2:
-        if places:
-            yield step
+    if not step.anybody:
         return
+    if not is_limited(step) or not _meet_again(step):
+        yield step
+        return
+    several = select(CANDIDATE.c.customer_id).where(step.free).group_by(CANDIDATE.c.customer_id)
     order = func.row_number().over(
         partition_by=CANDIDATE.c.customer_id, order_by=(CANDIDATE.c.at, CANDIDATE.c.occasion)
     )
@@ -85,7 +91,15 @@ def number_places(step: Step) -> Iterator[Step]:
         number = step.connection.scalar(select(func.min(CANDIDATE.c.place)).where(rest.free))
 
 
-def _is_limited(step: Step) -> bool:
+def _meet_again(step: Step) -> bool:
+    """Some customer has several occasions at this look."""
+    customers = CANDIDATE.c.customer_id
+    counted = select(func.count(), func.count(customers.distinct())).where(step.free)
+    candidates, people = step.connection.execute(counted).one()
+    return bool(candidates > people)
+
+
+def is_limited(step: Step) -> bool:
     """Some allowance applies to the step."""
     marketing = step.program.allowances.marketing
     own = step.scenario.limits.at_most is not None
@@ -116,9 +130,7 @@ class _Use:
             RESERVATION.c.scenario.in_(scenarios) if scenarios else true(),
             RESERVATION.c.channel == channel if channel else true(),
         ]
-        self._anything_new = (
-            step.connection.scalar(select(literal(1)).select_from(RESERVATION).limit(1)) is not None
-        )
+        self._anything_new = _anything_reserved(step)
         if self._anything_new:
             gone = exists().where(
                 RESERVATION.c.customer_id == whose.c.customer_id, RESERVATION.c.victim_id == MESSAGE.c.id
@@ -158,39 +170,72 @@ class _Use:
 
 def capped(step: Step) -> None:
     """Limits of the scenario and of the program; a planned message of less priority gives way."""
-    if not step.marketing:
+    if not is_limited(step) or not _anything_counts(step):
         return
     if (own := step.scenario.limits.at_most) is not None:
         use = _Use(step, own, CANDIDATE, scenarios=step.names)
         step.hold("capped", use.used >= own.count, use.by_whom)
-    allowances = dict(step.program.allowances.marketing)
-    in_all = allowances.pop("all", None)
-    for channel in step.step.send:
-        if channel in allowances:
-            _cap_channel(step, channel, allowances[channel])
-    step.hold("capped", ~open_option(), per_channel(step))
-    if in_all is not None:
-        use = _Use(step, in_all, CANDIDATE)
-        step.set(victim_id=case((use.used == in_all.count, use.victim), else_=null()))
-        full = and_(CANDIDATE.c.victim_id.is_(None), use.used >= in_all.count)
-        step.hold("capped", full, use.by_whom)
+    closed = [_cap_channel(step, channel, allowance) for channel, allowance in _of_channels(step)]
+    if any(closed):
+        step.hold("capped", ~open_option(), per_channel(step))
+    if (in_all := step.program.allowances.marketing.get("all")) is not None:
+        _cap_all(step, in_all)
 
 
-def _cap_channel(step: Step, channel: str, allowance: Allowance) -> None:
+def _anything_counts(step: Step) -> bool:
+    """Whether anybody was told anything, ever or by this look: if nobody was, one question settles it."""
+    told = exists().where(
+        MESSAGE.c.customer_id == CANDIDATE.c.customer_id, MESSAGE.c.state.in_(RESERVED), MARKETING
+    )
+    return _anything_reserved(step) or step.any_free(told)
+
+
+def _anything_reserved(step: Step) -> bool:
+    return step.connection.scalar(select(literal(1)).select_from(RESERVATION).limit(1)) is not None
+
+
+def _of_channels(step: Step) -> list[tuple[str, Allowance]]:
+    """The allowances of the program that concern one channel of the step."""
+    marketing = step.program.allowances.marketing
+    return [(channel, marketing[channel]) for channel in step.step.send if channel in marketing]
+
+
+def _cap_all(step: Step, allowance: Allowance) -> None:
+    use = _Use(step, allowance, CANDIDATE)
+    if not step.any_free(use.used >= allowance.count):
+        return
+    makes_room = use.used == allowance.count
+    step.set(
+        or_(makes_room, CANDIDATE.c.victim_id.is_not(None)),
+        victim_id=case((makes_room, use.victim), else_=null()),
+    )
+    full = and_(CANDIDATE.c.victim_id.is_(None), use.used >= allowance.count)
+    step.hold("capped", full, use.by_whom)
+
+
+def _cap_channel(step: Step, channel: str, allowance: Allowance) -> bool:
+    """Whether it closed the channel to anybody."""
     use = _Use(step, allowance, OPTION, channel=channel)
     this = and_(OPTION.c.channel == channel, OPTION.c.gate.is_(None))
     now = select(CANDIDATE.c.id).where(step.free)
     makes_room = update(OPTION).where(this, OPTION.c.candidate_id.in_(now), use.used == allowance.count)
     step.connection.execute(makes_room.values(victim_id=use.victim))
-    close(step, "capped", and_(this, OPTION.c.victim_id.is_(None), use.used >= allowance.count), use.by_whom)
+    full = and_(this, OPTION.c.victim_id.is_(None), use.used >= allowance.count)
+    return close(step, "capped", full, use.by_whom)
 
 
 def make_room(step: Step) -> None:
-    """Name the message that gives way: on the chosen channel, else in all."""
-    on_channel = (
-        select(OPTION.c.victim_id).where(THIS, OPTION.c.channel == CANDIDATE.c.channel).scalar_subquery()
-    )
-    step.set(victim_id=func.coalesce(on_channel, CANDIDATE.c.victim_id))
+    """Name the message that gives way: on the chosen channel, else in all; and in the reason, whose it is."""
+    if not is_limited(step):
+        return
+    makes_room = OPTION.c.victim_id.is_not(None)
+    if step.connection.scalar(select(literal(1)).where(makes_room).limit(1)) is not None:
+        there = and_(THIS, OPTION.c.channel == CANDIDATE.c.channel, makes_room)
+        step.set(exists().where(there), victim_id=select(OPTION.c.victim_id).where(there).scalar_subquery())
+    somebody = CANDIDATE.c.victim_id.is_not(None)
+    if step.any_free(somebody):
+        whose = select(MESSAGE.c.scenario).where(MESSAGE.c.id == CANDIDATE.c.victim_id).scalar_subquery()
+        step.set(detail=case((somebody, "displaces " + whose), else_=CANDIDATE.c.detail))
 
 
 def reserve(step: Step) -> None:

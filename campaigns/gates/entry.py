@@ -1,34 +1,29 @@
-"""Who enters at all."""
+"""Who enters at all: said in the same pass that finds the candidates, before anything is staged."""
 
-from sqlalchemy import exists, not_
+from sqlalchemy import ColumnElement, FromClause, case, exists, false, func, not_
 
 from campaigns.audience import EVERYBODY
-from campaigns.conditions import Audience
 from campaigns.gates.step import Step
-from campaigns.staging import CANDIDATE
 from campaigns.tables import Enrolment
-from core.tables import Customer
 
-CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
 ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
 
 
-def not_in_audience(step: Step) -> None:
-    """The customer is not among those whom the scenario is for. State triggers look again next time."""
-    if step.index or step.scenario.audience == EVERYBODY:
-        return
-    audience = Audience(step.program, step.running.segments, step.at, step.kinds)
-    fits = audience.condition(step.scenario.audience)
-    step.hold("not_in_audience", not_(exists().where(CUSTOMER.c.id == CANDIDATE.c.customer_id, fits)))
+def entry_gate(step: Step, due: FromClause) -> ColumnElement[str | None]:
+    """What keeps a row of `due` out, NULL if nothing does; `customer` stands beside it in the same query.
 
-
-def already_entered(step: Step) -> None:
-    """The customer entered on this occasion before. Final."""
-    if step.index:
-        return
-    same = exists().where(
+    `not_in_audience`: state triggers look again next time. `already_entered`: final for this occasion.
+    """
+    entered = exists().where(
         ENROLMENT.c.scenario.in_(step.names),
-        ENROLMENT.c.customer_id == CANDIDATE.c.customer_id,
-        ENROLMENT.c.occasion == CANDIDATE.c.occasion,
+        ENROLMENT.c.customer_id == due.c.customer_id,
+        ENROLMENT.c.occasion == due.c.occasion,
     )
-    step.hold("already_entered", same)
+    return case(*_outside(step), (entered, "already_entered"))
+
+
+def _outside(step: Step) -> list[tuple[ColumnElement[bool], str]]:
+    if step.scenario.audience == EVERYBODY:
+        return []
+    fits = step.audience.condition(step.scenario.audience)
+    return [(not_(func.coalesce(fits, false())), "not_in_audience")]

@@ -1,48 +1,87 @@
-"""Who has left a scenario between its steps."""
+"""Who has left a scenario: what a step asks, the goal, and whether its reason still stands."""
 
-from sqlalchemy import ColumnElement, exists, literal, select
+from collections.abc import Iterator
+from typing import Literal
 
+from sqlalchemy import ColumnElement, and_, exists, false, func, literal, not_, or_, select
+
+from campaigns.audience import Node
+from campaigns.conditions import Audience
 from campaigns.gates.step import Step
+from campaigns.scenario import Step as ScenarioStep
 from campaigns.staging import CANDIDATE, DEADLINE, put_deadlines
-from campaigns.tables import Enrolment
 from core.db import UtcDateTime
-from core.tables import Receipt
+from core.tables import Customer, Receipt
 from core.units import Duration
 from triggers import discover
 
-ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
+CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
 RECEIPT = Receipt.__table__  # type: ignore[attr-defined]
 
 
 def exited(step: Step) -> None:
-    """What the step's `unless` names has happened since the enrolment, or the goal is met."""
+    """What the step asks of the customer says no, or the goal is met. Final: the enrolment is over."""
+    # Who enters at this look has done nothing since.
+    bought = exists().where(*_bought(step)) if step.index else false()
+    for where, detail in says_no(step.step, step.audience, bought, CANDIDATE.c.customer_id):
+        step.hold("exited", where, detail)
     if not step.index:
         return
-    if "purchase" in step.step.unless:
-        step.hold("exited", exists().where(*_bought(step)), "unless purchase")
     if step.scenario.goal is not None:
         step.hold("exited", _goal_met(step, step.scenario.goal.purchase.within), "goal met")
     _no_longer_true(step)
 
 
+def says_no(
+    step: ScenarioStep, audience: Audience, bought: ColumnElement[bool], customer: ColumnElement[int]
+) -> Iterator[tuple[ColumnElement[bool], str]]:
+    """The conditions by which a step is not for a customer any more, each with its detail.
+
+    `bought`: whether they bought since the enrolment. A list is *one of*: one of `unless` is enough to leave,
+    and one of `only_if` to stay.
+    """
+    if asked := step.asks("unless"):
+        yield or_(*_answers(asked, audience, bought, customer)), f"unless {_words(step, 'unless')}"
+    if asked := step.asks("only_if"):
+        stays = or_(*_answers(asked, audience, bought, customer))
+        yield not_(stays), f"only if {_words(step, 'only_if')}"
+
+
+def _answers(
+    asked: tuple[Literal["purchase"] | Node, ...],
+    audience: Audience,
+    bought: ColumnElement[bool],
+    customer: ColumnElement[int],
+) -> list[ColumnElement[bool]]:
+    return [
+        bought
+        if isinstance(it, str)
+        else exists().where(CUSTOMER.c.id == customer, func.coalesce(audience.condition(it), false()))
+        for it in asked
+    ]
+
+
+def _words(step: ScenarioStep, key: Literal["unless", "only_if"]) -> str:
+    """The fields that were asked for, as the file names them: `purchase or balance and tier`."""
+    return " or ".join(it if isinstance(it, str) else " and ".join(it) for it in getattr(step, key))
+
+
 def _bought(step: Step) -> tuple[ColumnElement[bool], ...]:
     """A purchase that stands, made after the entry and known at the look."""
     return (
-        ENROLMENT.c.id == CANDIDATE.c.enrolment_id,
-        RECEIPT.c.customer_id == ENROLMENT.c.customer_id,
+        RECEIPT.c.customer_id == CANDIDATE.c.customer_id,
         RECEIPT.c.returned_at.is_(None),
-        RECEIPT.c.at > ENROLMENT.c.at,
+        RECEIPT.c.at > CANDIDATE.c.entered_at,
         RECEIPT.c.at <= literal(step.at, UtcDateTime),
     )
 
 
 def _goal_met(step: Step, within: Duration) -> ColumnElement[bool]:
     """Such a purchase, in time."""
-    entered = select(ENROLMENT.c.at).distinct().join(CANDIDATE, CANDIDATE.c.enrolment_id == ENROLMENT.c.id)
-    times = step.connection.scalars(entered).all()
+    times = step.connection.scalars(select(CANDIDATE.c.entered_at).where(step.free).distinct()).all()
     put_deadlines(step.connection, {at: within.after(at, step.program.zone) for at in times})
-    in_time = (DEADLINE.c.at == ENROLMENT.c.at, RECEIPT.c.at <= DEADLINE.c.until)
-    return exists().where(*_bought(step), *in_time)
+    in_time = and_(DEADLINE.c.at == CANDIDATE.c.entered_at, RECEIPT.c.at <= DEADLINE.c.until)
+    return exists().where(*_bought(step), in_time)
 
 
 def _no_longer_true(step: Step) -> None:

@@ -2,15 +2,13 @@
 
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, exists, update
+from sqlalchemy import ColumnElement, case, or_
 
 from campaigns.gates.step import Step
-from campaigns.scenario import Scenario
+from campaigns.names import names_through_time
 from campaigns.staging import CANDIDATE
 from core.db import bucket_of, hash_bucket
-from core.tables import Customer
 
-CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
 BUCKETS = 2**32
 
 
@@ -18,23 +16,19 @@ def holdout(step: Step) -> None:
     """Held out of all marketing, or of this scenario: two draws, independent of each other and stable."""
     if step.index or not step.marketing or not step.holdout_on:
         return
-    draws = (
-        ("holdout", step.program.holdout, "of all marketing"),
-        (f"holdout:{drawn_as(step.scenario)}", step.scenario.holdout, "of this scenario"),
-    )
-    for what, part, said in draws:
-        if part:
-            held = exists().where(
-                CUSTOMER.c.id == CANDIDATE.c.customer_id, drawn(step.program.seed, what, part)
-            )
-            step.hold("holdout", held, said)
-    statement = update(CANDIDATE).where(CANDIDATE.c.gate == "holdout").values(arm="holdout")
-    step.connection.execute(statement)
+    draws = []
+    if step.program.holdout:
+        draws.append((drawn(step.program.seed, "holdout", step.program.holdout), "of all marketing"))
+    if step.scenario.holdout:
+        what = f"holdout:{drawn_as(step)}"
+        draws.append((drawn(step.program.seed, what, step.scenario.holdout), "of this scenario"))
+    if draws:
+        step.hold("holdout", or_(*(held for held, _ in draws)), case(*draws), arm="holdout")
 
 
-def drawn_as(scenario: Scenario) -> str:
-    """The name in a scenario's draws: a renamed one keeps its own."""
-    return scenario.formerly or scenario.name
+def drawn_as(step: Step) -> str:
+    """The name in a scenario's draws: its first one, however often it was renamed."""
+    return names_through_time(step.connection, step.scenario)[0]
 
 
 def salt(seed: str, what: str) -> str:
@@ -43,8 +37,8 @@ def salt(seed: str, what: str) -> str:
 
 
 def drawn(seed: str, what: str, part: Decimal) -> ColumnElement[bool]:
-    """The customers who fall into a part (a fraction of 1) of this draw."""
-    return hash_bucket(salt(seed, what) + CUSTOMER.c.external_id) < int(part * BUCKETS)
+    """The candidates whose customers fall into a part (a fraction of 1) of this draw."""
+    return hash_bucket(salt(seed, what) + CANDIDATE.c.external_id) < int(part * BUCKETS)
 
 
 def is_drawn(seed: str, what: str, external_id: str, part: Decimal) -> bool:

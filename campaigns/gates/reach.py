@@ -3,7 +3,20 @@
 from functools import reduce
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Subquery,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    select,
+    true,
+    union_all,
+    update,
+)
 
 from campaigns.gates.step import Step
 from campaigns.staging import CANDIDATE, OPTION
@@ -16,59 +29,75 @@ SUPPRESSION = Suppression.__table__  # type: ignore[attr-defined]
 # In their order: of a cascade in which every channel is closed, the gate that let it come furthest is named.
 REACH = ("no_consent", "suppressed", "unreachable")
 THIS = OPTION.c.candidate_id == CANDIDATE.c.id
-# The option's customer has an address of the channel's kind.
-_ADDRESS = and_(
-    ADDRESS.c.customer_id == OPTION.c.customer_id, ADDRESS.c.kind == OPTION.c.kind, ADDRESS.c.active
-)
 
 
 def open_options(step: Step) -> None:
-    """One row for each candidate and channel of the step, in the order of its cascade."""
-    columns = ["candidate_id", "customer_id", "position", "channel", "kind"]
-    for position, channel in enumerate(step.step.send):
-        option = (literal(position), literal(channel), literal(step.kinds[channel]))
-        rows = select(CANDIDATE.c.id, CANDIDATE.c.customer_id, *option).where(step.free)
-        step.connection.execute(OPTION.insert().from_select(columns, rows.order_by(CANDIDATE.c.id)))
+    """One row for each candidate and channel of the step, in the order of its cascade, closed or open."""
+    cascade = _cascade(step)
+    columns = ["candidate_id", "customer_id", "position", "channel", "kind", "gate"]
+    rows = select(CANDIDATE.c.id, CANDIDATE.c.customer_id, *cascade.c, _gate(step, cascade))
+    rows = rows.join_from(CANDIDATE, cascade, true()).where(step.free).order_by(CANDIDATE.c.id)
+    step.connection.execute(OPTION.insert().from_select(columns, rows))
 
 
-def close(step: Step, gate: str, where: ColumnElement[bool], detail: Any = None) -> None:
-    """Close the options for which `where` is true and that nothing closed before."""
+def _cascade(step: Step) -> Subquery:
+    """The channels of the step (columns position, channel, kind), the first one first."""
+    channels = [
+        select(
+            literal(position).label("position"), literal(channel).label("channel"),
+            literal(step.kinds[channel]).label("kind"),
+        )
+        for position, channel in enumerate(step.step.send)
+    ]  # fmt: skip
+    return union_all(*channels).subquery("cascade")
+
+
+def _gate(step: Step, cascade: Subquery) -> ColumnElement[str | None]:
+    """What closes a channel to a candidate: of those that do, the first in their order.
+
+    `no_consent`: marketing goes only where the customer said yes, for this channel. `suppressed`: there is an
+    address, but none that may be used. `unreachable`: there is no address of the channel's kind.
+    """
+    given = exists().where(
+        CONSENT.c.customer_id == CANDIDATE.c.customer_id, CONSENT.c.channel == cascade.c.channel,
+        CONSENT.c.purpose == MARKETING, CONSENT.c.granted,
+    )  # fmt: skip
+    theirs = and_(
+        ADDRESS.c.customer_id == CANDIDATE.c.customer_id, ADDRESS.c.kind == cascade.c.kind, ADDRESS.c.active
+    )
+    blocked = exists().where(
+        SUPPRESSION.c.channel == cascade.c.channel, SUPPRESSION.c.digest == ADDRESS.c.digest
+    )
+    refused = [(~given, "no_consent")] if step.marketing else []
+    # Most have an address that may be used: the first question settles it.
+    return case(
+        *refused,
+        (exists().where(theirs, ~blocked.correlate(ADDRESS, cascade)), None),
+        (exists().where(theirs), "suppressed"),
+        else_="unreachable",
+    )
+
+
+def close(step: Step, gate: str, where: ColumnElement[bool], detail: Any = None) -> bool:
+    """Close the options for which `where` is true and that nothing closed before; whether there are any."""
     still_open: ColumnElement[bool] = OPTION.c.gate.is_(None)
     if step.place is not None:
         now = select(CANDIDATE.c.id).where(step.turn)
         still_open = and_(still_open, OPTION.c.candidate_id.in_(now))
     statement = update(OPTION).where(still_open, where)
-    step.connection.execute(statement.values(gate=gate, detail=detail))
-
-
-def no_consent(step: Step) -> None:
-    """Marketing goes only where the customer said yes, for this channel."""
-    if step.marketing:
-        given = exists().where(
-            CONSENT.c.customer_id == OPTION.c.customer_id, CONSENT.c.channel == OPTION.c.channel,
-            CONSENT.c.purpose == MARKETING, CONSENT.c.granted,
-        )  # fmt: skip
-        close(step, "no_consent", ~given)
-
-
-def suppressed(step: Step) -> None:
-    """There is an address, but none that may be used."""
-    same = and_(SUPPRESSION.c.channel == OPTION.c.channel, SUPPRESSION.c.digest == ADDRESS.c.digest)
-    blocked = exists().where(same).correlate(ADDRESS, OPTION)
-    # Most are not suppressed: one address and one look at its suppression tell so.
-    close(step, "suppressed", and_(exists().where(_ADDRESS, same), ~exists().where(_ADDRESS, ~blocked)))
-
-
-def unreachable(step: Step) -> None:
-    """There is no address of the channel's kind."""
-    close(step, "unreachable", ~exists().where(_ADDRESS))
+    done: CursorResult[Any] = step.connection.execute(statement.values(gate=gate, detail=detail))
+    return done.rowcount > 0
 
 
 def unreached(step: Step) -> None:
     """Candidates without any open channel: named after the gate that let a channel come furthest."""
-    for gate in reversed(REACH):
-        closed = exists().where(THIS, OPTION.c.gate == gate)
-        step.hold(gate, and_(closed, ~open_option()), per_channel(step))
+    closed = select(literal(1)).select_from(OPTION).where(OPTION.c.gate.is_not(None)).limit(1)
+    if step.connection.scalar(closed) is None:
+        return
+    came = case(*((OPTION.c.gate == gate, place) for place, gate in enumerate(REACH)))
+    furthest = select(func.max(came)).where(THIS).scalar_subquery()
+    named = case(dict(enumerate(REACH)), value=furthest)
+    step.hold(named, ~open_option(), per_channel(step))
 
 
 def open_option() -> ColumnElement[bool]:

@@ -7,17 +7,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, literal, select, true, update
 
+from campaigns.conditions import Audience
+from campaigns.names import names_of
 from campaigns.running import Running
 from campaigns.scenario import Scenario
 from campaigns.scenario import Step as ScenarioStep
 from campaigns.staging import CANDIDATE
 from core.program import Program
 from triggers.base import Look
-
-
-def names_of(scenario: Scenario) -> tuple[str, ...]:
-    """The scenario's name, and the one that it had before it was renamed."""
-    return (scenario.name, scenario.formerly) if scenario.formerly else (scenario.name,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +58,11 @@ class Step:
         return self.look.at
 
     @property
+    def audience(self) -> Audience:
+        """What audiences mean at this look."""
+        return Audience(self.program, self.running.segments, self.at, self.kinds)
+
+    @property
     def marketing(self) -> bool:
         """Only marketing passes every gate; the other purposes skip consent, holdout and caps."""
         return self.scenario.purpose == "marketing"
@@ -80,13 +82,19 @@ class Step:
     @property
     def anybody(self) -> bool:
         """Whether any candidate is free."""
-        return self.connection.scalar(select(literal(1)).where(self.free).limit(1)) is not None
+        return self.any_free(true())
 
-    def set(self, **values: Any) -> None:
-        """Set columns of the candidates whom no gate has held back."""
-        self.connection.execute(update(CANDIDATE).where(self.free).values(**values))
+    def set(self, where: ColumnElement[bool] | None = None, **values: Any) -> None:
+        """Set columns of the candidates whom no gate has held back and for whom `where` is true."""
+        which = self.free if where is None else and_(self.free, where)
+        self.connection.execute(update(CANDIDATE).where(which).values(**values))
 
-    def hold(self, gate: str, where: ColumnElement[bool], detail: Any = None) -> None:
+    def hold(self, gate: Any, where: ColumnElement[bool], detail: Any = None, **values: Any) -> None:
         """Hold back the candidates for whom `where` is true and whom nothing held back before."""
         statement = update(CANDIDATE).where(self.free, where)
-        self.connection.execute(statement.values(gate=gate, detail=detail))
+        self.connection.execute(statement.values(gate=gate, detail=detail, **values))
+
+    def any_free(self, where: ColumnElement[bool]) -> bool:
+        """Whether `where` is true for some candidate whom nothing held back: a gate with work to do."""
+        found = select(literal(1)).select_from(CANDIDATE).where(self.free, where).limit(1)
+        return self.connection.scalar(found) is not None

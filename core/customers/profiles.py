@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import available_timezones
 
 from sqlalchemy import ColumnElement, Connection, bindparam, case, func, or_, select, update
@@ -43,7 +43,7 @@ class Profile:
     name: str | None = None
     phone: str | None = None
     email: str | None = None
-    birthday: date | None = None
+    birthday: date | Literal[""] | None = None
     gender: str | None = None
     city: str | None = None
     locale: str | None = None
@@ -107,12 +107,13 @@ class Saved:
 
 def save(
     connection: Connection, program: Program, addresses: Addresses, profiles: Sequence[Profile],
-    recorded_at: datetime, *, live: bool,
+    recorded_at: datetime, *, live: bool, source: str = "api",
 ) -> list[Saved]:  # fmt: skip
     """Register or change customers in the caller's write transaction; profiles were `checked` before.
 
     Within one call a later profile of an external id adds to an earlier one. A live registration is granted
-    the program's welcome bonus; imported history is not. Refused, and nothing changed: `card_taken` (another
+    the program's welcome bonus; imported history is not. `source` is how new customers came: `api`, `import`
+    or `referral`. Refused, and nothing changed: `card_taken` (another
     customer has this card), `erased` (the person asked to be forgotten).
     """
     wanted: dict[str, Profile] = {}
@@ -122,7 +123,7 @@ def save(
 
     def work() -> dict[str, Saved]:
         erased = was_erased(connection, addresses, sorted(wanted))
-        return _Saving(connection, program, wanted, erased, recorded_at, live).run(addresses)
+        return _Saving(connection, program, wanted, erased, recorded_at, live, source).run(addresses)
 
     saved = again_if_taken(connection, work)
     return [saved[it.external_id] for it in profiles]
@@ -139,10 +140,10 @@ class _Saving:
 
     def __init__(
         self, connection: Connection, program: Program, wanted: Mapping[str, Profile],
-        erased: AbstractSet[str], recorded_at: datetime, live: bool,
+        erased: AbstractSet[str], recorded_at: datetime, live: bool, source: str,
     ) -> None:  # fmt: skip
         self.connection, self.program = connection, program
-        self.recorded_at, self.live = recorded_at, live
+        self.recorded_at, self.live, self.source = recorded_at, live, source
         present = _present(connection, sorted(wanted))
         self.refused = _refused(connection, wanted, present, erased)
         self.wanted = {key: it for key, it in wanted.items() if key not in self.refused}
@@ -163,7 +164,7 @@ class _Saving:
         if zones:
             insert = insert_ignoring(self.connection, ZONE)
             self.connection.execute(insert, [{"name": zone} for zone in zones])
-        happenings = [Happening(i, "registered", at, "registration") for i, at in joined]
+        happenings = [Happening(i, JOINED, at, "registration", {"source": self.source}) for i, at in joined]
         happenings += [
             Happening(self.ids[key], "profile_changed", self.recorded_at) for key in sorted(changed)
         ]
@@ -283,7 +284,7 @@ def _changes(row: Any, profile: Profile) -> dict[str, Any]:
     return values
 
 
-def _month_day(birthday: date | None) -> int | None:
+def _month_day(birthday: date | Literal[""] | None) -> int | None:
     return birthday.month * 100 + birthday.day if birthday else None
 
 

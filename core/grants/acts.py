@@ -24,7 +24,8 @@ from core.program import Program
 from core.purchases.receipts import Outcome, Recorded
 
 REFERRAL = "referral"
-# What may be told; everything else that brings bonuses the ledger notices itself.
+# What may be told, beside the program's own `events`; everything else that brings bonuses the ledger notices
+# itself.
 ACTS = ("review", "rating", "survey", PROFILE, REFERRAL)
 
 
@@ -65,7 +66,7 @@ def _tell(connection: Connection, program: Program, told: Told, recorded_at: dat
         same = known[0] == digest_of(told.body())
         other = "this id belongs to another act; take a new one"
         return Recorded(known[1], True) if same else Refusal("conflict", other)
-    person = _person(connection, told, recorded_at)
+    person = _person(connection, program, told, recorded_at)
     if isinstance(person, Refusal):
         return person
     # The account first, as everybody does: who holds a friend's row must not wait for an account.
@@ -83,9 +84,11 @@ def _key(told: Told) -> str:
     return f"act:{told.id}"
 
 
-def _person(connection: Connection, told: Told, recorded_at: datetime) -> Person | Refusal:
-    if told.act not in ACTS:
-        return Refusal("unknown_act", f"no act {told.act!r}; {suggest(told.act, ACTS)}")
+def _person(connection: Connection, program: Program, told: Told, recorded_at: datetime) -> Person | Refusal:
+    known = (*ACTS, *program.events)
+    if told.act not in known:
+        hint = f"{suggest(told.act, known)} (yours are 'events' in program.yaml)"
+        return Refusal("unknown_act", f"no act {told.act!r}; {hint}")
     if told.at and told.at > recorded_at + timedelta(days=1):
         when = f"{told.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         return Refusal("in_the_future", f"the act's time {when} has not come yet")

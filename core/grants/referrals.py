@@ -3,10 +3,12 @@
 What both get for it is core.grants.referral_grants.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import Connection, Row, func, or_, select, update
 
 from core.db import insert_ignoring
 from core.events import Happening, append
@@ -27,10 +29,11 @@ NAMING = 7_304_512
 
 @dataclass(frozen=True, slots=True)
 class Friendship:
-    """The friend and the inviter, by their numbers."""
+    """The friend and the inviter, by their numbers; `noted` unless it was known before."""
 
     friend_id: int
     inviter_id: int
+    noted: bool = field(default=False, compare=False)
 
 
 def referral_code(connection: Connection, customer_id: int) -> str:
@@ -54,7 +57,7 @@ def name_inviter(
     inviter_id = find_inviter(connection, who)
     if inviter_id is None:
         return Refusal("unknown_inviter", f"no customer {who!r} brought this one; nothing was noted")
-    _hold(connection, friend_id)
+    hold_friends(connection, [friend_id])
     known = connection.scalar(select(CUSTOMER.c.referred_by).where(CUSTOMER.c.id == friend_id))
     if known == inviter_id:
         return Friendship(friend_id, inviter_id)
@@ -63,7 +66,7 @@ def name_inviter(
     noted = update(CUSTOMER).where(CUSTOMER.c.id == friend_id).values(referred_by=inviter_id)
     connection.execute(noted)
     append(connection, [Happening(friend_id, NAMED, recorded_at, str(inviter_id))], recorded_at, live=live)
-    return Friendship(friend_id, inviter_id)
+    return Friendship(friend_id, inviter_id, noted=True)
 
 
 def find_inviter(connection: Connection, who: str) -> int | None:
@@ -78,12 +81,29 @@ def find_inviter(connection: Connection, who: str) -> int | None:
     return connection.scalar(present.limit(1))
 
 
-def _hold(connection: Connection, friend_id: int) -> None:
-    """First the friend, then the naming: nobody who names friends waits for a customer any more."""
-    held = select(CUSTOMER.c.id).where(CUSTOMER.c.id == friend_id).with_for_update(key_share=True)
-    connection.execute(held)
+def hold_friends(connection: Connection, friend_ids: Sequence[int]) -> None:
+    """First the friends, then the naming: nobody who names friends waits for a customer any more.
+
+    Whoever names several in one transaction holds all of them before the first.
+    """
+    held = select(CUSTOMER.c.id).where(CUSTOMER.c.id.in_(friend_ids)).order_by(CUSTOMER.c.id)
+    connection.execute(held.with_for_update(key_share=True))
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(NAMING)))
+
+
+def friends(connection: Connection, inviter_id: int, before: int | None, limit: int) -> Sequence[Row[Any]]:
+    """Whom a customer has brought, the latest to register first: id, external_id, registered_at, purchases.
+
+    `before` is the id after which the list goes on. `purchases` counts those that were not brought back.
+    """
+    bought = func.coalesce(STATS.c.purchases, 0).label("purchases")
+    rows = select(CUSTOMER.c.id, CUSTOMER.c.external_id, CUSTOMER.c.registered_at, bought)
+    rows = rows.outerjoin(STATS, STATS.c.customer_id == CUSTOMER.c.id)
+    rows = rows.where(CUSTOMER.c.referred_by == inviter_id, CUSTOMER.c.merged_into.is_(None))
+    if before is not None:
+        rows = rows.where(CUSTOMER.c.id < before)
+    return connection.execute(rows.order_by(CUSTOMER.c.id.desc()).limit(limit)).all()
 
 
 def _refused(connection: Connection, friend_id: int, inviter_id: int, known: int | None) -> Refusal | None:

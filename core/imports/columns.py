@@ -37,6 +37,7 @@ CUSTOMERS = (
     Column(
         "registered_at", f"{TIME} of joining; the time of the import if left out", "2024-05-01T12:30:00+03:00"
     ),
+    Column("referred_by", "text: who brought the customer, by their number, card or referral code", "K-1000"),
     Column("attributes.<name>", "anything else that is known of the customer", "latte"),
 )
 RECEIPTS = (

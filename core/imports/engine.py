@@ -16,7 +16,7 @@ from core.customers.addresses import Addresses
 from core.db import Database
 from core.imports import columns
 from core.imports.kinds import KINDS
-from core.imports.kinds.base import Context, Item, Kind, Rejected
+from core.imports.kinds.base import LATER, Context, Item, Kind, Rejected
 from core.imports.reading import Row, open_source
 from core.imports.rejects import Rejects
 from core.ledger.lots import Refusal
@@ -80,6 +80,7 @@ def import_file(
             work.bring_in(database, items)
             if progress:
                 progress(report.read, source.fraction())
+        work.bring_in_waiting(database, chunk)
         work.kind.finish()
     report.rejects = path if report.rejected else None
     report.seconds = perf_counter() - began
@@ -102,6 +103,7 @@ class _Import:
 
     def __init__(self, kind: Kind, report: Report, rejects: Rejects) -> None:
         self.kind, self.report, self.rejects = kind, report, rejects
+        self.waiting: list[Item] = []
 
     def batches(self, rows: Iterator[Row], size: int) -> Iterator[list[Item]]:
         """Items of about `size` rows; what belongs together stays together."""
@@ -125,6 +127,15 @@ class _Import:
             self._reject(group, error.reasons)
             return None
 
+    def bring_in_waiting(self, database: Database, size: int) -> None:
+        """What waits for other rows of the file: again and again, until none of it goes in any more."""
+        before = 0
+        while self.waiting:
+            items, self.waiting = self.waiting, []
+            self.kind.last, before = len(items) == before, len(items)
+            for start in range(0, len(items), size):
+                self.bring_in(database, items[start : start + size])
+
     def bring_in(self, database: Database, items: list[Item]) -> None:
         """One transaction."""
         with database.write() as connection:
@@ -133,7 +144,9 @@ class _Import:
                 connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {PAGES_A_CHECKPOINT}")
             effects = self.kind.store(connection, [item.fact for item in items]) if items else []
         for item, effect in zip(items, effects, strict=True):
-            if isinstance(effect, Refusal):
+            if effect == LATER:
+                self.waiting.append(item)
+            elif isinstance(effect, Refusal):
                 self._reject(item.rows, {item.rows[0].line: effect.detail})
             else:
                 setattr(self.report, effect, getattr(self.report, effect) + len(item.rows))

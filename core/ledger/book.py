@@ -277,7 +277,7 @@ class Book:
         if left:
             self._owe(op, left, kind)
         if points and not op.replayed:
-            self.happen(op, "bonus_redeemed", {"amount": points})
+            self.happen(op, "bonus_redeemed", {"amount": points, "reason": kind})
         return None
 
     def _free(
@@ -398,7 +398,8 @@ class Book:
         if lot in op.happened:
             op.happened[lot]["amount"] += points
             return
-        data = {"amount": points, "reason": lot.reason, "starts_at": lot.active_from.isoformat(),
+        data = {"amount": points, "reason": lot.reason, "slot": lot.slot,
+                "starts_at": lot.active_from.isoformat(),
                 "expires_on": lot.expires_on.isoformat() if lot.expires_on else None}  # fmt: skip
         op.happened[lot] = data
         self.happen(op, "bonus_accrued", data)

@@ -42,8 +42,11 @@ def move_all(
     It is no news to the customer: nobody earned or spent anything. What has ended stays, and expires there.
     """
     when = max(book.moment(giver, at), book.moment(receiver, at))
-    body = [giver, receiver]
-    leaving, arriving = pair(book, giver, receiver, kind, key, body, when, author=author, data=data)
+    sides = {"sender_id": giver, "receiver_id": receiver}
+    leaving, arriving = pair(
+        book, giver, receiver, kind, key, [giver, receiver], when, author=author,
+        data=sides | dict(data or {}),
+    )  # fmt: skip
     told = len(book.happenings)
     debt = book.debt(giver)
     for lot in _open(book, giver, when):

@@ -21,7 +21,7 @@ from core.program.shops import Partner, Products, Receipts, ShopRules
 from core.program.spend import Spend, SpendRules
 from core.program.tiers import TierRules, Tiers
 from core.program.transfers import Households, Transfers
-from core.program.words import CurrencyCode, LocaleCode, Localized, WebAddress
+from core.program.words import CurrencyCode, EventName, LocaleCode, Localized, WebAddress
 from core.source import Model
 from core.units import Allowance, Day, Listed, Percent, Some, TimeWindow, Zone
 
@@ -38,6 +38,12 @@ class Allowances(Model):
     """How many marketing messages a customer gets: in `all`, and by channel."""
 
     marketing: dict[str, Allowance] = Field(default_factory=dict)
+
+
+class Apply(Model):
+    """How a workspace becomes live: how many others must approve it first."""
+
+    approvals: int = Field(0, ge=0, le=10)
 
 
 class Program(PointRules, EarnRules, SpendRules, ShopRules, TierRules, Model):
@@ -58,6 +64,8 @@ class Program(PointRules, EarnRules, SpendRules, ShopRules, TierRules, Model):
     partners: dict[str, Partner] = Field(default_factory=dict)
     products: Products = Products()
     receipts: Receipts = Receipts()
+    # What the shop's systems tell of customers besides the acts that rules know; scenarios answer it.
+    events: Listed[EventName] = ()
     transfers: Transfers | None = None
     households: Households = Households()
     holdout: Percent = Decimal(0)
@@ -65,6 +73,7 @@ class Program(PointRules, EarnRules, SpendRules, ShopRules, TierRules, Model):
     quiet_hours: TimeWindow | None = None
     blackout: Listed[Day] = ()
     max_per_look: int = Field(50_000, ge=1)
+    apply: Apply = Apply()
     channels: dict[str, dict[str, Any] | None] = Field(default_factory=dict)
     wallet: dict[str, dict[str, Any] | None] = Field(default_factory=dict)
 

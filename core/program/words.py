@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
-from core.explain import expected
+from core.explain import complaint, expected
 
 
 def _text_or_mapping(value: object) -> object:
@@ -38,8 +38,24 @@ def _address(url: str) -> str:
     return url.rstrip("/")
 
 
+def _event_name(name: str) -> str:
+    if not name.isascii() or not name.isidentifier() or name != name.lower():
+        raise complaint(f"'{name}' is no name of an event", "write small letters, digits and '_'")
+    if name in _OWN_EVENTS or name.startswith(_OWN_BEGINNINGS):
+        raise complaint(f"'{name}' is an event of Tidings' own", "take another name for that of your system")
+    return name
+
+
+# What the ledger and the cards tell of themselves; nobody else may say that it happened.
+_OWN_EVENTS = frozenset({
+    "purchase", "return", "registered", "registration", "referred", "promo_code", "profile_changed",
+    "invited",
+})  # fmt: skip
+_OWN_BEGINNINGS = ("bonus_", "card_", "consent_", "customer_", "household_", "message_", "segment_", "tier_")
+
 LocaleCode = Annotated[str, AfterValidator(_locale)]
 CurrencyCode = Annotated[str, AfterValidator(_currency)]
 WebAddress = Annotated[str, AfterValidator(_address)]
+EventName = Annotated[str, AfterValidator(_event_name)]
 # One text for everybody, or one a locale.
 Localized = Annotated[str | dict[str, str], BeforeValidator(_text_or_mapping)]

@@ -4,15 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.ledger.book import Book
+from core.ledger.lots import Refusal
 from core.program import Program
 from core.purchases.booking import Bought, Effect
 
 
 def answer(
     book: Book, holder_id: int, bought: Bought, effect: Effect, customer: str, *, live: bool,
-    corrected: Mapping[str, int] | None = None,
+    corrected: Mapping[str, int] | None = None, left_out: Mapping[str, Refusal] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """The answer to a receipt, kept with its operation; `corrected` is what it changed of later ones."""
+    """The answer to a receipt, kept with its operation; `corrected` is what it changed of later ones,
+    `left_out` the promo codes of an offline receipt that could not be used.
+    """
     program = bought.program
 
     def points(amount: int) -> str:
@@ -35,6 +38,8 @@ def answer(
         said["corrected"] = [
             {"operation": key, "points": points(amount)} for key, amount in sorted(corrected.items())
         ]
+    if left_out:
+        said["codes_left_out"] = [{"code": code, "why": it.detail} for code, it in left_out.items()]
     return said
 
 

@@ -6,7 +6,7 @@ cannot differ.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from core.earning import Earned, Share, earn, keep
@@ -128,7 +128,9 @@ class Desk:
         return lay_points(cart.paid_points, cart.paid) if cart.paid_points else (0,) * len(cart.items)
 
     def _pay(self, op: Op, bought: Bought, payment: int, *, owing: bool) -> Refusal | None:
-        limits = spendable(bought.program, bought.cart).accounts
+        limits = bought.cart.limits
+        if limits is None:
+            limits = spendable(bought.program, bought.cart).accounts
         return self.book.redeem(
             op, payment, limits=limits, at=bought.cart.at, owing=owing, besides=bought.external_id
         )
@@ -199,7 +201,7 @@ def payable(program: Program, cart: Cart) -> Cart | Refusal:
         asked = program.from_points(cart.paid_points)
         return Refusal("bad_amount", f"a part of {asked} bonuses would pay for nothing; {less}")
     paid = lay_payment(program, cart, cart.paid_points, limit)
-    return Cart(cart.at, cart.items, cart.store, cart.partner, cart.codes, cart.paid_points, paid)
+    return replace(cart, paid=paid, limits=limit.accounts)
 
 
 def _slot(share: Share) -> str:

@@ -4,7 +4,7 @@ Nothing here reads a database or a clock: the same cart and the same past give t
 when a return or a late receipt makes the ledger reckon again.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -39,6 +39,8 @@ class Cart:
     codes: tuple[str, ...] = ()
     paid_points: int = 0
     paid: tuple[int, ...] = ()
+    # The most points of each account, if it was asked already.
+    limits: Mapping[str, int] | None = field(default=None, compare=False)
     total: int = field(init=False)
 
     def __post_init__(self) -> None:

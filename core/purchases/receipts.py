@@ -1,7 +1,9 @@
 """Receipts: recorded with their lines, earning and spending, one or thousands at a time."""
 
+import gc
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -84,7 +86,23 @@ def record(
     def work() -> list[Outcome]:
         return Recording(connection, program, purchases, recorded_at, live, marks=again).run()
 
-    return again_if_taken(connection, work, marked=True) if again else work()
+    with uncollected() if len(purchases) >= COPY_FROM else nullcontext():
+        return again_if_taken(connection, work, marked=True) if again else work()
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """A batch makes hundreds of thousands of objects that live to its end: whoever looks among them for
+    garbage, again and again, finds none.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @dataclass(slots=True)
@@ -126,6 +144,7 @@ class Recording:
         self.turns: dict[int, int] = {}
         self.outcomes: dict[int, Outcome] = {}
         self.effects: list[tuple[_Work, Effect]] = []
+        self.left_out: dict[str, Mapping[str, Refusal]] = {}
         self.happenings: list[Happening] = []
         self.replays: list[Replayed] = []
 
@@ -246,7 +265,9 @@ class Recording:
         buyer_id, codes = self.buyers[purchase.customer].id, purchase.codes
         if purchase.offline:
             offers = {code: self.codes.offer(code, buyer_id, purchase.at) for code in codes}
-            codes = tuple(code for code, offer in offers.items() if not isinstance(offer, Refusal))
+            unfit = {code: offer for code, offer in offers.items() if isinstance(offer, Refusal)}
+            self.left_out[purchase.external_id] = unfit
+            codes = tuple(code for code in offers if code not in unfit)
         return self.codes.use(codes, buyer_id, purchase.external_id, purchase.at)
 
     def _repeat(self, purchase: Purchase) -> Outcome:
@@ -325,6 +346,7 @@ class Recording:
         work.op.result = answer(
             self.book, work.op.customer_id, work.bought, replace(effect, tier=tier), live=self.live,
             customer=work.purchase.customer, corrected=replayed.corrected if replayed and corrects else None,
+            left_out=self.left_out.get(work.purchase.external_id),
         )  # fmt: skip
         self.known[work.purchase.key] = (work.op.digest, work.op.result)
         self.outcomes[work.place] = Recorded(work.op.result)

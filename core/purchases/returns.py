@@ -176,6 +176,10 @@ class _Return:
     def _after(self, line: Row[Any]) -> int:
         return int(line.returned) + self.back.get(line.line, 0)
 
+    def _cost(self, returned: Any) -> int:
+        """Minor units that were paid for what is kept."""
+        return sum(kept_of(it.total, _item(it), returned(it)) for it in self.lines)
+
     def _paid(self, returned: Any) -> int:
         """Points that pay for what is kept."""
         return sum(kept_of(it.paid_points, _item(it), returned(it)) for it in self.lines)
@@ -196,7 +200,7 @@ class _Return:
             replayed, taken = self._reckon_again(op)
         op.result = self._answer(taken, self.book.debt(self.holder_id) - debt, replayed)
         self.book.close()
-        self._append(op, replayed)
+        self._append(taken, replayed)
         return op.result
 
     def _mark(self) -> None:
@@ -239,7 +243,7 @@ class _Return:
         line = update(LINE).where(LINE.c.receipt_id == self.receipt.id, LINE.c.line == bindparam("line_"))
         rows = [{"line_": it.line, "earned_": it.earned_points - gone[it.line]} for it in self.lines]
         self.connection.execute(line.values(earned_points=bindparam("earned_")), rows)
-        new = {"total": sum(kept_of(it.total, _item(it), self._after(it)) for it in self.lines),
+        new = {"total": self._cost(self._after),
                "earned_points": self.receipt.earned_points - taken,
                "paid_points": self.receipt.paid_points - self.given_back}  # fmt: skip
         self.connection.execute(update(RECEIPT).where(RECEIPT.c.id == self.receipt.id).values(**new))
@@ -269,8 +273,10 @@ class _Return:
         ]
         return said | ({"corrected": corrected} if corrected else {})
 
-    def _append(self, op: Op, replayed: Replayed | None) -> None:
-        data = {"total": self.receipt.total, "store": self.receipt.store}
+    def _append(self, taken: int, replayed: Replayed | None) -> None:
+        returned = self._cost(self._before) - self._cost(self._after)
+        data = {"total": self.receipt.total, "store": self.receipt.store, "returned": returned,
+                "taken_back": taken, "given_back": self.given_back}  # fmt: skip
         buyer_id = self.receipt.customer_id
         happenings = [Happening(buyer_id, "return", self.wanted.at, self.receipt.external_id, data)]
         happenings += rewrite(self.book, replayed) if replayed else self.levels

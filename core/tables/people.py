@@ -36,6 +36,8 @@ class Customer(SQLModel, table=True):
         Index("customer_card", "card", unique=True),
         Index("customer_household", "household_id"),
         Index("customer_merged", "merged_into"),
+        Index("customer_referred", "referred_by"),
+        Index("customer_updated", "updated_at", "id"),
     )
     id: int | None = identity()
     external_id: str

@@ -137,7 +137,7 @@ def test_a_database_that_does_not_answer_is_one_sentence_without_its_password(
 def test_a_locked_database_is_one_sentence_and_nothing_is_written(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop.run("apply", "--by", "anna")
+    shop.run("apply", "--yes", "--as", "anna")
     monkeypatch.setattr("core.db.BUSY_MS", 50)
     other = sqlite3.connect(shop.path / "tidings.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -172,7 +172,7 @@ def test_a_missing_secret_says_which_and_where(shop: Shop) -> None:
 
 
 def test_a_missing_credential_stops_a_tick_before_anything_is_decided(shop: Shop) -> None:
-    shop.run("apply", "--by", "anna")
+    shop.run("apply", "--yes", "--as", "anna")
     shop.write(".env", (shop.path / ".env").read_text() + "TIDINGS_SMS_TRANSPORT=twilio\n")
     said = shop.run("tick")
     assert said.code == 3
@@ -275,7 +275,7 @@ def test_a_stopped_look_is_told_again_until_somebody_agrees(shop: Shop) -> None:
     shop.change("program.yaml", "holdout: 5%", "holdout: 0%")
     shop.run("import", "customers", str(file))
     shop.run("import", "consents", str(shop.write("s.csv", consents)))
-    assert shop.run("apply").code == 0
+    assert shop.run("apply", "--yes").code == 0
     for day in ("2027-03-15 10:00", "2027-03-15 10:05"):
         said = shop.run("tick", "--at", day)
         assert said.code == 1

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import Table, insert, literal, select
 
 from core.clock import MovableClock
-from core.db import Database
-from core.events import START, Happening, append, horizon
+from core.db import Database, facts
+from core.events import EVENT, START, Happening, append, horizon
 from core.program import Program
 from core.tables import Customer
 from triggers import CANDIDATE_COLUMNS, Look, Trigger
@@ -31,6 +31,7 @@ PROGRAM = Program.model_validate(
         "tiers": {"levels": [{"name": "member", "from": 0, "earn": "5%"}]},
     }
 )
+ZONES = select(literal("").label("name")).subquery()
 COPIED = ("core", "triggers", "templates", "wallet", "channels", "campaigns", "scheduler", "tidings", "tests")
 
 
@@ -79,7 +80,7 @@ def test_the_examples_are_typed_and_in_style(project_with_examples: Path) -> Non
         "channels/viber/__init__.py",
         "channels/viber/gateway.py",
         "tests/channels/providers/viber.py",
-        "triggers/registered.py",
+        "triggers/reviewed.py",
     ]
     style = run(project_with_examples, "ruff", "check", *files)
     assert style.returncode == 0, style.stdout
@@ -87,48 +88,52 @@ def test_the_examples_are_typed_and_in_style(project_with_examples: Path) -> Non
     assert types.returncode == 0, types.stdout
 
 
-def test_the_trigger_of_the_example_finds_who_joined_in_the_cities_that_are_meant(
+def test_the_trigger_of_the_example_finds_who_gave_a_rating_that_is_meant(
     database: Database, clock: MovableClock
 ) -> None:
     trigger = example_trigger()
-    parameters = trigger.Parameters.model_validate({"city": ["Lviv"]})
-    with database.write() as connection:
-        rows = [member("in-lviv", "Lviv", clock), member("in-kyiv", "Kyiv", clock)]
-        connection.execute(insert(CUSTOMER), rows)
-        joined = [Happening(number, "registered", clock.now(), "registration") for number in (1, 2)]
-        append(connection, joined, clock.now(), live=True)
+    parameters = trigger.Parameters.model_validate({"rating": [1, 2]})
+    review(database, clock, 1, rating=1)
+    review(database, clock, 2, rating=5)
     with database.read() as connection:
-        zones = select(literal("").label("name")).subquery()
-        look = Look(clock.now(), PROGRAM, zones, (), START, horizon(connection))
+        look = Look(clock.now(), PROGRAM, ZONES, (), START, horizon(connection))
         found = connection.execute(trigger.candidates(parameters, look)).all()
     assert [row._fields for row in found] == [CANDIDATE_COLUMNS]
     assert [row.customer_id for row in found] == [1]
-    facts = trigger.read(found[0].facts, PROGRAM, clock.now())
-    assert facts == {"registered_on": clock.now().astimezone(PROGRAM.zone).date()}
+    said = trigger.read(found[0].facts, PROGRAM, clock.now())
+    assert said == {"rating": 1, "reviewed_on": clock.now().astimezone(PROGRAM.zone).date()}
 
 
 def test_the_trigger_of_the_example_is_recalled_when_the_customer_has_left(
     database: Database, clock: MovableClock
 ) -> None:
     trigger = example_trigger()
-    left = member("left", "Lviv", clock) | {"erased_at": clock.now()}
+    for number in (1, 2):
+        review(database, clock, number, rating=5)
     with database.write() as connection:
-        connection.execute(insert(CUSTOMER), [member("stayed", "Lviv", clock) | {"erased_at": None}, left])
+        connection.execute(CUSTOMER.update().where(CUSTOMER.c.id == 2).values(erased_at=clock.now()))
     with database.read() as connection:
-        zones = select(literal("").label("name")).subquery()
-        look = Look(clock.now(), PROGRAM, zones, (), START, horizon(connection))
-        due = select(
-            CUSTOMER.c.id, CUSTOMER.c.id.label("customer_id"), literal("{}").label("facts")
-        ).subquery()
+        look = Look(clock.now(), PROGRAM, ZONES, (), START, horizon(connection))
+        stored = facts(event=EVENT.c.id).label("facts")
+        due = select(EVENT.c.id, EVENT.c.customer_id, stored).subquery("due")
         still = connection.execute(trigger.still_true(trigger.Parameters(), look, due)).all()
     assert [row.id for row in still] == [1]
 
 
 def example_trigger() -> Trigger[Any]:
-    module = ModuleType("registered")
-    exec(examples()["triggers/registered.py"], module.__dict__)
+    module = ModuleType("reviewed")
+    exec(examples()["triggers/reviewed.py"], module.__dict__)
     trigger: Trigger[Any] = module.TRIGGER
     return trigger
+
+
+def review(database: Database, clock: MovableClock, number: int, *, rating: int) -> None:
+    """A customer who reviewed something."""
+    row = member(f"customer-{number}", "Lviv", clock)
+    told = Happening(number, "review", clock.now(), f"review-{number}", {"rating": rating})
+    with database.write() as connection:
+        connection.execute(insert(CUSTOMER), {"id": number, **row})
+        append(connection, [told], clock.now(), live=True)
 
 
 def member(external_id: str, city: str, clock: MovableClock) -> dict[str, Any]:

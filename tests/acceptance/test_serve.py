@@ -104,7 +104,9 @@ class Server:
         return self.post("/receipts", body)
 
     def letters(self, scenario: str = "bonus-accrued") -> list[Path]:
-        return sorted((self.workspace / "outbox" / "email").glob(f"{scenario}.*.eml"))
+        mark = f"Feedback-ID: {scenario}:".encode()
+        letters = sorted((self.workspace / "outbox" / "email").glob("*.eml"))
+        return [letter for letter in letters if mark in letter.read_bytes()]
 
     def rows(self, query: str) -> list[Any]:
         """What stands in the database, while the server uses it."""
@@ -133,7 +135,7 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     secrets = "TIDINGS_SECRET=a secret for tests, 32 bytes long\nTIDINGS_LOG_LEVEL=info\n"
     (workspace / ".env").write_text(f"{secrets}TIDINGS_API_TOKEN={TOKEN}\n", "utf-8")
     done = subprocess.run(
-        tidings(workspace, "apply"), env=surroundings(), capture_output=True, text=True, check=False
+        tidings(workspace, "apply", "--yes"), env=surroundings(), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return workspace
@@ -215,7 +217,7 @@ def slow_down(server: Server) -> None:
     path = server.workspace / "program.yaml"
     path.write_text(path.read_text("utf-8").replace("100 per second", "8 per second"), "utf-8")
     done = subprocess.run(
-        tidings(server.workspace, "apply"), env=surroundings(), capture_output=True, check=False
+        tidings(server.workspace, "apply", "--yes"), env=surroundings(), capture_output=True, check=False
     )
     assert done.returncode == 0
 
@@ -263,7 +265,7 @@ def test_a_new_version_is_live_without_a_restart(server: Server) -> None:
         re.sub(r"^subject: .*$", "subject: Зовсім новий лист", text, flags=re.MULTILINE), "utf-8"
     )
     done = subprocess.run(
-        tidings(server.workspace, "apply"), env=surroundings(), capture_output=True, check=False
+        tidings(server.workspace, "apply", "--yes"), env=surroundings(), capture_output=True, check=False
     )
     assert done.returncode == 0
     server.buy("olena", "R1")

@@ -58,7 +58,7 @@ def test_a_fault_inside_tells_strangers_nothing(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("olena@example.com and the password")
 
-    monkeypatch.setattr("tidings.api.receipts.record", fail)
+    monkeypatch.setattr("core.purchases.tills.record", fail)
     shop.register()
     answer = shop.buy()
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
@@ -71,7 +71,7 @@ def test_a_database_that_is_away_makes_tills_come_again(shop: Shop, monkeypatch:
     def away(*_: object, **__: object) -> None:
         raise EnvironmentFault("the database postgresql://tidings@db/tidings cannot be used")
 
-    monkeypatch.setattr("tidings.api.receipts.record", away)
+    monkeypatch.setattr("core.purchases.tills.record", away)
     shop.register()
     answer = shop.buy()
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")

@@ -99,3 +99,31 @@ def test_an_inviter_who_is_not_known_is_a_warning_and_a_wrong_one_a_problem(shop
 
 def test_the_code_of_somebody_unknown_is_not_made(shop: Shop) -> None:
     assert shop.till.post("/api/v1/customers/nobody/referral-code").status_code == 404
+
+
+def test_the_friends_of_a_customer_are_listed_a_page_at_a_time(shop: Shop) -> None:
+    shop.register()
+    for name in ("20", "21", "22"):
+        shop.register(name, referred_by="10042")
+    shop.register("23")
+    shop.buy(customer="21")
+    first = shop.till.get("/api/v1/customers/10042/friends?limit=2").json()
+    assert [(it["customer"], it["purchases"]) for it in first["items"]] == [("22", 0), ("21", 1)]
+    rest = shop.till.get(f"/api/v1/customers/10042/friends?after={first['next']}").json()
+    assert ([it["customer"] for it in rest["items"]], rest["next"]) == (["20"], None)
+    assert shop.till.get("/api/v1/customers/23/friends").json() == {"items": [], "next": None}
+
+
+def test_friends_follow_a_merger_and_are_nobodys_who_is_not_there(shop: Shop) -> None:
+    shop.register()
+    shop.register("20", referred_by="10042")
+    shop.register("30")
+    merging = {"duplicate": "10042", "author": "maria", "reason": "the same phone"}
+    admin = shop.with_key("admin", "office")
+    answer = admin.post("/api/v1/customers/30/merge", json=merging)
+    assert answer.status_code < 300, answer.text
+    for name in ("10042", "30"):
+        [friend] = shop.till.get(f"/api/v1/customers/{name}/friends").json()["items"]
+        assert friend["customer"] == "20"
+    assert shop.till.get("/api/v1/customers/nobody/friends").status_code == 404
+    assert shop.till.get("/api/v1/customers/30/friends?after=zzz").json()["code"] == "wrong_cursor"

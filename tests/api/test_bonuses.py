@@ -96,7 +96,16 @@ def test_what_is_no_purchase_is_told_as_what_it_is(shop: Shop) -> None:
     }  # fmt: skip
     shop.till.post("/api/v1/households/10042/members", json={"customer": "10077"})
     newest = shop.till.get("/api/v1/customers/10042/history").json()["items"][0]
-    assert newest["sentence"] == "+50: brought to the account of the household"
+    assert newest["sentence"] == "+50: brought to the account of the household by 10077"
+
+
+def test_a_merging_names_the_profile_that_is_no_more(shop: Shop) -> None:
+    for name in ("10042", "10077"):
+        shop.register(name)
+    joined = {"duplicate": "10077", "author": "maria", "reason": "the same phone"}
+    shop.till.post("/api/v1/customers/10042/merge", json=joined)
+    newest = shop.till.get("/api/v1/customers/10042/history").json()["items"][0]
+    assert newest["sentence"] == "+50: moved from 10077, a profile of the same person when they were merged"
 
 
 def test_a_transfer_names_the_other_side_and_a_merging_says_what_it_was() -> None:

@@ -44,6 +44,12 @@ def test_null_empties_a_value_and_what_is_left_out_stays(shop: Shop) -> None:
     assert (customer["email"], customer["phone"]) == (None, "+380501234567")
 
 
+def test_a_birthday_that_is_no_longer_known_is_emptied(shop: Shop) -> None:
+    shop.register(**PERSON)
+    assert shop.register(city="Lviv").json()["birthday"] == "1990-03-14"
+    assert shop.register(birthday=None).json()["birthday"] is None
+
+
 def test_a_customer_is_shown_as_registered(shop: Shop) -> None:
     registered = shop.register(**PERSON).json()
     answer = shop.till.get("/api/v1/customers/10042")

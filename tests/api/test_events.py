@@ -52,3 +52,31 @@ def test_a_brought_friend_is_told_by_the_number_of_your_system(shop: Shop) -> No
     shop.register("friend", referred_by="inviter")
     [referred] = read(shop, kind=["referred"])["items"]
     assert (referred["customer"], referred["subject"]) == ("friend", "inviter")
+
+
+def test_a_new_customer_s_event_says_how_they_came(shop: Shop) -> None:
+    shop.register("10")
+    shop.register("20", referred_by="10")
+    shop.register("30", referred_by="nobody")
+    joined = read(shop, kind=["registered"])["items"]
+    assert [(it["customer"], it["data"]) for it in joined] == [
+        ("10", {"source": "api"}), ("20", {"source": "referral"}), ("30", {"source": "api"})
+    ]  # fmt: skip
+
+
+def test_a_return_s_event_says_what_came_back_in_whole_units(shop: Shop) -> None:
+    shop.register()
+    shop.buy(total="170.50")
+    start = read(shop)["next"]
+    shop.till.post("/api/v1/receipts/R1/return")
+    [happened] = read(shop, start, kind=["return"])["items"]
+    assert happened["data"] == {
+        "total": "170.5", "store": None, "returned": "170.5", "taken_back": "5.11", "given_back": "0"
+    }  # fmt: skip
+
+
+def test_how_the_ledger_names_its_lots_is_its_own_affair(shop: Shop) -> None:
+    shop.register()
+    shop.buy()
+    [*_, given] = read(shop, kind=["bonus_accrued"])["items"]
+    assert set(given["data"]) == {"amount", "reason", "starts_at", "expires_on"}

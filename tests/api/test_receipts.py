@@ -26,6 +26,7 @@ def test_a_receipt_earns_by_the_level_and_answers_what_it_brought(shop_with_olen
     assert answer.json() == {
         "receipt": "R1", "customer": "10042", "earned": "5.11", "spent": "0", "balance": "55.11",
         "available": "55.11", "tier": "bronze", "level_bonus": "0", "corrected": [],
+            "codes_left_out": [],
         "rules": [{"rule": "base", "points": "5.11", "why": "bronze: 3% of 170.50"}],
     }  # fmt: skip
 
@@ -220,6 +221,18 @@ def test_a_late_receipt_says_what_it_corrected(shop_with_olena: Shop) -> None:
     answer = shop_with_olena.buy("R1", "6000", at=early, offline=True).json()
     assert (answer["earned"], answer["corrected"]) == ("180", [{"operation": "receipt:R2", "points": "80"}])
     assert shop_with_olena.till.get("/api/v1/customers/10042").json()["tier"]["name"] == "silver"
+
+
+def test_an_offline_receipt_says_which_promo_codes_it_was_taken_without(shop_with_olena: Shop) -> None:
+    early = shop_with_olena.clock.now().isoformat()
+    shop_with_olena.clock.move_by(timedelta(hours=2))
+    online = shop_with_olena.buy("R1", "400", at=early, codes=["NOSUCH"])
+    assert (online.status_code, online.json()["code"]) == (404, "unknown_code")
+    offline = shop_with_olena.buy("R1", "400", at=early, codes=["NOSUCH"], offline=True)
+    assert offline.status_code == 201
+    [left_out] = offline.json()["codes_left_out"]
+    assert left_out["code"] == "NOSUCH"
+    assert "is unknown" in left_out["why"]
 
 
 def test_a_promo_code_works_once_and_is_kept_with_the_receipt(shop_with_olena: Shop) -> None:

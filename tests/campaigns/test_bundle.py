@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from campaigns.audience import And, Not, Segment, Test
+from campaigns.audience import And, Not, Or, Segment, Test
 from campaigns.bundle import Bundle, check, load
 from channels.discovery import discover as discover_channels
 from core.errors import Problems, UserError
@@ -113,7 +113,8 @@ def test_the_example_is_right(kavarnia: Bundle) -> None:
 def test_a_scenario_is_read_as_it_is_written(kavarnia: Bundle) -> None:
     scenario = load(kavarnia, discover_triggers(), discover_channels()).scenarios["bonus-expiring"]
     assert (scenario.trigger, scenario.kind, scenario.priority) == ("bonus_expiring", "state", 70)
-    assert scenario.audience == And((Test("tier", "one_of", ("silver", "gold")), Not(Segment("staff"))))
+    whom = Or((Test("tier", "one_of", ("silver", "gold")), Segment("loyal")))
+    assert scenario.audience == And((whom, Not(Segment("staff"))))
     (step,) = scenario.steps
     assert (step.id, step.messages, step.send) == ("reminder", ("bonus-expiring",), ("push", "email", "sms"))
     assert step.fallback_after == Duration(seconds=7200)
@@ -232,14 +233,18 @@ def test_segments_may_build_on_each_other_but_not_in_a_circle(kavarnia: Bundle) 
     )
     (finding,) = findings(bundle)
     assert finding == (
-        "segments/loyal.yaml:1:1: a segment cannot contain itself: loyal → other → staff → loyal; "
-        "break the circle"
+        "segments/loyal.yaml:1:22: any[1].segment: a segment cannot contain itself: "
+        "loyal (segments/loyal.yaml:1) → other (segments/other.yaml:1) → staff (segments/staff.yaml:1) "
+        "→ loyal; break the circle"
     )
 
 
 def test_a_segment_that_contains_itself_is_the_smallest_circle(kavarnia: Bundle) -> None:
     (finding,) = findings(changed(kavarnia, segments__staff="city: Kyiv\nnot: {segment: staff}\n"))
-    assert "a segment cannot contain itself: staff → staff" in finding
+    assert finding == (
+        "segments/staff.yaml:2:7: not.segment: a segment cannot contain itself: "
+        "staff (segments/staff.yaml:2) → staff; break the circle"
+    )
 
 
 def test_only_one_scenario_follows_a_renamed_one(kavarnia: Bundle) -> None:

@@ -7,7 +7,10 @@ import pytest
 from sqlalchemy import select
 
 from campaigns.conditions import CUSTOMER, Audience
+from campaigns.past import as_of
 from core.db import Database
+from core.purchases import receipts, returns
+from core.purchases.receipts import Line, Purchase, Recorded
 from tests.support.world import World, kyiv, scenario
 
 PEOPLE: dict[str, dict[str, Any]] = {
@@ -95,3 +98,89 @@ def test_received_means_what_went_out(database: Database) -> None:
     assert who(world, audience) == "anna"
     world.move("2026-04-05 10:00")
     assert who(world, audience) == ""
+
+
+# --- real receipts, holds and returns, and looks at the past
+
+
+def sold(world: World, name: str, *lines: Line, at: str, store: str = "S1") -> str:
+    """A receipt with goods; returns its number."""
+    receipt = f"{name}-{at}"
+    purchase = Purchase(receipt, name, kyiv(at), lines, store=store)
+    with world.database.write() as connection:
+        [outcome] = receipts.record(connection, world.program, [purchase], world.now, live=True)
+    assert isinstance(outcome, Recorded), outcome
+    return receipt
+
+
+def who_then(world: World, audience: str, at: str) -> str:
+    """The customers of an audience, as a look at an earlier time sees them."""
+    running = world.files({"one": scenario("{birthday: {}}")}, files={"segments/them.yaml": audience})
+    with world.database.read() as connection:
+        as_of(connection, running.program, kyiv(at))
+        meant = Audience(running.program, running.segments, kyiv(at), running.kinds)
+        rows = select(CUSTOMER.c.external_id).where(meant.condition(running.segments["them"]))
+        return " ".join(connection.scalars(rows.order_by(CUSTOMER.c.external_id)))
+
+
+def test_goods_that_came_back_were_not_bought(database: Database) -> None:
+    world = World(database, {"one": scenario("{birthday: {}}")})
+    for name in ("anna", "ihor"):
+        world.customer(name)
+    world.move("2026-03-02 10:00")
+    coffee, tea = Line("c1", 1000, 10000, category="coffee"), Line("t1", 1000, 5000, category="tea")
+    receipt = sold(world, "anna", coffee, tea, at="2026-03-02 09:00")
+    sold(world, "ihor", coffee, at="2026-03-02 09:30", store="S2")
+    world.move("2026-03-05 10:00")
+    with world.database.write() as connection:
+        back = returns.Return(receipt, world.now, (returns.Back(sku="c1"),))
+        assert isinstance(returns.take_back(connection, world.program, back, world.now, live=True), Recorded)
+    assert who(world, "bought: {category: coffee}") == "ihor"
+    assert who(world, "bought: {category: tea, store: S1}") == "anna"
+    assert who(world, "returned: {within: 7 days}") == "anna"
+    assert who(world, "favourite_category: tea") == "anna"
+    assert who(world, "favourite_store: S2") == "ihor"
+    # The day before, nothing had come back.
+    assert who_then(world, "bought: {category: coffee}", "2026-03-04 10:00") == "anna ihor"
+    assert who_then(world, "returned: {at_least: 1}", "2026-03-04 10:00") == ""
+    assert who_then(world, "purchases: {at_least: 1}", "2026-03-01 10:00") == ""
+
+
+def test_fifths_are_those_of_then(database: Database) -> None:
+    world = World(database, {"one": scenario("{birthday: {}}")})
+    for name in ("anna", "ihor", "olena", "petro", "taras"):
+        world.customer(name)
+    for day, name in enumerate(("anna", "ihor", "olena", "petro", "taras"), 2):
+        world.move(f"2026-03-{day:02} 10:00")
+        world.buy(name, 100 * day)
+    assert who(world, "rfm: {recency: 5, monetary: 5}") == "taras"
+    assert who(world, "rfm: {recency: {at_most: 2}}") == "anna ihor"
+    assert who(world, "rfm: {frequency: 1}") == "anna ihor olena petro taras"
+    world.move("2026-04-01 10:00")
+    world.buy("anna", 5000)
+    assert who(world, "rfm: {recency: 5, frequency: {at_least: 4}, monetary: 5}") == "anna"
+    assert who_then(world, "rfm: {recency: 5}", "2026-03-20 10:00") == "taras"
+
+
+def test_the_balance_is_what_a_till_would_say(database: Database) -> None:
+    world = World(database, {"one": scenario("{birthday: {}}")})
+    world.customer("anna")
+    world.bonuses("anna", 300, "2026-03-10")
+    assert who(world, "balance: {between: [300, 300]}") == "anna"
+    assert who(world, "balance: {account: base, at_least: 300}") == "anna"
+    assert who(world, "expiring: {within: 9 days, at_least: 300}") == "anna"
+    assert who(world, "expiring: {within: 8 days}") == ""
+    world.move("2026-03-11 00:00")
+    assert who(world, "balance: {more_than: 0}") == ""
+    assert who_then(world, "expiring: {within: 1 day}", "2026-03-10 23:00") == "anna"
+
+
+def test_a_level_at_least(database: Database) -> None:
+    world = World(database, {"one": scenario("{birthday: {}}")})
+    for name, tier in (("anna", "gold"), ("ihor", "silver"), ("olena", "bronze")):
+        world.customer(name)
+        if tier != "bronze":
+            world.tier(name, tier)
+    assert who(world, "tier: {at_least: silver}") == "anna ihor"
+    assert who(world, "tier: {at_most: silver}") == "ihor olena"
+    assert who(world, "tier_since: {within: 1 day}\ntier: gold") == "anna"

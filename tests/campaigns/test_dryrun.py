@@ -299,3 +299,13 @@ def test_a_forecast_counts_deferrals_cost_and_the_guard(database: Database) -> N
     assert forecast["cost"] == {"amount": "1.70", "currency": "UAH", "estimated": False}
     assert {it["verdict"] for it in forecast["samples"]} == {"deferred"}
     assert {it["due_at"] for it in forecast["samples"]} == {"2026-03-02T07:00:00+00:00"}
+
+
+def test_two_occasions_of_one_customer_are_two_messages_with_keys_of_their_own(database: Database) -> None:
+    expiring = scenario("{bonus_expiring: {ahead: 14 days}}", purpose="service")
+    world = World(database, {"expiring": expiring})
+    world.customer("anna")
+    for day in ("2026-03-05", "2026-03-09"):
+        world.bonuses("anna", 100, day)
+    keys = [it.outgoing.key for it in world.dry("2026-03-01 10:00")["expiring"].samples if it.outgoing]
+    assert len(keys) == len(set(keys)) == 2

@@ -1,11 +1,13 @@
 """Every gate with its name, in its order, and what it means for who is asked again."""
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from core.db import Database
+from campaigns.gates.holdout import is_drawn, salt
+from core.db import Database, bucket_of
 from tests.support.world import World, kyiv, scenario
 
 DAILY = "{schedule: {every: day at 10:00}}"
@@ -222,6 +224,38 @@ def test_a_message_without_a_text_for_any_open_channel_is_set_aside(database: Da
     assert world.detail("anna") == "sms: missing_text"
 
 
+def test_a_text_missing_on_the_only_open_channel_is_named_beside_the_closed_one(database: Database) -> None:
+    """Of a cascade that somebody began with, the text of one channel was removed meanwhile."""
+    steps = TWO.replace(
+        "again, wait: 5 days, message: hello, send: [sms]",
+        "again, wait: 5 days, message: gift, send: [sms, email]",
+    )
+    world = world_of(database, scenario(BIRTHDAY, steps=steps % ""))
+    world.customer("no-email", consent=("sms", "email"), **PEOPLE)
+    world.customer("both", consent=("sms", "email"), email="both@example.com", **PEOPLE)
+    world.look("2026-03-01 10:00")
+    world.settle()
+    text = {"messages/gift/email.txt": "---\nsubject: Hello\n---\nHello! {{ links.unsubscribe }}"}
+    world.apply({"one": scenario(BIRTHDAY)}, files=text)
+    assert world.look("2026-03-06 10:00") == {"no-email": "missing_text", "both": "planned"}
+    assert world.detail("no-email") == "sms: missing_text, email: unreachable"
+    assert [it.channel for it in world.messages() if it.step == "again"] == ["email"]
+
+
+def test_a_text_missing_on_the_open_channel_and_on_the_closed_one_sets_the_message_aside(
+    database: Database,
+) -> None:
+    gift = TWO.replace(
+        "wait: 5 days, message: hello, send: [sms]", "wait: 5 days, message: gift, send: [sms, email]"
+    )
+    world = world_of(database, scenario(BIRTHDAY, steps=gift % ""))
+    world.customer("no-email", consent=("sms", "email"), **PEOPLE)
+    world.look("2026-03-01 10:00")
+    world.settle()
+    world.apply({"one": scenario(BIRTHDAY)})
+    assert world.look("2026-03-06 10:00") == {"no-email": "missing_text"}
+
+
 def test_a_locale_without_a_text_falls_back_and_is_counted(database: Database) -> None:
     world = world_of(database, files={"messages/hello/uk/sms.txt": "Вітаємо! {{ links.preferences }}"})
     world.customer("uk", locale="uk")
@@ -314,7 +348,20 @@ def test_what_would_be_too_late_after_the_quiet_hours_is_dropped_at_once(databas
     world.buy("anna", 100, at=kyiv("2026-03-02 21:00"))
     world.buy("just", 100, at=kyiv("2026-03-02 21:01"))
     assert world.look("2026-03-02 21:30") == {"anna": "expired", "just": "deferred"}
+    assert world.detail("anna") == "valid_for"
     assert [it.external_id for it in world.messages()] == ["just"]
+
+
+def test_days_that_a_message_is_valid_for_are_days_of_the_programs_calendar(database: Database) -> None:
+    text = scenario("{bonus_accrued: {}}", schedule="", purpose="service", limits="{valid_for: 1 day}")
+    world = world_of(database, text)
+    for name in ("late", "just"):
+        world.customer(name)
+    # The clocks go forward in the night of 29 March: that day has 23 hours.
+    world.move("2026-03-29 12:00")
+    world.buy("late", 100, at=kyiv("2026-03-28 12:00"))
+    world.buy("just", 100, at=kyiv("2026-03-28 12:01"))
+    assert world.look("2026-03-29 12:00") == {"late": "expired", "just": "planned"}
 
 
 def test_a_later_step_is_valid_from_when_its_wait_was_over(database: Database) -> None:
@@ -329,10 +376,6 @@ def test_a_later_step_is_valid_from_when_its_wait_was_over(database: Database) -
 
 
 def test_holdout_is_stable_and_the_same_in_sql_and_in_python(database: Database) -> None:
-    from decimal import Decimal
-
-    from campaigns.gates.holdout import is_drawn
-
     world = world_of(database, campaign(holdout="40%"))
     names = [f"customer-{number}" for number in range(60)]
     for name in names:
@@ -363,7 +406,23 @@ def test_the_programs_holdout_gets_no_marketing_at_all_but_service(database: Dat
     world.customer("anna")
     world.looks("2026-03-01 10:00")
     assert [(it.scenario, it.purpose) for it in world.messages()] == [("service", "service")]
-    assert world.detail("anna") in ("of all marketing", None)
+    assert world.reasons() == {"ads": "of all marketing", "service": None}
+
+
+def test_the_two_holdouts_are_drawn_apart_and_each_says_which_it_is(database: Database) -> None:
+    world = world_of(database, campaign(holdout="50%"), {"holdout": "50%"})
+    names = [f"customer-{number}" for number in range(40)]
+    for name in names:
+        world.customer(name)
+    verdicts = world.look("2026-03-01 10:00")
+    of_all = {it for it in names if is_drawn("Kavarnia", "holdout", it, Decimal("0.5"))}
+    of_this = {it for it in names if is_drawn("Kavarnia", "holdout:one", it, Decimal("0.5"))}
+    assert of_all - of_this
+    assert of_this - of_all
+    assert {name for name, verdict in verdicts.items() if verdict == "holdout"} == of_all | of_this
+    said = {name: world.detail(name) for name in names}
+    assert {name for name, why in said.items() if why == "of all marketing"} == of_all
+    assert {name for name, why in said.items() if why == "of this scenario"} == of_this - of_all
 
 
 def test_variants_follow_their_weights_and_not_the_holdout(database: Database) -> None:
@@ -375,6 +434,8 @@ def test_variants_follow_their_weights_and_not_the_holdout(database: Database) -
     world.looks("2026-03-01 10:00")
     drawn = {it.external_id: it.message for it in world.messages()}
     red = {name for name, message in drawn.items() if message == "red"}
+    salted = salt("Kavarnia", "one:variant:hello")
+    assert red == {name for name in names if bucket_of(salted + name) % 100 < 25}
     assert 30 < len(red) < 70
     # Who is held out is as often red as anybody else, and whoever is not keeps their colour.
     world.apply({"one": campaign(steps=steps, holdout="50%")})

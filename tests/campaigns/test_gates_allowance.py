@@ -5,12 +5,15 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import event, select, update
 
-from campaigns.tables import Message
+from campaigns.tables import Attempt, Decision, Enrolment, Message
 from core.db import Database
 from tests.support.world import World, kyiv, scenario
 
+ATTEMPT = Attempt.__table__  # type: ignore[attr-defined]
+DECISION = Decision.__table__  # type: ignore[attr-defined]
+ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 DAILY = "{schedule: {every: day at 10:00}}"
 
@@ -173,6 +176,54 @@ def test_a_higher_priority_displaces_what_still_waits(database: Database, allowa
     verdicts = {scenario: verdict for _, scenario, _, _, verdict in world.decisions()}
     assert verdicts == {"waiting": "displaced", "coming": "deferred"}
     assert world.dry("2026-03-03 08:30")["coming"].displaces == 0
+
+
+def test_both_sides_tell_who_displaced_whom(database: Database) -> None:
+    scenarios = evening_and_morning(waiting={"priority": "10"}, coming={"priority": "90"})
+    world = night(database, scenarios, all="1 per 7 days")
+    world.looks("2026-03-03 08:00")
+    with database.read() as connection:
+        said = connection.execute(select(DECISION.c.scenario, DECISION.c.verdict, DECISION.c.detail)).all()
+    assert {tuple(row) for row in said} == {
+        ("waiting", "displaced", "by coming"),
+        ("coming", "deferred", "displaces waiting"),
+    }
+
+
+def test_what_an_earlier_channel_may_have_sent_is_not_displaced(database: Database) -> None:
+    scenarios = evening_and_morning(waiting={"priority": "10"}, coming={"priority": "90"})
+    world = night(database, scenarios, all="1 per 7 days")
+    [message] = world.messages()
+    tried = {
+        "message_id": message.id, "customer_id": message.customer_id, "channel": "email",
+        "outcome": "unknown", "at": world.now,
+    }  # fmt: skip
+    with database.write() as connection:
+        connection.execute(ATTEMPT.insert().values(number=1, **tried))
+    assert world.dry("2026-03-03 08:00")["coming"].displaces == 0
+    assert world.look("2026-03-03 08:00") == {"anna": "capped"}
+
+
+def test_a_displaced_step_starts_no_wait_for_who_stands_further_on(database: Database) -> None:
+    steps = (
+        "[{id: hello, message: hello, send: [sms]}, {id: more, wait: 8 days, message: hello, send: [sms]}]"
+    )
+    scenarios = evening_and_morning(waiting={"priority": "10", "steps": steps}, coming={"priority": "90"})
+    world = night(database, scenarios, all="1 per 7 days")
+    with database.write() as connection:
+        connection.execute(update(ENROLMENT).values(step=2, status="finished"))
+    world.looks("2026-03-03 08:00")
+    assert [it.anchor_at for it in world.enrolments() if it.scenario == "waiting"] == [None]
+
+
+def test_what_is_late_and_has_not_left_yet_still_counts(database: Database) -> None:
+    """A provider is down for a week: the message will be heard after all, so its place is taken."""
+    world = world_of(database, {"one": campaign()}, all="1 per 1 day")
+    world.customer("anna")
+    assert world.look("2026-03-01 10:00") == {"anna": "planned"}
+    assert world.look("2026-03-03 10:00") == {"anna": "capped"}
+    world.settle()
+    assert world.look("2026-03-04 10:00") == {"anna": "planned"}
 
 
 def test_a_lower_priority_displaces_nothing(database: Database) -> None:

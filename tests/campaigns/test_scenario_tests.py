@@ -9,8 +9,8 @@ from campaigns.bundle import Bundle
 from core.errors import Problems
 from tests.support.databases import load_tables
 from tests.support.world import bundle_of, scenario
-from tidings.scenariotests import Result, run_all
-from tidings.workspace_tests import run_all as run_workspace
+from tidings.scenariotests import Result
+from tidings.workspace_tests import run_all
 
 KAVARNIA = Path(__file__).parents[2] / "examples" / "kavarnia"
 ACCRUED = scenario("{bonus_accrued: {at_least: 5}}", schedule="")
@@ -45,7 +45,7 @@ def test_the_example_workspace_keeps_its_tests() -> None:
     files = {
         f"tests/{path.name}": path.read_text(encoding="utf-8") for path in (KAVARNIA / "tests").glob("*.yaml")
     }
-    results = run_workspace(Bundle.read(KAVARNIA), files)
+    results = run_all(Bundle.read(KAVARNIA), files)
     assert [complaints(it) for it in results] == [[]] * len(files)
     assert sorted(it.name for it in results) == sorted(Path(file).stem for file in files)
 

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import select, update
 
 from core.customers.profiles import CUSTOMER, Profile, save
@@ -14,9 +15,10 @@ from core.grants.granting import give_for_news, give_what_is_due
 from core.grants.referrals import Friendship, name_inviter, referral_code
 from core.ledger.writing import ACCOUNT, ENTRY, LOT
 from core.program import Program
+from core.program.check import read_program
 from core.purchases.receipts import Recorded, record
 from core.purchases.returns import Return, take_back
-from tests.core.books import ADDRESSES, START, accepted, check_books, program, purchase, register
+from tests.core.books import ADDRESSES, PROGRAM, START, accepted, check_books, program, purchase, register
 
 DAY = timedelta(days=1)
 WELCOME = "- {rule: welcome, give: 50, on: registered, lasts: 30 days}"
@@ -189,6 +191,26 @@ def test_a_wrong_act_is_refused(database: Database) -> None:
     assert {reason: tell_of(database, program, told).reason for reason, told in wrong.items()} == {
         reason: reason for reason in wrong
     }
+
+
+def test_a_program_names_the_events_of_its_own_systems(database: Database) -> None:
+    program = rules("rule: a, give: 1, on: survey").model_copy(update={"events": ("cart_abandoned",)})
+    register(database, program, "anna")
+    accepted(tell_of(database, program, Told("c1", "anna", "cart_abandoned", data={"total": 420})))
+    with database.read() as connection:
+        said = connection.execute(select(EVENT.c.kind, EVENT.c.data).order_by(EVENT.c.id.desc())).first()
+    assert said == ("cart_abandoned", {"total": 420})
+    slip = tell_of(database, program, Told("c2", "anna", "cart_abandonned"))
+    assert slip.detail == (
+        "no act 'cart_abandonned'; did you mean 'cart_abandoned'? (yours are 'events' in program.yaml)"
+    )
+
+
+@pytest.mark.parametrize("name", ["purchase", "bonus_doubled", "Cart", "cart abandoned"])
+def test_an_event_of_the_shop_is_not_called_like_one_of_the_ledger(name: str) -> None:
+    problems: list[Any] = []
+    read_program(f"{PROGRAM}\nevents: [{name}]\n", problems)
+    assert len(problems) == 1
 
 
 # --- profiles

@@ -170,7 +170,9 @@ def test_an_example_of_every_column_goes_in(sqlite_database: Database, tmp_path:
     for kind in ("customers", "stores", "products", "receipts", "consents"):
         row = {it.name.replace("<name>", "milk"): it.example for it in columns.KINDS[kind]}
         row.pop("pay_points", None)
-        report = bring_in(sqlite_database, kind, csv(tmp_path / f"{kind}.csv", [_quoted(row)]))
+        inviter = [{"customer": row["referred_by"]}] if "referred_by" in row else []
+        rows = [_quoted(row), *inviter]
+        report = bring_in(sqlite_database, kind, csv(tmp_path / f"{kind}.csv", rows))
         assert report.rejected == 0, rejects(report)
 
 

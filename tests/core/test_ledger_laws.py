@@ -29,7 +29,7 @@ TERMS = {
         return_grace=0, measure="points", levels=(("bronze", 0, 10), ("silver", 20, 20), ("gold", 90, 30))
     ),
 }
-LAWS = Budget(sqlite=60, postgresql=12)
+LAWS = Budget(sqlite=36, postgresql=8)
 terms = st.sampled_from(sorted(TERMS)).map(lambda name: read(TERMS[name].yaml))
 lines = st.builds(
     Line,

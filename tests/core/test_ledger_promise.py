@@ -58,7 +58,7 @@ amounts = st.integers(1, 60_000)
 delays = st.sampled_from([0, 0, 2, 9, 29])
 lately = st.integers(min_value=1, max_value=4)
 
-BUDGET = Budget(sqlite=40, postgresql=12)
+BUDGET = Budget(sqlite=30, postgresql=8)
 
 
 class Ledger(RuleBasedStateMachine):

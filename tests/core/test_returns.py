@@ -167,7 +167,9 @@ def test_a_return_is_told_as_an_event(database: Database) -> None:
     with database.read() as connection:
         happened = connection.execute(select(EVENT).where(EVENT.c.kind == "return")).one()
     assert (happened.subject, happened.at, happened.live) == ("1", LATER, True)
-    assert happened.data == {"total": 10_000, "store": None}
+    assert happened.data == {
+        "total": 10_000, "store": None, "returned": 10_000, "taken_back": 1_000, "given_back": 0
+    }  # fmt: skip
 
 
 def test_a_receipt_is_returned_once(database: Database) -> None:

@@ -115,7 +115,12 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(steps=STEPS)
 def test_it_adds_up_to_the_ledger_whatever_happened(
     fresh_database: FreshDatabase, steps: list[tuple[Any, ...]]

@@ -1,7 +1,9 @@
 """The wallet beat: a fact at the till becomes a push to the phone and a new Google object, once."""
 
 import asyncio
+import io
 import json
+import zipfile
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -14,6 +16,7 @@ from campaigns.bundle import Bundle
 from campaigns.running import Running, make_ready
 from campaigns.versions import Live, apply
 from core.clock import MovableClock
+from core.customers import merging
 from core.customers.addresses import Addresses
 from core.customers.consent import Choice, choose
 from core.customers.profiles import CUSTOMER, Profile, save
@@ -22,7 +25,7 @@ from core.errors import Problems
 from core.events import CURSOR
 from core.ledger.writing import LOT
 from core.links import Links
-from core.purchases.receipts import Line, Purchase, record
+from core.purchases.receipts import Line, Purchase, Recorded, record
 from core.tables import Store
 from scheduler.cards import COALESCE, READER, Cards, CardsDone
 from scheduler.deck import read_card
@@ -125,10 +128,17 @@ class Salon:
         return sorted(path.stem for path in (self.outbox / "apple-wallet").glob("*.json"))
 
     def google_balance(self, customer_id: int) -> str:
+        return str(self._google_object(customer_id)["loyaltyPoints"]["balance"]["string"])
+
+    def google_state(self, customer_id: int) -> str:
+        return str(self._google_object(customer_id)["state"])
+
+    def _google_object(self, customer_id: int) -> dict[str, Any]:
         with self.database.read() as connection:
             name = connection.scalar(select(PASS.c.google_object_id).where(PASS.c.customer_id == customer_id))
         written = self.outbox / "google-wallet" / "loyaltyObject" / f"{name}.json"
-        return str(json.loads(written.read_text("utf-8"))["loyaltyPoints"]["balance"]["string"])
+        found: dict[str, Any] = json.loads(written.read_text("utf-8"))
+        return found
 
 
 @pytest.fixture
@@ -300,6 +310,30 @@ def test_a_message_on_the_card_reaches_the_phone(salon: Salon) -> None:
     face = salon.cards.face(olena)
     assert face is not None
     assert (face.back[0].label, face.back[0].value) == ("Новини", "Кава −20% до неділі")
+
+
+def test_the_card_of_a_duplicate_is_void_once_the_profiles_are_merged(salon: Salon) -> None:
+    duplicate = salon.holder("olena", "phone-1")
+    survivor = salon.holder("olena-2", "phone-2")
+    with salon.database.write() as connection:
+        request = merging.Merge("olena", "olena-2", "maria", "the same phone")
+        outcome = merging.merge(connection, salon.running.program, request, salon.clock.now(), live=True)
+        assert isinstance(outcome, Recorded), outcome
+    salon.beat()
+    assert "phone_1-1" in salon.pushes()
+    with salon.database.read() as connection:
+        rows = {it.customer_id: it for it in connection.execute(select(PASS))}
+        assert (rows[duplicate].voided, rows[survivor].voided) == (True, False)
+        assert b'"voided":true' in pass_of(salon.cards.build(connection, rows[duplicate]))
+        assert b'"voided":true' not in pass_of(salon.cards.build(connection, rows[survivor]))
+    assert salon.google_state(duplicate) == "INACTIVE"
+    assert salon.google_state(survivor) == "ACTIVE"
+
+
+def pass_of(package: bytes) -> bytes:
+    """The card's own file, without blanks."""
+    with zipfile.ZipFile(io.BytesIO(package)) as archive:
+        return archive.read("pass.json").replace(b" ", b"")
 
 
 def test_without_a_card_in_the_workspace_nothing_happens(salon: Salon, bundle: Bundle) -> None:

@@ -265,7 +265,7 @@ def test_a_scenario_whose_look_breaks_stops_no_other(database: Database, monkeyp
         raise ValueError("anna's own phone number")
 
     monkeypatch.setattr(type(discover()["birthday"]), "candidates", breaks)
-    broken, sound = world.looks("2026-03-01 10:00")
+    broken, sound = world.looks("2026-03-01 10:00", breaks=True)
     assert (broken.scenario, sound.scenario, sound.error) == ("broken", "sound", None)
     assert broken.error is not None
     assert broken.error.startswith("ValueError at test_looks.py:")

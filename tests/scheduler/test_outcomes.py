@@ -4,11 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from campaigns.tables import RESERVED
 from channels import Accepted
 from core.customers.consent import CONSENT
+from core.events import EVENT
 from scheduler.claim import Claimer
 from scheduler.outcomes import Settled, settle
 from tests.channels.providers import sms as twilio
@@ -336,14 +337,18 @@ class TestPoisoned:
         assert kiosk.state("boris") == ("sent", None)
 
     def test_facts_that_make_no_sense_poison_their_own_message_only(self, kiosk: Kiosk) -> None:
-        kiosk.files["messages/thanks/sms.txt"] = "{{ trigger.amount | points }}\n"
+        kiosk.files["messages/thanks/sms.txt"] = "{{ trigger.expires_on | day }}\n"
         step = "{id: first, message: thanks, send: [sms]}"
         kiosk.write(thanks=f"when: {{bonus_accrued: {{at_least: 1}}}}\nsteps: [{step}]\n")
         for number in range(2):
             kiosk.customer(f"anna{number}", phone=f"+38050100000{number}", bonuses=0)
             kiosk.give(f"anna{number}", 50)
         kiosk.plan()
-        kiosk.set("anna0", facts={"amount": "many"})
+        own = EVENT.c.customer_id == kiosk.ids["anna0"]
+        with kiosk.database.write() as connection:
+            [data] = connection.scalars(select(EVENT.c.data).where(own, EVENT.c.kind == "bonus_accrued"))
+            poison = {**data, "expires_on": "some day"}
+            connection.execute(update(EVENT).where(own).values(data=poison))
         kiosk.deliver()
         assert kiosk.state("anna0") == ("failed", "not_rendered")
         assert kiosk.state("anna1") == ("sent", None)

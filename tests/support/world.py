@@ -15,7 +15,7 @@ from campaigns.past import as_of
 from campaigns.running import Running, make_ready
 from campaigns.staging import CANDIDATE
 from campaigns.tables import Decision, Enrolment, Message
-from campaigns.versions import STATE, Applied, Live, apply
+from campaigns.versions import STATE, VERSION, Applied, Live, apply
 from core import tiers
 from core.customers import consent
 from core.customers import profiles as customers
@@ -23,6 +23,7 @@ from core.customers.addresses import ADDRESS, Addresses, suppress
 from core.customers.consent import Choice
 from core.customers.profiles import Profile
 from core.db import Database
+from core.errors import Problems
 from core.events import append
 from core.ledger.book import Book
 from core.ledger.lots import Refusal
@@ -109,6 +110,35 @@ def _messages(scenarios: Iterable[str]) -> set[str]:
     return found
 
 
+_READY: dict[str, Running] = {}
+
+
+def ready(
+    scenarios: Mapping[str, str],
+    program: Mapping[str, Any] | None = None,
+    files: Mapping[str, str] | None = None,
+) -> Running:
+    """Files as decisions are made with them; the same files are read once."""
+    key = _yaml([list(scenarios.items()), program, list((files or {}).items())])
+    if key not in _READY:
+        _READY[key] = make_ready(bundle_of(scenarios, program, files))
+    return _READY[key]
+
+
+class _Compiled(Live):
+    """Takes what the test has compiled for what it applied, instead of compiling it again."""
+
+    def __init__(self, world: "World") -> None:
+        super().__init__(world.database)
+        self._world = world
+
+    def _load(self, version: int) -> Running | Problems:
+        digest = select(VERSION.c.digest).where(VERSION.c.version == version)
+        with self._database.read() as connection:
+            same = connection.scalar(digest) == self._world.running.loaded.bundle.digest
+        return Running(self._world.running.loaded, version) if same else super()._load(version)
+
+
 class World:
     """A database with people in it, and the scenarios that are live there."""
 
@@ -125,10 +155,10 @@ class World:
         self.database, self.holdout = database, holdout
         self.now = at if isinstance(at, datetime) else kyiv(at)
         self._program, self._files = program, files
-        self.live = Live(database)
+        self.live: Live = _Compiled(self)
         self.ids: dict[str, int] = {}
         self._number = 0
-        self.running = make_ready(bundle_of(scenarios, program, files))
+        self.running = ready(scenarios, program, files)
         self.apply()
 
     @property
@@ -156,7 +186,7 @@ class World:
         files: Mapping[str, str] | None = None,
     ) -> Running:
         """Files that are not live yet."""
-        return make_ready(bundle_of(scenarios, program or self._program, files or self._files))
+        return ready(scenarios, program or self._program, files or self._files)
 
     # --- people
 
@@ -289,11 +319,14 @@ class World:
         self.looks(at)
         return {name: verdict for name, _, _, _, verdict in self.decisions(self.now)}
 
-    def looks(self, at: str | datetime | None = None) -> list[Looked]:
-        """One look at everything, with its counts."""
+    def looks(self, at: str | datetime | None = None, *, breaks: bool = False) -> list[Looked]:
+        """One look at everything, with its counts; one of them `breaks` only where the test says so."""
         if at is not None:
             self.move(at)
-        return Looks(self.database, self.live, holdout_on=self.holdout).run(self.now)
+        found = Looks(self.database, self.live, holdout_on=self.holdout).run(self.now)
+        # A look that breaks keeps nothing: that nobody is told would say nothing then.
+        assert breaks or not [it.error for it in found if it.error]
+        return found
 
     def looked(self, at: str | datetime | None = None) -> dict[str, int]:
         """Verdict → how many, over all scenarios that were due."""
@@ -351,6 +384,12 @@ class World:
                     for name, occasion, word in connection.execute(rows):
                         found[name, scenario.name, occasion, step.step.id] = word
         return found
+
+    def reasons(self) -> dict[str, str | None]:
+        """Scenario → why, of the decisions that are kept; for worlds of one customer and one look."""
+        with self.database.read() as connection:
+            rows = connection.execute(select(DECISION.c.scenario, DECISION.c.detail))
+            return {scenario: why for scenario, why in rows}  # noqa: C416 - rows are no pairs
 
     # --- the outbox
 

@@ -3,9 +3,10 @@
 import pytest
 
 from core.errors import Problem
-from templates.check import check, layout, missing_locales, point_names, too_long
+from templates.check import check, layout, missing_locales, point_names
 from templates.context import NAMES
 from templates.library import Library
+from templates.reckoning import longest, too_long
 from tests.templates.support import Context, MakeLibrary
 
 FACTS = ("expiring", "expires_on", "days_left")
@@ -173,6 +174,51 @@ def test_an_sms_that_costs_too_much_is_found(library: MakeLibrary, context: Cont
     )
     [problem] = too_long(texts, MESSAGE, [context], 2)
     assert (problem.file, problem.line) == ("messages/bonus-expiring/sms.txt", 1)
-    assert problem.what == "needs 3 segments (144 units in UCS-2)"
+    assert problem.what == "needs 3 segments at worst (144 units in UCS-2, for 'б' is not in GSM-7)"
     assert problem.fix == "at most 2 are allowed: shorten it"
     assert too_long(texts, MESSAGE, [context], 3) == []
+
+
+def test_an_sms_is_reckoned_with_the_branch_that_makes_it_longest(
+    library: MakeLibrary, context: Context
+) -> None:
+    text = (
+        "{% if balance > 1000000 %}"
+        + "a" * 150
+        + "{% else %}b{% endif %}{{ 'ccccccccccc' if 1 > 2 else '' }}"
+    )
+    texts = library({f"{MESSAGE}/sms.txt": text})
+    assert longest(texts, MESSAGE, "uk", [context]) == "a" * 150 + "c" * 11
+    [problem] = too_long(texts, MESSAGE, [context], 1)
+    assert problem.what == "needs 2 segments at worst (161 units in GSM-7)"
+
+
+def test_many_conditions_are_turned_one_by_one(library: MakeLibrary, context: Context) -> None:
+    text = "".join(f"{{% if balance > {number} %}}{number:02}{{% endif %}}" for number in range(12))
+    texts = library({f"{MESSAGE}/sms.txt": text})
+    assert len(longest(texts, MESSAGE, "uk", [context])) == 24
+
+
+def test_a_branch_that_the_facts_do_not_allow_is_left_out(library: MakeLibrary, context: Context) -> None:
+    texts = library({f"{MESSAGE}/sms.txt": "{% if 1 > 2 %}{{ nobody.name }}{% else %}ok{% endif %}"})
+    assert longest(texts, MESSAGE, "uk", [context]) == "ok"
+
+
+def test_a_fault_of_the_front_matter_hides_no_wrong_name(library: MakeLibrary) -> None:
+    texts = library({f"{MESSAGE}/push.txt": "---\ntitel: x\n---\n{{ trigger.x }}"})
+    assert [line.split("; ")[0] for line in found(texts)] == [
+        f"messages/{MESSAGE}/push.txt:2:1: front matter has no key 'titel'",
+        f"messages/{MESSAGE}/push.txt:4:4: 'trigger.x' is not provided by bonus_expiring",
+    ]
+
+
+def test_a_page_behind_another_page_is_not_read(library: MakeLibrary) -> None:
+    texts = library({
+        f"{MESSAGE}/email.mjml": "", f"{MESSAGE}/email.html": OK_EMAIL, f"{MESSAGE}/email.txt": "x",
+    })  # fmt: skip
+    assert [str(problem) for problem in layout(texts)] == [
+        (
+            f"messages/{MESSAGE}/email.html: nothing reads this file: messages/{MESSAGE}/email.mjml stands "
+            "before it; leave one of them"
+        )
+    ]

@@ -33,6 +33,17 @@ def test_a_birthday_on_29_february_is_kept_on_the_28th_in_other_years(database: 
     assert second.facts == {"birthday": "2028-02-29", "age": 28}
 
 
+def test_a_wish_on_the_28th_for_the_29th_is_still_true_the_day_after(database: Database) -> None:
+    steps = "[{id: hello, message: hello, send: [sms]}, {id: gift, wait: 1 day, message: hello, send: [sms]}]"
+    world = world_of(database, at="2027-02-26 09:00", steps=steps)
+    for name in ("leap", "moved"):
+        world.customer(name, birthday=date(2000, 2, 29))
+    assert world.look("2027-02-28 10:00") == {"leap": "planned", "moved": "planned"}
+    world.settle()
+    world.change("moved", birthday=date(2000, 3, 29))
+    assert world.look("2027-03-01 10:00") == {"leap": "planned", "moved": "no_longer_true"}
+
+
 def test_days_before_and_after_may_lie_in_another_year(database: Database) -> None:
     world = world_of(database, days=-3, at="2026-12-28 09:00")
     world.customer("january", birthday=date(1990, 1, 2))
@@ -137,3 +148,25 @@ def test_an_hour_that_is_skipped_or_comes_twice_moves_no_birthday(database: Data
     assert [(it.external_id, f"{it.planned_at.astimezone(kyiv):%d %H:%M}") for it in world.messages()] == [
         ("day-28", "28 03:30"), ("day-29", "29 04:30"), ("day-30", "30 03:30"), ("day-31", "31 03:30"),
     ]  # fmt: skip
+
+
+def test_a_birthday_that_was_taken_back_is_no_longer_wished_for(database: Database) -> None:
+    world = world_of(database)
+    world.customer("anna", birthday=date(1990, 3, 2))
+    world.change("anna", birthday="")
+    assert world.look("2026-03-02 10:00") == {}
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "Pacific/Honolulu"])
+@pytest.mark.parametrize(("days", "born"), [(-7, "01-03"), (-1, "01-01"), (1, "12-31"), (7, "12-28")])
+def test_days_around_new_year_are_reckoned_where_the_customer_lives(
+    database: Database, zone: str, days: int, born: str
+) -> None:
+    birthday = date.fromisoformat(f"{2027 if born < '06' else 2026}-{born}")
+    due = birthday + timedelta(days=days)
+    world = world_of(database, days=days, at=f"{due - timedelta(days=3)} 09:00")
+    world.customer("far", birthday=birthday.replace(year=1990), time_zone=zone)
+    for number in (-1, 0, 1):
+        world.look(local(f"{due + timedelta(days=number)} 10:00", zone))
+    [message] = world.messages()
+    assert (message.occasion, message.planned_at) == (str(birthday.year), local(f"{due} 10:00", zone))

@@ -20,7 +20,7 @@ def test_sixty_calendar_days_after_the_last_receipt_it_is_a_silence(database: Da
     assert world.look("2026-03-05 10:00") == {}
     assert world.look("2026-03-06 10:00") == {"anna": "planned"}
     assert world.look("2026-03-07 10:00") == {}
-    assert world.looked("2026-03-08 10:00") == {"already_entered": 1}
+    assert world.looked("2026-03-08 10:00") == {}
 
 
 def test_the_occasion_is_the_last_receipt_so_a_new_silence_is_another(database: Database) -> None:
@@ -85,3 +85,52 @@ def test_an_imported_silence_is_a_silence(database: Database) -> None:
     world.customer("old")
     world.buy("old", 100, at=kyiv("2024-01-05 10:00"), live=False)
     assert world.look("2026-01-05 10:00") == {"old": "planned"}
+
+
+def test_a_look_stages_nobody_who_entered_for_this_silence(database: Database) -> None:
+    world = world_of(database)
+    world.move("2026-01-13 09:00")
+    for name in ("told", "silent", "late"):
+        world.customer(name, consent=() if name == "silent" else ("sms",))
+        world.buy(name, 100, at=kyiv("2026-01-05 10:00" if name != "late" else "2026-01-09 10:00"))
+    assert world.looked("2026-03-06 10:00") == {"planned": 1, "no_consent": 1}
+    # Whom a gate held back is asked again, whose silence has ended its span since then is new.
+    assert world.looked("2026-03-07 10:00") == {"no_consent": 1}
+    world.agree("silent", "sms")
+    assert world.look("2026-03-11 10:00") == {"late": "planned", "silent": "planned"}
+    assert world.looked("2026-03-12 10:00") == {}
+
+
+def test_looks_missed_for_a_day_or_a_week_lose_nobody(database: Database) -> None:
+    world = world_of(database)
+    world.move("2026-01-13 09:00")
+    for day in range(1, 13):
+        world.customer(f"day-{day:02}")
+        world.buy(f"day-{day:02}", 100, at=kyiv(f"2026-01-{day:02} 08:00"), live=False)
+    world.look("2026-03-02 10:00")
+    world.settle()
+    assert set(world.look("2026-03-04 10:00")) == {"day-02", "day-03"}
+    world.settle()
+    assert set(world.look("2026-03-12 10:00")) == {f"day-{day:02}" for day in range(4, 12)}
+
+
+def test_a_late_receipt_within_a_silence_that_was_told_is_no_other_silence(database: Database) -> None:
+    world = world_of(database)
+    world.customer("anna")
+    world.buy("anna", 100)
+    world.look("2026-03-10 10:00")
+    world.settle()
+    world.buy("anna", 100, at=kyiv("2026-01-07 12:00"))
+    assert world.look("2026-03-11 10:00") == {}
+
+
+def test_a_late_receipt_that_ends_a_silence_begins_another_one(database: Database) -> None:
+    world = world_of(database, steps=TWO_STEPS)
+    world.customer("anna")
+    world.buy("anna", 100)
+    world.look("2026-03-10 10:00")
+    world.settle()
+    world.buy("anna", 100, at=kyiv("2026-03-08 12:00"))
+    assert world.look("2026-03-15 10:00") == {"anna": "no_longer_true"}
+    assert world.look("2026-05-07 10:00") == {}
+    assert world.look("2026-05-08 10:00") == {"anna": "planned"}

@@ -241,7 +241,7 @@ def test_a_voided_pass_is_marked_and_says_so(shop: Shop, phone: Phone) -> None:
     customer = shop.issue()
     phone.add(shop.download(customer))
     with shop.database.write() as connection:
-        passes.void(connection, customer)
+        passes.void(connection, [customer])
     assert shop.mark(customer) == [customer]
     phone.woken()
     assert phone.passes[shop.row(customer).serial]["voided"] is True

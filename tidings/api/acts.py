@@ -1,19 +1,21 @@
 """What the shop's system tells of customers besides purchases, and the codes by which they bring friends."""
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.customers.holders import people, unknown
 from core.grants.acts import ACTS, Told, tell
-from core.grants.referrals import referral_code
+from core.grants.referrals import friends, referral_code
 from core.ledger.lots import Refusal
 from tidings.api.access import Here, asks
 from tidings.api.idempotency import Once
+from tidings.api.lookup import CustomerPath, known
 from tidings.api.models import Body, Identifier, Moment, Name, Scalar
+from tidings.api.paging import Page, Paged
 from tidings.api.problems import refused
 
 routes = APIRouter(tags=["Grants"])
@@ -37,7 +39,7 @@ class ActIn(Body):
 
     id: Identifier = Field(description="Of the act, in your system.")
     customer: Identifier = Field(description="The customer's external id.")
-    act: str = Field(max_length=50, description=", ".join(ACTS))
+    act: str = Field(max_length=50, description=f"{', '.join(ACTS)}, or one of the program's own `events`.")
     at: Moment | None = Field(None, description="When it was done; now if left out.")
     friend: Identifier | None = Field(None, description="Of a referral: the external id of who was brought.")
     data: dict[Name, Scalar] = Field(
@@ -93,6 +95,20 @@ class ReferralCodeOut(BaseModel):
     code: str
 
 
+class FriendOut(BaseModel):
+    """Somebody whom a customer has brought; `purchases` are those that were not brought back."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{
+            "customer": "10043", "registered_at": "2026-03-01T08:00:00Z", "purchases": 2,
+        }]}
+    )  # fmt: skip
+
+    customer: str
+    registered_at: datetime
+    purchases: int
+
+
 @routes.post("/events", **asks(
     "acts:write", "unknown_customer", "unknown_act", "unknown_friend", "in_the_future", "conflict",
     "self_referral", "circular_referral", "already_referred", "already_bought", answer=ActOut,
@@ -117,7 +133,7 @@ def post(here: Here, once: Once, body: ActIn) -> Response:
 )  # fmt: skip
 def own_code(
     here: Here,
-    external_id: Annotated[Identifier, Path(description="The customer's number in your system.")],
+    external_id: CustomerPath,
 ) -> ReferralCodeOut:
     """The customer's own code for friends; made when it is first asked for, the same ever after."""
     with here.database.write() as connection:
@@ -125,3 +141,19 @@ def own_code(
         if person is None:
             raise refused(unknown(external_id))
         return ReferralCodeOut(customer=external_id, code=referral_code(connection, person.id))
+
+
+@routes.get(
+    "/customers/{external_id}/friends", **asks("customers:read", "unknown_customer", "wrong_cursor")
+)  # fmt: skip
+def brought(here: Here, external_id: CustomerPath, paged: Paged) -> Page[FriendOut]:
+    """Whom the customer has brought, the latest to register first."""
+    after = paged.place("friends")
+    with here.database.read() as connection:
+        inviter = known(connection, external_id)
+        rows = friends(connection, inviter.id, after[0] if after else None, paged.most)
+    return paged.page("friends", rows, lambda row: [row.id], _friend)
+
+
+def _friend(row: Any) -> FriendOut:
+    return FriendOut(customer=row.external_id, registered_at=row.registered_at, purchases=row.purchases)

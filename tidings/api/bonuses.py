@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from sqlalchemy import Connection, Select, select
 
 from core.customers.profiles import CUSTOMER
@@ -14,15 +14,11 @@ from core.program import Program
 from tidings.api.access import Here, asks
 from tidings.api.balances import balances, holder_of
 from tidings.api.bonus_models import AccountOut, BalanceOut, Dated, EntryOut, LotShown
-from tidings.api.lookup import known
-from tidings.api.models import Identifier
+from tidings.api.lookup import CustomerPath, known
 from tidings.api.paging import Page, Paged
 from tidings.api.sentences import Told, sentence
 
 routes = APIRouter(prefix="/customers", tags=["Bonuses"])
-CustomerPath = Annotated[
-    Identifier, Path(description="The customer's number in your system.", examples=["10042"])
-]
 MENDED = OPERATION.alias("mended")
 
 
@@ -101,7 +97,7 @@ def _entries(connection: Connection, holder: int, after: tuple[int, ...] | None,
 
 
 def _others(connection: Connection, rows: Sequence[Any]) -> Mapping[int, str]:
-    """The external ids of those to whom or from whom something was transferred."""
+    """The external ids of those to whom or from whom something went."""
     ids = {other for row in rows if (other := _other(row)) is not None}
     named = select(CUSTOMER.c.id, CUSTOMER.c.external_id).where(CUSTOMER.c.id.in_(sorted(ids)))
     return {row.id: row.external_id for row in connection.execute(named)} if ids else {}

@@ -20,8 +20,7 @@ from core.purchases.stored import RECEIPT
 from core.tiers import Standing, progress_of
 from tidings.api.access import Here, asks
 from tidings.api.balances import Balance, balances, holder_of
-from tidings.api.customers import ExternalId
-from tidings.api.lookup import known
+from tidings.api.lookup import CustomerPath, known
 from tidings.api.models import Tier
 from tidings.api.services import Services
 from tidings.api.speaking import Speaker, speaker
@@ -119,7 +118,7 @@ class PageOut(BaseModel):
 
 
 @routes.get("/{external_id}/page", **asks("customers:read", "unknown_customer"))
-def page(here: Here, external_id: ExternalId) -> PageOut:
+def page(here: Here, external_id: CustomerPath) -> PageOut:
     """What the customer's page shows: bonuses, level, the last operations in words, offers, links."""
     with here.database.read() as connection:
         return _Page(here, connection, known(connection, external_id)).out()

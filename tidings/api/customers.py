@@ -13,7 +13,7 @@ from channels import discover
 from core.customers.consent import CONSENT, Choice, choose
 from core.customers.profiles import Profile, Saved, known_zone, save
 from core.grants.referral_grants import welcome_friend
-from core.grants.referrals import name_inviter
+from core.grants.referrals import find_inviter, name_inviter
 from core.ledger.lots import Refusal
 from core.ledger.writing import LOT
 from core.program import Program
@@ -22,7 +22,7 @@ from templates.facts import contexts
 from tidings.api.access import Here, asks
 from tidings.api.balances import balances, holder_of
 from tidings.api.idempotency import Once
-from tidings.api.lookup import known
+from tidings.api.lookup import CustomerPath, known
 from tidings.api.models import (
     AddressIn,
     ConsentIn,
@@ -32,7 +32,6 @@ from tidings.api.models import (
     CustomerIn,
     CustomerOut,
     Expiring,
-    Identifier,
     LotOut,
     Tier,
 )
@@ -40,9 +39,6 @@ from tidings.api.problems import refuse, refused
 from tidings.api.services import Services
 
 routes = APIRouter(prefix="/customers", tags=["Customers"])
-ExternalId = Annotated[
-    Identifier, Path(description="The customer's number in your system.", examples=["10042"])
-]
 Channel = Annotated[str, Path(description="email, sms, push …", examples=["email"])]
 
 _TEXTS = ("card", "name", "phone", "email", "gender", "city", "locale", "time_zone")
@@ -63,9 +59,11 @@ def register(here: Here, once: Once, body: CustomerIn) -> Response:
     _check_registered(body.registered_at, now)
     with once.recording() as done:
         connection = done.connection
+        brought = body.referred_by and find_inviter(connection, body.referred_by)
         [saved] = save(
-            connection, running.program, here.workspace.addresses, [_profile(body)], now, live=True
-        )
+            connection, running.program, here.workspace.addresses, [_profile(body)], now, live=True,
+            source="referral" if brought else "api",
+        )  # fmt: skip
         if saved.refusal:
             raise refused(saved.refusal, {"card_taken": "card", "erased": "external_id"})
         warnings = [
@@ -78,7 +76,7 @@ def register(here: Here, once: Once, body: CustomerIn) -> Response:
 
 
 @routes.get("/{external_id}", **asks("customers:read", "unknown_customer"))
-def show(here: Here, external_id: ExternalId) -> CustomerOut:
+def show(here: Here, external_id: CustomerPath) -> CustomerOut:
     """A customer's profile, level, bonuses and consents."""
     with here.database.read() as connection:
         return _shown(here, connection, external_id)
@@ -87,7 +85,9 @@ def show(here: Here, external_id: ExternalId) -> CustomerOut:
 @routes.put(
     "/{external_id}/consents/{channel}", **asks("consents:write", "unknown_customer", "in_the_future")
 )
-def choose_one(here: Here, external_id: ExternalId, channel: Channel, body: ConsentValue) -> list[ConsentOut]:
+def choose_one(
+    here: Here, external_id: CustomerPath, channel: Channel, body: ConsentValue
+) -> list[ConsentOut]:
     """Give or withdraw consent to marketing on one channel; the consents in force are the answer."""
     choice = ConsentIn(channel=channel, granted=body.granted, source=body.source, at=body.at)
     now = here.now()
@@ -99,7 +99,7 @@ def choose_one(here: Here, external_id: ExternalId, channel: Channel, body: Cons
 @routes.post("/{external_id}/consents", **asks(
     "consents:write", "unknown_customer", "in_the_future", answer=list[ConsentOut]
 ))  # fmt: skip
-def choose_several(here: Here, once: Once, external_id: ExternalId, body: ConsentsIn) -> Response:
+def choose_several(here: Here, once: Once, external_id: CustomerPath, body: ConsentsIn) -> Response:
     """Give or withdraw several consents at once; the consents in force are the answer."""
     now = here.now()
     choices = _checked(body.consents, now)
@@ -111,7 +111,7 @@ def choose_several(here: Here, once: Once, external_id: ExternalId, body: Consen
     "/{external_id}/addresses", **asks("customers:write", "unknown_customer", status=204),
     response_class=Response,
 )  # fmt: skip
-def add_address(here: Here, once: Once, external_id: ExternalId, body: AddressIn) -> Response:
+def add_address(here: Here, once: Once, external_id: CustomerPath, body: AddressIn) -> Response:
     """Add a phone with the shop's app, to which pushes may go. The same one again changes nothing."""
     with once.recording() as done:
         row = known(done.connection, external_id)
@@ -134,10 +134,11 @@ def _bring(here: Services, connection: Connection, saved: Saved, who: str | None
 
 
 def _profile(body: CustomerIn) -> Profile:
-    """What was sent; null empties a text as "" does, what was left out stays."""
+    """What was sent; null empties it, as "" does a text; what was left out stays."""
     texts = {name: getattr(body, name) or "" for name in _TEXTS if name in body.model_fields_set}
+    emptied = "birthday" in body.model_fields_set and body.birthday is None
     return Profile(
-        body.external_id, birthday=body.birthday, registered_at=body.registered_at,
+        body.external_id, birthday="" if emptied else body.birthday, registered_at=body.registered_at,
         attributes=body.attributes, **texts,
     )  # fmt: skip
 

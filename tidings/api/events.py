@@ -18,8 +18,10 @@ from tidings.api.paging import Paged, PageWanted, cursor
 
 routes = APIRouter(prefix="/events", tags=["Events"])
 NOW = "now"
-_MONEY = frozenset({"total"})
-_POINTS = frozenset({"amount"})
+_MONEY = frozenset({"total", "returned"})
+_POINTS = frozenset({"amount", "taken_back", "given_back"})
+# By which the ledger finds its own lot again.
+_OURS = frozenset({"slot"})
 
 
 class EventOut(BaseModel):
@@ -106,7 +108,7 @@ def _event(program: Program, row: Any, names: Mapping[int, str]) -> EventOut:
     return EventOut(
         event=row.id, kind=row.kind, customer=names.get(row.customer_id, ""), subject=subject, at=row.at,
         recorded_at=row.recorded_at, live=row.live,
-        data=dict(_shown(program, key, value, names) for key, value in row.data.items()),
+        data=dict(_shown(program, key, row.data[key], names) for key in row.data if key not in _OURS),
     )  # fmt: skip
 
 

@@ -51,6 +51,7 @@ RECEIPT_OUT: Example = {
     "receipt": "R-2026-000173", "customer": "10042", "earned": "4.5", "spent": "20", "balance": "34.5",
     "available": "34.5", "tier": "bronze", "level_bonus": "0",
     "rules": [{"rule": "base", "points": "4.5", "why": "3% of 150.00"}], "corrected": [],
+    "codes_left_out": [],
 }  # fmt: skip
 RECEIPT_SHOWN: Example = {
     "receipt": "R-2026-000173", "customer": "10042", "at": "2026-03-01T08:15:00Z",

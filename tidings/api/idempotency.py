@@ -66,7 +66,7 @@ class Done:
         self, status: int, answer: BaseModel | Sequence[BaseModel] | None = None, about: int | None = None
     ) -> Response:
         """The answer; `about` is the customer whom it tells of, if it does."""
-        body = "" if answer is None else to_json(answer).decode()
+        body = _body(answer)
         self.once.keep(self.connection, status, body, about)
         return _response(status, body)
 
@@ -162,6 +162,15 @@ def _digest(request: Request, body: bytes) -> str:
         content = body.hex()
     said = dumps([request.method, request.url.path, request.url.query, content])
     return hashlib.sha256(said.encode(errors="surrogatepass")).hexdigest()
+
+
+def answered(status: int, answer: BaseModel | Sequence[BaseModel] | None = None) -> Response:
+    """An answer that need not be kept: its request came without a key."""
+    return _response(status, _body(answer))
+
+
+def _body(answer: BaseModel | Sequence[BaseModel] | None) -> str:
+    return "" if answer is None else to_json(answer).decode()
 
 
 def _response(status: int, body: str) -> Response:

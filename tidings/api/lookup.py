@@ -5,14 +5,19 @@ A merged duplicate's number leads to the survivor; who was erased is nobody.
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Path
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from core.customers.profiles import CUSTOMER, email_address
 from core.program import Program
+from tidings.api.models import Identifier
 from tidings.api.problems import refuse
 
+CustomerPath = Annotated[
+    Identifier, Path(description="The customer's number in your system.", examples=["10042"])
+]
 NOBODY = "there is no such customer; register them first"
 # Who a row stands for.
 SURVIVOR = func.coalesce(CUSTOMER.c.merged_into, CUSTOMER.c.id)

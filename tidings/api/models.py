@@ -91,7 +91,7 @@ class CustomerIn(Body):
     name: Name | None = None
     phone: Annotated[Name | None, AfterValidator(_phone)] = Field(None, description="In international form.")
     email: Annotated[str | None, AfterValidator(_email)] = None
-    birthday: date | None = Field(None, description="May be corrected, not emptied.")
+    birthday: date | None = Field(None, description="The whole date; null empties it.")
     gender: Literal["female", "male", "other", ""] | None = None
     city: Name | None = None
     locale: Annotated[str | None, AfterValidator(_locale)] = Field(None, description="uk or uk-UA.")
@@ -293,12 +293,20 @@ class CorrectedOut(BaseModel):
     points: str
 
 
+class CodeLeftOut(BaseModel):
+    """A promo code that did nothing on a receipt, and why."""
+
+    code: str
+    why: str
+
+
 class ReceiptOut(BaseModel):
     """What a receipt brought and cost, in whole bonuses; `tier` is the level after it.
 
     `earned` is the purchase's own, `level_bonus` what reaching a new level brought besides; `rules` add up to
     both together. Of imported history `available` and `rules` are not known. `corrected`: a receipt
-    that came late changed what later operations had done.
+    that came late changed what later operations had done. `codes_left_out`: promo codes of an offline receipt
+    that could not be used; its goods are gone, so it is taken without them.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.RECEIPT_OUT]})
@@ -313,6 +321,7 @@ class ReceiptOut(BaseModel):
     level_bonus: str = "0"
     rules: list[GaveOut] = []
     corrected: list[CorrectedOut] = []
+    codes_left_out: list[CodeLeftOut] = []
 
     @model_validator(mode="after")
     def _tell_level_bonus(self) -> "ReceiptOut":

@@ -83,5 +83,5 @@ def _unknown(place: Sequence[str | int], model: type[BaseModel] | None) -> str:
     if model is None:
         return what
     path = [part for part in place if part != "body"]
-    known, _, _ = keys_at(model, path[:-1])
+    known, _ = keys_at(model, path[:-1])
     return f"{what}; {suggest(str(path[-1]), known)}" if known else what

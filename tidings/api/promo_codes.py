@@ -26,6 +26,7 @@ from core.ledger.lots import Refusal
 from tidings.api.access import Here, asks
 from tidings.api.acts import GivenOut, NothingOut
 from tidings.api.idempotency import Once
+from tidings.api.lookup import CustomerPath
 from tidings.api.models import Body, Identifier
 from tidings.api.paging import Page, Paged
 from tidings.api.problems import Refused, refuse
@@ -40,7 +41,6 @@ FIELDS = {
 MAKING = ("unknown_customer", "unknown_rule", "bad_amount", "bad_code", "bad_dates", "conflict")
 MOST_AT_ONCE = 10_000
 Text = Annotated[str, Field(min_length=1, max_length=100)]
-ExternalId = Annotated[Identifier, Path(description="The customer's number in your system.")]
 CodePath = Annotated[Text, Path(description="The code; neither case nor dashes matter.")]
 
 
@@ -235,7 +235,7 @@ def take_out(here: Here, code: CodePath) -> CodeOut:
     "code_not_yours", "code_limit", "code_not_here", "limit", "conflict", answer=ActivatedOut,
     created=True,
 ))  # fmt: skip
-def use(here: Here, once: Once, external_id: ExternalId, body: ActivationIn) -> Response:
+def use(here: Here, once: Once, external_id: CustomerPath, body: ActivationIn) -> Response:
     """Use a code of a rule `on: promo_code`: its bonuses are given at once, 201. Again: 200."""
     request = Activation(external_id, body.code, body.id)
     with once.recording() as done:

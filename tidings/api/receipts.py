@@ -29,7 +29,7 @@ from tidings.api.carts import (
     points_of,
     units,
 )  # fmt: skip
-from tidings.api.idempotency import Once
+from tidings.api.idempotency import Once, answered
 from tidings.api.models import BackIn, Identifier, ReceiptIn, ReceiptOut, ReturnIn, ReturnOut
 from tidings.api.problems import refuse, refused
 
@@ -93,6 +93,8 @@ def post(here: Here, who: Who, once: Once, body: ReceiptIn) -> Response:
     check_store(who, body.store)
     check_currency(program, body.currency)
     purchase = _purchase(program, body)
+    if once.key is None:
+        return _answer(_recorded(here.sell(purchase)))
     with once.recording() as done:
         [outcome] = record(done.connection, program, [purchase], here.now(), live=True)
         recorded = _recorded(outcome)
@@ -138,6 +140,10 @@ def _recorded(outcome: Outcome) -> Recorded:
     if isinstance(outcome, Refusal):
         raise refused(outcome, FIELDS)
     return outcome
+
+
+def _answer(recorded: Recorded) -> Response:
+    return answered(_status(recorded), ReceiptOut.model_validate(recorded.answer))
 
 
 def _status(recorded: Recorded) -> int:

@@ -22,7 +22,8 @@ class Told:
     """What is known of an entry; `amount` is whole bonuses with its sign.
 
     `operation` is the one that the entry belongs to: the corrected one if it corrects another (`corrects`).
-    `author`, `data` and `result` are that operation's; `other` is the other side of a transfer.
+    `author`, `data` and `result` are that operation's; `other` is the other side of what went
+    from one account to another.
     """
 
     amount: str
@@ -67,11 +68,14 @@ def _transferred(it: Told) -> str:
 
 
 def _merged(it: Told) -> str:
-    return f"moved {'to' if it.leaves else 'from'} a profile of the same person when they were merged"
+    profile = f"{it.other}, a profile" if it.other else "a profile"
+    return f"moved {'to' if it.leaves else 'from'} {profile} of the same person when they were merged"
 
 
 def _moved(it: Told) -> str:
-    return "moved to the account of the household" if it.leaves else "brought to the account of the household"
+    if it.leaves:
+        return f"moved to the account of the household{f' of {it.other}' if it.other else ''}"
+    return f"brought to the account of the household{f' by {it.other}' if it.other else ''}"
 
 
 def _returned(it: Told) -> str:

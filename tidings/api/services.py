@@ -15,6 +15,9 @@ from core.clock import Clock
 from core.db import Database
 from core.links import Links
 from core.program import Program
+from core.purchases.receipts import Outcome
+from core.purchases.sales import Purchase
+from core.purchases.tills import Tills
 from scheduler.beat import Pulse
 from scheduler.cards import Cards
 from tidings.api.keys import Keeper
@@ -78,6 +81,17 @@ class Services:
         with self.database.write() as connection:
             yield connection
         self.wake()
+
+    def sell(self, purchase: Purchase) -> Outcome:
+        """Record a purchase, with those of other tills that come at this moment; see core.purchases.tills."""
+        outcome = self.tills.record(self.program, purchase, self.now())
+        self.wake()
+        return outcome
+
+    @cached_property
+    def tills(self) -> Tills:
+        """Where purchases of one moment meet."""
+        return Tills(self.database)
 
     @cached_property
     def keys(self) -> Keeper:

@@ -1,11 +1,14 @@
 """Data: bringing it in, and looking at one customer."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tidings.console import Format, console, moment, print_json, workspace
+
+if TYPE_CHECKING:
+    from tidings.workspace import Workspace
 
 Context = typer.Context
 
@@ -66,20 +69,48 @@ def import_file(
 def customer(
     context: Context,
     who: Annotated[str, typer.Argument(help="External id, card number, phone or email")],
+    file: Annotated[
+        Path | None, typer.Argument(help="Where --export-test writes; the terminal if left out.")
+    ] = None,
+    export_test: Annotated[
+        bool, typer.Option("--export-test", help="A scenario test that begins with this customer, masked.")
+    ] = False,
     output: Annotated[Format, typer.Option("--format", help="table or json")] = Format.table,
 ) -> None:
     """Profile, balance, lots, history, messages, and why or why not.
 
     Example: tidings customer 10042
+
+    Example: tidings customer 10042 --export-test tests/why-no-reminder.yaml
     """
+    from core.errors import UserError
     from tidings import customer_view
 
+    if file and not export_test:
+        raise UserError(f"nothing is written to {file} without --export-test; add it, or leave the file out")
     with workspace(context) as here:
-        program = here.files().program
+        running = here.files()
+        program = running.program
         at = moment(None, program.zone)
         with here.database.read() as connection:
             page = customer_view.read(connection, program, who, at, here.links(program))
+            if export_test:
+                _export(here, running, connection, page.row, at, file)
+                return
     if output is Format.json:
         print_json(page.as_json())
     else:
         customer_view.show(console(), page, program)
+
+
+def _export(here: "Workspace", running: Any, connection: Any, row: Any, at: Any, file: Path | None) -> None:
+    from tidings.exporting import Exporter
+
+    links, channels = here.links(running.program), here.channels(running.program)
+    text = Exporter(connection, running, channels, links, here.secret).test_of(row, at)
+    if file is None:
+        typer.echo(text, nl=False)
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, "utf-8")
+    typer.echo(f"wrote {file}; it runs with `tidings test --run {file.stem}`")

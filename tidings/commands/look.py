@@ -24,68 +24,46 @@ def dry_run(
     scenarios: Annotated[list[str] | None, typer.Argument(help="All if left out.")] = None,
     at: At = None,
     customer: Annotated[
-        str | None, typer.Option("--customer", help="One customer: the verdict on them.")
+        str | None, typer.Option("--customer", help="One customer: their story, with the evidence.")
     ] = None,
     sample: Annotated[int, typer.Option("--sample", min=0, max=1000, help="How many messages to show.")] = 2,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the samples as files into this folder.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write all of it as one page with pictures and messages.")
+    ] = None,
+    verdicts: Annotated[
+        Path | None, typer.Option("--verdicts", help="Write every verdict with its evidence, as CSV.")
+    ] = None,
+    compare: Annotated[
+        str | None,
+        typer.Option("--compare", help="What differs from this version: a number, `live`, or a folder."),
+    ] = None,
     output: Annotated[
         ForecastFormat, typer.Option("--format", help="table, json or csv")
     ] = ForecastFormat.table,
 ) -> None:
-    """Who would get what, who not and why, and what it costs. Changes nothing, sends nothing.
+    """Who would get what, who not and why, when, and what it costs. Changes nothing, sends nothing.
 
-    Example: tidings dry-run bonus-expiring --at '2026-03-01 10:00' --sample 3
+    Example: tidings dry-run bonus-expiring --at '2026-03-01 10:00' --html tomorrow.html
     """
-    from campaigns.dryrun import DryRun
-    from campaigns.past import as_of
-    from core.customers.profiles import find
-    from core.errors import UserError
-    from tidings import forecast_view
+    from tidings import dry_runs, dry_runs_shown
 
     with workspace(context) as here:
         running = here.files()
-        wanted = _chosen(running.scenarios, scenarios)
-        when = moment(at, running.program.zone)
-        channels = here.channels(running.program)
-        with here.database.read() as connection:
-            person = find(connection, customer) if customer else None
-            if customer and person is None:
-                raise UserError(
-                    f"there is no customer '{customer}'; write an external id, card, phone or email"
-                )
-            as_of(connection, running.program, when)
-            forecaster = DryRun(
-                connection,
-                running,
-                channels,
-                here.links(running.program),
-                when,
-                sample=sample,
-                customer=person.external_id if person else None,
-            )
-            forecasts = [forecaster.run(running.scenarios[name]) for name in wanted]
-        written = forecast_view.write_samples(out, forecasts, channels) if out else []
+        wish = dry_runs.Wish(
+            moment(at, running.program.zone), tuple(scenarios or ()), customer, sample,
+            gallery=html is not None, verdicts=verdicts, compare=compare,
+        )  # fmt: skip
+        made = dry_runs.answer(here, running, wish)
+        written = dry_runs_shown.write_files(made, here.channels(running.program), out, html)
     if output is ForecastFormat.json:
-        print_json([forecast.as_json() for forecast in forecasts])
+        print_json(dry_runs_shown.as_json(made))
     elif output is ForecastFormat.csv:
-        typer.echo(forecast_view.as_csv(forecasts), nl=False)
+        typer.echo(dry_runs_shown.as_csv(made), nl=False)
     else:
-        forecast_view.show(console(), forecasts, running.program.zone)
-        for path in written:
-            typer.echo(f"wrote {path}")
-
-
-def _chosen(known: object, asked: list[str] | None) -> list[str]:
-    from core.errors import UserError
-    from core.explain import suggest
-
-    names = sorted(known)  # type: ignore[call-overload]
-    for name in asked or ():
-        if name not in names:
-            raise UserError(f"there is no scenario '{name}'; {suggest(name, names)}")
-    return list(dict.fromkeys(asked)) if asked else names
+        dry_runs_shown.show(console(), made, written)
 
 
 def tick(

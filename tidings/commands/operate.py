@@ -33,15 +33,16 @@ def serve(
 
 
 def pause(context: Context, scenario: Annotated[str, typer.Argument(help="A live scenario")]) -> None:
-    """No look and no message of a scenario until it is resumed.
+    """No look and no message of a scenario until it is resumed; says what is under way in it.
 
     Example: tidings pause win-back
     """
     from campaigns import versions
+    from tidings.versions_view import left_by_pause
 
     with workspace(context) as here, here.database.write() as connection:
-        versions.pause(connection, scenario)
-    typer.echo(f"{scenario} is paused; `tidings resume {scenario}` lets it go on")
+        left = versions.pause(connection, scenario)
+    typer.echo(f"{scenario} is paused: {left_by_pause(left)}; `tidings resume {scenario}` lets it go on")
 
 
 def resume(
@@ -58,8 +59,14 @@ def resume(
     from campaigns import versions
 
     with workspace(context) as here, here.database.write() as connection:
-        versions.resume(connection, scenario, allow)
+        stopped = versions.resume(connection, scenario, allow)
     typer.echo(f"{scenario} goes on")
+    if stopped:
+        typer.echo(
+            f"its last look would have reached {stopped:,} customers, more than it may without being asked: "
+            f"the next one stops again unless fewer are due; see them with `tidings dry-run {scenario}`, and "
+            f"agree with `tidings resume {scenario} --allow {stopped}`"
+        )
 
 
 def messages(

@@ -14,8 +14,9 @@ from core.ledger.lots import Refusal
 from core.program import Program
 
 Value = TypeVar("Value")
-# `created`, `changed`, `unchanged`, or why the fact was refused.
+# `created`, `changed`, `unchanged`, `later` (it waits for others of the file), or why the fact was refused.
 Effect = str | Refusal
+LATER = "later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,12 @@ class Rejected(Exception):
 
 
 class Kind:
-    """One kind; unless it says otherwise, a row is a fact."""
+    """One kind; unless it says otherwise, a row is a fact.
+
+    `last` is set once nothing more comes for which a row could wait.
+    """
+
+    last = False
 
     def __init__(self, context: Context) -> None:
         self.context = context

@@ -1,17 +1,29 @@
 """Customers: one a row. An empty value leaves what is known as it is."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
 
-from core.customers.profiles import Profile, checked, save
+from core.customers.profiles import Profile, Saved, checked, save
+from core.grants.referral_grants import welcome_friend
+from core.grants.referrals import find_inviter, hold_friends, name_inviter
 from core.imports.columns import ATTRIBUTE
-from core.imports.kinds.base import Context, Effect, Kind, cell, must
+from core.imports.kinds.base import LATER, Context, Effect, Kind, cell, must
 from core.imports.values import day, moment, text
+from core.ledger.lots import Refusal
 
 TEXTS = ("card", "name", "phone", "email", "gender", "city", "locale", "time_zone")
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """A profile, and who brought the customer: the inviter's number, card or code."""
+
+    profile: Profile
+    referred_by: str | None = None
 
 
 class Customers(Kind):
@@ -22,7 +34,7 @@ class Customers(Kind):
         self.today = self.program.day_of(context.recorded_at)
         self.time = partial(moment, zone=self.program.zone)
 
-    def fact(self, values: Mapping[str, Any]) -> Profile:
+    def fact(self, values: Mapping[str, Any]) -> Joining:
         """A profile in its normal form."""
         profile = Profile(
             must(values, "customer", text),
@@ -33,13 +45,47 @@ class Customers(Kind):
         )
         if profile.registered_at and profile.registered_at > self.context.recorded_at:
             raise ValueError("'registered_at' has not come yet")
-        return checked(profile, self.today)
+        return Joining(checked(profile, self.today), cell(values, "referred_by", text))
 
-    def store(self, connection: Connection, facts: Sequence[Profile]) -> list[Effect]:
-        """New ones are created, known ones changed where they differ."""
+    def store(self, connection: Connection, facts: Sequence[Joining]) -> list[Effect]:
+        """New ones are created, known ones changed where they differ.
+
+        Who names an inviter that may stand further down in the file waits.
+        """
+        waiting = set() if self.last else _too_early(connection, facts)
+        now = [it for index, it in enumerate(facts) if index not in waiting]
+        saved = iter(self._save(connection, now))
+        return [LATER if index in waiting else next(saved) for index in range(len(facts))]
+
+    def _save(self, connection: Connection, facts: Sequence[Joining]) -> list[Effect]:
+        it, profiles = self.context, [fact.profile for fact in facts]
+        saved = save(
+            connection, it.program, it.addresses, profiles, it.recorded_at, live=it.live, source="import"
+        )
+        brought = [one.customer_id for one, fact in zip(saved, facts, strict=True) if fact.referred_by]
+        if brought:
+            hold_friends(connection, brought)
+        return [self._effect(connection, one, fact) for one, fact in zip(saved, facts, strict=True)]
+
+    def _effect(self, connection: Connection, saved: Saved, fact: Joining) -> Effect:
+        """What became of a customer; a refused inviter leaves them in, without one."""
+        if saved.refusal or not fact.referred_by:
+            return saved.refusal or saved.effect
         it = self.context
-        saved = save(connection, it.program, it.addresses, facts, it.recorded_at, live=it.live)
-        return [one.refusal or one.effect for one in saved]
+        named = name_inviter(connection, saved.customer_id, fact.referred_by, it.recorded_at, live=it.live)
+        if isinstance(named, Refusal):
+            return Refusal(named.reason, f"'referred_by': {named.detail}")
+        if it.live and saved.effect == "created":
+            welcome_friend(connection, it.program, saved.customer_id, it.recorded_at, live=True)
+        return "changed" if named.noted and saved.effect == "unchanged" else saved.effect
+
+
+def _too_early(connection: Connection, facts: Sequence[Joining]) -> set[int]:
+    """Which of them name an inviter who is neither known nor among them."""
+    here = {it.profile.external_id for it in facts} | {it.profile.card for it in facts}
+    asked = {it.referred_by for it in facts if it.referred_by} - here
+    unknown = {who for who in asked if who and find_inviter(connection, who) is None}
+    return {index for index, it in enumerate(facts) if it.referred_by in unknown}
 
 
 def _attributes(values: Mapping[str, Any]) -> dict[str, Any]:

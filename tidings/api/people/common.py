@@ -3,7 +3,6 @@
 from decimal import Decimal
 from typing import Annotated
 
-from fastapi import Path
 from pydantic import Field
 from sqlalchemy import Connection
 
@@ -12,12 +11,10 @@ from core.ledger.lots import Refusal
 from core.money import to_units
 from core.program import Program
 from core.purchases.receipts import Outcome, Recorded
-from tidings.api.models import Identifier
 from tidings.api.problems import refuse, refused
 
 Author = Annotated[str, Field(min_length=1, max_length=100, description="Who answers for it.")]
 Reason = Annotated[str, Field(min_length=1, max_length=500, description="Why, in a few words.")]
-ExternalId = Annotated[Identifier, Path(description="The customer's number in your system.")]
 
 
 def points_of(program: Program, amount: Decimal, field: str) -> int:

@@ -9,7 +9,8 @@ from core.customers.erasure import erase, would_go
 from core.ledger.lots import Refusal
 from tidings import erasure
 from tidings.api.access import Here, asks
-from tidings.api.people.common import Author, ExternalId, done_or_refused
+from tidings.api.lookup import CustomerPath
+from tidings.api.people.common import Author, done_or_refused
 from tidings.api.problems import refused
 
 routes = APIRouter(prefix="/customers", tags=["Erasure"])
@@ -40,7 +41,7 @@ class WouldGoOut(BaseModel):
 @routes.delete("/{external_id}", **asks("customers:erase", "unknown_customer", "head_of_household", "busy"))
 def forget(
     here: Here,
-    external_id: ExternalId,
+    external_id: CustomerPath,
     author: Annotated[Author, Query()] = "api",
     keep_bonuses: Annotated[
         bool, Query(description="Leave what remains in the books instead of writing it off.")
@@ -61,7 +62,7 @@ def forget(
 
 
 @routes.get("/{external_id}/erasure", **asks("customers:erase", "unknown_customer", "head_of_household"))
-def look(here: Here, external_id: ExternalId) -> WouldGoOut:
+def look(here: Here, external_id: CustomerPath) -> WouldGoOut:
     """What an erasure would take; nothing changes."""
     request = erasure.request_of(here.workspace.addresses, external_id)
     with here.database.read() as connection:

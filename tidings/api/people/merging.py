@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.customers.merging import Merge, duplicates, merge
 from tidings.api.access import Here, asks
 from tidings.api.idempotency import Once
+from tidings.api.lookup import CustomerPath
 from tidings.api.models import Body, Identifier
-from tidings.api.people.common import Author, ExternalId, Reason, done_or_refused, number_of, status_of
+from tidings.api.people.common import Author, Reason, done_or_refused, number_of, status_of
 
 routes = APIRouter(tags=["Duplicates"])
 
@@ -63,7 +64,7 @@ class AlikeOut(BaseModel):
         "no_author", "no_reason", "busy", answer=MergeOut, created=True,
     ),
 )  # fmt: skip
-def post(here: Here, once: Once, external_id: ExternalId, body: MergeIn) -> Response:
+def post(here: Here, once: Once, external_id: CustomerPath, body: MergeIn) -> Response:
     """Merge a duplicate into this customer: 201. Merged already: 200 with the first answer.
 
     Bonuses, receipts and choices go over; the duplicate's number, card and phone lead here from now on.

@@ -1,0 +1,56 @@
+"""What must fit together in a scenario, and between it and the rest of the bundle."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from campaigns.checks.around import Surroundings
+from campaigns.checks.conditions import check_conditions
+from campaigns.checks.effect import check_effect
+from campaigns.checks.frequency import check_frequency
+from campaigns.checks.night import check_nights
+from campaigns.checks.order import check_order
+from campaigns.checks.steps import check_step
+from campaigns.scenario import Scenario, Step
+from core.errors import Problem
+from core.source import Document
+
+__all__ = ["Surroundings", "check_scenario", "check_steps"]
+
+
+def check_scenario(scenario: Scenario, document: Document, around: Surroundings) -> Iterator[Problem]:
+    """What does not fit together, beyond the shape of each value."""
+    yield from _schedule(scenario, document)
+    yield from _ids(scenario, document)
+    for index, step in enumerate(scenario.steps):
+        yield from check_step(step, index, document, around)
+    for check in (check_conditions, check_order, check_effect):
+        yield from check(scenario, document)
+    for check_within in (check_nights, check_frequency):
+        yield from check_within(scenario, document, around.program)
+
+
+def check_steps(document: Document, around: Surroundings) -> Iterator[Problem]:
+    """What does not fit in those steps that can be read, of a scenario that cannot: all is said at once."""
+    steps = document.get(("steps",))
+    for index in range(len(steps) if isinstance(steps, list) else 0):
+        step = document.validate(Step, [], at=("steps", index))
+        if step is not None:
+            yield from check_step(step, index, document, around)
+
+
+def _schedule(scenario: Scenario, document: Document) -> Iterator[Problem]:
+    at = partial(document.problem, ("schedule",))
+    if scenario.kind == "state" and scenario.schedule is None:
+        what = f"is missing: {scenario.trigger} is looked up on a schedule"
+        yield at(what, "write for example 'schedule: every day at 10:00'", kind="schedule-missing")
+    if scenario.kind != "state" and scenario.schedule is not None:
+        answers = "answers events at once" if scenario.kind == "event" else "has its own times"
+        yield at(f"{scenario.trigger} {answers}", "remove it", kind="schedule-not-needed")
+
+
+def _ids(scenario: Scenario, document: Document) -> Iterator[Problem]:
+    ids = [step.id for step in scenario.steps]
+    for index, step_id in enumerate(ids):
+        if step_id in ids[:index]:
+            what, fix = f"a second step '{step_id}'", "give it its own id"
+            yield document.problem(("steps", index, "id"), what, fix, kind="duplicate-step")

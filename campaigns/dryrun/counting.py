@@ -1,0 +1,83 @@
+"""Counting what the gates have said while the candidates are staged: a few grouped queries a step."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import func, select
+
+from campaigns.dryrun.forecast import Forecast, Stage
+from campaigns.dryrun.hours import Batch
+from campaigns.gates import Step
+from campaigns.look import zone_info
+from campaigns.staging import CANDIDATE
+from campaigns.tables import Message
+from channels.base import Channel
+from core.tables import Customer
+
+CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
+MESSAGE = Message.__table__  # type: ignore[attr-defined]
+
+
+def count(step: Step, forecast: Forecast, channels: Mapping[str, Channel[Any, Any, Any]]) -> None:
+    """Add the step's candidates to the forecast."""
+    stage = Stage(step.step.id)
+    _held_back(step, forecast, stage)
+    _messages(step, forecast, stage, channels)
+    _victims(step, forecast)
+    if stage.candidates or not step.index:
+        forecast.stages.append(stage)
+
+
+def _held_back(step: Step, forecast: Forecast, stage: Stage) -> None:
+    groups = (CANDIDATE.c.gate, CANDIDATE.c.detail)
+    held = select(*groups, func.count()).where(CANDIDATE.c.gate.is_not(None)).group_by(*groups)
+    for gate, detail, number in step.connection.execute(held):
+        stage.candidates += number
+        forecast.candidates += number
+        stage.gates[gate] += number
+        forecast.gates[gate] += number
+        if detail:
+            forecast.reasons.setdefault(gate, Counter())[detail] += number
+
+
+def _messages(
+    step: Step, forecast: Forecast, stage: Stage, channels: Mapping[str, Channel[Any, Any, Any]]
+) -> None:
+    """How many there are, in which languages, and when they leave."""
+    groups = (
+        CANDIDATE.c.channel, CANDIDATE.c.message, CUSTOMER.c.locale, CUSTOMER.c.time_zone,
+        CANDIDATE.c.due_at,
+    )  # fmt: skip
+    wanted = select(*groups, func.min(CANDIDATE.c.expires_at), func.count())
+    wanted = wanted.join(CUSTOMER, CUSTOMER.c.id == CANDIDATE.c.customer_id)
+    rows = step.connection.execute(wanted.where(CANDIDATE.c.gate.is_(None)).group_by(*groups)).all()
+    for channel, message, locale, _, due_at, _, number in rows:
+        stage.candidates += number
+        forecast.candidates += number
+        stage.send[channel] += number
+        forecast.send[channel] += number
+        forecast.deferred += number if due_at > step.at else 0
+        used = step.running.library.has(message, channel, locale)
+        if locale and used and _language(locale) != _language(used):
+            forecast.fallbacks[f"{locale} → {used}"] += number
+    rates = {name: channel.config.rate for name, channel in channels.items()}
+    forecast.spread.add(_batches(step, rows), rates, step.program.zone)
+
+
+def _batches(step: Step, rows: Any) -> Iterator[Batch]:
+    for channel, _, _, zone, due_at, expires_at, number in rows:
+        yield Batch(channel, zone_info(step.program, zone), due_at, number, expires_at)
+
+
+def _language(locale: str) -> str:
+    return locale.replace("_", "-").split("-")[0]
+
+
+def _victims(step: Step, forecast: Forecast) -> None:
+    """Whose waiting messages would give way."""
+    given = select(MESSAGE.c.scenario, func.count()).join(CANDIDATE, CANDIDATE.c.victim_id == MESSAGE.c.id)
+    given = given.where(CANDIDATE.c.gate.is_(None)).group_by(MESSAGE.c.scenario)
+    for scenario, number in step.connection.execute(given):
+        forecast.displaced[scenario] += number
+        forecast.displaces += number

@@ -1,0 +1,92 @@
+"""How long an SMS can become: its text with the longest facts, whichever way its conditions go."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
+
+from jinja2 import Template, TemplateError, nodes
+
+from core.errors import Problem, Problems
+from templates.environment import MessageEnvironment
+from templates.library import Library
+from templates.pages import Part
+from templates.sms import economical, foreign, segments
+
+# Beyond so many conditions each is turned by itself, and all of them together.
+_MOST_CONDITIONS = 5
+
+
+def too_long(
+    library: Library, message_name: str, contexts: Iterable[Mapping[str, object]], at_most: int
+) -> list[Problem]:
+    """SMS that need more segments than allowed for one of the sample contexts, in any locale."""
+    samples = list(contexts)
+    found = (_problem(library, message_name, locale, samples, at_most) for locale in library.program_locales)
+    return [problem for problem in found if problem]
+
+
+def longest(
+    library: Library, message_name: str, locale: str, contexts: Iterable[Mapping[str, object]]
+) -> str:
+    """The text of the most segments; empty if it cannot be rendered at all. Problems for a broken file."""
+    slot = library.slots[message_name, "sms", locale]
+    [part] = library.parts(slot)
+    environment = library.environment(locale, part.kind)
+    templates = list(_templates(part, environment))
+    texts = [text for context in contexts for template in templates for text in _texts(template, context)]
+    return max(texts, key=_size, default="")
+
+
+def _problem(
+    library: Library, name: str, locale: str, contexts: list[Mapping[str, object]], at_most: int
+) -> Problem | None:
+    if (name, "sms", locale) not in library.slots:
+        return None
+    try:
+        text = longest(library, name, locale, contexts)
+    except (Problems, TemplateError):
+        return None  # what is wrong with the template is a finding of its own
+    cost = segments(text)
+    if cost.count <= at_most:
+        return None
+    because = f", for '{letter}' is not in GSM-7" if (letter := foreign(text)) else ""
+    what = f"needs {cost.count} segments at worst ({cost.units} units in {cost.encoding}{because})"
+    fix = f"at most {at_most} are allowed: shorten it"
+    return Problem(library.slots[name, "sms", locale].main, 1, 1, "", what, fix, kind="sms-too-long")
+
+
+def _templates(part: Part, environment: MessageEnvironment) -> Iterator[Template]:
+    """The template once for each way its conditions can go."""
+    conditions = len(_conditions(environment.parse(part.template)))
+    for way in _ways(conditions):
+        turned = environment.parse(part.template)
+        for condition, holds in zip(_conditions(turned), way, strict=True):
+            condition.test = nodes.Const(holds)
+        code = environment.compile(turned, name=part.file)
+        yield Template.from_code(environment, code, environment.globals)
+
+
+def _conditions(tree: nodes.Template) -> list[nodes.If | nodes.CondExpr]:
+    return list(tree.find_all((nodes.If, nodes.CondExpr)))
+
+
+def _ways(count: int) -> Iterator[tuple[bool, ...]]:
+    if count <= _MOST_CONDITIONS:
+        yield from product((True, False), repeat=count)
+        return
+    yield (True,) * count
+    yield (False,) * count
+    for turned in range(count):
+        yield tuple(place != turned for place in range(count))
+        yield tuple(place == turned for place in range(count))
+
+
+def _texts(template: Template, context: Mapping[str, object]) -> Iterator[str]:
+    try:
+        yield economical(template.render(context))
+    except Exception:  # noqa: BLE001 - a branch that the facts do not allow is not sent to anybody
+        return
+
+
+def _size(text: str) -> tuple[int, int]:
+    cost = segments(text)
+    return cost.count, cost.units

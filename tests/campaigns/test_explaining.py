@@ -1,0 +1,258 @@
+"""A scenario in plain sentences: everything the language knows has a phrase, and the phrases read well."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from campaigns.audience import Names, Segment, Test, read_audience
+from campaigns.bundle import Bundle, check
+from campaigns.explaining import LANGUAGES, explain, speech_of
+from campaigns.explaining.what import UNTOLD
+from campaigns.explaining.when import trigger
+from campaigns.explaining.who import clause, who
+from campaigns.explaining.words import Speech, phrasebook
+from campaigns.fields import ATTRIBUTE, FIELDS, NARROWING, Field
+from campaigns.gates import NAMES
+from campaigns.scenario import Scenario
+from channels import discover as discover_channels
+from core.customers.profiles import GENDERS
+from core.source import load
+from core.units import Duration
+from tests.support.world import bundle_of, scenario
+from triggers import discover
+
+HERE = Path(__file__).parent
+EXAMPLE = HERE.parents[1] / "examples" / "kavarnia"
+# A segment is a node of its own.
+ALL = [*(field for field in FIELDS.values() if field.kind != "segment"), ATTRIBUTE]
+ALL += [field.part(it.name) for field in FIELDS.values() for it in field.parts]
+
+
+def explained(text: str, language: str, program: dict[str, Any] | None = None) -> str:
+    bundle = bundle_of({"one": text}, program)
+    checked = check(bundle, discover(), discover_channels())
+    assert not checked.errors, [str(problem) for problem in checked.errors]
+    return explain(checked.scenarios["one"], checked.program, language)
+
+
+def said_of(audience: str, language: str) -> str:
+    problems: list[Any] = []
+    document = load(f"audience: {audience}", "x.yaml", problems)
+    assert document is not None
+    node = read_audience(document, ("audience",), Names(), problems)
+    assert not problems, [str(problem) for problem in problems]
+    return who(Speech(language, "UAH"), node)
+
+
+# --- everything has a phrase
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", sorted(discover()))
+def test_every_trigger_has_a_phrase_for_each_of_its_parameters(name: str, language: str) -> None:
+    phrases = phrasebook(language)["triggers"][name]
+    fields = discover()[name].Parameters.model_fields
+    parameters = {field.alias or key for key, field in fields.items()}
+    assert parameters == set(phrases) - {"says"}
+    assert all(f"{{{parameter}}}" in phrases["says"] for parameter in parameters)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("field", ALL, ids=lambda field: field.name)
+def test_every_field_has_a_phrase_for_each_of_its_operators(field: Field, language: str) -> None:
+    speech = speech_of(language, None)
+    name = field.name.replace("*", "pet")
+    operators = [*field.operators, *(["one_of"] if field.equality or field.kind == "messages" else [])]
+    assert operators or field.parts
+    for op in operators:
+        for value in _values(field, op):
+            said = clause(speech, Test(name, op, value, _within(field)))
+            other = speech.say(speech.phrase("fields", "other"), name=name, op=op, value=value)
+            assert said != other, f"{name}.{op} has no phrase"
+            assert "None" not in said
+            assert "  " not in said
+
+
+def _within(field: Field) -> Duration | None:
+    return Duration(days=5) if "within" in field.narrowing else None
+
+
+def _values(field: Field, op: str) -> list[Any]:
+    if op == "between":
+        low, high = (Decimal(1), Decimal(2)) if field.kind != "moment" else _days()
+        return [(low, high)]
+    if op in ("within", "before"):
+        return [Duration(days=5), *(_days() if op == "before" else ())]
+    if op == "contains":
+        return ["text"]
+    if op != "one_of":
+        return ["gold"] if field.kind == "text" else [Decimal(1), Decimal(2)]
+    return [_equals(field)] if not field.choices else [(choice,) for choice in field.choices]
+
+
+def _equals(field: Field) -> tuple[Any, ...]:
+    kinds: dict[str, Any] = {"flag": True, "percent": Decimal("0.1"), "number": Decimal(3)}
+    return (kinds.get(field.kind, "push"),)
+
+
+def _days() -> tuple[Any, Any]:
+    from datetime import date
+
+    return date(2026, 3, 1), date(2026, 4, 1)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_gate_channel_and_narrowing_has_a_phrase(language: str) -> None:
+    book = phrasebook(language)
+    assert set(book["gates"]) == set(UNTOLD) <= set(NAMES)
+    assert set(book["genders"]) == set(GENDERS)
+    assert set(discover_channels()) <= set(book["channels"])
+    assert set(NARROWING) - {"scenario"} == set(book["who"]["fragments"])
+
+
+def _shape(value: Any, path: str = "") -> set[str]:
+    if path.count(".") > 1 and ("nouns" in path or "units" in path):
+        return {path}  # languages differ in cases and plurals
+    if isinstance(value, dict):
+        return {deep for key, each in value.items() for deep in _shape(each, f"{path}.{key}")} - {".at.11"}
+    return {path}
+
+
+@pytest.mark.parametrize("language", LANGUAGES[1:])
+def test_the_phrasebooks_say_the_same_things(language: str) -> None:
+    assert _shape(phrasebook(language)) == _shape(phrasebook("en"))
+
+
+def test_a_trigger_of_ones_own_is_explained_by_its_documentation() -> None:
+    import triggers.birthday as module
+
+    speech = Speech("en")
+    speech.__dict__["book"] = {**speech.book, "triggers": {"other": "{about} {parameters}"}}
+    said = trigger(speech, "birthday", module.TRIGGER.Parameters.model_validate({"days": -3}))
+    assert said.endswith("(days: -3)")
+
+
+# --- and reads well
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_example_is_explained_as_it_was_read_aloud(language: str) -> None:
+    checked = check(Bundle.read(EXAMPLE), discover(), discover_channels())
+    said = "\n".join(explain(it, checked.program, language) for it in checked.scenarios.values())
+    assert said == (HERE / "explained" / f"{language}.txt").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("days", "uk", "ru", "en"),
+    [
+        (1, "протягом 1 дня", "в течение 1 дня", "within 1 day"),
+        (3, "протягом 3 днів", "в течение 3 дней", "within 3 days"),
+        (5, "протягом 5 днів", "в течение 5 дней", "within 5 days"),
+        (21, "протягом 21 дня", "в течение 21 дня", "within 21 days"),
+    ],
+)
+def test_lengths_of_time_stand_in_the_case_that_their_word_asks_for(
+    days: int, uk: str, ru: str, en: str
+) -> None:
+    text = scenario("{registered: {}}", schedule="", goal=f"{{purchase: {{within: {days} days}}}}")
+    assert uk in explained(text, "uk")
+    assert ru in explained(text, "ru")
+    assert en in explained(text, "en")
+
+
+@pytest.mark.parametrize(
+    ("count", "uk", "ru"),
+    [
+        (1, "щонайменше 1 бонус ", "не менее 1 бонуса "),
+        (2, "щонайменше 2 бонуси ", "не менее 2 бонусов "),
+        (5, "щонайменше 5 бонусів ", "не менее 5 бонусов "),
+        (21, "щонайменше 21 бонус ", "не менее 21 бонуса "),
+    ],
+)  # fmt: skip
+def test_bonuses_are_counted_in_the_right_form(count: int, uk: str, ru: str) -> None:
+    text = scenario(f"{{bonus_accrued: {{at_least: {count}}}}}", schedule="")
+    assert uk in explained(text, "uk")
+    assert ru in explained(text, "ru")
+
+
+@pytest.mark.parametrize(
+    ("audience", "en"),
+    [
+        ("{tier: gold}", "Only customers whose tier is gold."),
+        ("{not: {segment: staff}}", "All customers, except those who are in the segment “staff”."),
+        ("{spent: {at_least: 5000, within: 90 days}}",
+         "Only customers who spent at least 5,000 UAH in the last 90 days."),
+        ("{age: {between: [25, 45]}}", "Only customers who are 25 to 45 years old."),
+        ("{bought: {category: tea, within: 60 days, at_least: 3}}",
+         "Only customers who have at least 3 receipts with goods of the category tea in the last 60 days."),
+        ("{bought: {category: coffee}}", "Only customers who bought goods of the category coffee."),
+        ("{any: [{tier: gold}, {debt: {more_than: 0}}], city: Kyiv}",
+         "Only customers (whose tier is gold or who owe more than 0 bonuses) and who live in Kyiv."),
+        ("{any: [{tier: gold}, {not: {city: Kyiv}}]}",
+         "Only customers whose tier is gold or who are not among those who live in Kyiv."),
+        ("{has_card: false}", "Only customers who have no card in a wallet."),
+    ],
+)  # fmt: skip
+def test_an_audience_is_said_in_one_sentence(audience: str, en: str) -> None:
+    assert said_of(audience, "en") == en
+
+
+@pytest.mark.parametrize(
+    ("audience", "uk"),
+    [
+        ("{purchases: {at_least: 2, within: 5 days}}",
+         "Лише клієнти, які за останні 5 днів мають щонайменше 2 чеки."),
+        ("{age: {between: [25, 41]}}", "Лише клієнти, яким від 25 до 41 року."),
+        ("{last_purchase: {before: 30 days}}",
+         "Лише клієнти, які востаннє щось купували понад 30 днів тому."),
+        ("{birthday: {month: [6, 7]}}", "Лише клієнти, у яких місяць народження – червень або липень."),
+        ("{locale: [uk, en]}", "Лише клієнти, у яких мова – українська або англійська."),
+        ("{gender: female}", "Лише клієнти, у яких вказано стать: жіноча."),
+        ("{registered: {before: 2026-03-01}}",
+         "Лише клієнти, які вступили до програми до 1 березня 2026 року."),
+    ],
+)  # fmt: skip
+def test_an_audience_is_said_in_ukrainian(audience: str, uk: str) -> None:
+    assert said_of(audience, "uk") == uk
+
+
+@pytest.mark.parametrize(
+    ("when", "uk"),
+    [
+        ("{bonus_accrued: {reason: [purchase, welcome]}}",
+         "Щойно клієнт отримує бонуси (підстава: покупка або «welcome»)."),
+        ("{registered: {source: referral}}", "Щойно клієнт вступає до програми (на запрошення друга)."),
+    ],
+)  # fmt: skip
+def test_words_of_the_language_are_said_in_the_readers(when: str, uk: str) -> None:
+    assert uk in explained(scenario(when, schedule=""), "uk")
+
+
+def test_schedules_are_said_as_people_say_them() -> None:
+    text = scenario("{schedule: {every: monday and friday at 11:00}}", schedule="")
+    assert "щопонеділка і щоп’ятниці об 11:00" in explained(text, "uk").lower()
+    assert "каждый понедельник и каждую пятницу в 11:00" in explained(text, "ru").lower()
+    assert "every Monday and every Friday at 11:00" in explained(text, "en").replace("Every", "every", 1)
+
+
+def test_steps_say_what_they_ask_and_variants_their_shares() -> None:
+    steps = (
+        "[{id: hello, send: [sms], variants: [{message: a, weight: 3}, {message: b, weight: 1}]}, "
+        "{id: again, wait: 2 hours, message: c, send: [sms], only_if: {tier: gold}, unless: [purchase]}]"
+    )
+    said = explained(scenario("{registered: {}}", schedule="", steps=steps), "en")
+    assert "one of the messages “a” (75%) or “b” (25%), drawn once for each customer, by SMS" in said
+    asked = "unless the customer has bought something since entering, only to those whose tier is gold"
+    assert f"2 hours after the previous message, {asked}: the message “c” by SMS." in said
+
+
+def test_a_segment_is_called_by_its_name() -> None:
+    assert clause(Speech("ru"), Segment("staff")) == "которые входят в сегмент «staff»"
+
+
+def test_every_example_scenario_is_read(tmp_path: Path) -> None:
+    checked = check(Bundle.read(EXAMPLE), discover(), discover_channels())
+    assert all(isinstance(it, Scenario) for it in checked.scenarios.values())
+    assert len(checked.scenarios) == len(list((EXAMPLE / "scenarios").glob("*.yaml")))

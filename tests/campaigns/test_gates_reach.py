@@ -1,0 +1,65 @@
+"""Which consent, address and suppression is meant: of this channel, for this purpose, and in force."""
+
+from sqlalchemy import select
+
+from campaigns.tables import Decision
+from core.customers import consent
+from core.customers.consent import Choice
+from core.db import Database
+from tests.support.world import World, scenario
+
+DECISION = Decision.__table__  # type: ignore[attr-defined]
+DAILY = "{schedule: {every: day at 10:00}}"
+
+
+def world_of(database: Database, cascade: str) -> World:
+    steps = f"[{{id: hello, message: hello, send: {cascade}}}]"
+    return World(database, {"one": scenario(DAILY, schedule="", steps=steps)})
+
+
+def test_who_agreed_to_something_else_agreed_to_no_marketing(database: Database) -> None:
+    world = world_of(database, "[sms]")
+    anna = world.customer("anna", consent=())
+    choices = [
+        Choice(anna, "sms", True, world.now, "test", purpose="research"),
+        Choice(anna, "email", True, world.now, "test"),
+    ]
+    with database.write() as connection:
+        consent.choose(connection, choices, world.now, live=True)
+    assert world.look("2026-03-01 10:00") == {"anna": "no_consent"}
+
+
+def test_an_address_that_the_customer_has_given_up_is_no_address(database: Database) -> None:
+    world = world_of(database, "[sms]")
+    world.customer("anna")
+    world.change("anna", phone="")
+    assert world.look("2026-03-01 10:00") == {"anna": "unreachable"}
+
+
+def test_an_address_is_suppressed_for_the_channel_that_it_was_suppressed_for(database: Database) -> None:
+    """The same digest on another channel of the cascade says nothing."""
+    world = world_of(database, "[email, sms]")
+    world.customer("anna", consent=("sms", "email"))
+    world.suppress("anna", "email", kind="phone")
+    assert world.look("2026-03-01 10:00") == {"anna": "planned"}
+    assert [it.channel for it in world.messages()] == ["sms"]
+
+
+def test_options_of_those_whose_turn_it_is_are_closed_and_of_nobody_else(database: Database) -> None:
+    """Anna's second occasion finds the channel used up by her first; what became of it says both channels."""
+    steps = "[{id: hello, message: hello, send: [sms, email]}]"
+    allowances = {"marketing": {"sms": "1 per 7 days", "email": "1 per 7 days"}}
+    text = scenario("{bonus_expiring: {ahead: 14 days}}", steps=steps)
+    world = World(database, {"one": text}, program={"allowances": allowances})
+    for name in ("anna", "ihor"):
+        world.customer(name, consent=("sms", "email"), email=f"{name}@example.com")
+    for name, day in (("anna", 10), ("anna", 11), ("anna", 12), ("ihor", 10)):
+        world.bonuses(name, 100, f"2026-03-{day}")
+    assert world.looked("2026-03-01 10:00") == {"planned": 3, "capped": 1}
+    assert sorted((it.external_id, it.subject, it.channel) for it in world.messages()) == [
+        ("anna", "2026-03-10", "sms"), ("anna", "2026-03-11", "email"), ("ihor", "2026-03-10", "sms"),
+    ]  # fmt: skip
+    used = "capped (1 per 7 days used by one)"
+    with database.read() as connection:
+        said = connection.scalars(select(DECISION.c.detail).where(DECISION.c.verdict == "capped")).all()
+    assert said == [f"sms: {used}, email: {used}"]

@@ -1,0 +1,117 @@
+"""What a scenario leaves undone when it is removed or paused, and what customers under way keep."""
+
+from campaigns.undone import Undone, undone
+from campaigns.versions import pause, resume
+from core.db import Database
+from tests.support.world import World, scenario
+
+TWO_STEPS = (
+    "[{id: hello, message: hello, send: [sms]}, {id: again, message: again, wait: 5 days, send: [sms]}]"
+)
+DAILY = scenario("{schedule: {at: 2026-03-01 10:00}}", schedule="", steps=TWO_STEPS)
+OTHER = scenario("{schedule: {at: 2027-03-01 10:00}}", schedule="")
+
+
+def under_way(database: Database) -> World:
+    """Anna's first message was sent, Ihor's is planned."""
+    world = World(database, {"one": DAILY, "other": OTHER})
+    world.customer("anna")
+    world.customer("silent", consent=())
+    world.look("2026-03-01 10:00")
+    world.settle()
+    return world
+
+
+def test_a_removed_scenario_stops_at_once_and_says_what_it_left(database: Database) -> None:
+    world = World(database, {"one": DAILY, "other": OTHER})
+    for name in ("anna", "ihor"):
+        world.customer(name)
+    world.look("2026-03-01 10:00")
+    applied = world.apply({"other": OTHER})
+    assert applied.stopped == ("one",)
+    assert applied.undone == {"one": Undone(waiting=2, planned=2, sending=0)}
+    assert [(it.state, it.reason) for it in world.messages()] == [("recalled", "scenario_removed")] * 2
+    assert {it[4] for it in world.decisions()} == {"scenario_removed"}
+
+
+def test_what_a_removal_recalls_gives_its_allowance_back(database: Database) -> None:
+    program = {"allowances": {"marketing": {"all": "1 per 7 days"}}}
+    later = scenario("{schedule: {at: 2026-03-02 10:00}}", schedule="")
+    world = World(database, {"one": DAILY, "later": later}, program=program)
+    world.customer("anna")
+    world.look("2026-03-01 10:00")
+    world.apply({"later": later}, program)
+    assert world.look("2026-03-02 10:00") == {"anna": "planned"}
+
+
+def test_who_waited_goes_on_should_the_scenario_come_back(database: Database) -> None:
+    world = under_way(database)
+    world.apply({"other": OTHER})
+    assert world.looked("2026-03-06 10:00") == {}
+    back = world.apply({"one": DAILY, "other": OTHER})
+    assert back.started == ("one",)
+    world.look("2026-03-06 10:01")
+    assert [it.step for it in world.messages(state="planned")] == ["again"]
+
+
+def test_a_pause_keeps_everything_and_says_what_waits(database: Database) -> None:
+    world = under_way(database)
+    with database.write() as connection:
+        assert pause(connection, "one") == Undone(waiting=1, planned=0, sending=0)
+    assert world.looked("2026-03-06 10:00") == {}
+    with database.write() as connection:
+        resume(connection, "one")
+    world.look("2026-03-06 10:01")
+    assert [it.step for it in world.messages(state="planned")] == ["again"]
+
+
+def test_a_scenario_that_does_nothing_leaves_nothing(database: Database) -> None:
+    World(database, {"other": OTHER})
+    with database.read() as connection:
+        assert undone(connection, ["other", "unheard-of"]) == {"other": Undone(), "unheard-of": Undone()}
+
+
+def test_resuming_what_the_guard_stopped_tells_that_it_will_stop_again(database: Database) -> None:
+    daily = scenario("{schedule: {every: day at 10:00}}", schedule="")
+    world = World(database, {"one": daily}, program={"max_per_look": 1})
+    for name in ("anna", "ihor", "olha"):
+        world.customer(name)
+    world.look("2026-03-01 10:00")
+    assert world.state("one").status == "held"
+    with database.write() as connection:
+        assert resume(connection, "one") == 3
+        assert resume(connection, "one") is None, "nothing has stopped it since"
+    world.look("2026-03-02 10:00")
+    with database.write() as connection:
+        assert resume(connection, "one", 3) is None
+    assert world.looked("2026-03-02 10:01") == {"planned": 3}
+
+
+def test_who_is_under_way_keeps_the_wait_that_they_began_with(database: Database) -> None:
+    world = under_way(database)
+    world.apply({"one": DAILY.replace("5 days", "9 days"), "other": OTHER})
+    world.look("2026-03-06 10:00")
+    assert [it.step for it in world.messages(state="planned")] == ["again"]
+
+
+def test_a_new_text_is_said_at_once_to_who_is_under_way(database: Database) -> None:
+    world = under_way(database)
+    text = {"messages/again/sms.txt": "Quite another text. {{ links.preferences }}"}
+    world.apply({"one": DAILY, "other": OTHER}, files=text)
+    world.look("2026-03-06 10:00")
+    [message] = world.messages(state="planned")
+    said = world.live.running().library.render(message.message, "sms", None, SAMPLE)
+    assert said.parts["text"].startswith("Quite another text.")
+
+
+def test_a_new_limit_holds_for_who_is_under_way(database: Database) -> None:
+    world = under_way(database)
+    world.apply({"one": DAILY + "limits: {at_most: 1 per 30 days}\n", "other": OTHER})
+    assert world.look("2026-03-06 10:00") == {"anna": "capped"}
+
+
+class _Links:
+    preferences = "https://example.org/p/anna"
+
+
+SAMPLE = {"links": _Links()}

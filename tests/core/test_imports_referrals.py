@@ -1,0 +1,70 @@
+"""Who brought whom, from files: the inviter is known already, or stands somewhere in the same file."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from core.customers.profiles import CUSTOMER
+from core.db import Database
+from core.events import EVENT
+from core.grants.referrals import NAMED
+from tests.core.files import bring_in, counts, jsonl, rejects
+
+
+def inviters(database: Database) -> dict[str, str | None]:
+    """Customer → who brought them."""
+    inviter = CUSTOMER.alias("inviter")
+    rows = select(CUSTOMER.c.external_id, inviter.c.external_id.label("by"))
+    rows = rows.select_from(CUSTOMER.outerjoin(inviter, inviter.c.id == CUSTOMER.c.referred_by))
+    with database.read() as connection:
+        return dict(connection.execute(rows.order_by(CUSTOMER.c.external_id)).all())
+
+
+def test_an_inviter_may_stand_further_down(database: Database, tmp_path: Path) -> None:
+    rows = [
+        {"customer": "anna", "referred_by": "ihor"},
+        {"customer": "ihor", "referred_by": "CARD-9"},
+        {"customer": "olha", "card": "CARD-9"},
+        {"customer": "petro"},
+    ]
+    file = jsonl(tmp_path / "c.jsonl", rows)
+    # One row a transaction: each inviter comes in later than whom they brought.
+    assert counts(bring_in(database, "customers", file, chunk=1)) == (4, 0, 0, 0)
+    assert inviters(database) == {"anna": "ihor", "ihor": "olha", "olha": None, "petro": None}
+    assert counts(bring_in(database, "customers", file, chunk=1)) == (0, 0, 4, 0)
+
+
+def test_an_inviter_who_is_told_later_changes_the_customer(database: Database, tmp_path: Path) -> None:
+    bring_in(database, "customers", jsonl(tmp_path / "a.jsonl", [{"customer": "anna"}, {"customer": "ihor"}]))
+    file = jsonl(tmp_path / "b.jsonl", [{"customer": "anna", "referred_by": "ihor"}])
+    assert counts(bring_in(database, "customers", file)) == (0, 1, 0, 0)
+    assert inviters(database)["anna"] == "ihor"
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ([{"customer": "anna", "referred_by": "nobody"}],
+         "'referred_by': no customer 'nobody' brought this one; nothing was noted"),
+        ([{"customer": "anna", "referred_by": "anna"}],
+         "'referred_by': nobody can bring themselves; leave the inviter out"),
+        ([{"customer": "ihor", "referred_by": "anna"}, {"customer": "anna", "referred_by": "ihor"}],
+         "'referred_by': this customer brought the one who is said to have brought them"),
+    ],
+)  # fmt: skip
+def test_an_inviter_who_cannot_be_is_set_aside_and_the_customer_is_in(
+    database: Database, tmp_path: Path, rows: list[dict[str, str]], reason: str
+) -> None:
+    report = bring_in(database, "customers", jsonl(tmp_path / "c.jsonl", rows))
+    assert counts(report) == (len(rows) - 1, 0, 0, 1)
+    assert rejects(report)[0]["reason"] == reason
+    assert inviters(database)["anna"] is None
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_history_is_told_to_nobody(database: Database, tmp_path: Path, live: bool) -> None:
+    rows = [{"customer": "anna"}, {"customer": "ihor", "referred_by": "anna"}]
+    bring_in(database, "customers", jsonl(tmp_path / "c.jsonl", rows), live=live)
+    with database.read() as connection:
+        assert connection.scalars(select(EVENT.c.live).where(EVENT.c.kind == NAMED)).all() == [live]

@@ -1,0 +1,195 @@
+"""Bonuses given, spent and expired: whose news it is, and what undoes it."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from core.db import Database
+from core.ledger.adjustments import Adjustment, adjust
+from core.ledger.expiry import expire
+from core.purchases.receipts import Recorded
+from tests.support.happenings import buy, give_back, let_expire, merge, share, spend, still_true, tell, told
+from tests.support.world import World, kyiv, scenario
+
+WELCOME = {"earn": {"rules": [{"rule": "base", "by": "tier"}, {"rule": "hello", "on": "review", "give": 20}]}}
+
+
+def waiting_for(database: Database, when: str, **more: object) -> World:
+    """Anna and Ihor are known."""
+    world = World(database, {"news": scenario(when, purpose="service", schedule="")}, **more)  # type: ignore[arg-type]
+    world.customer("anna")
+    world.customer("ihor")
+    return world
+
+
+def adjusted(world: World, name: str, points: int) -> None:
+    """Someone gives or takes bonuses by hand."""
+    world._number += 1
+    request = Adjustment(
+        f"k{world._number}", name, world.program.to_points(points), "maria", "a mistake at the till"
+    )
+    with world.database.write() as connection:
+        outcome = adjust(connection, world.program, request, world.now, live=True)
+    assert isinstance(outcome, Recorded), outcome
+
+
+# --- given
+
+
+def test_a_message_can_say_which_purchase_earned_the_bonuses(database: Database) -> None:
+    world = waiting_for(database, "{bonus_accrued: {}}")
+    receipt = buy(world, "anna", ("latte", 100), store="S1")
+    world.look("2026-03-01 10:00")
+    assert told(world) == [("anna", {
+        "amount": Decimal(10), "reason": "purchase", "starts_on": date(2026, 3, 1),
+        "expires_on": date(2026, 8, 28), "receipt": receipt, "total": Decimal(100), "store": "S1",
+    })]  # fmt: skip
+
+
+def test_what_a_rule_gave_has_no_receipt(database: Database) -> None:
+    world = waiting_for(database, "{bonus_accrued: {reason: hello}}", program=WELCOME)
+    tell(world, "anna", "review")
+    world.buy("anna", 100)
+    world.look("2026-03-01 10:00")
+    [(name, facts)] = told(world)
+    assert (name, facts["amount"], facts["reason"], facts["receipt"]) == ("anna", Decimal(20), "hello", None)
+
+
+def test_after_a_partial_return_the_message_says_what_is_left(database: Database) -> None:
+    world = waiting_for(database, "{bonus_accrued: {at_least: 5}}")
+    for name, kept in (("anna", 60), ("ihor", 40)):
+        buy(world, name, ("latte", 100), ("croissant", kept), receipt=name)
+    world.look("2026-03-01 10:00")
+    for name in ("anna", "ihor"):
+        give_back(world, name, "latte")
+    assert {name: it["amount"] for name, it in still_true(world).items()} == {"anna": Decimal(6)}
+
+
+def test_a_late_receipt_that_changes_what_an_earlier_one_earned_changes_the_message(
+    database: Database,
+) -> None:
+    """The late receipt lifts Anna to silver: the purchase after it earned 20 %, not 10 %."""
+    world = waiting_for(database, "{bonus_accrued: {at_least: 5}}")
+    world.move("2026-03-06 12:00")
+    buy(world, "anna", ("latte", 100), at=kyiv("2026-03-05 12:00"), receipt="known")
+    world.look("2026-03-06 12:01")
+    buy(world, "anna", ("latte", 1_000), at=kyiv("2026-03-03 12:00"), receipt="late")
+    assert still_true(world)["anna"]["amount"] == Decimal(20)
+
+
+def test_in_a_household_the_member_who_earned_is_told(database: Database) -> None:
+    world = waiting_for(database, "{bonus_accrued: {}}", program=WELCOME)
+    share(world, "anna", "ihor")
+    world.buy("ihor", 100)
+    tell(world, "ihor", "review")
+    world.look("2026-03-01 10:00")
+    assert {name for name, _ in told(world)} == {"ihor"}
+    assert sorted(it["amount"] for _, it in told(world)) == [Decimal(10), Decimal(20)]
+    assert set(still_true(world)) == {"ihor"}
+
+
+def test_a_household_member_s_return_recalls_the_news_although_the_book_of_the_receipt_is_closed(
+    database: Database,
+) -> None:
+    world = waiting_for(database, "{bonus_accrued: {}}")
+    receipt = world.buy("ihor", 100)
+    world.look("2026-03-01 10:00")
+    share(world, "anna", "ihor")
+    assert set(still_true(world)) == {"ihor"}
+    world.give_back(receipt)
+    assert still_true(world) == {}
+
+
+def test_what_a_duplicate_was_given_is_told_to_the_survivor_once(database: Database) -> None:
+    world = waiting_for(database, "{bonus_accrued: {}}")
+    world.buy("ihor", 100)
+    merge(world, "ihor", "anna")
+    world.look("2026-03-01 10:00")
+    assert [(name, it["amount"]) for name, it in told(world)] == [("anna", Decimal(10))]
+
+
+# --- spent
+
+
+def test_a_message_can_say_how_much_was_spent_and_where(database: Database) -> None:
+    world = waiting_for(database, "{bonus_redeemed: {at_least: 50}}")
+    world.bonuses("anna", 500)
+    receipt = buy(world, "anna", ("latte", 100), store="S1", pay=50)
+    buy(world, "anna", ("latte", 100), pay=49)
+    world.look("2026-03-01 10:00")
+    expected = {"amount": Decimal(50), "receipt": receipt, "total": Decimal(100), "store": "S1"}
+    assert told(world) == [("anna", expected)]
+
+
+def test_what_was_given_back_was_not_spent(database: Database) -> None:
+    world = waiting_for(database, "{bonus_redeemed: {}}")
+    world.bonuses("ihor", 90)
+    whole = spend(world, "anna")
+    part = buy(world, "ihor", ("latte", 100), ("croissant", 50), pay=90)
+    world.look("2026-03-01 10:00")
+    world.give_back(whole)
+    give_back(world, part, "latte")
+    assert {name: it["amount"] for name, it in still_true(world).items()} == {"ihor": Decimal(30)}
+
+
+def test_what_is_taken_by_hand_is_not_spent(database: Database) -> None:
+    world = waiting_for(database, "{bonus_redeemed: {}}")
+    adjusted(world, "anna", 100)
+    adjusted(world, "anna", -60)
+    world.bonuses("ihor", 100)
+    world.redeem("ihor", 60)
+    assert world.look("2026-03-01 10:00") == {"ihor": "planned"}
+
+
+def test_in_a_household_the_member_who_paid_is_told(database: Database) -> None:
+    world = waiting_for(database, "{bonus_redeemed: {}}")
+    share(world, "anna", "ihor")
+    world.bonuses("anna", 100)
+    buy(world, "ihor", ("latte", 100), pay=50)
+    assert world.look("2026-03-01 10:00") == {"ihor": "planned"}
+
+
+# --- expired
+
+
+def test_a_message_can_say_what_expired_and_when(database: Database) -> None:
+    world = waiting_for(database, "{bonus_expired: {at_least: 100}}")
+    let_expire(world, "anna", 100)
+    let_expire(world, "ihor", 99)
+    world.look("2026-03-01 10:00")
+    lost = {"amount": Decimal(100), "expired_on": date(2026, 2, 28), "reason": "test"}
+    assert told(world) == [("anna", lost)]
+    [message] = world.messages()
+    assert message.planned_at == kyiv("2026-03-01 00:00")
+
+
+def test_bonuses_that_a_late_receipt_had_spent_have_not_expired(database: Database) -> None:
+    world = waiting_for(database, "{bonus_expired: {at_least: 10}}")
+    for name in ("anna", "ihor"):
+        world.bonuses(name, 100, "2026-03-03")
+    world.move("2026-03-04 10:00")
+    expire(database, world.program, world.now)
+    world.look("2026-03-04 10:01")
+    assert set(still_true(world)) == {"anna", "ihor"}
+    buy(world, "anna", ("latte", 200), at=kyiv("2026-03-03 18:00"), pay=100)
+    buy(world, "ihor", ("latte", 200), at=kyiv("2026-03-03 18:00"), pay=70)
+    assert {name: it["amount"] for name, it in still_true(world).items()} == {"ihor": Decimal(30)}
+
+
+def test_the_head_of_a_household_hears_of_what_expired(database: Database) -> None:
+    world = waiting_for(database, "{bonus_expired: {}}")
+    world.bonuses("ihor", 100, "2026-03-03")
+    share(world, "anna", "ihor")
+    world.move("2026-03-04 10:00")
+    expire(database, world.program, world.now)
+    assert world.look("2026-03-04 10:01") == {"anna": "planned"}
+
+
+@pytest.mark.parametrize("when", ["{bonus_accrued: {}}", "{bonus_redeemed: {}}"])
+def test_nobody_erased_hears_of_bonuses(database: Database, when: str) -> None:
+    world = waiting_for(database, when)
+    spend(world, "anna")
+    world.look("2026-03-01 10:00")
+    world.erase("anna")
+    assert still_true(world) == {}

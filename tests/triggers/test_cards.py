@@ -1,0 +1,97 @@
+"""A card that comes to a wallet and leaves it: the first device and the last one."""
+
+from datetime import date
+
+import pytest
+
+from core.db import Database
+from tests.support.happenings import add_card, google, merge, remove_card, still_true, told
+from tests.support.world import World, scenario
+
+
+def waiting_for(database: Database, when: str) -> World:
+    """Anna and Ihor are known."""
+    world = World(database, {"card": scenario(when, purpose="service", schedule="")})
+    world.customer("anna")
+    world.customer("ihor")
+    return world
+
+
+def test_the_first_device_adds_the_card_and_a_second_one_is_no_news(database: Database) -> None:
+    world = waiting_for(database, "{card_added: {}}")
+    add_card(world, "anna", "phone")
+    add_card(world, "anna", "watch")
+    add_card(world, "anna", "phone")
+    world.look("2026-03-01 10:00")
+    assert told(world) == [("anna", {"wallet": "apple", "since": date(2026, 3, 1)})]
+
+
+def test_only_the_last_device_removes_the_card(database: Database) -> None:
+    world = waiting_for(database, "{card_removed: {}}")
+    add_card(world, "anna", "phone")
+    remove_card(world, "anna", "watch")
+    assert world.look("2026-03-01 10:00") == {}
+    remove_card(world, "anna", "phone")
+    assert world.look("2026-03-01 10:01") == {"anna": "planned"}
+
+
+def test_google_tells_of_its_wallet(database: Database) -> None:
+    world = waiting_for(database, "{card_added: {wallet: google}}")
+    add_card(world, "ihor")
+    google(world, "anna", "save")
+    google(world, "anna", "save")
+    world.look("2026-03-01 10:00")
+    assert told(world) == [("anna", {"wallet": "google", "since": date(2026, 3, 1)})]
+
+
+@pytest.mark.parametrize(
+    ("wallet", "meant"), [("apple", {"anna"}), ("google", {"ihor"}), ("any", {"anna", "ihor"})]
+)
+def test_the_wallet_that_is_meant(database: Database, wallet: str, meant: set[str]) -> None:
+    world = waiting_for(database, f"{{card_removed: {{wallet: {wallet}}}}}")
+    remove_card(world, "anna")
+    google(world, "ihor", "save")
+    google(world, "ihor", "del")
+    assert set(world.look("2026-03-01 10:00")) == meant
+
+
+def test_a_card_that_was_removed_again_recalls_the_greeting(database: Database) -> None:
+    world = waiting_for(database, "{card_added: {}}")
+    add_card(world, "anna")
+    google(world, "ihor", "save")
+    world.look("2026-03-01 10:00")
+    remove_card(world, "anna")
+    google(world, "ihor", "del")
+    assert still_true(world) == {}
+
+
+def test_a_card_that_came_back_recalls_the_farewell(database: Database) -> None:
+    world = waiting_for(database, "{card_removed: {}}")
+    remove_card(world, "anna")
+    world.look("2026-03-01 10:00")
+    assert set(still_true(world)) == {"anna"}
+    add_card(world, "anna")
+    assert still_true(world) == {}
+
+
+def test_what_happens_in_one_wallet_says_nothing_of_the_other(database: Database) -> None:
+    world = waiting_for(database, "{card_added: {wallet: apple}}")
+    add_card(world, "anna")
+    google(world, "anna", "save")
+    google(world, "anna", "del")
+    assert world.look("2026-03-01 10:00") == {"anna": "planned"}
+    assert set(still_true(world)) == {"anna"}
+
+
+def test_of_adding_removing_and_adding_the_last_is_told_of_once(database: Database) -> None:
+    world = waiting_for(database, "{card_added: {}}")
+    remove_card(world, "anna")
+    add_card(world, "anna")
+    assert world.looked("2026-03-01 10:00") == {"planned": 1}
+
+
+def test_the_card_of_a_duplicate_is_no_news_of_the_survivor(database: Database) -> None:
+    world = waiting_for(database, "{card_added: {}}")
+    add_card(world, "ihor")
+    merge(world, "ihor", "anna")
+    assert world.look("2026-03-01 10:00") == {}

@@ -1,0 +1,61 @@
+"""The channels of a test: they compose for real and hand the message to the test instead of a provider."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from channels import Accepted, Failed, Outgoing, create, discover
+from channels.base import Channel
+from channels.sending import Record
+from core.program import Program
+
+NOWHERE = Path("scenario-tests-write-nothing")
+# Not `folder`: somebody tells whether a message arrived, so that a cascade may wait for it.
+TRANSPORT = "test"
+FAILS = Failed("permanent", "fails_in_the_test")
+
+
+@dataclass(slots=True)
+class Post:
+    """What has left, and on which channels nothing gets through to whom (by external id)."""
+
+    said: list[tuple[str, Outgoing]] = field(default_factory=list)
+    fails: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    unconfirmed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    to_confirm: list[str] = field(default_factory=list)
+
+
+class Outlet:
+    """One channel."""
+
+    def __init__(self, channel: Channel[Any, Any, Any], post: Post) -> None:
+        self._channel, self._post = channel, post
+        self.settings = SimpleNamespace(**{**dict(channel.settings), "transport": TRANSPORT})
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._channel, name)
+
+    async def send(self, batch: Sequence[Outgoing], record: Record) -> None:
+        """Compose each message; what `fails` names does not arrive."""
+        for outgoing in batch:
+            self._channel.compose(outgoing)
+            name = self._channel.name
+            who = outgoing.key.partition(".")[2].rpartition(".")[0]
+            if name in self._post.fails[who]:
+                record(outgoing.key, FAILS)
+                continue
+            self._post.said.append((name, outgoing))
+            if name not in self._post.unconfirmed[who]:
+                self._post.to_confirm.append(outgoing.key)
+            record(outgoing.key, Accepted(outgoing.key))
+
+
+def outlets(program: Program, post: Post) -> dict[str, Outlet]:
+    """Every channel as the program says."""
+    return {
+        name: Outlet(create(name, program.channels.get(name) or {}, outbox_dir=NOWHERE), post)
+        for name in discover()
+    }

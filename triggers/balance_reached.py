@@ -1,0 +1,174 @@
+"""A balance that has reached an amount."""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
+
+from core.db import UtcDateTime, facts
+from core.tables import Entry, Lot, Operation
+from triggers.base import (
+    CUSTOMER,
+    PRESENT,
+    Due,
+    Fact,
+    Kind,
+    Look,
+    Parameters,
+    Trigger,
+    utc_text,
+    whole_number,
+)
+from triggers.marks import Points
+
+ENTRY = Entry.__table__  # type: ignore[attr-defined]
+LOT = Lot.__table__  # type: ignore[attr-defined]
+OPERATION = Operation.__table__  # type: ignore[attr-defined]
+
+
+class BalanceReachedParameters(Parameters):
+    """How much the customer must have to spend."""
+
+    at_least: Points = Field(gt=0, description="bonuses that can be spent, whole units")
+
+
+class BalanceReached(Trigger[BalanceReachedParameters]):
+    """What the customer can spend has risen to an amount or above it, and is still there.
+
+    A crossing is found in the ledger, not by comparing two looks: every entry moves the balance once, when it
+    became known (imported history: when it happened), but not before its bonuses start; and bonuses end with
+    their day. What moved at one time is one move. The last move that led from below the amount to it is the
+    crossing, and its time is the occasion. Moves never change afterwards, so a receipt that arrives late is a
+    move of the day on which it arrived and makes no crossing of the past anew; and whoever crosses, falls
+    below and crosses again between two looks is due once, for the crossing that still holds.
+
+    The bonuses of a household are their holder's, who alone is due.
+    """
+
+    name: ClassVar[str] = "balance_reached"
+    kind: ClassVar[Kind] = "state"
+    Parameters = BalanceReachedParameters
+    facts = {
+        "balance": Fact("points", "how much can be spent now"),
+        "at_least": Fact("points", "the amount that was reached"),
+        "reached_on": Fact("local_date", "the day on which it was reached"),
+    }
+
+    def candidates(self, parameters: BalanceReachedParameters, look: Look) -> Select[Any]:
+        """Who has enough by their open lots; of those for whom anything moved since they entered, the last
+        crossing of each by their entries.
+        """
+        limit = look.program.to_points(parameters.at_least)
+        enough = _enough(limit, look)
+        moved = select(enough.c.customer_id).where(~_settled(enough.c.customer_id, limit, look))
+        crossed = _crossed(limit, look, moved)
+        return (
+            select(
+                crossed.c.customer_id, utc_text(crossed.c.at).label("occasion"),
+                utc_text(crossed.c.at).label("subject"), look.zones.c.fired_at.label("at"),
+                _facts(crossed, limit).label("facts"),
+            )
+            .join(CUSTOMER, and_(CUSTOMER.c.id == crossed.c.customer_id, PRESENT))
+            .join(look.zones, look.zone_of(CUSTOMER))
+            .where(look.is_new(crossed.c.customer_id, utc_text(crossed.c.at)))
+        )  # fmt: skip
+
+    def still_true(self, parameters: BalanceReachedParameters, look: Look, due: Due) -> Select[Any]:
+        """The balance has not been below the amount since that crossing."""
+        limit = look.program.to_points(parameters.at_least)
+        crossed = _crossed(limit, look, select(due.c.customer_id))
+        same = and_(crossed.c.customer_id == due.c.customer_id, utc_text(crossed.c.at) == due.c.subject)
+        return (
+            select(due.c.id, _facts(crossed, limit).label("facts"))
+            .join(crossed, same)
+            .join(CUSTOMER, and_(CUSTOMER.c.id == due.c.customer_id, PRESENT))
+        )
+
+
+def _enough(limit: int, look: Look) -> FromClause:
+    """Who can spend so much: one range of the open lots."""
+    now = literal(look.at, UtcDateTime)
+    usable = and_(LOT.c.active_from <= now, or_(LOT.c.expires_at.is_(None), LOT.c.expires_at > now))
+    balance = func.sum(case((LOT.c.remaining < 0, LOT.c.remaining), (usable, LOT.c.remaining), else_=0))
+    rows = select(LOT.c.customer_id).where(LOT.c.remaining != 0).group_by(LOT.c.customer_id)
+    return rows.having(balance >= limit).cte("enough")
+
+
+def _settled(customer_id: ColumnElement[int], limit: int, look: Look) -> ColumnElement[bool]:
+    """They entered for this amount, and nothing has lifted their balance since: the crossing is the same."""
+    entered = look.entered
+    if entered is None:
+        return false()
+    last = select(OPERATION.c.recorded_at).where(OPERATION.c.customer_id == customer_id)
+    started = exists().where(
+        LOT.c.customer_id == customer_id, LOT.c.remaining != 0, LOT.c.active_from >= entered.c.at
+    )
+    return exists().where(
+        entered.c.customer_id == customer_id, whole_number(entered.c.facts, "at_least") == limit,
+        entered.c.at > last.order_by(OPERATION.c.id.desc()).limit(1).scalar_subquery(), ~started,
+    )  # fmt: skip
+
+
+def _crossed(limit: int, look: Look, customers: Select[Any]) -> FromClause:
+    """Of those who are at the limit or above: the balance, and since when (customer_id, balance, at)."""
+    moves = _moves(look, customers)
+    change = func.sum(moves.c.points)
+    by_time = select(moves.c.customer_id, moves.c.at, change.label("points")).where(
+        moves.c.at <= literal(look.at, UtcDateTime)
+    ).group_by(moves.c.customer_id, moves.c.at).subquery("by_time")  # fmt: skip
+    balance = func.sum(by_time.c.points).over(partition_by=by_time.c.customer_id, order_by=by_time.c.at)
+    running = select(
+        by_time.c.customer_id, by_time.c.at, by_time.c.points, balance.label("balance")
+    ).subquery("running")  # fmt: skip
+    here, before = running.c.balance, running.c.balance - running.c.points
+    last = func.max(case((and_(here >= limit, before < limit), running.c.at)))
+    now = func.sum(running.c.points)
+    return (
+        select(running.c.customer_id, now.label("balance"), last.label("at"))
+        .group_by(running.c.customer_id)
+        .having(now >= limit)
+        .subquery("crossed")
+    )
+
+
+def _moves(look: Look, customers: Select[Any]) -> FromClause:
+    """What moved the balance of some customers, and when (customer_id, at, points)."""
+    known = case((OPERATION.c.live, ENTRY.c.recorded_at), else_=ENTRY.c.at)
+    # An expiry is written down later than it happened; what it is a correction of happened when it was found.
+    own_expiry = and_(ENTRY.c.kind == "expiry", ENTRY.c.corrects.is_(None))
+    at = case((own_expiry, ENTRY.c.at), else_=known)
+    # A lot that is used up has started.
+    starts = func.coalesce(LOT.c.active_from, at)
+    booked = (
+        select(ENTRY.c.customer_id, case((starts > at, starts), else_=at).label("at"),
+               ENTRY.c.amount.label("points"))
+        .select_from(ENTRY.join(OPERATION, OPERATION.c.id == ENTRY.c.operation_id)
+                     .outerjoin(LOT, LOT.c.id == ENTRY.c.lot_id))
+        .where(ENTRY.c.customer_id.in_(customers), known <= literal(look.at, UtcDateTime))
+    )  # fmt: skip
+    # Over, and not written down yet.
+    over = select(LOT.c.customer_id, LOT.c.expires_at, -LOT.c.remaining).where(
+        LOT.c.customer_id.in_(customers), LOT.c.remaining > 0,
+        LOT.c.expires_at <= literal(look.at, UtcDateTime),
+    )  # fmt: skip
+    return union_all(booked, over).subquery("moves")
+
+
+def _facts(crossed: FromClause, limit: int) -> ColumnElement[Any]:
+    return facts(balance=crossed.c.balance, at_least=literal(limit), reached_on=utc_text(crossed.c.at))
+
+
+TRIGGER = BalanceReached()
