@@ -16,7 +16,7 @@ PACKAGES := core triggers campaigns templates channels wallet scheduler tidings
 RUNTIME := $(VENV)/stamps/runtime
 DEVELOPMENT := $(VENV)/stamps/development
 
-.PHONY: help setup demo test mutants lint format types contracts wheel bench ci lock clean
+.PHONY: help setup demo test faults mutants lint format types contracts wheel bench ci lock clean
 
 help: ## Say what there is to make
 	@echo 'Tidings: what there is to make'
@@ -29,7 +29,10 @@ demo: $(RUNTIME) ## See it work: a shop, its customers, its messages, on this ma
 	@$(VENV)/bin/tidings demo
 
 test: $(DEVELOPMENT) ## Run the tests, on SQLite and PostgreSQL (TESTS='tests/core -k ledger', WORKERS=2)
-	@$(PYTHON_RUN) -m pytest -n $(WORKERS) $(TESTS)
+	@$(PYTHON_RUN) -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
+
+faults: $(DEVELOPMENT) ## Kill senders twenty times amid 10,000 messages, restart PostgreSQL and the mail server
+	@$(PYTHON_RUN) -m tests.faults.long
 
 mutants: $(DEVELOPMENT) ## Change triggers and gates one thing at a time, and see whether a test notices (FILES=...)
 	@scripts/mutants $(FILES)

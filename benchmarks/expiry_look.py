@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 
 from benchmarks.report import machine
 from campaigns.running import make_ready
-from campaigns.tables import Decision, Enrolment, Message
+from campaigns.tables import Enrolment, Message
 from campaigns.versions import Live, apply
 from core.db import Database
 from core.db.bulk import insert_rows
@@ -165,16 +165,6 @@ def by_orm(database: Database) -> int:
                     due_at=AT,
                     changed_at=AT,
                     facts={},
-                )
-            )
-            session.add(
-                Decision(
-                    customer_id=customer_id,
-                    scenario="orm",
-                    occasion=str(day),
-                    step="hello",
-                    verdict="planned",
-                    at=AT,
                 )
             )
         session.flush()

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from campaigns.audience import Names
 from campaigns.checks import Surroundings, check_scenario, check_steps
 from campaigns.checks.conditions import contradictory
+from campaigns.checks.tracked import check_tracked
 from campaigns.kinds import of_kind
 from campaigns.scenario import Scenario, TriggerLike, is_name, read_scenario
 from campaigns.segments import NamedAudience, circles, read_segment
@@ -206,6 +207,7 @@ class _Reading:
         self.problems.extend(of_kind(it, "segment-circle") for it in circles(segments, documents))
         for name, segment in segments.items():
             self.problems.extend(contradictory(documents[name], (), segment.audience))
+            self.problems.extend(check_tracked(segment.audience, documents[name], program))
         scenarios = self._scenarios(names, program)
         return Checked(self.bundle, program, scenarios, segments, tuple(sorted(set(self.problems))))
 

@@ -1,7 +1,6 @@
 """What a live look keeps of its verdicts: enrolments, messages and decisions, in one transaction."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import ColumnElement, String, and_, case, exists, func, literal, null, or_, select, update
 from sqlalchemy import cast as sql_cast
@@ -10,7 +9,9 @@ from campaigns.gates import FINAL, REACH, Step
 from campaigns.gates.allowance import MAY_GIVE_WAY
 from campaigns.membership import keep
 from campaigns.staging import CANDIDATE
+from campaigns.states import keep_states_of
 from campaigns.tables import Decision, Enrolment, Message
+from campaigns.verdicts import KEY
 from core.db import Json, UtcDateTime, insert_ignoring, upsert
 
 DECISION = Decision.__table__  # type: ignore[attr-defined]
@@ -66,7 +67,8 @@ def commit(step: Step, allowed: int | None = None) -> int | Guarded:
         _make_room(step)
     if count:
         _plan(step)
-    _remember(step)
+    if gives_way or news > count:
+        _remember(step)
     return passing(step) if gives_way else int(count)
 
 
@@ -143,19 +145,16 @@ def _make_room(step: Step) -> None:
     victims = select(CANDIDATE.c.victim_id).where(PASSED, CANDIDATE.c.victim_id.is_not(None))
     mine = MESSAGE.c.id.in_(victims)
     at = literal(step.at, UtcDateTime)
-    why = select(
-        MESSAGE.c.customer_id, MESSAGE.c.scenario, MESSAGE.c.occasion, MESSAGE.c.step,
-        literal("displaced"), literal(f"by {step.scenario.name}"), at,
-    ).where(mine)  # fmt: skip
-    step.connection.execute(_decisions(step).from_select(_DECISION_COLUMNS, why))
     freed = select(MESSAGE.c.enrolment_id).where(mine)
     # The wait for the next step begins now, if the enrolment still stands at the step that was displaced.
     last = exists().where(
         mine, MESSAGE.c.enrolment_id == ENROLMENT.c.id, MESSAGE.c.step_index + 1 == ENROLMENT.c.step
     )
     step.connection.execute(update(ENROLMENT).where(ENROLMENT.c.id.in_(freed), last).values(anchor_at=at))
-    values = {"state": "recalled", "reason": "displaced", "changed_at": at}
+    by_whom = f"by {step.scenario.name}"
+    values = {"state": "recalled", "reason": "displaced", "detail": by_whom, "changed_at": at}
     step.connection.execute(update(MESSAGE).where(mine).values(**values))
+    keep_states_of(step.connection, select(MESSAGE.c.id).where(mine))
 
 
 def _plan(step: Step) -> None:
@@ -178,6 +177,7 @@ def _plan(step: Step) -> None:
             CANDIDATE.c.channel,
             case((deferred, "deferred"), else_="planned"),
             case((deferred, "quiet_hours"), else_=null()),
+            CANDIDATE.c.detail,
             CANDIDATE.c.at,
             CANDIDATE.c.due_at,
             CANDIDATE.c.expires_at,
@@ -204,6 +204,7 @@ def _plan(step: Step) -> None:
         "channel",
         "state",
         "reason",
+        "detail",
         "planned_at",
         "due_at",
         "expires_at",
@@ -213,6 +214,10 @@ def _plan(step: Step) -> None:
     ]
     insert = insert_ignoring(step.connection, MESSAGE).from_select(columns, rows.order_by(CANDIDATE.c.id))
     step.connection.execute(insert)
+    if step.connection.scalar(select(exists().where(PASSED, deferred))):
+        waits = select(MESSAGE.c.id).join_from(CANDIDATE, ENROLMENT, _own_enrolment(step))
+        own = and_(MESSAGE.c.enrolment_id == ENROLMENT.c.id, MESSAGE.c.step == step.step.id)
+        keep_states_of(step.connection, waits.join(MESSAGE, own).where(PASSED, deferred))
 
 
 def _own_enrolment(step: Step) -> ColumnElement[bool]:
@@ -223,14 +228,6 @@ def _own_enrolment(step: Step) -> ColumnElement[bool]:
     )
 
 
-_DECISION_COLUMNS = ["customer_id", "scenario", "occasion", "step", "verdict", "detail", "at"]
-
-
-def _decisions(step: Step) -> Any:
-    keys = ["customer_id", "scenario", "occasion", "step"]
-    return upsert(step.connection, DECISION, keys, ["verdict", "detail", "at"])
-
-
 def verdict(step: Step) -> ColumnElement[str]:
     """`planned`, `deferred`, or the gate."""
     planned = case((CANDIDATE.c.due_at > literal(step.at, UtcDateTime), "deferred"), else_="planned")
@@ -238,8 +235,11 @@ def verdict(step: Step) -> ColumnElement[str]:
 
 
 def _remember(step: Step) -> None:
+    """Whom a gate held back, and which (promise 7)."""
     rows = select(
         CANDIDATE.c.customer_id, literal(step.scenario.name), CANDIDATE.c.occasion, literal(step.step.id),
-        verdict(step), CANDIDATE.c.detail, literal(step.at, UtcDateTime),
-    ).where(_NEWS)  # fmt: skip
-    step.connection.execute(_decisions(step).from_select(_DECISION_COLUMNS, rows))
+        CANDIDATE.c.gate, CANDIDATE.c.detail, literal(step.at, UtcDateTime),
+    ).where(~PASSED, _NEWS)  # fmt: skip
+    said = ("verdict", "detail", "at")
+    kept = upsert(step.connection, DECISION, KEY, said)
+    step.connection.execute(kept.from_select([*KEY, *said], rows))

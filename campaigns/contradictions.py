@@ -29,6 +29,9 @@ def contradictions(document: Document, path: KeyPath, node: Node) -> list[Proble
     return [_problem(document, path, clash, severity) for clash in search.clashes]
 
 
+_REACTIONS = ("opened", "clicked")
+
+
 @dataclass(frozen=True, slots=True)
 class _Fact:
     """A test or a segment, and whether it is to be so or not."""
@@ -168,7 +171,7 @@ def _more_in_less_time(one: Test, other: Test) -> bool:
     """At least so much in a shorter time than that in which there is less."""
     if one.within is None or (other.within and other.within.total_seconds < one.within.total_seconds):
         return False
-    if one.field not in ("spent", "purchases", "bought", "returned", "friends", "expiring"):
+    if one.field not in ("spent", "purchases", "bought", "returned", "friends", "expiring", *_REACTIONS):
         return False
     high, low = range_of(one), range_of(other)
     return high is not None and low is not None and low.below(high)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import or_
 
-from campaigns.tables import WAITING, Attempt, Decision, Enrolment, Feedback, Message
+from campaigns.tables import WAITING, Attempt, Decision, Enrolment, Feedback, Message, TrackedLink
 from core.customers.erasure import Wipe, is_filled
 
 ATTEMPT = Attempt.__table__  # type: ignore[attr-defined]
@@ -15,6 +15,7 @@ DECISION = Decision.__table__  # type: ignore[attr-defined]
 ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
 FEEDBACK = Feedback.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
+LINK = TrackedLink.__table__  # type: ignore[attr-defined]
 TABLES = (ATTEMPT, DECISION, ENROLMENT, FEEDBACK, MESSAGE)
 
 ERASED = "erased"
@@ -26,19 +27,24 @@ def wipes(ids: Sequence[int]) -> tuple[Wipe, ...]:
         table: table.c.customer_id.in_(ids) for table in (ATTEMPT, DECISION, ENROLMENT, FEEDBACK, MESSAGE)
     }
     waiting = mine[MESSAGE] & MESSAGE.c.state.in_(WAITING)
-    said = or_(is_filled(MESSAGE.c.facts), MESSAGE.c.subject.is_not(None), MESSAGE.c.provider_id.is_not(None))
+    said = or_(
+        is_filled(MESSAGE.c.facts),
+        *(MESSAGE.c[name].is_not(None) for name in ("subject", "provider_id", "detail")),
+    )
     about = or_(is_filled(ENROLMENT.c.facts), ENROLMENT.c.subject.is_not(None))
     tried = or_(ATTEMPT.c.detail.is_not(None), ATTEMPT.c.provider_id.is_not(None))
     return (
         Wipe("messages still to be sent", MESSAGE, waiting, {"state": "recalled", "reason": ERASED}),
         Wipe("contents of messages", MESSAGE, mine[MESSAGE] & said,
-             {"facts": {}, "subject": None, "provider_id": None, "locale": None}),
+             {"facts": {}, "subject": None, "provider_id": None, "locale": None, "detail": None}),
         Wipe("running scenarios", ENROLMENT, mine[ENROLMENT] & (ENROLMENT.c.status == "active"),
              {"status": "exited"}),
         Wipe("reasons of messages", ENROLMENT, mine[ENROLMENT] & about, {"facts": {}, "subject": None}),
         Wipe("answers of providers", ATTEMPT, mine[ATTEMPT] & tried, {"detail": None, "provider_id": None}),
         Wipe("details of decisions", DECISION, mine[DECISION] & DECISION.c.detail.is_not(None),
              {"detail": None}),
+        Wipe("opens and clicks", FEEDBACK, mine[FEEDBACK] & FEEDBACK.c.machine.is_not(None)),
+        Wipe("links of their own", LINK, LINK.c.customer_id.in_(ids)),
         Wipe("reactions to messages", FEEDBACK, mine[FEEDBACK] & FEEDBACK.c.detail.is_not(None),
              {"detail": None}),
     )  # fmt: skip

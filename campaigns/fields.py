@@ -33,8 +33,8 @@ class Field:
     `operators` are what its mapping may hold besides its `narrowing` keys; a bare value or a list is equality
     where `equality` says so. `needs` is what a mapping must name one of, `counts` that a mapping without an
     operator means "at least one". `unit` tells how a number is kept: points, money or count; `bounds` what it
-    may be at least and at most. `refers` is what its values are names of. `unmeasured` keys are asked for
-    often, and nothing is recorded that would answer them.
+    may be at least and at most. `refers` is what its values are names of. `apart` are keys that are
+    asked for often, and are fields of their own.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Field:
     bounds: tuple[int, int] | None = None
     choices: tuple[str | bool, ...] = ()
     refers: Literal["tier", "channel", "segment", "scenario", ""] = ""
-    unmeasured: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -70,6 +70,13 @@ class Field:
 
 def _text(name: str, about: str, example: str) -> Field:
     return Field(name, "text", "profile", about, example, operators=("contains",), equality=True)
+
+
+def _reaction(name: str, about: str, example: str) -> Field:
+    return Field(
+        name, "number", "contact", about, example, operators=COMPARISONS, narrowing=("scenario", "within"),
+        counts=True, unit="count",
+    )  # fmt: skip
 
 
 def _moment(name: str, group: Group, about: str, example: str) -> Field:
@@ -200,7 +207,16 @@ _CONTACT = (
         "received", "messages", "contact", "Was sent something by a scenario; a list is any of them.",
         "received: {scenario: win-back, within: 30 days}",
         narrowing=("scenario", "within"), needs=("scenario",), refers="scenario",
-        unmeasured=("opened", "clicked"),
+        apart=("opened", "clicked"),
+    ),
+    _reaction(
+        "opened", "How many messages the customer opened or followed a link of, as far as it can be told; of "
+        "a scenario, or within a time. What a program opened for them does not count.",
+        "opened: {within: 90 days, at_least: 2}",
+    ),
+    _reaction(
+        "clicked", "In how many messages the customer followed a link; of a scenario, or within a time.",
+        "clicked: {scenario: win-back, within: 30 days}",
     ),
 )  # fmt: skip
 

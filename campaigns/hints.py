@@ -127,6 +127,7 @@ SCENARIO_TEST = {
     "Entry.do": "What customers do just then.",
     "Entry.expect": "All that was sent since the entry before: texts by channel, nothing, or a gate.",
     "Person.push": "The device's token.",
+    "Person.telegram": "The number of their chat with the bot.",
     "Person.tier": "The level.",
     "Person.tier_since": "Since when they have it.",
     "Person.invited": "The level to which they are invited.",

@@ -55,6 +55,8 @@ _ALL = (
     Kind("always-dropped", "Messages that quiet hours hold until they have expired.",
          "Look at another time, or let messages be valid for longer.", "warning"),
     Kind("no-effect", "Something that changes nothing here.", "Remove it.", "warning"),
+    Kind("not-tracked", "An audience asks for opens or clicks that the program does not track.",
+         "Switch tracking on.", "warning"),
     Kind("nobody-left", "A holdout that leaves nobody to write to.", "Lower it.", "warning"),
     Kind("template-syntax", "A template that cannot be read.", "Correct it at this place."),
     Kind("unknown-template-name", "A template uses a name that there is not.", "Write a name it may use."),

@@ -61,6 +61,8 @@ SHADOWED: tuple[Any, ...] = (
 )  # fmt: skip
 # Kinds of addresses of which a customer has one at a time.
 SINGLE = ("phone", "email")
+# By which gates an enrolment is over.
+EXITS = ("exited", "no_longer_true")
 # Under which name a connection keeps its schema.
 SCHEMA = "tidings_schema"
 RUN = ScenarioRun.__table__  # type: ignore[attr-defined]
@@ -345,7 +347,7 @@ class Past:
     def _enrolments(self, which: Callable[[Table], Any]) -> None:
         """How far each had come: the step after its last message, and since when it waited for it."""
         message = Message.__table__  # type: ignore[attr-defined]
-        decision = real_table(self.connection, Decision)
+        decision, sent = real_table(self.connection, Decision), real_table(self.connection, Message)
 
         def newest(enrolment: Table, column: Any) -> Any:
             mine = select(column).where(message.c.enrolment_id == enrolment.c.id * self.sign)
@@ -367,15 +369,22 @@ class Past:
             return case((moved(enrolment), over), else_=kept)
 
         def status(enrolment: Table) -> Any:
-            left = exists().where(
-                decision.c.customer_id == enrolment.c.customer_id,
-                decision.c.scenario == enrolment.c.scenario,
-                decision.c.occasion == enrolment.c.occasion,
-                decision.c.at >= self.at,
-                decision.c.verdict.in_(("exited", "no_longer_true")),
-                enrolment.c.status == "exited",
-            )
-            return case((or_(moved(enrolment), left), "active"), else_=enrolment.c.status)
+            left = or_(
+                exists().where(
+                    decision.c.customer_id == enrolment.c.customer_id,
+                    decision.c.scenario == enrolment.c.scenario,
+                    decision.c.occasion == enrolment.c.occasion,
+                    decision.c.at >= self.at,
+                    decision.c.verdict.in_(EXITS),
+                ),
+                # Asked once more before the message left.
+                exists().where(
+                    sent.c.enrolment_id == enrolment.c.id, sent.c.changed_at >= self.at,
+                    sent.c.state == "recalled", sent.c.reason.in_(EXITS),
+                ),
+            )  # fmt: skip
+            since_then = or_(moved(enrolment), and_(enrolment.c.status == "exited", left))
+            return case((since_then, "active"), else_=enrolment.c.status)
 
         self.copy(
             Enrolment, lambda it: and_(it.c.at < self.at, which(it)),

@@ -14,6 +14,7 @@ from core.program import Program
 from templates import check as template_check
 from templates.context import NAMES
 from templates.library import Library
+from templates.sources import Kind
 from triggers import discover as discover_triggers
 
 
@@ -55,12 +56,27 @@ class Running:
         return sorted(self.scenarios.values(), key=lambda it: (-it.priority, it.name))
 
 
+def text_kinds() -> dict[str, Kind]:
+    """Channel → how its texts are written, as the channel itself declares."""
+    return {
+        name: Kind(channel.text_files, channel.front_matter, channel.required_front, channel.front_fault)
+        for name, channel in discover_channels().items()
+    }
+
+
 def library_of(bundle: Bundle, program: Program) -> Library:
     """The messages of a bundle."""
     return Library(
-        bundle.files, default_locale=program.locale, locales=program.locales, point_names=program.points.name,
-        currency=program.currency, scale=program.points.scale, time_zone=program.time_zone,
+        bundle.files, kinds=text_kinds(), default_locale=program.locale, locales=program.locales,
+        point_names=program.points.name, currency=program.currency, scale=program.points.scale,
+        time_zone=program.time_zone, transliterate=latin(program),
     )  # fmt: skip
+
+
+def latin(program: Program) -> bool | tuple[str, ...]:
+    """The languages whose SMS go out in Latin letters, or whether all of them do."""
+    wanted = (program.channels.get("sms") or {}).get("transliterate") or False
+    return wanted if isinstance(wanted, bool) else (wanted,) if isinstance(wanted, str) else tuple(wanted)
 
 
 def make_ready(bundle: Bundle, version: int = 0) -> Running:

@@ -94,7 +94,9 @@ class Message(SQLModel, table=True):
     An enrolment is customer × scenario × occasion: with the step that is promise 2.
 
     `planned_at` is the time it was meant for (valid_for runs from it), `due_at` the earliest to send it.
-    `fence` is drawn anew by each claim: only who holds it may record an outcome.
+    `fence` is drawn anew by each claim: only who holds it may record an outcome. `asked` is how often its
+    provider was asked about it, once it was unknown. `detail` is what its verdict is said with
+    (`campaigns.verdicts`).
     """
 
     __table_args__ = (
@@ -108,6 +110,8 @@ class Message(SQLModel, table=True):
               postgresql_where=text("fallback_at IS NOT NULL")),
         Index("message_of_provider", "provider_id", sqlite_where=text("provider_id IS NOT NULL"),
               postgresql_where=text("provider_id IS NOT NULL")),
+        Index("message_unknown", "channel", "changed_at", sqlite_where=text("state = 'unknown'"),
+              postgresql_where=text("state = 'unknown'")),
     )  # fmt: skip
     id: int | None = identity()
     enrolment_id: int = Field(sa_column=Column(Id, ForeignKey("enrolment.id"), nullable=False))
@@ -126,6 +130,7 @@ class Message(SQLModel, table=True):
     locale: str | None = None
     state: str = "planned"
     reason: str | None = None
+    detail: str | None = None
     planned_at: datetime = moment()
     due_at: datetime = moment()
     expires_at: datetime | None = moment(nullable=True)
@@ -136,6 +141,7 @@ class Message(SQLModel, table=True):
     fence: str | None = None
     lease_until: datetime | None = moment(nullable=True)
     provider_id: str | None = None
+    asked: int | None = None
     cost: Decimal | None = Field(default=None, sa_column=Column(Numeric(12, 4)))
     facts: dict[str, Any] = json_column()
 
@@ -156,10 +162,29 @@ class Attempt(SQLModel, table=True):
     at: datetime = moment()
 
 
-class Decision(SQLModel, table=True):
-    """The last verdict on customer × scenario × occasion × step: why, or why not."""
+class MessageState(SQLModel, table=True):
+    """A message came into this state, on this channel, for this reason. Rows are only ever added.
 
-    __table_args__ = (Index("decision_of_scenario", "scenario", "verdict"),)
+    That it was planned the first time stands in the message itself.
+    """
+
+    __tablename__ = "message_state"
+    __table_args__ = (Index("message_state_of_message", "message_id"),)
+    id: int | None = identity()
+    message_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    at: datetime = moment()
+    state: str
+    reason: str | None = None
+    channel: str
+
+
+class Decision(SQLModel, table=True):
+    """Why a step of an occasion came to no message: the last gate that was against it.
+
+    Once there is a message, that says the verdict itself (`campaigns.verdicts`).
+    """
+
+    __table_args__ = ({"sqlite_with_rowid": False},)
     customer_id: int = customer_ref(primary_key=True)
     scenario: str = Field(primary_key=True)
     occasion: str = Field(primary_key=True)
@@ -170,15 +195,39 @@ class Decision(SQLModel, table=True):
 
 
 class Feedback(SQLModel, table=True):
-    """What a provider or a customer reported back about a message."""
+    """What a provider or a customer reported back about a message.
 
-    __table_args__ = (Index("feedback_of_message", "message_id"),)
+    Of opens and clicks, `detail` is the link's label, `machine` whether a program did it for the customer,
+    and `scenario` whose message it was: an audience asks for them.
+    """
+
+    __table_args__ = (
+        Index("feedback_of_message", "message_id"),
+        Index("feedback_of_customer", "customer_id", "kind", "at", sqlite_where=text("machine IS NOT NULL"),
+              postgresql_where=text("machine IS NOT NULL")),
+    )  # fmt: skip
     id: int | None = identity()
     message_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     customer_id: int = customer_ref()
     kind: str
     detail: str | None = None
     at: datetime = moment()
+    scenario: str | None = None
+    machine: bool | None = None
+
+
+class TrackedLink(SQLModel, table=True):
+    """A link that messages lead to by a short address of ours; one row however many messages say it.
+
+    One that a single customer was ever sent is that customer's, and forgotten with them; what a second one
+    was sent is nobody's.
+    """
+
+    __tablename__ = "tracked_link"
+    id: int | None = identity()
+    digest: str = Field(unique=True)
+    url: str
+    customer_id: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True, index=True))
 
 
 class BundleProposal(SQLModel, table=True):

@@ -7,11 +7,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, case, exists, func, literal, literal_column, select, update
 
-from campaigns.tables import WAITING, Attempt, Decision, Enrolment, Message
-from core.db import UtcDateTime, upsert
+from campaigns.tables import WAITING, Attempt, Enrolment, Message
+from core.db import UtcDateTime
 
 ATTEMPT = Attempt.__table__  # type: ignore[attr-defined]
-DECISION = Decision.__table__  # type: ignore[attr-defined]
 ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 
@@ -67,20 +66,11 @@ def recall(connection: Connection, scenarios: Sequence[str], at: datetime) -> No
     )
     state = case((MESSAGE.c.accepted_at.is_not(None), "sent"), (perhaps, "unknown"), else_="recalled")
     mine = update(MESSAGE).where(MESSAGE.c.scenario.in_(scenarios), _PLANNED)
-    connection.execute(mine.values(state=state, reason=REMOVED, changed_at=now, fallback_at=None))
+    connection.execute(
+        mine.values(state=state, reason=REMOVED, detail=REMOVED, changed_at=now, fallback_at=None)
+    )
     taken = (MESSAGE.c.scenario.in_(scenarios), MESSAGE.c.reason == REMOVED, MESSAGE.c.changed_at == now)
-    _remember(connection, taken, at)
     # Should the scenario come back, whoever waited for this message goes on to the next step.
     freed = select(MESSAGE.c.enrolment_id).where(*taken, MESSAGE.c.step_index + 1 == ENROLMENT.c.step)
     waited = ENROLMENT.c.id.in_(freed.correlate(ENROLMENT))
     connection.execute(update(ENROLMENT).where(waited).values(anchor_at=now))
-
-
-def _remember(connection: Connection, taken: Sequence[ColumnElement[bool]], at: datetime) -> None:
-    keys = ["customer_id", "scenario", "occasion", "step"]
-    verdict = case((MESSAGE.c.state == "recalled", REMOVED), else_=MESSAGE.c.state)
-    why = select(
-        *(MESSAGE.c[key] for key in keys), verdict, literal(REMOVED), literal(at, UtcDateTime)
-    ).where(*taken)
-    rows = upsert(connection, DECISION, keys, ["verdict", "detail", "at"])
-    connection.execute(rows.from_select([*keys, "verdict", "detail", "at"], why))

@@ -7,15 +7,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
+from channels.asking import Doubt
 from channels.folder import FolderTransport
+from channels.outcome import Accepted
 from channels.outgoing import Outgoing
 from channels.sending import BatchSender, Record
 from channels.settings import ChannelConfig, ChannelSettings, load_config, load_settings, missing
-from channels.transport import Malformed, Transport, W
+from channels.transport import Malformed, Rehearsal, Transport, W
 
-AddressKind = Literal["email", "phone", "push"]
+AddressKind = Literal["email", "phone", "push", "telegram", "customer"]
 Policy = Literal["at_most_once", "at_least_once"]
 Confirmation = Literal["accepted", "delivered"]
+LinkedPart = Literal["html", "text", "address", "short"]
+
+# A channel of this kind needs no address: it names the customer, so that everybody can be reached.
+NO_ADDRESS: AddressKind = "customer"
 
 C = TypeVar("C", bound=ChannelConfig)
 S = TypeVar("S", bound=ChannelSettings)
@@ -24,9 +30,14 @@ S = TypeVar("S", bound=ChannelSettings)
 class Channel(ABC, Generic[C, S, W]):
     """One way out. It only carries: what to say, to whom and whether was decided before.
 
+    `address_kind` is what it needs to know of a customer; `NO_ADDRESS` if it needs nothing.
     `policy` says what follows an unknown outcome: *at_most_once* is never sent again, *at_least_once* is sent
     again under the same identity. `confirmed_by` says what a cascade waits for. `text_files` are the files of
-    a message folder that this channel is written in, best first.
+    a message folder that this channel is written in, best first; `front_matter` are the keys that may stand
+    above the text (`data.*`: any key in the mapping `data`), `required_front` the one that must.
+    `can_be_asked`: a provider of it lists what it took over (`ask`). `linked_parts` says how links stand in
+    which part, so that clicks can be tracked: in HTML, in a text, as the part's only content, or `short`:
+    only those for which the template asks (`{{ url | tracked }}`), since every character counts.
     """
 
     name: ClassVar[str]
@@ -34,6 +45,10 @@ class Channel(ABC, Generic[C, S, W]):
     policy: ClassVar[Policy]
     confirmed_by: ClassVar[Confirmation]
     text_files: ClassVar[tuple[str, ...]]
+    front_matter: ClassVar[tuple[str, ...]] = ()
+    required_front: ClassVar[str | None] = None
+    can_be_asked: ClassVar[bool] = False
+    linked_parts: ClassVar[Mapping[str, LinkedPart]] = {}
     Config: ClassVar[type[ChannelConfig]]
     Settings: ClassVar[type[ChannelSettings]]
 
@@ -68,11 +83,14 @@ class Channel(ABC, Generic[C, S, W]):
             raise missing(self.name, self.settings.transport, unset, self._env_file)
 
     async def open(self) -> None:
-        """Make ready to send. Raises EnvironmentFault as `check` does."""
+        """Make ready to send; may be called twice. Raises EnvironmentFault as `check` does."""
+        if self._transport:
+            return
         self.check()
-        self._transport = self._choose_transport()
-        self._sender = BatchSender(self.compose, self._transport, self.settings.concurrency)
-        await self._transport.open()
+        transport = self._choose_transport()
+        await transport.open()
+        self._transport = transport
+        self._sender = BatchSender(self.compose, transport, self.settings.concurrency)
 
     async def close(self) -> None:
         """Close what `open` opened; may be called twice."""
@@ -99,8 +117,33 @@ class Channel(ABC, Generic[C, S, W]):
             raise RuntimeError(f"the {self.name} channel is not open")
         await self._sender.send(batch, record)
 
+    def interrupt(self) -> None:
+        """Begin nothing more of the batches under way; what is on its way comes to its end."""
+        if self._sender is not None:
+            self._sender.interrupt()
+
+    async def validate(self, batch: Sequence[Outgoing], record: Record) -> None:
+        """Compose a batch and have the provider check it, where that is offered; nothing is delivered."""
+        if self._transport is None:
+            raise RuntimeError(f"the {self.name} channel is not open")
+        rehearsal = BatchSender(self.compose, Rehearsal(self._transport), self.settings.concurrency)
+        await rehearsal.send(batch, record)
+
+    @classmethod
+    def front_fault(cls, key: str, value: str) -> tuple[str, str] | None:  # noqa: ARG003 - for those that look
+        """What is wrong with a value of the front matter, and what to write instead; None if nothing is."""
+        return None
+
     def cost(self, outgoing: Outgoing) -> Decimal | None:
         """What sending this message costs, in whole units of the program's currency; None where unknown."""
+        return None
+
+    async def ask(self, doubt: Doubt) -> Accepted | None:
+        """Look for a message of unknown outcome at the provider, through an open channel.
+
+        Asking can only confirm: None is no proof that it did not leave. Never raises for what the provider
+        answers, or if it does not.
+        """
         return None
 
     def required(self) -> tuple[str, ...]:

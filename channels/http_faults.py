@@ -1,6 +1,9 @@
 """What trouble on an HTTP connection leaves open, for channels whose provider speaks HTTP."""
 
+import asyncio
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx
 
@@ -18,6 +21,20 @@ def broken(error: BaseException | None) -> Unknown:
             Failed("configuration", "tls_failed") if _is_tls(error) else Failed("temporary", "cannot_connect")
         )
     return Unknown("timeout" if isinstance(error, httpx.TimeoutException) else "connection_lost")
+
+
+@asynccontextmanager
+async def patience(seconds: float) -> AsyncIterator[None]:
+    """One request as a whole: so long for a connection, and so long for an answer.
+
+    httpx waits `seconds` for each piece of it: one that drips in would hold the channel for ever. Raises
+    httpx.ReadTimeout.
+    """
+    try:
+        async with asyncio.timeout(2 * seconds):
+            yield
+    except TimeoutError:
+        raise httpx.ReadTimeout("the answer drips in") from None
 
 
 def retry_after(headers: httpx.Headers) -> float | None:

@@ -1,6 +1,6 @@
 """What became of one message: values with a named reason, never an exception and never a bare boolean."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 FailureKind = Literal["temporary", "permanent", "configuration"]
@@ -9,9 +9,14 @@ AddressFault = Literal["dead", "opted_out"]
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider has taken it over, under this name of its own (Message-ID, SID, FCM name)."""
+    """The provider has taken it over, under this name of its own (Message-ID, SID, FCM name).
+
+    `reported` is what it says of the message's way already, if it was asked afterwards: delivered, read or
+    undelivered.
+    """
 
     provider_id: str
+    reported: Literal["delivered", "undelivered", "read"] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

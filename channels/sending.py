@@ -2,16 +2,15 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
-from channels.outcome import Failed, Outcome, Unknown
+from channels.outcome import Accepted, Failed, Outcome, Unknown
 from channels.outgoing import Outgoing
-from channels.transport import ChannelDown, Malformed, Transport, W
+from channels.transport import INTERRUPTED, BulkTransport, ChannelDown, Malformed, Record, Transport, W
 
-Record = Callable[[str, Outcome], None]
-INTERRUPTED = "interrupted"
+__all__ = ["BatchSender", "Record"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +35,7 @@ class BatchSender(Generic[W]):
         self._transport = transport
         self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency)
+        self._runs: list[_Run] = []
 
     async def send(self, batch: Sequence[Outgoing], record: Record) -> None:
         """Call `record(key, outcome)` once for each message, as soon as its outcome is known.
@@ -44,13 +44,46 @@ class BatchSender(Generic[W]):
         temporary failure of that name, and passes the cancellation on.
         """
         run = _Run(deque(batch), record)
+        self._runs.append(run)
         try:
-            async with asyncio.TaskGroup() as workers:
-                for _ in range(min(self._concurrency, len(batch))):
-                    workers.create_task(self._work(run))
+            if isinstance(self._transport, BulkTransport):
+                await self._send_all(self._transport, run)
+            else:
+                await self._send_each(run)
         except asyncio.CancelledError:
             run.set_aside(Failed("temporary", INTERRUPTED))
             raise
+        finally:
+            self._runs = [it for it in self._runs if it is not run]
+
+    def interrupt(self) -> None:
+        """Begin nothing more of the batches under way: it is told as `send` tells it when it is cancelled.
+
+        What is on its way comes to its end.
+        """
+        for run in self._runs:
+            run.set_aside(Failed("temporary", INTERRUPTED))
+
+    async def _send_all(self, transport: BulkTransport[W], run: _Run) -> None:
+        try:
+            await transport.transmit_all(self._composed(run), run.record)
+        except ChannelDown as down:
+            run.set_aside(down.outcome)
+
+    def _composed(self, run: _Run) -> Iterator[W]:
+        """Each message as it is asked for; what cannot be composed is told and left out."""
+        while run.waiting:
+            outgoing = run.waiting.popleft()
+            wire = self._wire(outgoing)
+            if isinstance(wire, Failed):
+                run.record(outgoing.key, wire)
+            else:
+                yield wire
+
+    async def _send_each(self, run: _Run) -> None:
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(min(self._concurrency, len(run.waiting))):
+                workers.create_task(self._work(run))
 
     async def _work(self, run: _Run) -> None:
         while run.waiting:
@@ -69,16 +102,28 @@ class BatchSender(Generic[W]):
             raise
 
     async def _outcome(self, outgoing: Outgoing) -> Outcome:
-        """Compose, then transmit. The words of a foreign error may hold an address: only its type is kept."""
+        wire = self._wire(outgoing)
+        if isinstance(wire, Failed):
+            return wire
         try:
-            wire = self._compose(outgoing)
+            return _readable(await self._transport.transmit(wire))
+        except ChannelDown:
+            raise
+        except Exception as error:  # noqa: BLE001 - as below; and its first byte may have left
+            return Unknown("unexpected_error", detail=type(error).__name__)
+
+    def _wire(self, outgoing: Outgoing) -> W | Failed:
+        """The composed message. The words of a foreign error may hold an address: only its type is kept."""
+        try:
+            return self._compose(outgoing)
         except Malformed as finding:
             return Failed("permanent", finding.reason)
         except Exception as error:  # noqa: BLE001 - one poisoned message must not stop the batch
             return Failed("permanent", "not_composed", detail=type(error).__name__)
-        try:
-            return await self._transport.transmit(wire)
-        except ChannelDown:
-            raise
-        except Exception as error:  # noqa: BLE001 - as above; and its first byte may have left
-            return Unknown("unexpected_error", detail=type(error).__name__)
+
+
+def _readable(outcome: Outcome) -> Outcome:
+    """A name that no database can hold was misread, or made up by whoever answered."""
+    if isinstance(outcome, Accepted) and not outcome.provider_id.isprintable():
+        return Unknown("unreadable_answer")
+    return outcome

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from channels.warm_up import WarmUp
 from core.errors import EnvironmentFault, UserError
 from core.units import Rate
 
@@ -17,6 +18,9 @@ class ChannelConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     rate: Rate | None = Field(default=None, description="At most so many messages leave: `100 per second`.")
+    warm_up: WarmUp | None = Field(
+        default=None, description="A new sender's first weeks: so many messages a day, growing."
+    )
 
 
 class ChannelSettings(BaseSettings):
@@ -60,7 +64,7 @@ def load_settings(settings: type[S], env_file: Path | None) -> S:
     try:
         return settings(_env_file=env_file)
     except ValidationError as error:
-        findings = [f"{settings.variable(_path(item['loc']))}: {item['msg']}" for item in _items(error)]
+        findings = [f"{settings.variable(_path(item['loc']))}: {_what(item)}" for item in _items(error)]
         raise EnvironmentFault(
             f"{_place(env_file)} has a wrong value: {'; '.join(findings)}; correct it there"
         ) from None
@@ -71,7 +75,7 @@ def load_config(config: type[C], name: str, given: Mapping[str, Any]) -> C:
     try:
         return config.model_validate(dict(given))
     except ValidationError as error:
-        findings = [f"channels.{name}.{_path(item['loc'])}: {item['msg']}" for item in _items(error)]
+        findings = [f"channels.{name}.{_path(item['loc'])}: {_what(item)}" for item in _items(error)]
         raise UserError(f"program.yaml: {'; '.join(findings)}") from None
 
 
@@ -82,6 +86,11 @@ def missing(channel: str, transport: str, variables: list[str], env_file: Path |
         f"{' and '.join(variables)} {verb} not set, and the {channel} channel needs {them} to send by "
         f"{transport}; write {them} into {_place(env_file)}"
     )
+
+
+def _what(item: Any) -> str:
+    """The complaint, without the class of the error that brought it."""
+    return str(item["msg"]).removeprefix("Value error, ")
 
 
 def _items(error: ValidationError) -> list[Any]:

@@ -1,10 +1,10 @@
 """What carries one composed message to a provider, and the two ways in which it may stop the line."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, Protocol, TypeVar
 
-from channels.outcome import Failed, Outcome
+from channels.outcome import Accepted, Failed, Outcome
 
 
 class Wire(Protocol):
@@ -21,6 +21,9 @@ class Wire(Protocol):
 
 
 W = TypeVar("W", bound=Wire)
+Record = Callable[[str, Outcome], None]
+COMPOSED = "composed"
+INTERRUPTED = "interrupted"
 
 
 class Malformed(Exception):
@@ -55,3 +58,41 @@ class Transport(ABC, Generic[W]):
     @abstractmethod
     async def transmit(self, wire: W) -> Outcome:
         """Send one message once: no retries in here. Raises ChannelDown only before its first byte left."""
+
+    async def validate(self, wire: W) -> Outcome:
+        """What the provider says of a message without delivering it, where it can be asked that.
+
+        By default nobody is asked: that the message could be composed is all that is known.
+        """
+        return Accepted(COMPOSED)
+
+
+class BulkTransport(Transport[W]):
+    """Carries many messages faster together than alone; it bounds by itself how many are on their way."""
+
+    @abstractmethod
+    async def transmit_all(self, wires: Iterator[W], record: Record) -> None:
+        """Send each message once; call `record(key, outcome)` for each that was taken, as soon as known.
+
+        `wires` composes a message when it is asked for the next one, so none is taken before its time.
+        Raises ChannelDown if nothing more can leave: what was not taken is set aside by the caller.
+        Cancelled, what may have left is `Unknown("interrupted")`, what has not is a temporary failure of
+        that name.
+        """
+
+    async def transmit(self, wire: W) -> Outcome:
+        """One message alone."""
+        outcomes: list[Outcome] = []
+        await self.transmit_all(iter((wire,)), lambda _, outcome: outcomes.append(outcome))
+        return outcomes[0]
+
+
+class Rehearsal(Transport[W]):
+    """Has messages validated instead of sent."""
+
+    def __init__(self, transport: Transport[W]) -> None:
+        self._transport = transport
+
+    async def transmit(self, wire: W) -> Outcome:
+        """Nothing leaves."""
+        return await self._transport.validate(wire)

@@ -1,28 +1,40 @@
-"""Links that a customer may follow: signed, short, never expiring."""
+"""Links that a customer may follow: signed, short, never expiring, good after the key was changed."""
 
 import base64
-import hashlib
+import binascii
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
-Use = Literal["u", "p", "c"]
-"""What a link is for: `u` unsubscribes, `p` shows the preferences, `c` the card."""
+Use = Literal["u", "p", "c", "d", "b", "l", "o", "r", "t", "h"]
+"""What a link is for: `u` unsubscribes, `p` shows the preferences, `c` the card, `d` confirms what a letter
+asked, `b` takes bounces of messages back and `l` those of letters, `o` and `r` tell of opens and clicks, `t`
+joins a messenger, `h` is short for another link."""
 
 TAG_BYTES = 12
+NUMBER_BYTES = 8
+# A short link of 15 bytes is 20 characters. Its tag keeps strangers from inventing clicks; where it leads is
+# kept by us, so that a forged one could lead only to what some message links to.
+SHORT_MESSAGE_BYTES, SHORT_LINK_BYTES, SHORT_TAG_BYTES = 5, 4, 6
+SHORT_CHARACTERS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Links:
     """Makes and reads links below `public_url`.
 
-    A token is base64url of the customer's number and a 96-bit HMAC-SHA-256 over it, the use and the channel:
-    a link for one use cannot be turned into one for another. Links stay under the 77 characters at which
-    Python's mail library would mangle a `List-Unsubscribe` header.
+    A token is base64url of a number and a 96-bit HMAC-SHA-256 over it, the use and what else the link is
+    bound to (a channel): a link for one use cannot be turned into one for another. Links stay under the
+    77 characters at which Python's mail library would mangle a `List-Unsubscribe` header.
+
+    `secret` signs; what one of the `earlier` keys signed is read as well, so that a key can be changed and
+    the links in letters of long ago stay good.
     """
 
     public_url: str
-    secret: bytes
+    secret: bytes = field(repr=False)
+    earlier: tuple[bytes, ...] = field(default=(), repr=False)
 
     def unsubscribe(self, customer_id: int, channel: str) -> str:
         """One-click unsubscription from a channel's marketing (RFC 8058)."""
@@ -36,21 +48,136 @@ class Links:
         """The page with the wallet card."""
         return f"{self.public_url}/c/{self._token('c', customer_id)}"
 
-    def read(self, use: Use, token: str, channel: str = "") -> int | None:
-        """The customer whom a token names; None for a forged or malformed one, compared in constant time."""
+    def confirmation(self, letter_id: int) -> str:
+        """The page on which a customer confirms what a letter asked."""
+        return f"{self.public_url}/d/{self._token('d', letter_id)}"
+
+    def opened(self, message_id: int) -> str:
+        """The picture that tells of an opened message."""
+        return f"{self.public_url}/o/{self._token('o', message_id)}.gif"
+
+    def redirect(self, message_id: int, url: str) -> str:
+        """Leads to `url` by way of us. It carries where it leads, so it needs no database and outlives it."""
+        number = _packed(message_id)
+        body = bytes((len(number),)) + number + url.encode()
+        return f"{self.public_url}/r/{_encoded(_tag(self.secret, 'r', body, '') + body)}"
+
+    def short(self, message_id: int, link_id: int) -> str:
+        """Leads to a link that is kept under `link_id`; all of them are equally long (`SHORT_CHARACTERS`)."""
+        body = message_id.to_bytes(SHORT_MESSAGE_BYTES, "big") + link_id.to_bytes(SHORT_LINK_BYTES, "big")
+        return f"{self.public_url}/h/{_encoded(body + _tag(self.secret, 'h', body, '')[:SHORT_TAG_BYTES])}"
+
+    def bounce(self, message_id: int) -> str:
+        """Names a message in the address to which it comes back: hexadecimal, since mail changes the case."""
+        return self._in_hexadecimal("b", message_id)
+
+    def read_bounce(self, token: str) -> int | None:
+        """The message that a token of `bounce` names, in whatever case; None for any other."""
+        return self._from_hexadecimal("b", token)
+
+    def letter_bounce(self, letter_id: int) -> str:
+        """Names a letter as `bounce` names a message."""
+        return self._in_hexadecimal("l", letter_id)
+
+    def read_letter_bounce(self, token: str) -> int | None:
+        """The letter that a token of `letter_bounce` names; None for any other."""
+        return self._from_hexadecimal("l", token)
+
+    def telegram(self, bot: str, customer_id: int, before: int) -> str:
+        """Opens a bot so that the chat is joined to the customer.
+
+        `before` (16 bits) stands for the chat joined last: once another was joined, the link is used up.
+        """
+        return f"https://t.me/{bot}?start={self._token('t', customer_id << 16 | before)}"
+
+    def read_telegram(self, token: str) -> tuple[int, int] | None:
+        """The customer of a token of `telegram`, and what it holds of the chat joined before."""
+        number = self.read("t", token)
+        return None if number is None else (number >> 16, number & 0xFFFF)
+
+    def sample(self) -> str:
+        """As long as any short link, and leads nowhere."""
+        return f"{self.public_url}/h/{'x' * SHORT_CHARACTERS}"
+
+    def read(self, use: Use, token: str, bound_to: str = "") -> int | None:
+        """The number that a token names; None for a forged or malformed one.
+
+        Every key is tried, each in constant time: how long it takes tells neither where a forgery fails nor
+        which key signed.
+        """
+        raw = _decoded(token)
+        number, tag = raw[:-TAG_BYTES], raw[-TAG_BYTES:]
+        if not 1 <= len(number) <= NUMBER_BYTES:
+            return None
+        return int.from_bytes(number, "big") if self._signed(tag, use, number, bound_to) else None
+
+    def read_redirect(self, token: str) -> tuple[int, str] | None:
+        """The message and the address that a token of `redirect` carries; None for any other."""
+        raw = _decoded(token)
+        tag, body = raw[:TAG_BYTES], raw[TAG_BYTES:]
+        if not body or not self._signed(tag, "r", body):
+            return None
+        end = 1 + body[0]
+        return int.from_bytes(body[1:end], "big"), body[end:].decode()
+
+    def read_short(self, token: str) -> tuple[int, int] | None:
+        """The message and the number of the link that a token of `short` names; None for any other."""
+        raw = _decoded(token)
+        body, tag = raw[:-SHORT_TAG_BYTES], raw[-SHORT_TAG_BYTES:]
+        if len(body) != SHORT_MESSAGE_BYTES + SHORT_LINK_BYTES:
+            return None
+        if not self._signed(tag, "h", body, size=SHORT_TAG_BYTES):
+            return None
+        message, link = body[:SHORT_MESSAGE_BYTES], body[SHORT_MESSAGE_BYTES:]
+        return int.from_bytes(message, "big"), int.from_bytes(link, "big")
+
+    def _in_hexadecimal(self, use: Use, number: int) -> str:
+        body = _packed(number)
+        return (body + _tag(self.secret, use, body, "")).hex()
+
+    def _from_hexadecimal(self, use: Use, token: str) -> int | None:
         try:
-            raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+            raw = bytes.fromhex(token)
         except ValueError:
             return None
-        number, tag = raw[:-TAG_BYTES], raw[-TAG_BYTES:]
-        if not 1 <= len(number) <= 8 or not hmac.compare_digest(tag, self._tag(use, number, channel)):
-            return None
-        return int.from_bytes(number, "big")
+        return self.read(use, _encoded(raw)) if raw.hex() == token.lower() else None
 
-    def _token(self, use: Use, customer_id: int, channel: str = "") -> str:
-        number = customer_id.to_bytes((customer_id.bit_length() + 7) // 8 or 1, "big")
-        return base64.urlsafe_b64encode(number + self._tag(use, number, channel)).rstrip(b"=").decode()
+    def _signed(self, tag: bytes, use: Use, body: bytes, bound_to: str = "", size: int = TAG_BYTES) -> bool:
+        keys = (self.secret, *self.earlier)
+        right = [hmac.compare_digest(tag, _tag(key, use, body, bound_to)[:size]) for key in keys]
+        return any(right)
 
-    def _tag(self, use: Use, number: bytes, channel: str) -> bytes:
-        body = f"{use}:{channel}:".encode() + number
-        return hmac.new(self.secret, body, hashlib.sha256).digest()[:TAG_BYTES]
+    def _token(self, use: Use, number: int, bound_to: str = "") -> str:
+        """`number` is what the link names, below 2**64; `bound_to` what it is good for alone."""
+        body = _packed(number)
+        return _encoded(body + _tag(self.secret, use, body, bound_to))
+
+
+def _packed(number: int) -> bytes:
+    return number.to_bytes((number.bit_length() + 7) // 8 or 1, "big")
+
+
+def _tag(key: bytes, use: Use, number: bytes, bound_to: str) -> bytes:
+    signed = f"{use}:{bound_to}:".encode("utf-8", "surrogatepass") + number
+    keyed = _keyed(key).copy()
+    keyed.update(signed)
+    return keyed.digest()[:TAG_BYTES]
+
+
+@lru_cache(maxsize=32)
+def _keyed(key: bytes) -> hmac.HMAC:
+    # A message has many links: to set up the key costs more than to sign.
+    return hmac.new(key, digestmod="sha256")
+
+
+def _encoded(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _decoded(token: str) -> bytes:
+    """What a token holds; nothing for any spelling but the one that we write."""
+    try:
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+    return raw if _encoded(raw) == token else b""

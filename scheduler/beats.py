@@ -15,6 +15,7 @@ import structlog
 
 from campaigns.versions import Live
 from channels.base import Channel
+from channels.email.reports.inbox import Inbox, Unreadable, inbox_of
 from core import tiers
 from core.clock import Clock
 from core.db import Database
@@ -22,9 +23,12 @@ from core.grants import granting
 from core.ledger import expiry
 from core.links import Links
 from core.program import Program
+from scheduler.asking import Asking
 from scheduler.beat import Beat, Pulse
+from scheduler.bounces import Bounces
 from scheduler.cards import Cards, CardsDone
 from scheduler.delivery import Delivery
+from scheduler.letters import Letters
 from scheduler.looks import Looked, Looks
 
 AnyChannel = Channel[Any, Any, Any]
@@ -42,7 +46,10 @@ class Pace:
     news: float = 0.5
     look: float = 15.0
     delivery: float = 1.0
+    letters: float = 1.0
     wallet: float = 0.5
+    asking: float = 15.0
+    inbox: float = 30.0
 
 
 class Beats:
@@ -80,6 +87,10 @@ class Beats:
         self._beats = {"news": self._beat("news", self._news), "look": self._beat("look", self._look)}
         self._beats |= {"wallet": self._beat("wallet", self._wallet)}
         self._beats |= {"delivery": self._beat("delivery", self._deliver)}
+        self._beats |= {"letters": self._beat("letters", self._write)}
+        self._beats |= {"asking": self._beat("asking", self._ask)}
+        if (inbox := self._inbox()) is not None:
+            self._beats |= {"inbox": self._beat("inbox", lambda: self._take_back(inbox))}
         self._tasks = [asyncio.create_task(beat.run()) for beat in self._beats.values()]
         self._scheduler = self._clockwork()
         for beat in self._beats.values():
@@ -88,7 +99,7 @@ class Beats:
     def wake(self) -> None:
         """A fact was recorded: look at it now. From any thread; nothing happens before the start."""
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._ring, "news", "wallet")
+            self._loop.call_soon_threadsafe(self._ring, "news", "wallet", "letters")
 
     def pulses(self) -> Sequence[Pulse]:
         """How every beat is."""
@@ -192,8 +203,43 @@ class Beats:
         for channel, counts in delivered.by_channel.items():
             LOG.info("delivered", channel=channel, **counts)
             self._ring("delivery")
-        for channel, reason in delivered.broken.items():
-            LOG.warning("channel left alone for a while", channel=channel, reason=reason)
+
+    async def _write(self) -> None:
+        """Letters that somebody waits for: by connections of their own, past a campaign under way."""
+        program = (await asyncio.to_thread(self._live.running)).program
+        await Letters(
+            self._database, self._live, self._links(program), self._clock,
+            lambda name: self._make_channels(program)[name],
+        ).run()  # fmt: skip
+
+    async def _ask(self) -> None:
+        """Messages of which nobody knows whether they left: by connections of their own, too."""
+        program = (await asyncio.to_thread(self._live.running)).program
+        asked = await Asking(
+            self._database, self._live, self._links(program), self._clock,
+            lambda name: self._make_channels(program)[name],
+        ).run()  # fmt: skip
+        if asked.found or asked.open:
+            LOG.info("asked", found=asked.found, still_unknown=asked.open)
+            self._ring("delivery")
+
+    def _inbox(self) -> Inbox | None:
+        """The mailbox to which bounces come, if there is one."""
+        boxes = (inbox_of(channel.settings) for channel in self._channels.values())
+        return next((inbox for inbox in boxes if inbox is not None), None)
+
+    async def _take_back(self, inbox: Inbox) -> None:
+        """Bounces and complaints. A mailbox that cannot be read is no reason to call the service ill."""
+        program = (await asyncio.to_thread(self._live.running)).program
+        bounces = Bounces(self._database, self._links(program), self._clock)
+        try:
+            counts = await asyncio.to_thread(bounces.read, inbox)
+        except Unreadable as trouble:
+            LOG.warning("inbox not read", reason=str(trouble))
+            return
+        if counts:
+            LOG.info("inbox", **{str(what): count for what, count in counts.items()})
+            self._ring("delivery")
 
     async def _wallet(self) -> None:
         done = await self._cards.beat()

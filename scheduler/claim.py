@@ -18,14 +18,13 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
     and_,
-    bindparam,
     literal,
     literal_column,
     select,
@@ -38,18 +37,23 @@ from campaigns.membership import informed
 from campaigns.running import Running
 from campaigns.scenario import Scenario
 from campaigns.staging import ZONE
+from campaigns.states import keep_states
 from campaigns.tables import WAITING, Message
 from campaigns.versions import STATE
 from channels import Unknown
+from core.customers.consent import MARKETING
 from core.customers.profiles import CUSTOMER
 from core.db import UtcDateTime
+from core.db.hot import Hot
+from core.db.sets import among, update_each
+from core.errors import UserError
 from core.events import START
 from core.links import Links
 from scheduler.leaving import EXITED, leave, left
 from scheduler.outbox import MOST_AT_ONCE, Turn, doubtful, ended, keep_attempts, moved, write
 from scheduler.reach import MessageRow, Reach
 from scheduler.throttle import CHUNK
-from templates.facts import Context, contexts
+from templates.facts import EVERYTHING, Context, contexts
 from triggers import Look, discover
 
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
@@ -62,6 +66,46 @@ IS_SENDING = MESSAGE.c.state == literal_column("'sending'")
 LEASE = timedelta(minutes=5)
 MOST_TRIES = 6
 INTERRUPTED = "interrupted"
+
+
+# What delivery needs of a message and its customer; of a chunk every column counts.
+_COLUMNS = (
+    MESSAGE.c.id, MESSAGE.c.enrolment_id, MESSAGE.c.scenario, MESSAGE.c.customer_id, MESSAGE.c.occasion,
+    MESSAGE.c.step, MESSAGE.c.purpose, MESSAGE.c.message, MESSAGE.c.channels, MESSAGE.c.channel,
+    MESSAGE.c.state, MESSAGE.c.reason, MESSAGE.c.planned_at, MESSAGE.c.expires_at, MESSAGE.c.accepted_at,
+    MESSAGE.c.tries, MESSAGE.c.cost, CUSTOMER.c.time_zone, CUSTOMER.c.locale, CUSTOMER.c.external_id,
+)  # fmt: skip
+_ROWS = Hot(
+    *_COLUMNS,
+    tail="FROM message JOIN customer ON customer.id = message.customer_id WHERE message.id {ids} "
+    "ORDER BY message.due_at, message.id",
+)
+_DUE = (MESSAGE.c.id, MESSAGE.c.customer_id, MESSAGE.c.occasion, MESSAGE.c.subject, MESSAGE.c.facts)
+
+
+class Taken(NamedTuple):
+    """A message that was due, as `_COLUMNS` say; `customer_locale` and what follows are its customer's."""
+
+    id: int
+    enrolment_id: int
+    scenario: str
+    customer_id: int
+    occasion: str
+    step: str
+    purpose: str
+    message: str
+    channels: list[str]
+    channel: str
+    state: str
+    reason: str | None
+    planned_at: datetime
+    expires_at: datetime | None
+    accepted_at: datetime | None
+    tries: int
+    cost: Any
+    time_zone: str | None
+    customer_locale: str | None
+    external_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,68 +143,76 @@ class Claimer:
     lease: timedelta = LEASE
     _quiet: dict[tuple[str, str | None], datetime | None] = field(default_factory=dict)
 
-    def claim(self, connection: Connection, channel: str, limit: int = CHUNK) -> Claim:
-        """Take due messages of a channel, drop what no longer holds, mark the rest *sending*."""
+    def claim(
+        self, connection: Connection, channel: str, limit: int = CHUNK, marketing: int | None = None
+    ) -> Claim:
+        """Take due messages of a channel, drop what no longer holds, mark the rest *sending*.
+
+        `marketing` is how many places a plan has left for all of them, which marketing may take last; None
+        leaves that open.
+        """
         fence, lease_until = secrets.token_hex(8), self.at + self.lease
-        rows = self._take(connection, channel, limit)
+        rows = self._take(connection, channel, limit, marketing)
         reach = Reach(connection, self.running, self.at, rows)
         held = {row.id: turn for row in rows if (turn := self._held(row, channel, reach))}
         going = [row for row in rows if row.id not in held]
         gone = left(connection, self.running, going, self.at)
-        held |= {row.id: ended(row, "recalled", EXITED, gone[row.id], verdict=EXITED)
+        held |= {row.id: ended(row, "recalled", EXITED, gone[row.id])
                  for row in going if row.id in gone}  # fmt: skip
         going = [row for row in going if row.id not in held]
         facts = self._still_true(connection, going)
-        held |= {row.id: ended(row, "recalled", "no_longer_true", verdict="no_longer_true")
+        held |= {row.id: ended(row, "recalled", "no_longer_true")
                  for row in going if row.id not in facts}  # fmt: skip
         _hold(connection, list(held.values()), self.at)
         going = [row for row in going if row.id not in held]
-        self._mark(connection, going, facts, fence, lease_until)
+        self._mark(connection, going, fence, lease_until)
         return Claim(
             fence, lease_until, self._ready(connection, going, reach.of(channel).addresses, facts), len(rows)
         )
 
-    def _take(self, connection: Connection, channel: str, limit: int) -> Sequence[MessageRow]:
+    def _take(self, connection: Connection, channel: str, limit: int, marketing: int | None) -> Sequence[Any]:
         ids: list[int] = []
-        for which in self._in_order():
-            if len(ids) < limit:
-                due = _due(connection, self.at).where(
-                    MESSAGE.c.channel == channel, which, MESSAGE.c.id.not_in(ids)
-                )
+        for which, most in self._in_order(limit, marketing):
+            room = most - len(ids)
+            if room > 0:
+                due = _due(connection, self.at).where(MESSAGE.c.channel == channel, which)
+                due = due.where(MESSAGE.c.id.not_in(ids)) if ids else due
                 # No tie-break: thousands are due at one moment, and sorting them for each chunk is a waste.
-                due = due.order_by(MESSAGE.c.due_at).limit(limit - len(ids)).with_for_update(skip_locked=True)
+                due = due.order_by(MESSAGE.c.due_at).limit(room).with_for_update(skip_locked=True)
                 ids += connection.scalars(due)
-        rows = select(
-            MESSAGE, CUSTOMER.c.time_zone, CUSTOMER.c.locale.label("customer_locale"), CUSTOMER.c.external_id
-        )
-        rows = rows.join(CUSTOMER, CUSTOMER.c.id == MESSAGE.c.customer_id).where(MESSAGE.c.id.in_(ids))
-        return connection.execute(rows.order_by(MESSAGE.c.due_at, MESSAGE.c.id)).all() if ids else ()
+        return [Taken._make(row) for row in _ROWS(connection, ids)] if ids else ()
 
-    def _in_order(self) -> Sequence[ColumnElement[bool]]:
-        """Somebody waits for a transactional message: it does not queue behind a campaign."""
-        if any(scenario.purpose == "transactional" for scenario in self.running.scenarios.values()):
-            return (MESSAGE.c.purpose == "transactional", MESSAGE.c.purpose != "transactional")
-        return (true(),)
+    def _in_order(self, limit: int, marketing: int | None) -> Sequence[tuple[ColumnElement[bool], int]]:
+        """Which come first, each with how many there may be by then.
+
+        Somebody waits for a transactional message: it does not queue behind a campaign. Where a plan has few
+        places left, marketing gets those that the others leave.
+        """
+        purpose, scenarios = MESSAGE.c.purpose, self.running.scenarios.values()
+        urgent = any(scenario.purpose == "transactional" for scenario in scenarios)
+        first = [(purpose == "transactional", limit)] if urgent else []
+        if marketing is not None:
+            last = (purpose == MARKETING, min(limit, marketing))
+            return [*first, (purpose.in_(("service", "transactional")), limit), last]
+        return [*first, (purpose != "transactional" if urgent else true(), limit)]
 
     def _held(self, row: MessageRow, channel: str, reach: Reach) -> Turn | None:
         """What becomes of a message that must not go now, or not at all."""
         scenario = self.running.scenarios.get(row.scenario)
         if scenario is None:
-            return ended(row, "recalled", "scenario_removed", verdict="scenario_removed")
+            return ended(row, "recalled", "scenario_removed")
         if row.expires_at is not None and row.expires_at <= self.at:
             return ended(row, "expired", "expired", row.reason)
         gate = reach.of(channel).gate(row)
         if gate is not None:
             onward = reach.onward(row) if gate != "no_consent" else None
-            return moved(row, onward, gate, self.at) if onward else ended(row, "recalled", gate, verdict=gate)
+            return moved(row, onward, gate, self.at) if onward else ended(row, "recalled", gate)
         until = self._quiet_until(scenario, row.time_zone)
         if until is None:
             return None
         if row.expires_at is not None and until >= row.expires_at:
             return ended(row, "expired", "expired", "quiet_hours")
-        return Turn(
-            row, "deferred", "quiet_hours", {"due_at": until}, verdict="deferred", detail="quiet_hours"
-        )
+        return Turn(row, "deferred", "quiet_hours", {"due_at": until}, detail="quiet_hours")
 
     def _quiet_until(self, scenario: Scenario, zone: str | None) -> datetime | None:
         key = (scenario.name, zone)
@@ -170,41 +222,38 @@ class Claimer:
         return self._quiet[key]
 
     def _still_true(self, connection: Connection, rows: Sequence[MessageRow]) -> dict[int, Mapping[str, Any]]:
-        """Message id → its facts as they are now, for those whose trigger still holds (promise 9)."""
+        """Message id → its facts as they are now, for those whose trigger still holds (promise 9).
+
+        What the message will say is kept with it, so that it can be shown again.
+        """
         look = Look(self.at, self.running.program, ZONE, (), START, START)
         found: dict[int, Mapping[str, Any]] = {}
         for name in sorted({row.scenario for row in rows}):
             scenario = self.running.scenarios[name]
-            ids = [row.id for row in rows if row.scenario == name]
-            columns = (
-                MESSAGE.c.id,
-                MESSAGE.c.customer_id,
-                MESSAGE.c.occasion,
-                MESSAGE.c.subject,
-                MESSAGE.c.facts,
-            )
-            due = select(*columns).where(MESSAGE.c.id.in_(ids)).subquery("due")
+            due = select(*_DUE).where(among(MESSAGE.c.id, [row.id for row in rows if row.scenario == name]))
             asking = informed(connection, self.running, scenario, look)
-            still = discover()[scenario.trigger].still_true(scenario.parameters, asking, due)
-            found |= {row.id: row.facts for row in connection.execute(still)}
+            trigger = discover()[scenario.trigger]
+            still = trigger.still_true(scenario.parameters, asking, due.subquery("due")).subquery("still")
+            fresh = still.c.facts != MESSAGE.c.facts
+            asked = select(still.c.id, still.c.facts, fresh.label("fresh"))
+            answers = connection.execute(asked.join(MESSAGE, MESSAGE.c.id == still.c.id)).all()
+            found |= {row.id: row.facts for row in answers}
+            changed = [(row.id, row.facts) for row in answers if row.fresh]
+            update_each(connection, MESSAGE, {}, ("facts",), changed)
         return found
 
     def _mark(
-        self, connection: Connection, rows: Sequence[MessageRow], facts: Mapping[int, Mapping[str, Any]],
-        fence: str, lease_until: datetime,
-    ) -> None:  # fmt: skip
+        self, connection: Connection, rows: Sequence[MessageRow], fence: str, lease_until: datetime
+    ) -> None:
         if not rows:
             return
         values = {
             "state": "sending", "reason": None, "fence": fence, "lease_until": lease_until,
             "changed_at": self.at, "tries": MESSAGE.c.tries + 1, "version": self.running.version,
         }  # fmt: skip
-        connection.execute(update(MESSAGE).where(MESSAGE.c.id.in_([row.id for row in rows])).values(**values))
-        # What the message will say is kept with it, so that it can be shown again.
-        fresh = [{"own": row.id, "new_facts": facts[row.id]} for row in rows if facts[row.id] != row.facts]
-        if fresh:
-            one = update(MESSAGE).where(MESSAGE.c.id == bindparam("own")).values(facts=bindparam("new_facts"))
-            connection.execute(one, fresh)
+        ids = [row.id for row in rows]
+        connection.execute(update(MESSAGE).where(among(MESSAGE.c.id, ids)).values(**values))
+        keep_states(connection, ids)
 
     def _ready(
         self, connection: Connection, rows: Sequence[MessageRow], addresses: Mapping[int, str],
@@ -213,7 +262,8 @@ class Claimer:
         if not rows:
             return []
         customers = [row.customer_id for row in rows]
-        found = contexts(connection, self.running.program, customers, self.at, self.links)
+        names = self._names(rows)
+        found = contexts(connection, self.running.program, customers, self.at, self.links, names)
         return [
             Claimed(
                 row, self.running.scenarios[row.scenario], addresses[row.customer_id],
@@ -221,6 +271,17 @@ class Claimer:
             )
             for row in rows
         ]  # fmt: skip
+
+    def _names(self, rows: Sequence[MessageRow]) -> frozenset[str]:
+        """What the texts of these messages speak of, in whichever language; their links always."""
+        library, found = self.running.library, {"links"}
+        for message, channel, locale in {(row.message, row.channel, row.customer_locale) for row in rows}:
+            try:
+                names = library.names(message, channel, locale)
+            except UserError:
+                names = frozenset()  # it is set aside when it is rendered
+            found |= EVERYTHING if names is None else names
+        return frozenset(found)
 
 
 def _due(connection: Connection, at: datetime) -> Select[Any]:

@@ -10,6 +10,7 @@ the channel's policy allows that; its own outcomes change nothing any more, by t
 import asyncio
 import contextlib
 import threading
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -19,6 +20,7 @@ from decimal import Decimal
 from typing import Any
 
 import structlog
+from sqlalchemy import Connection
 
 from campaigns.running import Running
 from campaigns.versions import Live
@@ -26,20 +28,18 @@ from channels import Failed, Outcome, Outgoing, Unknown
 from channels.base import Channel
 from core.clock import Clock
 from core.db import Database
-from core.errors import EnvironmentFault, UserError
+from core.errors import EnvironmentFault
 from core.links import Links
-from scheduler.claim import LEASE, Claim, Claimed, Claimer, due_on, reap, stale_or_late
-from scheduler.outcomes import Settled, Settlement, fall_back, settle
-from scheduler.throttle import ask, broken, chunk_of, take
-from templates.facts import with_trigger
-from templates.library import Rendered
-from triggers import discover as discover_triggers
+from scheduler.claim import LEASE, Claim, Claimer, due_on, reap, stale_or_late
+from scheduler.line import MARGIN, Chunk, Done, Line, told_apart
+from scheduler.outcomes import Settlement, fall_back, settle
+from scheduler.throttle import ask, paused, resting, take
+from scheduler.warm_up import quota_of
+from scheduler.wording import Wording
 
 AnyChannel = Channel[Any, Any, Any]
 LOG = structlog.get_logger("tidings.delivery")
 
-# Before the lease is over somebody else may take the message: nothing is begun in this last part of it.
-MARGIN = 0.4
 # While a channel is busy, how often the others are looked at, seconds.
 POLL = 1.0
 # How often outcomes are recorded while a chunk is under way, seconds.
@@ -83,6 +83,7 @@ class Delivery:
         self._turn: AbstractContextManager[Any] = (
             threading.Lock() if database.dialect == "sqlite" else contextlib.nullcontext()
         )
+        self._wording = Wording(database, links, clock, self._turn)
 
     def stop(self) -> None:
         """Finish the chunks that are under way and begin no other."""
@@ -92,12 +93,17 @@ class Delivery:
         """Send everything that is due now, channel beside channel, until nothing is left."""
         delivered = Delivered()
         drains: dict[str, asyncio.Task[int]] = {}
+        lines: dict[str, Line] = {}
         barren: set[str] = set()
         try:
             while True:
-                for name in await asyncio.to_thread(self._look, delivered):
+                due, paused = await asyncio.to_thread(self._look, delivered)
+                for name in paused & set(drains):
+                    lines[name].pause()
+                for name in due:
                     if name not in drains and name not in barren:
-                        drains[name] = asyncio.create_task(self._drain(self._channels[name], delivered))
+                        lines[name] = Line(self._channels[name], self._clock.now())
+                        drains[name] = asyncio.create_task(self._drain(lines[name], delivered))
                 if not drains:
                     return delivered
                 await asyncio.wait(drains.values(), timeout=POLL, return_when=asyncio.FIRST_COMPLETED)
@@ -115,10 +121,12 @@ class Delivery:
                 await asyncio.wait(left)
         self._stopping = stopping
 
-    def _look(self, delivered: Delivered) -> list[str]:
-        """The channels with something to do, once what dead senders and silent providers left is moved on."""
+    def _look(self, delivered: Delivered) -> tuple[list[str], set[str]]:
+        """The channels with something to do, once what dead senders and silent providers left is moved on;
+        and those that are paused.
+        """
         if self._stopping:
-            return []
+            return [], set()
         now = self._clock.now()
         with self._turn:
             with self._database.read() as connection:
@@ -126,12 +134,9 @@ class Delivery:
             if untidy:
                 self._tidy(delivered)
             with self._database.read() as connection:
-                down = broken(connection, now)
-                return [
-                    name
-                    for name in sorted(self._channels)
-                    if name not in down and due_on(connection, name, now)
-                ]
+                down = resting(connection, now)
+                ready = [name for name in sorted(self._channels) if name not in down]
+                return [name for name in ready if due_on(connection, name, now)], paused(connection)
 
     def _tidy(self, delivered: Delivered) -> None:
         policies = {name: channel.policy for name, channel in self._channels.items()}
@@ -143,22 +148,102 @@ class Delivery:
         if unknown:
             LOG.warning("senders died", unknown=unknown)
 
-    async def _drain(self, channel: AnyChannel, delivered: Delivered) -> int:
-        """Send a channel's messages until none is due; returns how many were taken."""
-        taken, ready_at = 0, self._clock.now()
-        while not self._stopping:
-            step = await asyncio.to_thread(self._claim, channel, ready_at)
-            if isinstance(step, datetime):
-                ready_at = step
-                await self._wait_until(step)
-                continue
-            running, claim = step
-            if not claim.taken:
-                break
-            taken += claim.taken
-            if claim.messages:
-                await self._send(running, channel, claim, delivered)
-        return taken
+    async def _drain(self, line: Line, delivered: Delivered) -> int:
+        """Send a channel's messages until none is due; returns how many were taken.
+
+        While a chunk is being sent, the one before is recorded and the next one made ready.
+        """
+        chunk, done = await self._step(line, None, delivered), None
+        while chunk is not None:
+            goes = line.useful and not (self._stopping or line.paused)
+            ahead = None
+            if goes and line.may_go_ahead:
+                ahead = asyncio.create_task(self._step(line, done, delivered))
+            elif done is not None:
+                await self._recorded(line, done, delivered, claiming=False)
+            # What was made ready meanwhile does not go to a provider that is down, nor after a stop.
+            done = await self._send(line, chunk, delivered) if goes else chunk.done(chunk.prepared, {})
+            chunk = await self._joined(line, ahead, done, delivered) if ahead else None
+            if chunk is None:
+                line.useful = True
+                chunk, done = await self._step(line, done, delivered), None
+        return line.taken
+
+    async def _joined(
+        self, line: Line, ahead: "asyncio.Task[Chunk | None]", done: Done, delivered: Delivered
+    ) -> Chunk | None:
+        """The chunk that was made ready meanwhile; if that failed, this one is recorded all the same."""
+        try:
+            return await ahead
+        except Exception:
+            await self._recorded(line, done, delivered, claiming=False)
+            raise
+
+    async def _step(self, line: Line, done: Done | None, delivered: Delivered) -> Chunk | None:
+        """Record what became of a chunk and take the next one; None if nothing may go.
+
+        Outcomes would be unknown if they were not recorded: a database that is away is waited for.
+        """
+        moved_on = self._recorded if done else self._moved_on
+        found = await moved_on(line, done, delivered)
+        while isinstance(found, datetime):
+            line.ready_at = found
+            await self._wait_until(found)
+            found = None if self._stopping else await self._moved_on(line, None, delivered)
+        line.taken += found.claim.taken if found else 0
+        return found
+
+    async def _recorded(
+        self, line: Line, done: Done | None, delivered: Delivered, *, claiming: bool = True
+    ) -> Chunk | datetime | None:
+        for pause in AGAIN:
+            try:
+                return await self._moved_on(line, done, delivered, claiming=claiming)
+            except EnvironmentFault as fault:
+                LOG.warning("outcomes not recorded yet", channel=line.channel.name, reason=str(fault))
+                await self._sleep(pause)
+        return await self._moved_on(line, done, delivered, claiming=claiming)
+
+    async def _moved_on(
+        self, line: Line, done: Done | None, delivered: Delivered, *, claiming: bool = True
+    ) -> Chunk | datetime | None:
+        """One transaction: what became of a chunk, and the next one."""
+        settlement, found = await asyncio.to_thread(self._move_on, line, done, claiming)
+        if settlement is not None:
+            delivered.add(line.channel.name, settlement)
+            LOG.info("sent", channel=line.channel.name, lost=settlement.lost, **settlement.counts)
+        return found
+
+    def _move_on(
+        self, line: Line, done: Done | None, claiming: bool
+    ) -> tuple[Settlement | None, Chunk | datetime | None]:
+        try:
+            settlement, running, found = self._transaction(line, done, claiming)
+        except EnvironmentFault:
+            raise
+        except Exception:
+            if done is not None and claiming:
+                # What the next chunk failed on must not take the outcomes of this one with it.
+                self._transaction(line, done, claiming=False)
+            raise
+        if running is None or not isinstance(found, Claim):
+            return settlement, None if isinstance(found, Claim) else found
+        prepared = [self._wording.prepare(running, line.channel, it) for it in found.messages]
+        return settlement, Chunk(running, found, prepared) if found.taken else None
+
+    def _transaction(
+        self, line: Line, done: Done | None, claiming: bool
+    ) -> tuple[Settlement | None, Running | None, Claim | datetime | None]:
+        channel, settlement = line.channel, None
+        with self._turn:
+            running = self._live.running() if claiming else None
+        with self._turn, self._database.write() as connection:
+            now = self._clock.now()
+            if done is not None:
+                settlement = settle(connection, done.running, channel, done.fence, done.settled, now)
+            if running is None or self._stopping:
+                return settlement, None, None
+            return settlement, running, self._claim(connection, running, line, now)
 
     async def _wait_until(self, moment: datetime) -> None:
         """Wait for the rate, in pieces, so that a stop is heard."""
@@ -167,41 +252,40 @@ class Delivery:
             await self._sleep(min(seconds, POLL))
             seconds -= POLL
 
-    def _claim(self, channel: AnyChannel, ready_at: datetime) -> tuple[Running, Claim] | datetime:
+    def _claim(
+        self, connection: Connection, running: Running, line: Line, now: datetime
+    ) -> Claim | datetime | None:
         """A chunk, perhaps an empty one; or the time before which the rate lets nothing go."""
-        rate = channel.config.rate
-        with self._turn:
-            running = self._live.running()
-        with self._turn, self._database.write() as connection:
-            now = self._clock.now()
-            leave = ask(connection, channel.name, rate, chunk_of(channel), max(now, ready_at))
-            if leave.until is not None:
-                return leave.until
-            if not leave.limit:
-                return running, Claim("", now, (), 0)
-            claim = Claimer(running, self._links, now, self._lease).claim(
-                connection, channel.name, leave.limit
-            )
-            if rate is not None and claim.messages:
-                take(connection, channel.name, rate, len(claim.messages), max(now, ready_at))
-            return running, claim
+        channel, rate, at = line.channel, line.rate, max(now, line.ready_at)
+        leave = ask(connection, channel.name, rate, line.size, at)
+        if leave.until is not None:
+            return leave.until
+        if not leave.limit:
+            return None
+        quota = quota_of(channel, running.program, now)
+        room = quota.room(connection) if quota else None
+        claimer = Claimer(running, self._links, now, self._lease)
+        claim = claimer.claim(connection, channel.name, leave.limit, room)
+        if rate is not None and claim.messages:
+            take(connection, channel.name, rate, len(claim.messages), at)
+        if quota is not None:
+            quota.take(connection, len(claim.messages))
+        return claim
 
-    async def _send(self, running: Running, channel: AnyChannel, claim: Claim, delivered: Delivered) -> None:
-        """Send a chunk; record what is known every now and then, so that a kill leaves little unknown."""
-        left = await asyncio.to_thread(self._prepare_all, running, channel, claim)
+    async def _send(self, line: Line, chunk: Chunk, delivered: Delivered) -> Done:
+        """Send a chunk. What is known every now and then is recorded at once, so that a kill leaves little
+        unknown; returned is what is still to be recorded.
+        """
         outcomes: dict[str, Outcome] = {}
+        left, began = chunk.prepared, time.monotonic()
         ready = [it.outgoing for it in left if it.outgoing is not None]
-        sending = asyncio.create_task(self._transmit(channel, ready, claim.lease_until, outcomes))
-        over = False
-        while not over:
-            over = await self._pause(sending)
-            known = [it for it in left if over or it.outgoing is None or it.outgoing.key in outcomes]
-            left = [it for it in left if it not in known] if not over else []
+        sending = asyncio.create_task(self._transmit(line, ready, chunk.claim.lease_until, outcomes))
+        while not await self._pause(sending):
+            known, left = told_apart(left, outcomes)
             if known:
-                settled = [_settled(it, outcomes) for it in known]
-                settlement = await self._record(running, channel, claim, settled)
-                delivered.add(channel.name, settlement)
-                LOG.info("sent", channel=channel.name, lost=settlement.lost, **settlement.counts)
+                await self._recorded(line, chunk.done(known, outcomes), delivered, claiming=False)
+        line.took(len(ready), time.monotonic() - began)
+        return chunk.done(left, outcomes)
 
     async def _pause(self, sending: "asyncio.Task[None]") -> bool:
         """Wait a moment; whether the chunk has been sent meanwhile."""
@@ -213,29 +297,32 @@ class Delivery:
             return False
 
     async def _transmit(
-        self,
-        channel: AnyChannel,
-        ready: Sequence[Outgoing],
-        lease_until: datetime,
-        outcomes: dict[str, Outcome],
+        self, line: Line, ready: Sequence[Outgoing], lease_until: datetime, outcomes: dict[str, Outcome]
     ) -> None:
         """Send in parts, each begun only while the lease has time for it and the last was of some use."""
-        margin = self._lease * MARGIN
-        rounds = max(1, int(margin.total_seconds() / channel.settings.timeout))
-        size = channel.settings.concurrency * rounds
-        for start in range(0, len(ready), size):
-            part = ready[start : start + size]
-            if self._cancelled or self._clock.now() >= lease_until - margin:
+        last_moment = lease_until - self._lease * MARGIN
+        begun = 0
+        while begun < len(ready):
+            left = (last_moment - self._clock.now()).total_seconds()
+            if self._cancelled or line.paused or left <= 0:
                 break
-            await self._transmit_part(channel, part, outcomes)
-            if all(_is_down(outcomes[outgoing.key]) for outgoing in part):
+            part = ready[begun : begun + line.part(self._lease, left)]
+            begun += len(part)
+            # Only what was quick so far goes in parts that might last longer than the lease.
+            await self._transmit_part(line.channel, part, outcomes, left if line.is_quick else None)
+            line.useful = not all(_is_down(outcomes[outgoing.key]) for outgoing in part)
+            if not line.useful:
                 break
 
     async def _transmit_part(
-        self, channel: AnyChannel, part: Sequence[Outgoing], outcomes: dict[str, Outcome]
-    ) -> None:
+        self, channel: AnyChannel, part: Sequence[Outgoing], outcomes: dict[str, Outcome],
+        seconds: float | None,
+    ) -> None:  # fmt: skip
         try:
-            await channel.send(part, outcomes.__setitem__)
+            async with asyncio.timeout(seconds):
+                await channel.send(part, outcomes.__setitem__)
+        except TimeoutError:
+            LOG.warning("lease nearly over", channel=channel.name)
         except asyncio.CancelledError:
             # The channel has said what became of each; that is still recorded.
             self._cancelled = self._stopping = True
@@ -244,75 +331,7 @@ class Delivery:
         for outgoing in part:
             outcomes.setdefault(outgoing.key, Unknown("sender_failed"))
 
-    async def _record(
-        self, running: Running, channel: AnyChannel, claim: Claim, settled: Sequence[Settled]
-    ) -> Settlement:
-        """Record outcomes, though the database be away for a while: they would be unknown otherwise."""
-        for pause in AGAIN:
-            try:
-                return await asyncio.to_thread(self._settle, running, channel, claim.fence, settled)
-            except EnvironmentFault as fault:
-                LOG.warning("outcomes not recorded yet", channel=channel.name, reason=str(fault))
-                await self._sleep(pause)
-        return await asyncio.to_thread(self._settle, running, channel, claim.fence, settled)
-
-    def _settle(
-        self, running: Running, channel: AnyChannel, fence: str, settled: Sequence[Settled]
-    ) -> Settlement:
-        with self._turn, self._database.write() as connection:
-            return settle(connection, running, channel, fence, settled, self._clock.now())
-
-    def _prepare_all(self, running: Running, channel: AnyChannel, claim: Claim) -> list["_Prepared"]:
-        return [self._prepare(running, channel, claimed) for claimed in claim.messages]
-
-    def _prepare(self, running: Running, channel: AnyChannel, claimed: Claimed) -> "_Prepared":
-        """Set aside what cannot be said, with its reason; the rest of the chunk goes on."""
-        row = claimed.row
-        try:
-            rendered = render(running, channel.name, claimed, self._clock.now())
-            outgoing = self._outgoing(claimed, rendered)
-            return _Prepared(claimed, outgoing, rendered.locale, channel.cost(outgoing))
-        except UserError as error:
-            LOG.warning("not rendered", message=row.id, scenario=row.scenario, error=str(error))
-        except Exception as error:  # noqa: BLE001 - a poisoned message must not stop the others; its words may be personal
-            LOG.warning("not rendered", message=row.id, scenario=row.scenario, error=type(error).__name__)
-        return _Prepared(claimed)
-
-    def _outgoing(self, claimed: Claimed, rendered: Rendered) -> Outgoing:
-        row = claimed.row
-        return Outgoing(
-            key=f"{row.enrolment_id}.{row.external_id}.{row.id}", to=claimed.address, parts=rendered.parts,
-            purpose=row.purpose, at=self._clock.now(), tag=row.scenario,
-            unsubscribe_url=claimed.context["links"].unsubscribe if row.purpose == "marketing" else None,
-        )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A message in words; without `outgoing` it could not be put into any."""
-
-    claimed: Claimed
-    outgoing: Outgoing | None = None
-    locale: str | None = None
-    cost: Decimal | None = None
-
-
-def render(running: Running, channel: str, claimed: Claimed, at: datetime) -> Rendered:
-    """The words of one message, in the customer's language."""
-    facts = discover_triggers()[claimed.scenario.trigger].read(claimed.facts, running.program, at)
-    context = with_trigger(claimed.context, facts)
-    return running.library.render(claimed.row.message, channel, claimed.locale, context)
-
 
 def _is_down(outcome: Outcome | None) -> bool:
     """It says nothing good of the provider: what is left need not be tried on it now."""
     return isinstance(outcome, Failed) and outcome.kind != "permanent"
-
-
-def _settled(it: _Prepared, outcomes: Mapping[str, Outcome]) -> Settled:
-    if it.outgoing is None:
-        return Settled(it.claimed, Failed("permanent", "not_rendered"))
-    # What was not begun, because the lease was nearly over or the provider is down, may go again.
-    return Settled(
-        it.claimed, outcomes.get(it.outgoing.key, Failed("temporary", "not_begun")), it.cost, it.locale
-    )

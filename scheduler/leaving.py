@@ -42,7 +42,7 @@ def left(
 
 def leave(connection: Connection, turns: Sequence[Turn]) -> None:
     """End the enrolments of the messages that were recalled because their customer had left."""
-    ids = [turn.row.enrolment_id for turn in turns if turn.verdict == EXITED]
+    ids = [turn.row.enrolment_id for turn in turns if turn.reason == EXITED]
     if ids:
         mine = update(ENROLMENT).where(ENROLMENT.c.id.in_(ids))
         connection.execute(mine.values(status="exited"))

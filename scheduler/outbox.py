@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, select, update
+from sqlalchemy import Connection, exists, select, update
 
-from campaigns.tables import WAITING, Attempt, Decision, Enrolment, Message
+from campaigns.states import keep_states
+from campaigns.tables import WAITING, Attempt, Enrolment, Message
 from channels import Accepted, Outcome, Unknown
-from core.db import upsert
 from core.db.bulk import insert_rows
+from core.db.sets import among, update_each
 from scheduler.reach import MessageRow
 
 ATTEMPT = Attempt.__table__  # type: ignore[attr-defined]
-DECISION = Decision.__table__  # type: ignore[attr-defined]
 ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 
@@ -32,30 +32,25 @@ MOST_AT_ONCE = 1_000
 class Turn:
     """What becomes of one message: its state, why, and what else changes in its row.
 
-    `verdict` and `detail` are what its customer's history says; None leaves that as it is.
+    `detail` is what its customer's history says besides.
     """
 
     row: MessageRow
     state: str
     reason: str | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
-    verdict: str | None = None
     detail: str | None = None
 
 
-def ended(
-    row: MessageRow, state: str, reason: str, detail: str | None = None, verdict: str | None = None
-) -> Turn:
+def ended(row: MessageRow, state: str, reason: str, detail: str | None = None) -> Turn:
     """The message goes no further: *unknown*, *failed*, *recalled* or *expired*.
 
     If a provider had taken it over before, on an earlier channel, and only nobody confirmed it, then it stays
     *sent*, and its allowance used: what failed or was recalled is the second way of saying the same.
     """
     if row.accepted_at is not None and state != "unknown":
-        return Turn(
-            row, "sent", f"fallback {state}: {reason}", verdict="sent", detail=f"fallback {state}: {reason}"
-        )
-    return Turn(row, state, reason, verdict=verdict or state, detail=detail)
+        return Turn(row, "sent", f"fallback {state}: {reason}", detail=f"fallback {state}: {reason}")
+    return Turn(row, state, reason, detail=detail)
 
 
 def moved(row: MessageRow, channel: str, reason: str, at: datetime) -> Turn:
@@ -66,36 +61,26 @@ def moved(row: MessageRow, channel: str, reason: str, at: datetime) -> Turn:
 
 def write(connection: Connection, turns: Sequence[Turn], at: datetime) -> None:
     """Write all of it; the caller holds the rows."""
-    shapes: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    shapes: dict[tuple[str, ...], list[tuple[Any, ...]]] = defaultdict(list)
     for turn in turns:
-        values = {
-            "state": turn.state,
-            "reason": turn.reason,
-            "changed_at": at,
-            "fence": None,
-            "lease_until": None,
-        }
-        values |= turn.values
-        shapes[tuple(values)].append(
-            {f"new_{name}": value for name, value in values.items()} | {"own": turn.row.id}
-        )
+        values = {"state": turn.state, "reason": turn.reason, "detail": turn.detail} | dict(turn.values)
+        shapes[tuple(values)].append((turn.row.id, *values.values()))
     for names, rows in shapes.items():
-        new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
-        connection.execute(update(MESSAGE).where(MESSAGE.c.id == bindparam("own")).values(**new), rows)
-    _remember(connection, turns, at)
+        same = {"changed_at": at, "fence": None, "lease_until": None}
+        update_each(connection, MESSAGE, *_told_apart(names, rows, same))
+    keep_states(connection, [turn.row.id for turn in turns])
     _anchor(connection, turns, at)
 
 
-def _remember(connection: Connection, turns: Sequence[Turn], at: datetime) -> None:
-    """Keep the reason with the customer (promise 7)."""
-    rows = [
-        {"customer_id": it.row.customer_id, "scenario": it.row.scenario, "occasion": it.row.occasion,
-         "step": it.row.step, "verdict": it.verdict, "detail": it.detail, "at": at}
-        for it in turns if it.verdict is not None
-    ]  # fmt: skip
-    if rows:
-        keys = ["customer_id", "scenario", "occasion", "step"]
-        connection.execute(upsert(connection, DECISION, keys, ["verdict", "detail", "at"]), rows)
+def _told_apart(
+    names: Sequence[str], rows: Sequence[tuple[Any, ...]], same: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], Sequence[str], Sequence[Sequence[Any]]]:
+    """What is the same in every row, and the columns that are each row's own."""
+    by_column = list(zip(*rows, strict=True))
+    values = dict(zip(names, by_column[1:], strict=True))
+    own = [name for name, column in values.items() if len(set(column)) > 1]
+    same = {**same, **{name: column[0] for name, column in values.items() if name not in own}}
+    return same, own, list(zip(by_column[0], *(values[name] for name in own), strict=True))
 
 
 def _anchor(connection: Connection, turns: Sequence[Turn], at: datetime) -> None:
@@ -122,11 +107,11 @@ def anchor(connection: Connection, ids: Sequence[int], since: datetime | None) -
     Only while the enrolment stands at the message: a late end starts no later wait anew.
     """
     last = exists().where(
-        MESSAGE.c.id.in_(ids),
         MESSAGE.c.enrolment_id == ENROLMENT.c.id,
         MESSAGE.c.step_index + 1 == ENROLMENT.c.step,
+        among(MESSAGE.c.id, ids),
     )
-    mine = ENROLMENT.c.id.in_(select(MESSAGE.c.enrolment_id).where(MESSAGE.c.id.in_(ids)))
+    mine = ENROLMENT.c.id.in_(select(MESSAGE.c.enrolment_id).where(among(MESSAGE.c.id, ids)))
     connection.execute(update(ENROLMENT).where(mine, last).values(anchor_at=since))
 
 
@@ -168,6 +153,6 @@ def doubtful(connection: Connection, rows: Sequence[MessageRow]) -> set[int]:
     perhaps = (
         select(MESSAGE.c.id)
         .join(ATTEMPT, (ATTEMPT.c.message_id == MESSAGE.c.id) & (ATTEMPT.c.channel == MESSAGE.c.channel))
-        .where(MESSAGE.c.id.in_(ids), ATTEMPT.c.outcome == "unknown")
+        .where(among(MESSAGE.c.id, ids), ATTEMPT.c.outcome == "unknown")
     )
     return set(connection.scalars(perhaps))

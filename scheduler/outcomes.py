@@ -12,21 +12,33 @@ from enum import IntEnum
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Select, literal, select, update
+from sqlalchemy import Connection, literal, select, update
 
 from campaigns.running import Running
 from campaigns.scenario import Scenario
+from campaigns.states import keep_states
 from campaigns.tables import WAITING, Feedback, Message
 from channels import Accepted, AddressFault, Failed, Outcome, Unknown, discover
 from channels.base import Channel
-from core.customers.addresses import ADDRESS, suppress
-from core.customers.consent import Choice, choose
+from core.customers.addresses import ADDRESS, give_up
+from core.customers.consent import BY_PROVIDER, Choice, choose
 from core.db import UtcDateTime, bucket_of, insert_many
+from core.db.sets import among
 from core.units import Duration
 from scheduler.claim import MOST_TRIES, Claimed
-from scheduler.outbox import MOST_AT_ONCE, Turn, anchor, doubtful, ended, keep_attempts, moved, write
+from scheduler.outbox import (
+    MOST_AT_ONCE,
+    Turn,
+    anchor,
+    doubtful,
+    ended,
+    keep_attempts,
+    moved,
+    write,
+)
 from scheduler.reach import MessageRow, Reach, after
 from scheduler.throttle import OF_ONE_MESSAGE, judge
+from scheduler.warm_up import quota_of
 
 FEEDBACK = Feedback.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
@@ -107,6 +119,7 @@ class _Settling:
         self.settlement.breaker = judge(
             self.connection, self.channel.name, [it.outcome for it in tried], self.at
         )
+        self._give_places_back(owned)
         for it in owned:
             self._close_address(it)
         turns = self._cascades([self._turn(it) for it in owned])
@@ -115,9 +128,14 @@ class _Settling:
             self._count(turn)
         return self.settlement
 
+    def _give_places_back(self, owned: Sequence[Settled]) -> None:
+        quota = quota_of(self.channel, self.running.program, self.at)
+        if quota is not None:
+            quota.give_back(self.connection, sum(isinstance(it.outcome, Failed) for it in owned))
+
     def _mine(self, ids: Sequence[int]) -> set[int]:
         own = select(MESSAGE.c.id).where(
-            MESSAGE.c.id.in_(ids), MESSAGE.c.state == "sending", MESSAGE.c.fence == self.fence
+            among(MESSAGE.c.id, ids), MESSAGE.c.state == "sending", MESSAGE.c.fence == self.fence
         )
         return set(self.connection.scalars(own.with_for_update()))
 
@@ -134,20 +152,15 @@ class _Settling:
 
     def _accepted(self, it: Settled, provider_id: str) -> Turn:
         row = it.claimed.row
-        cost = row.cost if it.cost is None else it.cost + (row.cost or 0)
+        cost = row.cost if it.cost is None else it.cost + Decimal(str(row.cost or 0))
         if it.cost is not None:
             self.settlement.cost[row.scenario] = self.settlement.cost.get(row.scenario, Decimal(0)) + it.cost
-        wait = self._confirmed_within(it.claimed)
+        wait = confirmed_by(self.channel, it.claimed.scenario, row)
         values = {
             "provider_id": provider_id, "accepted_at": self.at, "cost": cost, "locale": it.locale,
             "fallback_at": wait.after(self.at, self.running.program.zone) if wait else None,
         }  # fmt: skip
-        return Turn(row, "sent", None, values, verdict="sent")
-
-    def _confirmed_within(self, claimed: Claimed) -> Duration | None:
-        """How long to wait for word that it arrived, where somebody tells and a channel is left."""
-        confirms = self.channel.confirmed_by == "delivered" and self.channel.settings.transport != "folder"
-        return fallback_after(claimed.scenario, claimed.row) if confirms and after(claimed.row) else None
+        return Turn(row, "sent", None, values)
 
     def _again(self, it: Settled, outcome: Failed | Unknown) -> Turn:
         row, free = it.claimed.row, self._is_free(outcome)
@@ -214,6 +227,14 @@ def onward_or_over(row: MessageRow, reason: str, reach: Reach, at: datetime) -> 
     )
 
 
+def confirmed_by(
+    channel: Channel[Any, Any, Any], scenario: Scenario | None, row: MessageRow
+) -> Duration | None:
+    """How long to wait for word that it arrived, where somebody tells and a channel is left."""
+    confirms = channel.confirmed_by == "delivered" and channel.settings.transport != "folder"
+    return fallback_after(scenario, row) if confirms and after(row) else None
+
+
 def fallback_after(scenario: Scenario | None, row: MessageRow) -> Duration | None:
     """How long the message's step waits for a confirmation; None if it does not, or is gone."""
     steps = scenario.steps if scenario else ()
@@ -231,9 +252,9 @@ def close_address(
     own = (ADDRESS.c.customer_id == row.customer_id) & (ADDRESS.c.kind == kind) & (ADDRESS.c.value == address)
     digest = connection.scalar(select(ADDRESS.c.digest).where(own))
     if digest is not None:
-        suppress(connection, row.channel, digest, reason, at)
+        give_up(connection, row.channel, kind, digest, reason, at)
     if fault == "opted_out":
-        choose(connection, [Choice(row.customer_id, row.channel, False, at, "provider")], at, live=True)
+        choose(connection, [Choice(row.customer_id, row.channel, False, at, BY_PROVIDER)], at, live=True)
 
 
 def _not_begun(outcome: Outcome) -> bool:
@@ -277,12 +298,12 @@ def _fallen(row: MessageRow, running: Running, reach: Reach, at: datetime) -> Tu
         return moved(row, onward, row.reason if undelivered else NOT_CONFIRMED, at)
     if undelivered:
         over = ended(row, "failed", row.reason, f"{row.channel}: {row.reason}")
-        return Turn(row, over.state, over.reason, {"fallback_at": None}, over.verdict, over.detail)
+        return Turn(row, over.state, over.reason, {"fallback_at": None}, over.detail)
     return Turn(row, "sent", None, {"fallback_at": None})
 
 
 DELIVERED = ("delivered", "read")
-UNDELIVERED = ("undelivered", "failed")
+UNDELIVERED = ("undelivered", "failed", "bounced")
 
 
 class Heard(IntEnum):
@@ -297,7 +318,7 @@ def confirm(
     connection: Connection, provider_id: str, kind: str, detail: str | None, at: datetime,
     *, address: AddressFault | None = None,
 ) -> Heard:  # fmt: skip
-    """What a provider reported of a message: `delivered`, `read`, `undelivered`, `failed`; others are kept.
+    """What was reported of a message. What is no end (`sent`, `complained`) is kept and changes nothing.
 
     `address` is what an undelivered message tells of the address. Reports may come twice and out of order:
     the first final one stands. NOT_OURS also if the message is not ours yet: a report may overtake the chunk
@@ -309,36 +330,40 @@ def confirm(
     ).first()
     if row is None:
         return Heard.NOT_OURS
-    heard = Heard.NEWS if _is_news(connection, row, kind, detail) else Heard.REPEATED
-    if heard is Heard.NEWS:
-        report = {
-            "message_id": row.id,
-            "customer_id": row.customer_id,
-            "kind": kind,
-            "detail": detail,
-            "at": at,
-        }
-        insert_many(connection, FEEDBACK, [report])
+    heard = note(connection, row, kind, detail, at)
     values = _reported(row, kind, detail, at)
     if not values:
         return heard
     if kind in UNDELIVERED and address is not None:
-        used = connection.scalar(_address_used(row))
+        used = address_used(connection, row, row.accepted_at)
         if used is not None:
             close_address(connection, row, used, address, detail or kind, at)
     connection.execute(update(MESSAGE).where(MESSAGE.c.id == row.id).values(changed_at=at, **values))
+    keep_states(connection, [row.id] if "state" in values else [])
     if values.get("state") == "delivered" and row.state in WAITING:
         # The planned fallback held up the wait for the next step; there is none now.
         anchor(connection, [row.id], row.accepted_at)
     return heard
 
 
-def _address_used(row: MessageRow) -> Select[Any]:
+def note(connection: Connection, row: MessageRow, kind: str, detail: str | None, at: datetime) -> Heard:
+    """Keep what was reported of a message, once; nothing else changes."""
+    if not _is_news(connection, row, kind, detail):
+        return Heard.REPEATED
+    report = {"message_id": row.id, "customer_id": row.customer_id, "kind": kind, "detail": detail, "at": at}
+    insert_many(connection, FEEDBACK, [report])
+    return Heard.NEWS
+
+
+def address_used(connection: Connection, row: MessageRow, at: datetime) -> str | None:
     """The newest address of the channel's kind that was there when the message left."""
     kind = discover()[row.channel].address_kind
     own = select(ADDRESS.c.value).where(ADDRESS.c.customer_id == row.customer_id, ADDRESS.c.kind == kind)
-    there = own.where(ADDRESS.c.since <= literal(row.accepted_at, UtcDateTime), ADDRESS.c.active)
-    return there.order_by(ADDRESS.c.since.desc(), ADDRESS.c.id.desc()).limit(1)
+    there = own.where(ADDRESS.c.since <= literal(at, UtcDateTime), ADDRESS.c.active)
+    found: str | None = connection.scalar(
+        there.order_by(ADDRESS.c.since.desc(), ADDRESS.c.id.desc()).limit(1)
+    )
+    return found
 
 
 def _is_news(connection: Connection, row: MessageRow, kind: str, detail: str | None) -> bool:

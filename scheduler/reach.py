@@ -14,8 +14,10 @@ from sqlalchemy import Connection, Row, exists, func, select
 from campaigns.gates.allowance import counts
 from campaigns.running import Running
 from campaigns.tables import RESERVED, Message
+from channels.base import NO_ADDRESS
 from core.customers.addresses import ADDRESS, SUPPRESSION
 from core.customers.consent import CONSENT, MARKETING
+from core.customers.profiles import CUSTOMER
 
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 
@@ -24,7 +26,10 @@ MessageRow = Row[Any]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Some customers as one channel sees them: who agreed, who has an address, the newest usable one."""
+    """Some customers as one channel sees them: who agreed, who has an address, the newest usable one.
+
+    Where the channel needs no address, everybody's is their external id.
+    """
 
     agreed: frozenset[int]
     known: frozenset[int]
@@ -83,6 +88,10 @@ class Reach:
 
     def _look(self, channel: str) -> Standing:
         kind = self.running.kinds[channel]
+        if kind == NO_ADDRESS:
+            named = select(CUSTOMER.c.id, CUSTOMER.c.external_id).where(CUSTOMER.c.id.in_(self._customers))
+            names = {row.id: row.external_id for row in self.connection.execute(named)}
+            return Standing(self._agreed(channel), frozenset(names), names)
         blocked = exists().where(SUPPRESSION.c.channel == channel, SUPPRESSION.c.digest == ADDRESS.c.digest)
         own = (
             select(ADDRESS.c.customer_id, ADDRESS.c.value, blocked.label("blocked"))

@@ -1,6 +1,6 @@
 """The tables of delivery."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlmodel import Field, SQLModel
 
@@ -10,7 +10,9 @@ from core.tables import moment
 class ChannelState(SQLModel, table=True):
     """One row a channel, shared by every sender: when its rate lets the next message go, and its breaker.
 
-    While `open_until` lies ahead the provider is left alone; `reason` says what it answered last.
+    While `open_until` lies ahead the provider is left alone; `reason` says what it answered last, and
+    `broken_since` when that began. `day` and `day_count` are what a warm-up plan has let go on the program's
+    day. Somebody paused the channel at `paused_at`.
     """
 
     __tablename__ = "channel_state"
@@ -19,3 +21,8 @@ class ChannelState(SQLModel, table=True):
     open_until: datetime | None = moment(nullable=True)
     failures: int = 0
     reason: str | None = None
+    broken_since: datetime | None = moment(nullable=True)
+    day: date | None = None
+    day_count: int | None = None
+    paused_at: datetime | None = moment(nullable=True)
+    paused_reason: str | None = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, literal, select, update
 
 from channels import Accepted, Channel, Failed, Outcome, Unknown
@@ -13,9 +14,13 @@ from core.units import Rate
 from scheduler.tables import ChannelState
 
 CHANNEL = ChannelState.__table__  # type: ignore[attr-defined]
+LOG = structlog.get_logger("tidings.delivery")
+_LEARNED = ("failures", "open_until", "reason", "broken_since")
 
 # What a kill leaves unknown is at most a chunk.
 CHUNK = 100
+# Where it is sent again under the same name, and the last chunk was over at once.
+LARGE_CHUNK = 500
 # A provider that has just failed is tried with so many messages first.
 PROBE = 5
 # How long a provider is left alone that refuses us for a reason of our own, or does not answer at all.
@@ -23,7 +28,10 @@ BREAK = timedelta(minutes=1)
 LONGEST_BREAK = timedelta(hours=1)
 BREAK_AFTER = 20
 # Ours to mend, but for one recipient or text only: no reason to stop the others.
-OF_ONE_MESSAGE = ("region_disabled", "no_route", "text_too_long")
+OF_ONE_MESSAGE = (
+    "region_disabled", "no_route", "text_too_long", "price_too_high", "outside_window",
+    "template_not_approved",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +42,22 @@ class Leave:
     until: datetime | None = None
 
 
-def chunk_of(channel: Channel[Any, Any, Any]) -> int:
-    """How many messages are claimed at a time: few, where an interrupted one is not sent again."""
+def chunk_of(channel: Channel[Any, Any, Any], *, quick: bool = False) -> int:
+    """How many messages are claimed at a time: few, where an interrupted one is not sent again.
+
+    `quick`: the last chunk was over at once.
+    """
     if channel.policy == "at_most_once":
         return min(CHUNK, 2 * int(channel.settings.concurrency))
-    return CHUNK
+    return LARGE_CHUNK if quick else CHUNK
 
 
 def ask(connection: Connection, channel: str, rate: Rate | None, chunk: int, at: datetime) -> Leave:
     """Whether a chunk of the channel may go. With a rate, other senders wait until the transaction ends."""
-    state: Any = _state(connection, channel, locked=rate is not None)
+    state: Any = known(connection, channel) if rate is not None else _state(connection, channel)
     if state is None:
         return Leave(_most(rate, chunk))
-    if state.open_until is not None and state.open_until > at:
+    if state.paused_at is not None or (state.open_until is not None and state.open_until > at):
         return Leave(0)
     if rate is not None and state.next_at is not None and state.next_at > at:
         return Leave(0, state.next_at)
@@ -64,20 +75,40 @@ def take(connection: Connection, channel: str, rate: Rate, count: int, at: datet
     connection.execute(update(CHANNEL).where(CHANNEL.c.channel == channel).values(next_at=next_at))
 
 
-def _state(connection: Connection, channel: str, *, locked: bool) -> Any:
-    own = select(CHANNEL).where(CHANNEL.c.channel == channel)
-    if not locked:
-        return connection.execute(own).first()
+def _state(connection: Connection, channel: str) -> Any:
+    return connection.execute(select(CHANNEL).where(CHANNEL.c.channel == channel)).first()
+
+
+def known(connection: Connection, channel: str) -> Any:
+    """The channel's row, which others wait for until the transaction ends."""
     if connection.scalar(select(CHANNEL.c.channel).where(CHANNEL.c.channel == channel)) is None:
         connection.execute(insert_ignoring(connection, CHANNEL).values(channel=channel, failures=0))
-    return connection.execute(own.with_for_update()).one()
+    return connection.execute(select(CHANNEL).where(CHANNEL.c.channel == channel).with_for_update()).one()
 
 
-def broken(connection: Connection, at: datetime) -> set[str]:
-    """The channels that are left alone now."""
-    return set(
-        connection.scalars(select(CHANNEL.c.channel).where(CHANNEL.c.open_until > literal(at, UtcDateTime)))
-    )
+def resting(connection: Connection, at: datetime) -> set[str]:
+    """The channels by which nothing leaves now: paused, or left alone."""
+    alone = CHANNEL.c.open_until > literal(at, UtcDateTime)
+    return set(connection.scalars(select(CHANNEL.c.channel).where(alone | CHANNEL.c.paused_at.is_not(None))))
+
+
+def paused(connection: Connection) -> set[str]:
+    """The channels that somebody has paused."""
+    return set(connection.scalars(select(CHANNEL.c.channel).where(CHANNEL.c.paused_at.is_not(None))))
+
+
+def pause(connection: Connection, channel: str, at: datetime, reason: str | None = None) -> None:
+    """Nothing leaves by the channel until it is resumed: its messages wait. The first of two stands."""
+    if known(connection, channel).paused_at is None:
+        own = update(CHANNEL).where(CHANNEL.c.channel == channel)
+        connection.execute(own.values(paused_at=at, paused_reason=reason))
+
+
+def resume(connection: Connection, channel: str) -> bool:
+    """Let the channel go on; false if it was not paused."""
+    mine = (CHANNEL.c.channel == channel) & CHANNEL.c.paused_at.is_not(None)
+    done = connection.execute(update(CHANNEL).where(mine).values(paused_at=None, paused_reason=None))
+    return bool(done.rowcount)
 
 
 def judge(connection: Connection, channel: str, outcomes: Sequence[Outcome], at: datetime) -> str | None:
@@ -86,16 +117,29 @@ def judge(connection: Connection, channel: str, outcomes: Sequence[Outcome], at:
     It is if it refuses us altogether (configuration), or if twenty tries in a row brought no answer or
     "later", and none was taken over. A permanent failure tells of its message only.
     """
-    state: Any = _state(connection, channel, locked=False)
+    state: Any = _state(connection, channel)
     before = (state.failures, state.open_until, state.reason) if state else (0, None, None)
     now = _learned(before[0], outcomes, at) if outcomes else None
     if now is None:
         return None
     if now != before:
-        names = ("failures", "open_until", "reason")
-        row = dict(zip(names, now, strict=True))
-        connection.execute(upsert(connection, CHANNEL, ["channel"], names).values(channel=channel, **row))
+        since = state.broken_since if state else None
+        row = dict(zip(_LEARNED, (*now, _broken_since(since, channel, now, at)), strict=True))
+        connection.execute(upsert(connection, CHANNEL, ["channel"], _LEARNED).values(channel=channel, **row))
     return now[2] if now[1] is not None else None
+
+
+def _broken_since(
+    since: datetime | None, channel: str, now: tuple[int, datetime | None, str | None], at: datetime
+) -> datetime | None:
+    """When the provider was first left alone; said in the log once, and once that it is well again."""
+    failures, until, reason = now
+    if until is not None and since is None:
+        LOG.warning("channel left alone for a while", channel=channel, reason=reason)
+        return at
+    if not failures and since is not None:
+        LOG.info("channel works again", channel=channel)
+    return since if failures else None
 
 
 def _learned(

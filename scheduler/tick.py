@@ -1,6 +1,7 @@
 """One tick: what is over, who is due, what leaves, which cards change. Everything `serve` does, once."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,9 @@ from core.db import Database
 from core.grants import granting
 from core.ledger import expiry
 from core.links import Links
+from scheduler.asking import Asked, Asking
 from scheduler.delivery import Delivered, Delivery
+from scheduler.letters import Letters
 from scheduler.looks import Looked, Looks
 
 
@@ -26,6 +29,7 @@ class Ticked:
     moved_down: int = 0
     grants: int = 0
     looks: list[Looked] = field(default_factory=list)
+    asked: Asked = field(default_factory=Asked)
     delivered: Delivered = field(default_factory=Delivered)
 
 
@@ -52,5 +56,7 @@ async def tick(
 ) -> Ticked:
     """One look at everything and one delivery."""
     ticked = decide(database, live, clock, holdout_on=holdout_on)
+    await Letters(database, live, links, clock, lambda name: nullcontext(channels[name])).run()
+    ticked.asked = await Asking(database, live, links, clock, lambda name: nullcontext(channels[name])).run()
     ticked.delivered = await Delivery(database, live, channels, links, clock).run()
     return ticked

@@ -2,7 +2,10 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
+from weakref import WeakKeyDictionary
 
 from jinja2 import TemplateSyntaxError, nodes
 
@@ -12,12 +15,45 @@ from templates.environment import MessageEnvironment
 from templates.filters import plural_forms
 from templates.library import Library, syntax_problem
 from templates.located import Located
+from templates.pages import Part
 
 Names = Mapping[str, Collection[str] | None]
 
+_TAG = re.compile(r"\{[{%#]")
 # What Jinja itself gives inside loops and macros, and what an email's body knows of its own headers.
 _GIVEN = frozenset({"loop", "caller", "varargs", "kwargs", "self", "super"})
 _OWN_HEADERS = frozenset({"subject", "preheader"})
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What one template text says, taken from its tree once however many messages bring it in."""
+
+    tree: nodes.Template
+
+    @cached_property
+    def references(self) -> tuple[tuple[nodes.Stmt, str], ...]:
+        return tuple(_references(self.tree))
+
+    @cached_property
+    def declared(self) -> frozenset[str]:
+        return frozenset(_declared(self.tree))
+
+    @cached_property
+    def uses(self) -> dict[str, int]:
+        """Dotted name → the line where it stands first."""
+        first: dict[str, int] = {}
+        for dotted, line in _uses(self.tree):
+            first.setdefault(dotted, line)
+        return first
+
+    @cached_property
+    def words(self) -> tuple[nodes.Filter | nodes.Test, ...]:
+        """Every use of a filter or a test."""
+        return tuple(self.tree.find_all((nodes.Filter, nodes.Test)))
+
+
+_READ: WeakKeyDictionary[MessageEnvironment, dict[str, _Reading]] = WeakKeyDictionary()
 
 
 def check(
@@ -42,7 +78,7 @@ def missing_locales(library: Library, message_name: str) -> list[Problem]:
     found = []
     for channel in library.channels(message_name):
         there = library.locales(message_name, channel)
-        file = sources.CHANNEL_FILES[channel][0]
+        file = library.kinds[channel].files[0]
         for locale in (each for each in library.program_locales if each not in there):
             path = f"{sources.ROOT}{message_name}/{locale}/{file}"
             instead = there[0] if there else "nothing"
@@ -107,6 +143,7 @@ def _slot_problems(
         return
     written = [part for part in parts if not (part.rewritten and part.name == "text")]
     used: set[str] = set()
+    yield from _front_faults(slot, written)
     for part in written:
         environment = library.environment(slot.locale, part.kind)
         extra = _OWN_HEADERS if slot.channel == "email" and part.name in ("html", "text") else frozenset()
@@ -120,6 +157,15 @@ def _slot_problems(
         fix = "add a link to {{ links.unsubscribe }}"
         what = "a marketing email without a way to unsubscribe"
         yield Problem(slot.main, 1, 1, "", what, fix, kind="no-unsubscribe")
+
+
+def _front_faults(slot: sources.Slot, parts: Iterable[Part]) -> Iterator[Problem]:
+    """Keys and values, read as the channel will read them; a value that is yet to be made is empty here."""
+    for part in parts:
+        if part.one_line:
+            fault = slot.kind.fault(part.name, "" if _TAG.search(part.template) else part.template)
+            if fault:
+                yield part.located.problem(0, *fault)
 
 
 def _names_in_files(
@@ -153,10 +199,18 @@ def _with_includes(
 
 def _included(located: Located, environment: MessageEnvironment) -> list[str]:
     try:
-        tree = environment.parse(located.text)
+        reading = _read(located, environment)
     except TemplateSyntaxError:
         return []
-    return [path for _, path in _references(tree)]
+    return [path for _, path in reading.references]
+
+
+def _read(located: Located, environment: MessageEnvironment) -> _Reading:
+    known = _READ.setdefault(environment, {})
+    text = located.text
+    if text not in known:
+        known[text] = _Reading(environment.parse(text))
+    return known[text]
 
 
 class _Page:
@@ -178,20 +232,17 @@ class _Page:
 
     def problems(self) -> Iterator[Problem]:
         try:
-            tree = self._environment.parse(self._located.text)
+            reading = _read(self._located, self._environment)
         except TemplateSyntaxError as wrong:
             yield syntax_problem(self._located, wrong)
             return
-        known = {*self._names, *self._environment.globals, *_GIVEN, *_declared(tree)}
-        first: dict[str, int] = {}
-        for dotted, line in _uses(tree):
-            first.setdefault(dotted, line)
-        self.used = set(first)
-        for dotted, line in first.items():
+        known = {*self._names, *self._environment.globals, *_GIVEN, *reading.declared}
+        self.used = set(reading.uses)
+        for dotted, line in reading.uses.items():
             if complaint := _complaint(dotted, known, self._names, self._trigger):
                 yield from self._at(dotted, line, *complaint)
-        yield from self._functions(tree)
-        yield from self._missing_parts(tree)
+        yield from self._functions(reading)
+        yield from self._missing_parts(reading)
 
     def _at(self, dotted: str, line: int, what: str, fix: str) -> Iterator[Problem]:
         kind = "not-provided" if dotted.startswith("trigger.") else "unknown-template-name"
@@ -199,20 +250,19 @@ class _Page:
         for offset in places:
             yield self._located.problem(offset, what, fix, kind)
 
-    def _functions(self, tree: nodes.Template) -> Iterator[Problem]:
-        for kind, word, known in (
-            (nodes.Filter, "filter", self._environment.filters),
-            (nodes.Test, "test", self._environment.tests),
-        ):
-            for each in tree.find_all(kind):
-                if each.name not in known:
-                    near = get_close_matches(each.name, known, 1)
-                    fix = f"did you mean '{near[0]}'?" if near else ""
-                    offset = self._find(rf"\b{re.escape(each.name)}\b", each.lineno)
-                    yield self._located.problem(offset, f"no {word} '{each.name}'", fix, "unknown-filter")
+    def _functions(self, reading: _Reading) -> Iterator[Problem]:
+        for each in reading.words:
+            is_filter = isinstance(each, nodes.Filter)
+            known = self._environment.filters if is_filter else self._environment.tests
+            if each.name not in known:
+                near = get_close_matches(each.name, known, 1)
+                fix = f"did you mean '{near[0]}'?" if near else ""
+                offset = self._find(rf"\b{re.escape(each.name)}\b", each.lineno)
+                what = f"no {'filter' if is_filter else 'test'} '{each.name}'"
+                yield self._located.problem(offset, what, fix, "unknown-filter")
 
-    def _missing_parts(self, tree: nodes.Template) -> Iterator[Problem]:
-        for node, path in _references(tree):
+    def _missing_parts(self, reading: _Reading) -> Iterator[Problem]:
+        for node, path in reading.references:
             optional = isinstance(node, nodes.Include) and node.ignore_missing
             if not optional and not _loads(self._environment, path):
                 offset = self._find(re.escape(path), node.lineno)
@@ -276,12 +326,12 @@ def _declared(tree: nodes.Template) -> set[str]:
     return names
 
 
-def _made_in(located: Located, environment: MessageEnvironment) -> set[str]:
+def _made_in(located: Located, environment: MessageEnvironment) -> frozenset[str]:
     """Names one file makes: those it includes may use them."""
     try:
-        return _declared(environment.parse(located.text))
+        return _read(located, environment).declared
     except TemplateSyntaxError:
-        return set()
+        return frozenset()
 
 
 def _no_message(library: Library, name: str) -> Problem:
@@ -299,14 +349,17 @@ def _misplaced(library: Library, path: str) -> Problem | None:
         where = "messages/<name>/<locale>/<channel file>"
         return _unread(path, "nothing reads this file", f"a text stands at {where}")
     name, locale, file = found
-    if file not in sources.FILE_NAMES:
-        near = get_close_matches(file, sources.FILE_NAMES, 1)
-        fix = f"did you mean '{near[0]}'?" if near else f"a text is one of {', '.join(sources.FILE_NAMES)}"
+    names = sources.file_names(library.kinds)
+    if file.lower().endswith(sources.PICTURES):
+        return None
+    if file not in names:
+        near = get_close_matches(file, names, 1)
+        fix = f"did you mean '{near[0]}'?" if near else f"a text is one of {', '.join(names)}"
         return _unread(path, f"nothing reads a file named '{file}'", fix)
     if locale and locale not in library.program_locales:
         fix = f"its locales are {', '.join(library.program_locales)}"
         return _unread(path, f"the program has no locale '{locale}'", fix)
-    slot = library.slots[name, sources.FILE_NAMES[file], locale or library.default_locale]
+    slot = library.slots[name, names[file], locale or library.default_locale]
     before = slot.files[file] if path not in slot.files.values() else slot.main
     # A text beside a page is its plain part.
     if before != path and not (before == slot.main and file == "email.txt"):

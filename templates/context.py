@@ -72,11 +72,15 @@ class ExpiringView:
 
 @dataclass(frozen=True, slots=True)
 class LinksView:
-    """The customer's own links, ready to be followed."""
+    """The customer's own links, ready to be followed.
+
+    `telegram` opens the bot so that it knows the customer; None where program.yaml names no bot.
+    """
 
     unsubscribe: str
     preferences: str
     card: str | None = None
+    telegram: str | None = None
 
 
 VIEWS: dict[str, type] = {

@@ -6,14 +6,17 @@ from typing import Any
 from jinja2 import BaseLoader, StrictUndefined, TemplateNotFound
 from jinja2.environment import Environment
 from jinja2.exceptions import SecurityError
+from jinja2.runtime import Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from core.errors import UserError
 from templates.context import FIELDS
 from templates.filters import Conventions, bare, filters
+from templates.tracking import tracked
 
 # A message has tens of lines, not thousands.
 _RANGE_AT_MOST = 1_000
+_NONE: frozenset[str] = frozenset()
 _PADDING = frozenset({"ljust", "rjust", "center", "zfill", "expandtabs"})
 
 
@@ -42,7 +45,7 @@ class MessageEnvironment(ImmutableSandboxedEnvironment):
             auto_reload=False,
             cache_size=-1,
         )
-        self.filters.update(written)
+        self.filters.update(written, tracked=tracked)
         for name in ("center", "format", "indent", "pprint", "random"):
             self.filters.pop(name)
         # `namespace` is how a loop remembers; the others only fill memory or repeat what loops give.
@@ -50,12 +53,21 @@ class MessageEnvironment(ImmutableSandboxedEnvironment):
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """An attribute of a view, an item of a mapping; everything else as the sandbox allows."""
-        known = FIELDS.get(type(obj))
-        if known is not None and attribute in known:
+        # The first question is the trigger's facts, which every message asks many times.
+        kind = obj.__class__
+        if kind is dict:
+            return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
+        if attribute in FIELDS.get(kind, _NONE):
             return getattr(obj, attribute)
         if isinstance(obj, Mapping):
             return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
         return super().getattr(obj, attribute)
+
+    def call(self, context: Any, called: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Call what is safe; a macro is the template's own."""
+        if called.__class__ is Macro:
+            return called(context.eval_ctx, *args, **kwargs)
+        return super().call(context, called, *args, **kwargs)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Padding methods are refused: one call could make a text of any length."""

@@ -1,18 +1,22 @@
 """What is known of the customers of a batch, for their messages and cards: a handful of queries a batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, case, func, literal, select
 
+from core.customers.chats import NEVER, bot_of, marks
 from core.db import UtcDateTime
+from core.db.hot import Hot
+from core.db.sets import among
 from core.links import Links
 from core.program import Program
 from core.tables import Customer, CustomerStats, Lot
 from core.tiers import Progress, Standing, discount_of, progress_of
-from templates.context import CustomerView, ExpiringView, LinksView, ProgramView, TierView
+from templates.context import FIELDS, VIEWS, CustomerView, ExpiringView, LinksView, ProgramView, TierView
 
 CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
 LOT = Lot.__table__  # type: ignore[attr-defined]
@@ -21,33 +25,87 @@ STATS = CustomerStats.__table__  # type: ignore[attr-defined]
 HOLDER = func.coalesce(CUSTOMER.c.household_id, CUSTOMER.c.id)
 
 Context = dict[str, Any]
+EVERYTHING: frozenset[str] = frozenset({*VIEWS, "balance"})
+
+
+class _Person(NamedTuple):
+    """A customer's row."""
+
+    id: int
+    external_id: str
+    name: str | None
+    phone: str | None
+    email: str | None
+    birthday: date | None
+    gender: str | None
+    city: str | None
+    locale: str | None
+    time_zone: str | None
+    card: str | None
+    registered_at: datetime | None
+    attributes: Mapping[str, object]
+    tier: str | None
+    tier_since: datetime | None
+    invited_to: str | None
+
+
+_PEOPLE = Hot(*(CUSTOMER.c[name] for name in _Person._fields), tail="FROM customer WHERE id {ids}")
 # What the amounts of a program's levels are, by its measure.
 UNITS = {"spend": "money", "points": "points", "purchases": "purchases", "invitation": "money"}
 
 
 def contexts(
-    connection: Connection, program: Program, customer_ids: Sequence[int], at: datetime, links: Links
-) -> dict[int, Context]:
-    """The template context of each customer at a time, without `trigger`; templates.context has its shape."""
+    connection: Connection, program: Program, customer_ids: Sequence[int], at: datetime, links: Links,
+    names: Collection[str] = EVERYTHING,
+) -> dict[int, Context]:  # fmt: skip
+    """The template context of each customer at a time, without `trigger`; templates.context has its shape.
+
+    `names` are those that are wanted: what no template speaks of need not be found out.
+    """
     ids = sorted(set(customer_ids))
-    people = connection.execute(select(CUSTOMER).where(CUSTOMER.c.id.in_(ids))).all()
-    balances = _balances(connection, ids, at)
-    expiring = _expiring(connection, program, ids, at)
+    people = [_Person._make(row) for row in _PEOPLE(connection, ids)]
+    found: dict[int, Context] = {row.id: {} for row in people}
+    for name, values in _wanted(connection, program, people, at, links, names):
+        for customer_id, value in values.items():
+            found[customer_id][name] = value
+    return found
+
+
+def _wanted(
+    connection: Connection, program: Program, people: "Sequence[_Person]", at: datetime, links: Links,
+    names: Collection[str],
+) -> Iterator[tuple[str, Mapping[int, Any]]]:  # fmt: skip
+    """Each name with its value for each customer."""
+    ids = [row.id for row in people]
+    if "customer" in names:
+        yield "customer", {row.id: _customer(row) for row in people}
+    if "program" in names:
+        programs = {locale: _program(program, locale) for locale in {row.locale for row in people}}
+        yield "program", {row.id: programs[row.locale] for row in people}
+    if "balance" in names:
+        balances = _balances(connection, ids, at)
+        yield "balance", {i: program.from_points(balances.get(i, 0)) for i in ids}
+    if "tier" in names:
+        yield "tier", _tiers(connection, program, people, at)
+    if "expiring" in names:
+        expiring = _expiring(connection, program, ids, at)
+        dates = {i: ExpiringView(program.from_points(amount), day) for i, (amount, day) in expiring.items()}
+        yield "expiring", dict.fromkeys(ids, ExpiringView()) | dates
+    if "links" in names:
+        bot = bot_of(program)
+        joined = marks(connection, ids) if bot else {}
+        yield "links", {i: OwnLinks(links, i, bot, joined.get(i, NEVER)) for i in ids}
+
+
+def _tiers(
+    connection: Connection, program: Program, people: "Sequence[_Person]", at: datetime
+) -> dict[int, TierView]:
     standings = {row.id: Standing(row.tier, row.tier_since, row.invited_to) for row in people}
     progress = progress_of(connection, program, standings, at)
-    spent = _spent_ever(connection, program, ids)
-    found = {}
-    for row in people:
-        amount, day = expiring.get(row.id, (0, None))
-        found[row.id] = {
-            "customer": _customer(row),
-            "program": _program(program, row.locale),
-            "balance": program.from_points(balances.get(row.id, 0)),
-            "tier": tier_view(program, progress[row.id], row.tier_since, spent.get(row.id, 0)),
-            "expiring": ExpiringView(program.from_points(amount), day),
-            "links": _links(links, row.id),
-        }
-    return found
+    spent = _spent_ever(connection, program, list(standings))
+    return {
+        row.id: tier_view(program, progress[row.id], row.tier_since, spent.get(row.id, 0)) for row in people
+    }
 
 
 def _balances(connection: Connection, ids: Sequence[int], at: datetime) -> dict[int, int]:
@@ -56,7 +114,7 @@ def _balances(connection: Connection, ids: Sequence[int], at: datetime) -> dict[
     # Debts count against what may be spent.
     counted = case((LOT.c.remaining < 0, LOT.c.remaining), (usable, LOT.c.remaining), else_=0)
     statement = select(CUSTOMER.c.id, func.sum(counted)).join(LOT, LOT.c.customer_id == HOLDER)
-    statement = statement.where(CUSTOMER.c.id.in_(ids), LOT.c.remaining != 0)
+    statement = statement.where(among(CUSTOMER.c.id, ids), LOT.c.remaining != 0)
     rows = connection.execute(statement.group_by(CUSTOMER.c.id)).all()
     return {customer_id: max(0, int(balance)) for customer_id, balance in rows}
 
@@ -68,7 +126,7 @@ def _expiring(
         select(CUSTOMER.c.id, LOT.c.expires_on, func.sum(LOT.c.remaining))
         .join(LOT, LOT.c.customer_id == HOLDER)
         # Said twice: the index of a customer's open lots serves only what asks for its very condition.
-        .where(CUSTOMER.c.id.in_(ids), LOT.c.remaining != 0, LOT.c.remaining > 0)
+        .where(among(CUSTOMER.c.id, ids), LOT.c.remaining != 0, LOT.c.remaining > 0)
         .where(LOT.c.expires_on >= program.day_of(at))
         .where(LOT.c.active_from <= literal(at, UtcDateTime))
         .group_by(CUSTOMER.c.id, LOT.c.expires_on)
@@ -82,7 +140,7 @@ def _spent_ever(connection: Connection, program: Program, ids: Sequence[int]) ->
     """Minor units of a whole life, where a discount depends on them."""
     if not program.discount_steps:
         return {}
-    statement = select(STATS.c.customer_id, STATS.c.spent).where(STATS.c.customer_id.in_(ids))
+    statement = select(STATS.c.customer_id, STATS.c.spent).where(among(STATS.c.customer_id, ids))
     return {row.customer_id: row.spent for row in connection.execute(statement)}
 
 
@@ -107,7 +165,7 @@ def tier_view(program: Program, progress: Progress, since: datetime | None, spen
     )
 
 
-def _customer(row: Any) -> CustomerView:
+def _customer(row: _Person) -> CustomerView:
     first_name = row.name.split()[0] if row.name else None
     return CustomerView(
         external_id=row.external_id,
@@ -131,14 +189,50 @@ def _program(program: Program, locale: str | None) -> ProgramView:
     return ProgramView(name=program.name, currency=program.currency, terms=terms, url=program.url)
 
 
-def _links(links: Links, customer_id: int) -> LinksView:
-    return LinksView(
-        unsubscribe=links.unsubscribe(customer_id, "email"),
-        preferences=links.preferences(customer_id),
-        card=links.card(customer_id),
-    )
+class OwnLinks:
+    """A `LinksView` whose links are signed when a template asks for them."""
+
+    def __init__(
+        self, links: Links, customer_id: int, bot: str | None, joined: int, channel: str = "email"
+    ) -> None:
+        self._links, self._customer, self._bot, self._joined = links, customer_id, bot, joined
+        self._channel = channel
+
+    def by(self, channel: str) -> "OwnLinks":
+        """Those of a message by this channel."""
+        if channel == self._channel:
+            return self
+        return OwnLinks(self._links, self._customer, self._bot, self._joined, channel)
+
+    @cached_property
+    def unsubscribe(self) -> str:
+        """One-click unsubscription from the channel that the message goes by."""
+        return self._links.unsubscribe(self._customer, self._channel)
+
+    @cached_property
+    def preferences(self) -> str:
+        """The customer's own choices."""
+        return self._links.preferences(self._customer)
+
+    @cached_property
+    def card(self) -> str:
+        """The page with the card."""
+        return self._links.card(self._customer)
+
+    @cached_property
+    def telegram(self) -> str | None:
+        """Opens the bot; None where the program has none."""
+        if not self._bot:
+            return None
+        return self._links.telegram(self._bot.removeprefix("@"), self._customer, self._joined)
 
 
-def with_trigger(context: Context, facts: Mapping[str, Any]) -> Context:
-    """The context of one message: the customer's, and the facts of the trigger."""
-    return {**context, "trigger": facts}
+FIELDS[OwnLinks] = FIELDS[LinksView]
+
+
+def with_trigger(context: Context, facts: Mapping[str, Any], channel: str) -> Context:
+    """The context of one message: the customer's, the facts of the trigger, and its channel's way out."""
+    whole = {**context, "trigger": facts}
+    if isinstance(links := context.get("links"), OwnLinks):
+        whole["links"] = links.by(channel)
+    return whole

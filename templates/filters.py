@@ -54,8 +54,9 @@ class Conventions:
     plain: bool = False
 
 
-def filters(conventions: Conventions) -> dict[str, Filter]:
-    """The CLDR filters of one locale, by name."""
+@lru_cache(maxsize=64)
+def filters(conventions: Conventions) -> Mapping[str, Filter]:
+    """The CLDR filters of one locale, by name; pages and texts share what they have formatted."""
     number = _number(conventions)
     made = {
         "number": number,

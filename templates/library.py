@@ -7,7 +7,9 @@ from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from jinja2 import Template, TemplateError, TemplateSyntaxError
+from jinja2 import Template, TemplateError, TemplateSyntaxError, nodes
+from jinja2.meta import find_undeclared_variables
+from jinja2.runtime import Context
 
 from core.errors import Problem, Problems, UserError
 from templates import sources
@@ -15,8 +17,10 @@ from templates.environment import MessageEnvironment, PartLoader, RenderError
 from templates.filters import Conventions
 from templates.located import Located, Source
 from templates.pages import Part, parts_of
+from templates.pieces import Pieces
 from templates.plain import plain, tidy
 from templates.sms import economical
+from templates.transliteration import transliterated
 
 _UNCLOSED = re.compile(r"innermost block that needs to be closed is '(\w+)'")
 
@@ -27,8 +31,8 @@ class Rendered:
 
     `locale` is the locale of the text, `wanted` the program's locale for this customer: if they differ,
     the text was not there in the customer's language. `parts`: email has subject, preheader, html and text
-    (no html if only email.txt exists); sms, wallet and telegram have text; push has title and body, and
-    image and link if its front matter has them.
+    (no html if only email.txt exists); push has title and body; every other channel has text. What else its
+    front matter has is there under its key.
     """
 
     channel: str
@@ -49,6 +53,10 @@ class _Step:
 class _Compiled:
     slot: sources.Slot
     steps: tuple[_Step, ...]
+    # What every template may call; names that it speaks of.
+    given: Mapping[str, Any]
+    latin: bool = False
+    names: frozenset[str] | None = None
 
 
 class Library:
@@ -58,19 +66,25 @@ class Library:
         self,
         files: Mapping[str, bytes],
         *,
+        kinds: sources.Kinds,
         default_locale: str,
         locales: Sequence[str],
         point_names: Mapping[str, Sequence[str]],
         currency: str,
         scale: int,
         time_zone: str = "UTC",
+        transliterate: bool | Sequence[str] = False,
     ) -> None:
+        """`transliterate`: the languages whose SMS go out in Latin letters, or whether all do."""
         self.files = MappingProxyType({p: c for p, c in files.items() if p.startswith(sources.ROOT)})
         self.default_locale = default_locale
         self.program_locales = tuple(dict.fromkeys([default_locale, *locales]))
         self.point_names = point_names
-        self.slots = sources.index(self.files, default_locale)
+        self.kinds = MappingProxyType({**kinds, **sources.WALLET})
+        self.slots = sources.index(self.files, default_locale, self.kinds)
         self._currency, self._scale, self._zone = currency, scale, ZoneInfo(time_zone)
+        self._transliterate = transliterate
+        self._pictures: dict[tuple[str, str], Mapping[str, bytes]] = {}
         self._environments: dict[tuple[str, str], MessageEnvironment] = {}
         self._compiled: dict[tuple[str, str, str], _Compiled] = {}
         self._known_locales = {each.replace("_", "-").lower(): each for each in self.program_locales}
@@ -79,9 +93,24 @@ class Library:
         """The names of all messages, sorted."""
         return sorted({name for name, _, _ in self.slots})
 
+    def pictures(self, name: str, locale: str) -> Mapping[str, bytes]:
+        """The pictures beside a message's files, by name; a locale's own stand before the message's."""
+        found = self._pictures.get((name, locale))
+        if found is None:
+            found = {}
+            for folder in (f"{sources.ROOT}{name}/", f"{sources.ROOT}{name}/{locale}/"):
+                inside = {path.removeprefix(folder): path for path in self.files if path.startswith(folder)}
+                found |= {
+                    file: self.files[path]
+                    for file, path in inside.items()
+                    if "/" not in file and file.lower().endswith(sources.PICTURES)
+                }
+            self._pictures[name, locale] = found
+        return found
+
     def channels(self, name: str) -> list[str]:
         """The channels a message has a text for, in any locale."""
-        return [each for each in sources.CHANNEL_FILES if any(s[:2] == (name, each) for s in self.slots)]
+        return [each for each in self.kinds if any(s[:2] == (name, each) for s in self.slots)]
 
     def locales(self, name: str, channel: str) -> list[str]:
         """The program's locales in which the message stands in this channel, the program's order."""
@@ -109,10 +138,23 @@ class Library:
         on these facts.
         """
         wanted = self.wanted(locale)
-        compiled = self._compiled.get((name, channel, wanted))
-        if compiled is None:
-            compiled = self._compiled[name, channel, wanted] = self._compile(name, channel, wanted)
+        compiled = self._ready(name, channel, wanted)
         return Rendered(channel, compiled.slot.locale, wanted, _run(compiled, context))
+
+    def names(self, name: str, channel: str, locale: str | None) -> frozenset[str] | None:
+        """What a message speaks of (`customer`, `tier`, …); None where that cannot be told beforehand.
+
+        Raises as `render`.
+        """
+        return self._ready(name, channel, self.wanted(locale)).names
+
+    def as_sms(self, text: str, locale: str) -> str:
+        """A rendered text of this locale as it leaves, which is what is counted and paid for."""
+        return _as_sms(text, locale if self._is_latin(locale) else None)
+
+    def _is_latin(self, locale: str) -> bool:
+        wanted = self._transliterate
+        return wanted if isinstance(wanted, bool) else locale.replace("_", "-").split("-")[0] in wanted
 
     def parts(self, slot: sources.Slot) -> list[Part]:
         """A slot's template texts, located; Problems for files that cannot be taken apart."""
@@ -141,13 +183,22 @@ class Library:
         forms = names.get(locale) or names.get(base) or names.get(self.default_locale) or ()
         return Conventions(locale, tuple(forms), self._currency, self._scale, self._zone, plain)
 
+    def _ready(self, name: str, channel: str, locale: str) -> "_Compiled":
+        compiled = self._compiled.get((name, channel, locale))
+        if compiled is None:
+            compiled = self._compiled[name, channel, locale] = self._compile(name, channel, locale)
+        return compiled
+
     def _compile(self, name: str, channel: str, locale: str) -> _Compiled:
         resolved = self.has(name, channel, locale)
         if resolved is None:
-            raise UserError(f"messages/{name}/: there is no {channel} text; add {_first_file(channel)}")
+            file = self.kinds[channel].files[0] if channel in self.kinds else f"{channel}.txt"
+            raise UserError(f"messages/{name}/: there is no {channel} text; add {file}")
         slot = self.slots[name, channel, resolved]
-        steps = [_Step(part, self._template(slot, part)) for part in self.parts(slot)]
-        return _Compiled(slot, tuple(steps))
+        steps = tuple(_Step(part, self._template(slot, part)) for part in self.parts(slot))
+        trees = [self.environment(slot.locale, it.part.kind).parse(it.part.template) for it in steps]
+        given = dict(steps[0].template.globals)
+        return _Compiled(slot, steps, given, self._is_latin(slot.locale), _names(trees))
 
     def _template(self, slot: sources.Slot, part: Part) -> Template:
         environment = self.environment(slot.locale, part.kind)
@@ -167,29 +218,47 @@ def syntax_problem(located: Located, wrong: TemplateSyntaxError) -> Problem:
     return located.problem(located.line_start(wrong.lineno), what, fix, "template-syntax")
 
 
+def _names(trees: Sequence[nodes.Template]) -> frozenset[str] | None:
+    # A part that is included sees the whole context.
+    apart = (it for tree in trees for it in tree.find_all((nodes.Include, nodes.Extends)))
+    imported = (it for tree in trees for it in tree.find_all((nodes.Import, nodes.FromImport)))
+    if any(apart) or any(getattr(it, "with_context", True) for it in imported):
+        return None
+    return frozenset(name for tree in trees for name in find_undeclared_variables(tree))
+
+
 def _run(compiled: _Compiled, context: Mapping[str, object]) -> dict[str, str]:
     rendered: dict[str, str] = {}
-    names: dict[str, Any] = {**compiled.steps[0].template.globals, **context, "subject": "", "preheader": ""}
+    names: dict[str, Any] = {**compiled.given, **context, "subject": "", "preheader": ""}
     for step in compiled.steps:
         name = step.part.name
         try:
-            # Shared: the names already hold the globals, so nothing is copied for each template.
-            frame = step.template.new_context(names, shared=True)
-            text = "".join(step.template.root_render_func(frame))
+            text = Pieces.joined(step.template.root_render_func(_frame(step.template, names)))
         except Exception as failed:  # noqa: BLE001 - however a template fails, it is that message's failure
             raise _render_error(step, failed) from None
-        rendered[name] = names[name] = _finished(step.part, text)
+        latin = compiled.slot.locale if compiled.latin else None
+        rendered[name] = names[name] = _finished(step.part, text, latin)
     if "text" not in rendered and "html" in rendered:
         rendered["text"] = plain(rendered["html"])
     return rendered
 
 
-def _finished(part: Part, text: str) -> str:
+def _frame(template: Template, names: dict[str, Any]) -> Context:
+    """What `Template.new_context` makes, without copying anything: the names already hold the globals."""
+    environment = template.environment
+    return environment.context_class(environment, names, template.name, template.blocks)
+
+
+def _finished(part: Part, text: str, latin: str | None) -> str:
     if part.kind == "sms":
-        return economical(text)
+        return _as_sms(text, latin)
     if part.kind == "html":
         return text
     return " ".join(text.split()) if part.one_line else tidy(text)
+
+
+def _as_sms(text: str, latin: str | None) -> str:
+    return economical(text if latin is None else transliterated(text, latin))
 
 
 def _render_error(step: _Step, failed: Exception) -> RenderError:
@@ -222,7 +291,3 @@ def _template_lines(template: Template, failed: Exception) -> Iterator[int]:
 
 def _loaded(source: Source | None) -> tuple[str, str] | None:
     return (source.file, source.text) if source else None
-
-
-def _first_file(channel: str) -> str:
-    return sources.CHANNEL_FILES.get(channel, (f"{channel}.txt",))[0]

@@ -9,7 +9,7 @@ from templates import markup
 from templates.located import Located, Source
 from templates.plain import plain
 from templates.protect import protect, restore
-from templates.sources import REQUIRED_KEY, Page, Slot, page, read
+from templates.sources import Kind, Page, Slot, page, read
 
 FindPart = Callable[[str], Source | None]
 
@@ -42,17 +42,17 @@ def parts_of(files: Mapping[str, bytes], slot: Slot, find: FindPart) -> list[Par
     """The templates of one message in one channel and locale, in the order they are rendered."""
     if slot.channel == "email":
         return _email(files, slot, find)
-    made = page(read(files, slot.main), slot.channel)
-    _require(made, slot.channel)
+    made = page(read(files, slot.main), slot.kind)
+    _require(made, slot.kind)
     body = "body" if slot.channel == "push" else "text"
     return [*_front(made), _written(body, _KINDS.get(slot.channel, "text"), made)]
 
 
 def _email(files: Mapping[str, bytes], slot: Slot, find: FindPart) -> list[Part]:
-    made = page(read(files, slot.main), "email")
-    _require(made, "email")
+    made = page(read(files, slot.main), slot.kind)
+    _require(made, slot.kind)
     text = (
-        [_written("text", "text", page(read(files, slot.files["email.txt"]), "email"))]
+        [_written("text", "text", page(read(files, slot.files["email.txt"]), slot.kind))]
         if ("email.txt" in slot.files)
         else []
     )
@@ -97,8 +97,8 @@ def _written(name: str, kind: str, made: Page) -> Part:
     return Part(name, kind, made.source.file, made.body, made.body.text)
 
 
-def _require(made: Page, channel: str) -> None:
-    key = REQUIRED_KEY.get(channel)
+def _require(made: Page, kind: Kind) -> None:
+    key = kind.required
     if key and not made.front.get(key):
         what = f"has no {key}"
         raise Problems([Problem(made.source.file, 1, 1, "", what, f"begin the file with ---, {key}: …, ---")])

@@ -14,8 +14,10 @@ _HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
 
 def tidy(text: str) -> str:
     """No trailing spaces, at most one empty line in a row, none at the ends."""
-    text = re.sub(r"[ \t\u00a0\u200a]+\n", "\n", text)
-    return re.sub(r"\n{3,}", "\n\n", text).strip()
+    text = "\n".join([line.rstrip(" \t\u00a0\u200a") for line in text.split("\n")])
+    while "\n\n\n" in text:
+        text = text.replace("\n\n\n", "\n\n")
+    return text.strip()
 
 
 def plain(html: str) -> str:

@@ -9,7 +9,7 @@ from core.errors import Problem, Problems
 from templates.environment import MessageEnvironment
 from templates.library import Library
 from templates.pages import Part
-from templates.sms import economical, foreign, segments
+from templates.sms import foreign, segments
 
 # Beyond so many conditions each is turned by itself, and all of them together.
 _MOST_CONDITIONS = 5
@@ -33,7 +33,7 @@ def longest(
     environment = library.environment(locale, part.kind)
     templates = list(_templates(part, environment))
     texts = [text for context in contexts for template in templates for text in _texts(template, context)]
-    return max(texts, key=_size, default="")
+    return max((library.as_sms(text, locale) for text in texts), key=_size, default="")
 
 
 def _problem(
@@ -82,7 +82,7 @@ def _ways(count: int) -> Iterator[tuple[bool, ...]]:
 
 def _texts(template: Template, context: Mapping[str, object]) -> Iterator[str]:
     try:
-        yield economical(template.render(context))
+        yield template.render(context)
     except Exception:  # noqa: BLE001 - a branch that the facts do not allow is not sent to anybody
         return
 

@@ -49,6 +49,11 @@ def foreign(text: str) -> str:
     return next((each for each in text if each not in _GSM), "")
 
 
+def is_gsm(text: str, *, economically: bool = False) -> bool:
+    """Whether the 7-bit alphabet holds the text; `economically`, after `economical` has been over it."""
+    return _GSM.issuperset(economical(text) if economically else text)
+
+
 def economical(text: str) -> str:
     """The text as it should leave: ordinary spaces, and plain quotes and dashes where that makes it GSM-7.
 

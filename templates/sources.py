@@ -6,32 +6,40 @@ program's default locale. Folders that begin with `_` hold parts to be included.
 
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from core.errors import Problem, Problems
 from templates.located import Located, Source
 
 ROOT = "messages/"
-# A channel's files in order of preference; `email.txt` also serves as the text part of the other two.
-CHANNEL_FILES: dict[str, tuple[str, ...]] = {
-    "email": ("email.mjml", "email.html", "email.txt"),
-    "sms": ("sms.txt",),
-    "push": ("push.txt",),
-    "wallet": ("wallet.txt",),
-    "telegram": ("telegram.txt",),
-}
-FILE_NAMES = {file: channel for channel, files in CHANNEL_FILES.items() for file in files}
-FRONT_MATTER: dict[str, tuple[str, ...]] = {
-    "email": ("subject", "preheader"),
-    "push": ("title", "image", "link"),
-}
-# The key a channel's front matter must have.
-REQUIRED_KEY = {"email": "subject", "push": "title"}
-
+# What may stand beside a message's files, to be shown in its page.
+PICTURES = (".png", ".jpg", ".jpeg", ".gif")
 _FENCE = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 # `subject: {{ ... }}` reads as a YAML mapping; what is meant is plain.
 _UNQUOTED_TAG = re.compile(r"^([\w-]+:[ \t]+)(\{[{%].*?)[ \t]*$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a channel is written: its files, best first, and the keys its front matter may and must have.
+
+    `data.*` stands for any key in the mapping `data`. `email.txt` also serves as the text part of a page.
+    `fault` says what is wrong with a key's value, and what to write instead.
+    """
+
+    files: tuple[str, ...]
+    front: tuple[str, ...] = ()
+    required: str | None = None
+    fault: Callable[[str, str], tuple[str, str] | None] = field(
+        default=lambda _key, _value: None, compare=False
+    )
+
+
+Kinds = Mapping[str, Kind]
+# Written like a channel's texts, though a card is none.
+WALLET: Kinds = {"wallet": Kind(("wallet.txt",))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +50,12 @@ class Slot:
     channel: str
     locale: str
     files: Mapping[str, str] = field(hash=False, compare=False)
+    kind: Kind = field(hash=False, compare=False)
 
     @property
     def main(self) -> str:
         """The path of the file that decides: MJML before HTML before text."""
-        return next(self.files[name] for name in CHANNEL_FILES[self.channel] if name in self.files)
+        return next(self.files[name] for name in self.kind.files if name in self.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +75,21 @@ def split_path(path: str) -> tuple[str, str | None, str] | None:
     return pieces[0], pieces[1] if len(pieces) == 3 else None, pieces[-1]
 
 
-def index(paths: Iterable[str], default_locale: str) -> dict[tuple[str, str, str], Slot]:
+def file_names(kinds: Kinds) -> dict[str, str]:
+    """Every file name that is read, with its channel."""
+    return {file: channel for channel, kind in kinds.items() for file in kind.files}
+
+
+def index(paths: Iterable[str], default_locale: str, kinds: Kinds) -> dict[tuple[str, str, str], Slot]:
     """Every slot by (message, channel, locale); a locale's folder wins over the message's own folder."""
+    names = file_names(kinds)
     files: dict[tuple[str, str, str], dict[str, str]] = {}
     for path in sorted(paths, key=lambda each: each.count("/")):
         found = split_path(path)
-        if found and (channel := FILE_NAMES.get(found[2])):
+        if found and (channel := names.get(found[2])):
             key = (found[0], channel, found[1] or default_locale)
             files.setdefault(key, {})[found[2]] = path
-    return {key: Slot(*key, paths_) for key, paths_ in files.items()}
+    return {key: Slot(*key, paths_, kinds[key[1]]) for key, paths_ in files.items()}
 
 
 def read(files: Mapping[str, bytes], path: str) -> Source:
@@ -87,12 +102,12 @@ def read(files: Mapping[str, bytes], path: str) -> Source:
     return Source(path, text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def page(source: Source, channel: str) -> Page:
+def page(source: Source, kind: Kind) -> Page:
     """The file's front matter and body; Problems for YAML that cannot be read and for unknown keys."""
     fence = _FENCE.match(source.text)
     if not fence:
         return Page(source, {}, Located.slice(source, 0))
-    front = _front(source, fence.start(1), fence[1], FRONT_MATTER.get(channel, ()))
+    front = _front(source, fence.start(1), fence[1], kind.front)
     return Page(source, front, Located.slice(source, fence.end()))
 
 
@@ -107,8 +122,8 @@ def part_paths(path: str, locales: Iterable[str]) -> list[str]:
 def _front(source: Source, start: int, text: str, known: tuple[str, ...]) -> dict[str, Located]:
     values: dict[str, Located] = {}
     problems: list[Problem] = []
-    for key, value, key_at, value_at in _scalars(source, start, text):
-        if key not in known:
+    for key, value, key_at, value_at in _scalars(source, start, text, known):
+        if not _is_known(key, known):
             fix = f"it may have {', '.join(known)}" if known else "this channel has none"
             problems.append(source.problem(key_at, f"front matter has no key '{key}'", fix))
         elif key in values:
@@ -131,7 +146,14 @@ def _moved(source: Source, value: str, offset: int) -> Located:
     return Located(value, placed.spans)
 
 
-def _scalars(source: Source, start: int, text: str) -> list[tuple[str, str, int, int]]:
+def _is_known(key: str, known: tuple[str, ...]) -> bool:
+    owner, dot, _ = key.partition(".")
+    return key in known if not dot else f"{owner}.*" in known
+
+
+def _scalars(
+    source: Source, start: int, text: str, known: tuple[str, ...]
+) -> list[tuple[str, str, int, int]]:
     """(key, value, offset of the key, offset of the value) for every line of the front matter."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError
@@ -149,13 +171,22 @@ def _scalars(source: Source, start: int, text: str) -> list[tuple[str, str, int,
     if node.id != "mapping":
         raise Problems([source.problem(start, "front matter is not a mapping", "write key: value")])
     found = []
-    for key, value in node.value:
+    for name, key, value in _pairs(node, known):
         key_at = start + _offset(text, key.start_mark.line, key.start_mark.column)
         value_at = start + _offset(text, value.start_mark.line, value.start_mark.column)
         if value.id != "scalar":
-            raise Problems([source.problem(value_at, f"'{key.value}' is not a text", "put it in quotes")])
-        found.append((str(key.value), str(value.value).strip(), key_at, value_at))
+            raise Problems([source.problem(value_at, f"'{name}' is not a text", "put it in quotes")])
+        found.append((name, str(value.value).strip(), key_at, value_at))
     return found
+
+
+def _pairs(node: Any, known: tuple[str, ...]) -> Iterator[tuple[str, Any, Any]]:
+    """(name, key, value) of a mapping; what stands in `data:` is `data.…` where the channel has `data.*`."""
+    for key, value in node.value:
+        if value.id == "mapping" and f"{key.value}.*" in known:
+            yield from ((f"{key.value}.{inner.value}", inner, its) for inner, its in value.value)
+        else:
+            yield str(key.value), key, value
 
 
 def _offset(text: str, line: int, column: int) -> int:

@@ -10,10 +10,27 @@ import pytest
 from core.clock import MovableClock
 from core.db import Database
 from tests.support.databases import PostgresDatabases, SqliteDatabases
+from tests.support.reading import kept
 
 FreshDatabase = Callable[[], AbstractContextManager[Database]]
 
 pytest_plugins = ["tests.support.postgres_run"]
+
+
+# What takes longest goes first, so that no worker is left alone with it at the end.
+LONGEST = ("tests/faults/", "tests/core/test_ledger_", "tests/acceptance/test_serve")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first; the others stay in their order, so that neighbours share what they set up."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def files_are_read_once() -> Iterator[None]:
+    """The same files come to the same program in every test."""
+    with kept():
+        yield
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from core.program import Program
 from core.program.check import FILE as PROGRAM_FILE
 from core.source import Document, load
 from scheduler.deck import check_card
+from scheduler.letter_words import LETTERS
 from templates import check as template_check
 from templates.context import NAMES
 from templates.library import Library
@@ -25,7 +26,10 @@ from tidings.workspace import Workspace
 from triggers import discover as discover_triggers
 
 # What the program itself sends, in the workspace's words if it has them, and the facts it has then.
-OWN_MESSAGES = {"confirmation-code": ("code", "points", "minutes")}
+OWN_MESSAGES = {
+    "confirmation-code": ("code", "points", "minutes"),
+    **dict.fromkeys(LETTERS, ("link", "days", "wording")),
+}
 
 
 def everything(here: Workspace, bundle: Bundle) -> list[Problem]:
@@ -97,7 +101,8 @@ def _tariffs(checked: Checked, program: Program, document: Document) -> Iterator
         if "default" not in tariff:
             where = "of other countries " if tariff else ""
             what = f"what {name} messages {where}cost is not known"
-            fix = f"write for example 'tariff: {{{_example(tariff)}default: 2.10}}', per segment"
+            each = "segment" if name == "sms" else "message"
+            fix = f"write for example 'tariff: {{{_example(tariff)}default: 2.10}}', per {each}"
             yield document.problem(("channels", name), what, fix, "warning", "sms-without-tariff")
 
 

@@ -9,14 +9,18 @@ import typer
 from core.errors import EnvironmentFault, Problems, UserError
 from tidings.commands import (
     backtest,
+    calls,
     card,
     checking,
     codes,
     keys,
     look,
+    mail,
     operate,
     people,
+    sending,
     start,
+    telegram,
     testing,
     versions,
     writing,
@@ -68,11 +72,15 @@ for module in (
     versions,
     writing,
     operate,
+    sending,
     data_commands,
     people,
+    calls,
     card,
     keys,
     codes,
+    telegram,
+    mail,
 ):
     module.register(app)
 

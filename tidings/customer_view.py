@@ -1,20 +1,24 @@
 """One customer: everything that is known, and why they heard or did not hear."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from rich.columns import Columns
 from rich.console import Console, Group
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Connection, select
 
-from campaigns.tables import Decision, Message
+from campaigns.states import Change, history
+from campaigns.tables import Feedback, Message
+from campaigns.verdicts import verdicts
 from core.customers.addresses import ADDRESS, SUPPRESSION
 from core.customers.consent import CONSENT
+from core.customers.double_opt_in import pending
 from core.customers.profiles import find
 from core.errors import UserError
 from core.ledger.writing import ENTRY, LOT
@@ -24,7 +28,7 @@ from core.purchases.stats import STATS
 from templates.facts import Context, contexts
 from tidings.console import local, table
 
-DECISION = Decision.__table__  # type: ignore[attr-defined]
+FEEDBACK = Feedback.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 SHOWN = 12
 
@@ -41,7 +45,10 @@ class Page:
     entries: Sequence[Any]
     addresses: Sequence[Any]
     consents: Sequence[Any]
+    waiting: Sequence[Any]
     messages: Sequence[Any]
+    histories: Mapping[int, Sequence[Change]]
+    reactions: Mapping[int, Sequence[Any]]
     decisions: Sequence[Any]
     program: Program
 
@@ -70,7 +77,20 @@ class Page:
                 for it in self.entries
             ],
             "consents": [
-                {"channel": it.channel, "purpose": it.purpose, "granted": it.granted} for it in self.consents
+                {
+                    "channel": it.channel,
+                    "purpose": it.purpose,
+                    "granted": it.granted,
+                    "at": it.at.isoformat(),
+                    "source": it.source,
+                    "wording": it.wording,
+                    "proof": it.proof or {},
+                }
+                for it in self.consents
+            ],
+            "to_be_confirmed": [
+                {"channel": it.channel, "purpose": it.purpose, "at": it.at.isoformat(), "source": it.source}
+                for it in self.waiting
             ],
             "messages": [
                 {
@@ -81,6 +101,16 @@ class Page:
                     "state": it.state,
                     "reason": it.reason,
                     "planned_at": it.planned_at.isoformat(),
+                    "history": [change.as_json() for change in self.histories[it.id]],
+                    "reactions": [
+                        {
+                            "kind": each.kind,
+                            "link": each.detail,
+                            "machine": each.machine,
+                            "at": each.at.isoformat(),
+                        }
+                        for each in self.reactions.get(it.id, ())
+                    ],
                 }
                 for it in self.messages
             ],
@@ -110,6 +140,7 @@ def read(connection: Connection, program: Program, who: str, at: datetime, links
 
     entries = of(ENTRY, ENTRY.c.at.desc(), ENTRY.c.id.desc())
     lots = of(LOT, LOT.c.expires_at, LOT.c.id, limit=100, where=LOT.c.remaining != 0)
+    messages = of(MESSAGE, MESSAGE.c.id.desc())
     return Page(
         row=row,
         context=contexts(connection, program, [row.id], at, links)[row.id],
@@ -119,10 +150,27 @@ def read(connection: Connection, program: Program, who: str, at: datetime, links
         entries=entries,
         addresses=_addresses(connection, row.id),
         consents=of(CONSENT, CONSENT.c.channel, limit=50),
-        messages=of(MESSAGE, MESSAGE.c.id.desc()),
-        decisions=of(DECISION, DECISION.c.at.desc()),
+        waiting=list(pending(connection, [row.id]).values()),
+        messages=messages,
+        histories=history(connection, [it.id for it in messages]),
+        reactions=_reactions(connection, [it.id for it in messages]),
+        decisions=_decisions(connection, row.id),
         program=program,
     )
+
+
+def _decisions(connection: Connection, customer_id: int) -> Sequence[Any]:
+    said = verdicts(lambda it: it.c.customer_id == customer_id)
+    return connection.execute(select(said).order_by(said.c.at.desc()).limit(SHOWN)).all()
+
+
+def _reactions(connection: Connection, messages: Sequence[int]) -> dict[int, list[Any]]:
+    """Opens and clicks by message, in their order."""
+    found: dict[int, list[Any]] = {}
+    tracked = select(FEEDBACK).where(FEEDBACK.c.message_id.in_(messages), FEEDBACK.c.machine.is_not(None))
+    for row in connection.execute(tracked.order_by(FEEDBACK.c.at, FEEDBACK.c.id)):
+        found.setdefault(row.message_id, []).append(row)
+    return found
 
 
 def _addresses(connection: Connection, customer_id: int) -> Sequence[Any]:
@@ -141,6 +189,8 @@ def show(console: Console, page: Page, program: Program) -> None:
         _profile(page, program),
         Columns([_lots(page, program), _entries(page, program)], padding=(0, 4)),
     ]
+    if page.consents or page.waiting:
+        parts.append(_consents(page, program))
     parts += [_messages(page, program), _why(page, program)]
     title = f"[bold]{page.row.name or page.row.external_id}[/bold] · {page.row.external_id}"
     console.print(Panel(Group(*parts), title=title, title_align="left", border_style="cyan", padding=(1, 2)))
@@ -206,12 +256,41 @@ def _entries(page: Page, program: Program) -> Table:
     return shown
 
 
+def _consents(page: Page, program: Program) -> Table:
+    shown = table("Consents", "when", "channel", "purpose", "said", "where", "wording", "proof")
+    said = {True: "[green]yes[/green]", False: "[red]no[/red]"}
+    rows = [(it, said[it.granted]) for it in page.consents]
+    rows += [(it, "[yellow]to be confirmed[/yellow]") for it in page.waiting]
+    for it, word in rows:
+        where, wording = escape(it.source or ""), escape(it.wording or "")
+        when = local(it.at, program.zone)
+        shown.add_row(when, it.channel, it.purpose, word, where, wording, _proof(it.proof))
+    return shown
+
+
+def _proof(proof: Any) -> str:
+    """What is there, without the words that were shown."""
+    return escape(", ".join(f"{name} {value}" for name, value in (proof or {}).items() if name != "text"))
+
+
 def _messages(page: Page, program: Program) -> Table:
-    shown = table("Messages", "planned", "scenario", "step", "occasion", "channel", "state", "reason")
+    shown = table(
+        "Messages", "planned", "scenario", "step", "occasion", "channel", "state", "reason", "reactions"
+    )
     for it in page.messages:
         when = local(it.planned_at, program.zone)
-        shown.add_row(when, it.scenario, it.step, it.occasion, it.channel, it.state, it.reason or "")
+        said = _said(page.reactions.get(it.id, ()))
+        shown.add_row(when, it.scenario, it.step, it.occasion, it.channel, it.state, it.reason or "", said)
     return shown
+
+
+def _said(reactions: Sequence[Any]) -> str:
+    """`opened, clicked kavarnia.example/menu`; what a program did stands there as its doing."""
+    words = [
+        f"{it.kind}{f' {it.detail}' if it.detail else ''}{' (by a program)' if it.machine else ''}"
+        for it in reactions
+    ]
+    return ", ".join(dict.fromkeys(words))
 
 
 def _why(page: Page, program: Program) -> Table:

@@ -55,4 +55,5 @@ def _environment() -> str:
         "# TIDINGS_PUBLIC_URL=https://bonus.example.org\n"
         "# Transports write to outbox/ until you choose a provider; see docs/channels.md:\n"
         "# TIDINGS_EMAIL_TRANSPORT=smtp\n# TIDINGS_SMS_TRANSPORT=twilio\n# TIDINGS_PUSH_TRANSPORT=firebase\n"
+        "# TIDINGS_TELEGRAM_TRANSPORT=bot\n"
     )

@@ -47,6 +47,7 @@ SCOPES: Mapping[str, str] = {
     "households:write": "let customers share bonuses",
     "customers:merge": "merge two profiles of one person",
     "customers:erase": "erase a person",
+    "customers:export": "everything that is kept about a person",
     "settlement:read": "what partners owe each other",
 }
 ROLES: Mapping[str, Collection[str]] = {

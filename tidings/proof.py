@@ -19,6 +19,8 @@ from campaigns.running import Running
 from campaigns.scenario import Scenario, Step
 from campaigns.tables import Enrolment
 from channels import Outcome, Outgoing, create, discover
+from channels.base import NO_ADDRESS
+from core.customers.chats import NEVER, bot_of
 from core.customers.profiles import find
 from core.errors import UserError
 from core.links import Links
@@ -54,6 +56,10 @@ class ProofLinks(Links):
     def card(self, customer_id: int) -> str:
         """Nobody's card."""
         return f"{self.public_url}/c/{TOKEN}"
+
+    def telegram(self, bot: str, customer_id: int, before: int) -> str:
+        """Joins nobody."""
+        return f"https://t.me/{bot}?start={TOKEN}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,7 @@ def proofs(here: Workspace, running: Running, wanted: Wanted, at: datetime) -> l
     UserError where no address fits any channel.
     """
     links = here.links(running.program)
-    person = _person(here, running, wanted, ProofLinks(links.public_url, links.secret), at)
+    person = _person(here, running, wanted, ProofLinks(links.public_url, links.secret, links.earlier), at)
     locale = wanted.locale or person.locale
     addresses = addresses_for(running, wanted)
     return [
@@ -107,25 +113,37 @@ def proofs(here: Workspace, running: Running, wanted: Wanted, at: datetime) -> l
 
 
 def addresses_for(running: Running, wanted: Wanted) -> dict[str, str]:
-    """Channel → the address that fits it: an @ is email's, a + and digits a phone's, the rest a device."""
+    """Channel → the address that fits it: an @ is email's, a + a phone's, digits a Telegram chat's."""
     by_kind = {_kind(each): each for each in wanted.to}
+    if wanted.channel and wanted.to:
+        # No address looks like a customer's number: it is meant where such a channel is asked for by name.
+        by_kind[NO_ADDRESS] = wanted.to[0]
     channels = {name for step in wanted.scenario.steps for name in _channels(step, wanted)}
     found = {
         name: by_kind[running.kinds[name]] for name in sorted(channels) if running.kinds[name] in by_kind
     }
     if not found:
-        needed = ", ".join(f"{name} ({_EXAMPLES[running.kinds[name]]})" for name in sorted(channels))
+        kinds = {name: running.kinds[name] for name in sorted(channels)}
+        needed = ", ".join(f"{name} ({_EXAMPLES.get(kind, kind)})" for name, kind in kinds.items())
         raise UserError(f"no --to is an address for {needed or 'a channel'} of '{wanted.scenario.name}'")
     return found
 
 
-_EXAMPLES = {"email": "me@example.com", "phone": "+380501234567", "push": "a device token"}
+_EXAMPLES = {
+    "email": "me@example.com",
+    "phone": "+380501234567",
+    "push": "a device token",
+    "telegram": "a chat's number",
+    NO_ADDRESS: "a customer's number, with --channel",
+}
 
 
 def _kind(address: str) -> str:
     if "@" in address:
         return "email"
-    return "phone" if address.startswith("+") else "push"
+    if address.startswith("+"):
+        return "phone"
+    return "telegram" if address.isdecimal() else "push"
 
 
 def _channels(step: Step, wanted: Wanted) -> Iterator[str]:
@@ -139,7 +157,9 @@ def _person(here: Workspace, running: Running, wanted: Wanted, links: ProofLinks
     trigger, program = discover_triggers()[wanted.scenario.trigger], running.program
     invented = ordinary_facts(program, trigger.facts, at)
     if wanted.customer is None:
-        views = LinksView(links.unsubscribe(0, "email"), links.preferences(0), links.card(0))
+        bot = bot_of(program)
+        joining = links.telegram(bot, 0, NEVER) if bot else None
+        views = LinksView(links.unsubscribe(0, "email"), links.preferences(0), links.card(0), joining)
         return Person(ordinary_context(program, views, at), invented, None)
     with here.database.read() as connection:
         row = find(connection, wanted.customer)
@@ -169,11 +189,11 @@ def _proof(
 ) -> Proof:  # fmt: skip
     scenario = wanted.scenario
     try:
-        context = with_trigger(dict(person.context), person.facts)
+        context = with_trigger(dict(person.context), person.facts, channel)
         rendered = running.library.render(message, channel, locale, context)
     except UserError as error:
         return Proof(step.id, message, channel, problem=str(error))
-    links = person.context["links"]
+    links = context["links"]
     outgoing = Outgoing(
         # Another one each time: the same proof twice is wanted twice.
         key=f"{TOKEN}.{scenario.name}.{step.id}.{message}.{channel}.{at:%Y%m%d%H%M%S%f}",
@@ -183,6 +203,7 @@ def _proof(
         at=at,
         tag=f"{TOKEN}-{scenario.name}",
         unsubscribe_url=links.unsubscribe if scenario.purpose == "marketing" else None,
+        pictures=running.library.pictures(message, rendered.locale),
     )
     return Proof(step.id, message, channel, rendered.locale, outgoing)
 
@@ -219,19 +240,26 @@ def language_of(locale: str) -> str:
 # --- sending
 
 
-def send(here: Workspace, program: Program, made: Sequence[Proof]) -> dict[str, Outcome]:
-    """Send through the providers that are set up; key → outcome. EnvironmentFault for a missing account."""
-    return asyncio.run(_send(here, program, made))
+def send(
+    here: Workspace, program: Program, made: Sequence[Proof], *, validate: bool = False
+) -> dict[str, Outcome]:
+    """Send through the providers that are set up; key → outcome. EnvironmentFault for a missing account.
+
+    With `validate` a provider that offers it is asked whether it would take the message; nothing leaves.
+    """
+    return asyncio.run(_send(here, program, made, validate))
 
 
-async def _send(here: Workspace, program: Program, made: Sequence[Proof]) -> dict[str, Outcome]:
+async def _send(
+    here: Workspace, program: Program, made: Sequence[Proof], validate: bool
+) -> dict[str, Outcome]:
     outcomes: dict[str, Outcome] = {}
     for name in discover():
         batch = [it.outgoing for it in made if it.outgoing and it.channel == name]
         if batch:
             config = _roomy(program.channels.get(name) or {})
             async with create(name, config, outbox_dir=here.outbox, env_file=here.env_file) as channel:
-                await channel.send(batch, outcomes.__setitem__)
+                await (channel.validate if validate else channel.send)(batch, outcomes.__setitem__)
     return outcomes
 
 

@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from campaigns.short_links import as_long
+from core.links import Links
 from core.program import Program
 from templates.context import CustomerView, ExpiringView, LinksView, ProgramView, TierView
 from triggers.base import Fact
@@ -39,7 +41,8 @@ def longest_contexts(program: Program, facts: Mapping[str, Fact]) -> Iterator[di
 
 def sample_context(program: Program, day: date = date(_YEAR, 9, 28)) -> dict[str, Any]:
     """A long name, a long link, the longest level: what fits these fits nearly everybody."""
-    url = f"{(program.public_url or 'https://bonus.example.org').rstrip('/')}/p/AbCdEfGhIjKlMnOpQr"
+    public_url = program.public_url or "https://bonus.example.org"
+    url = f"{public_url}/p/AbCdEfGhIjKlMnOpQr"
     name = _longest(program.tier_names)
     level, points = program.level(name), _points(program)
     return {
@@ -56,6 +59,7 @@ def sample_context(program: Program, day: date = date(_YEAR, 9, 28)) -> dict[str
         ),
         "expiring": ExpiringView(points, day),
         "links": LinksView(url, url, url),
+        **as_long(program, "sms", Links(public_url, b"")),
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from core.clock import SystemClock
+from core.collecting import collect_seldom
 from core.errors import EnvironmentFault, UserError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def serve(workspace: "Workspace", host: str, port: int) -> int:
     except UserError as error:
         raise EnvironmentFault(str(error)) from None
     _log_through_structlog()
+    collect_seldom()
     with _listening(host, port) as listener:
         asyncio.run(_serve(workspace, token, listener))
     return 0

@@ -20,7 +20,14 @@ class Settings(BaseSettings):
         default="", description="sqlite:///file or postgresql://…; tidings.db beside program.yaml"
     )
     secret: SecretStr | None = Field(
-        default=None, description="Signs links and keys digests of addresses; never change it"
+        default=None,
+        description="Keys digests of addresses, and signs links unless they have keys of their own; never "
+        "change it",
+    )
+    link_keys: SecretStr | None = Field(
+        default=None,
+        description="Keys that sign customers' links, the newest first, with commas between; links of all of "
+        "them are good. `secret` stands for TIDINGS_SECRET. Written by `tidings keys rotate-links`",
     )
     api_token: SecretStr | None = Field(
         default=None, description="A key of the API that may do everything; `tidings keys` makes others"

@@ -26,6 +26,11 @@ def show(console: Console, ticked: Ticked, zone: ZoneInfo, held: Mapping[str, in
         console.print("  no scenario was due")
     if ticked.delivered.by_channel:
         console.print(_delivery(ticked))
+    if found := ticked.asked.found:
+        console.print(
+            f"  {_many(found, 'message')} that nobody knew of had left: the provider shows "
+            f"{'it' if found == 1 else 'them'}"
+        )
     for trouble in (*_held(held), *_troubles(ticked)):
         console.print(f"[yellow]{trouble}[/yellow]", soft_wrap=True)
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from core.clock import Clock
+from core.collecting import collecting_seldom
 from scheduler.cards import CardsDone
 from scheduler.tick import Ticked, tick
 from tidings.cards import cards_of
@@ -19,7 +20,8 @@ def run_tick(here: Workspace, running: "Running", clock: Clock) -> tuple[Ticked,
 
     EnvironmentFault if a credential is missing, before anything is decided.
     """
-    return asyncio.run(_run(here, running, clock))
+    with collecting_seldom():
+        return asyncio.run(_run(here, running, clock))
 
 
 async def _run(here: Workspace, running: "Running", clock: Clock) -> tuple[Ticked, CardsDone]:

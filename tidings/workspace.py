@@ -52,6 +52,14 @@ class Workspace:
             )
         return secret.get_secret_value().encode()
 
+    @cached_property
+    def link_keys(self) -> tuple[bytes, ...]:
+        """What signs customers' links, the newest first; EnvironmentFault for one that is too short."""
+        from tidings.link_keys import read
+
+        keys = self.settings.link_keys
+        return read(keys.get_secret_value() if keys else "", self.secret, self.env_file)
+
     def bundle(self) -> "Bundle":
         """The files as they stand in the folder."""
         from campaigns.bundle import Bundle
@@ -98,7 +106,8 @@ class Workspace:
         from core.links import Links
 
         url = self.settings.public_url or program.public_url or "http://localhost:8000"
-        return Links(url.rstrip("/"), self.secret)
+        newest, *earlier = self.link_keys
+        return Links(url.rstrip("/"), newest, tuple(earlier))
 
     def channels(self, program: "Program") -> dict[str, "Channel[Any, Any, Any]"]:
         """Every channel as the program and the settings say; not yet open."""

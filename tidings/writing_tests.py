@@ -75,6 +75,8 @@ def _text(scenario: Scenario, program: Program, story: _Story, expected: Any) ->
         "name": "Anna", "phone": "+380501234567", "email": "anna@example.com", "push": "device-of-anna",
         "consent": list(scenario.steps[0].send), "locale": program.locale, **story.has,
     }  # fmt: skip
+    if "telegram" in scenario.steps[0].send:
+        who["telegram"] = "7000000001"
     if who.get("receipts") and "registered" not in who:
         who["registered"] = f"{min(it['at'] for it in who['receipts'])[:10]} 00:00"
     begins = story.begins or story.at - timedelta(minutes=1)

@@ -154,8 +154,8 @@ class _Reader:
 
     def _wrong_key(self, field: Field, name: str, key: str) -> tuple[str, str]:
         allowed = one_of(field.keys) if field.keys else f"a value: '{field.example}'"
-        if key in field.unmeasured:
-            return f"'{key}' is not recorded yet, only what was sent is", "remove it"
+        if key in field.apart:
+            return f"'{key}' is a field of its own", f"write '{FIELDS[key].example}' beside it"
         if key in OPERATORS:
             return f"'{key}' does not work with '{name}'", f"write {allowed}"
         if not field.keys:

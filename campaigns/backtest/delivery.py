@@ -12,7 +12,8 @@ from campaigns.membership import informed
 from campaigns.running import Running
 from campaigns.scenario import Scenario
 from campaigns.staging import DEADLINE, ZONE, put_deadlines
-from campaigns.tables import WAITING, Decision, Enrolment, Message
+from campaigns.tables import WAITING, Enrolment, Message
+from channels.base import NO_ADDRESS
 from core.customers.consent import MARKETING
 from core.db import UtcDateTime
 from core.events import START
@@ -21,7 +22,6 @@ from triggers import Look, discover
 
 ADDRESS = Address.__table__  # type: ignore[attr-defined]
 CONSENT = Consent.__table__  # type: ignore[attr-defined]
-DECISION = Decision.__table__  # type: ignore[attr-defined]
 ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 RECEIPT = Receipt.__table__  # type: ignore[attr-defined]
@@ -67,9 +67,10 @@ def _closed(running: Running, scenario: Scenario) -> list[tuple[str, ColumnEleme
         CONSENT.c.customer_id == MESSAGE.c.customer_id, CONSENT.c.channel == MESSAGE.c.channel,
         CONSENT.c.purpose == MARKETING, CONSENT.c.granted,
     )  # fmt: skip
+    needed = kind != NO_ADDRESS
     found = [
         ("suppressed", and_(exists().where(theirs), ~exists().where(theirs, ~blocked))),
-        ("unreachable", ~exists().where(theirs)),
+        ("unreachable", and_(needed, ~exists().where(theirs))),
     ]
     return [("no_consent", ~given), *found] if scenario.purpose == "marketing" else found
 
@@ -123,19 +124,13 @@ def _end(
     at: datetime, **more: Any,
 ) -> None:  # fmt: skip
     """That is what becomes of them: the last word on their occasions, and the next step's wait begins."""
-    values = {"state": state, "reason": verdict, "changed_at": at, **more}
+    values = {"state": state, "reason": verdict, "detail": None, "changed_at": at, **more}
     if not connection.execute(update(MESSAGE).where(which).values(**values)).rowcount:
         return
     ended = and_(
         MESSAGE.c.scenario == scenario.name, MESSAGE.c.state == state, MESSAGE.c.reason == verdict,
         MESSAGE.c.changed_at == literal(at, UtcDateTime),
     )  # fmt: skip
-    same = (
-        DECISION.c.customer_id == MESSAGE.c.customer_id, DECISION.c.scenario == MESSAGE.c.scenario,
-        DECISION.c.occasion == MESSAGE.c.occasion, DECISION.c.step == MESSAGE.c.step,
-    )  # fmt: skip
-    said = update(DECISION).where(exists().where(*same, ended))
-    connection.execute(said.values(verdict=verdict, detail=None, at=at))
     over = exists().where(
         MESSAGE.c.enrolment_id == ENROLMENT.c.id, MESSAGE.c.step_index + 1 == ENROLMENT.c.step, ended
     )

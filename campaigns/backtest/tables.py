@@ -13,6 +13,7 @@ from campaigns.tables import (
     Decision,
     Enrolment,
     Message,
+    MessageState,
     ScenarioState,
     SegmentChange,
     SegmentDefinition,
@@ -41,7 +42,7 @@ DECISIONS: tuple[Any, ...] = (Decision, Enrolment, Message)
 # What looks keep of segments, and since when scenarios run.
 RUNNING: tuple[Any, ...] = (ScenarioState, SegmentChange, SegmentDefinition)
 # All that a replay reads or writes of the engine's, laid over the real ones; `event` comes a little later.
-LAID: tuple[Any, ...] = (*OF_CUSTOMERS, *BOOKS, *DECISIONS, *RUNNING, Suppression)
+LAID: tuple[Any, ...] = (*OF_CUSTOMERS, *BOOKS, *DECISIONS, *RUNNING, MessageState, Suppression)
 
 _NOTES = MetaData()
 SAMPLE = Table("replay_customer", _NOTES, Column("customer_id", Id, primary_key=True), prefixes=["TEMPORARY"])

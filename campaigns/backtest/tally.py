@@ -6,14 +6,15 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, exists, func, literal, select
 
 from campaigns.backtest.report import Arm, Backtest, GoalReached, calendar
 from campaigns.gates import Step
 from campaigns.running import Running
 from campaigns.scenario import Scenario
 from campaigns.staging import DEADLINE, put_deadlines
-from campaigns.tables import Decision, Enrolment, Message
+from campaigns.tables import Enrolment, Message
+from campaigns.verdicts import verdicts
 from channels import Outgoing
 from channels.base import Channel
 from core.db import UtcDateTime
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from campaigns.backtest.world import World
 
 CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
-DECISION = Decision.__table__  # type: ignore[attr-defined]
 ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 RECEIPT = Receipt.__table__  # type: ignore[attr-defined]
@@ -104,7 +104,7 @@ class Tally:
 
     def _cost(self, scenario: Scenario, row: Any, context: Context, at: datetime) -> Decimal:
         facts = discover()[scenario.trigger].read(row.facts, self.running.program, at)
-        words = with_trigger(context, facts)
+        words = with_trigger(context, facts, row.channel)
         rendered = self.running.library.render(row.message, row.channel, row.wanted, words)
         outgoing = Outgoing(
             key=f"{scenario.name}.{row.external_id}", to=context["customer"].phone or "",
@@ -137,14 +137,16 @@ class Tally:
         return spread + Counter({0: silent})
 
     def _verdicts(self, scenario: Scenario) -> dict[str, Counter[str]]:
-        since = DECISION.c.at >= literal(self.since, UtcDateTime)
-        counted = select(DECISION.c.step, DECISION.c.verdict, func.count()).where(
-            DECISION.c.scenario == scenario.name, since
-        )
+        def of(table: Table) -> ColumnElement[bool]:
+            # Messages from before the replay have numbers below zero.
+            own: ColumnElement[bool] = table.c.scenario == scenario.name
+            return and_(own, table.c.id > 0) if "id" in table.c else own
+
+        said = verdicts(of)
+        counted = select(said.c.step, said.c.verdict, func.count())
+        counted = counted.where(said.c.at >= literal(self.since, UtcDateTime))
         found: dict[str, Counter[str]] = {step.id: Counter() for step in scenario.steps}
-        for step, verdict, count in self.connection.execute(
-            counted.group_by(DECISION.c.step, DECISION.c.verdict)
-        ):
+        for step, verdict, count in self.connection.execute(counted.group_by(said.c.step, said.c.verdict)):
             found.setdefault(step, Counter())[verdict] += int(count)
         return found
 

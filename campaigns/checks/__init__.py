@@ -10,6 +10,7 @@ from campaigns.checks.frequency import check_frequency
 from campaigns.checks.night import check_nights
 from campaigns.checks.order import check_order
 from campaigns.checks.steps import check_step
+from campaigns.checks.tracked import check_scenario_tracked
 from campaigns.scenario import Scenario, Step
 from core.errors import Problem
 from core.source import Document
@@ -25,7 +26,7 @@ def check_scenario(scenario: Scenario, document: Document, around: Surroundings)
         yield from check_step(step, index, document, around)
     for check in (check_conditions, check_order, check_effect):
         yield from check(scenario, document)
-    for check_within in (check_nights, check_frequency):
+    for check_within in (check_nights, check_frequency, check_scenario_tracked):
         yield from check_within(scenario, document, around.program)
 
 

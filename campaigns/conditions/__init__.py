@@ -40,6 +40,8 @@ MEANINGS: dict[str, Meaning] = {
     "consent": contact.consent,
     "has_card": contact.has_card,
     "received": contact.received,
+    "opened": contact.reacted("opened", "clicked"),
+    "clicked": contact.reacted("clicked"),
     "household": people.household,
     "referred": people.referred,
     "friends": people.friends,

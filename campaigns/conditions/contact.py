@@ -1,11 +1,12 @@
 """How the customer can be met: consent, addresses, the card, and what they were sent."""
 
-from sqlalchemy import and_, exists, false, func, not_, or_
+from sqlalchemy import and_, exists, false, func, not_, or_, select
 
 from campaigns.audience import Test
-from campaigns.conditions.compare import each
-from campaigns.conditions.view import Condition, View
-from campaigns.tables import Message
+from campaigns.conditions.compare import each, number
+from campaigns.conditions.view import Condition, Meaning, View
+from campaigns.tables import Feedback, Message
+from channels.base import NO_ADDRESS
 from core.customers.consent import MARKETING
 from core.tables import Address, Consent, Customer, Suppression
 from wallet.tables import PASS, REGISTRATION
@@ -13,6 +14,7 @@ from wallet.tables import PASS, REGISTRATION
 ADDRESS = Address.__table__  # type: ignore[attr-defined]
 CONSENT = Consent.__table__  # type: ignore[attr-defined]
 CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
+FEEDBACK = Feedback.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 SUPPRESSION = Suppression.__table__  # type: ignore[attr-defined]
 
@@ -20,11 +22,13 @@ WENT_OUT = ("sent", "delivered", "unknown")
 
 
 def reachable(view: View, test: Test) -> Condition:
-    """Agreed, and has an address that nothing blocks, on one of these channels."""
+    """Agreed, and has an address that nothing blocks or that is not needed, on one of these channels."""
     return or_(*(_open(view, str(channel)) for channel in each(test)))
 
 
 def _open(view: View, channel: str) -> Condition:
+    if view.kinds[channel] == NO_ADDRESS:
+        return _agreed(channel)
     blocked = exists().where(SUPPRESSION.c.channel == channel, SUPPRESSION.c.digest == ADDRESS.c.digest)
     address = exists().where(
         ADDRESS.c.customer_id == CUSTOMER.c.id,
@@ -62,3 +66,18 @@ def received(view: View, test: Test) -> Condition:
     if test.within is not None:
         sent.append(func.coalesce(MESSAGE.c.accepted_at, MESSAGE.c.changed_at) >= view.ago(test.within))
     return exists().where(*sent)
+
+
+def reacted(*kinds: str) -> Meaning:
+    """In how many messages the customer did one of these; who clicked has opened, pictures or not."""
+
+    def meaning(view: View, test: Test) -> Condition:
+        mine = [FEEDBACK.c.customer_id == CUSTOMER.c.id, FEEDBACK.c.kind.in_(kinds)]
+        mine += [FEEDBACK.c.machine == false(), FEEDBACK.c.at <= view.now]
+        mine += [FEEDBACK.c.scenario.in_(names) for _, names in test.where]
+        if test.within is not None:
+            mine.append(FEEDBACK.c.at >= view.ago(test.within))
+        messages = select(func.count(FEEDBACK.c.message_id.distinct())).where(*mine).correlate(CUSTOMER)
+        return number(messages.scalar_subquery(), test, int)
+
+    return meaning

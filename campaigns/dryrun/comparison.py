@@ -317,7 +317,7 @@ def _render(
     said = {}
     for row in rows:
         context = found[row.customer_id]
-        whole = with_trigger(context, trigger.read(row.facts, program, at))
+        whole = with_trigger(context, trigger.read(row.facts, program, at), row.channel)
         try:
             text = run.running.library.render(row.message, row.channel, own[row.customer_id], whole)
         except RenderError:

@@ -2,17 +2,20 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 
 from campaigns.dryrun.forecast import Forecast, Stage
-from campaigns.dryrun.hours import Batch
+from campaigns.dryrun.hours import Batch, Plan
 from campaigns.gates import Step
-from campaigns.look import zone_info
+from campaigns.look import quiet_until, zone_info
 from campaigns.staging import CANDIDATE
 from campaigns.tables import Message
 from channels.base import Channel
+from core.customers.consent import MARKETING
 from core.tables import Customer
 
 CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
@@ -62,7 +65,19 @@ def _messages(
         if locale and used and _language(locale) != _language(used):
             forecast.fallbacks[f"{locale} → {used}"] += number
     rates = {name: channel.config.rate for name, channel in channels.items()}
-    forecast.spread.add(_batches(step, rows), rates, step.program.zone)
+    forecast.spread.add(_batches(step, rows), rates, step.program.zone, _plans(step, channels))
+
+
+def _plans(step: Step, channels: Mapping[str, Channel[Any, Any, Any]]) -> Mapping[str, Plan]:
+    """The plans of channels that are being warmed up: they hold marketing alone."""
+    if step.scenario.purpose != MARKETING:
+        return {}
+
+    def opens(at: datetime, zone: ZoneInfo) -> datetime:
+        return quiet_until(step.program, step.scenario, at, zone) or at
+
+    plans = {name: channel.config.warm_up for name, channel in channels.items()}
+    return {name: Plan(plan, step.program.zone, opens) for name, plan in plans.items() if plan}
 
 
 def _batches(step: Step, rows: Any) -> Iterator[Batch]:

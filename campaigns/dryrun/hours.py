@@ -1,13 +1,14 @@
-"""When messages would leave: hour by hour, after quiet hours, as fast as each channel's rate lets them."""
+"""When messages would leave: hour by hour, after quiet hours, as each channel's rate and plan let them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from core.units import Rate
+from channels.warm_up import WarmUp
+from core.units import Rate, at_local
 
 # Time zones differ by quarters of an hour, so every clock's full hour begins one of these.
 SLOT = timedelta(minutes=15)
@@ -24,6 +25,43 @@ class Batch:
     due_at: datetime
     count: int
     expires_at: datetime | None = None
+
+
+Leaving = Iterable[tuple[Batch, datetime | None, int]]
+Opens = Callable[[datetime, ZoneInfo], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A channel's warm-up plan. What a day has no place for goes on the next one, once it `opens` there.
+
+    Its days are those of `zone`, the program's; nobody else is thought to have used a place of them.
+    """
+
+    warm_up: WarmUp
+    zone: ZoneInfo
+    opens: Opens
+
+    def spread(self, leaving: Leaving) -> Iterator[tuple[Batch, datetime | None, int]]:
+        """The same messages, on their days."""
+        used: Counter[date] = Counter()
+        for batch, at, count in leaving:
+            left, moment = count, at
+            while left and moment is not None:
+                day = moment.astimezone(self.zone).date()
+                most = self.warm_up.most_on(day)
+                goes = left if most is None else min(left, most - used[day])
+                if goes:
+                    yield batch, moment, goes
+                used[day] += goes
+                left -= goes
+                moment = self._next(batch, day) if left else moment
+            if left:
+                yield batch, None, left
+
+    def _next(self, batch: Batch, day: date) -> datetime | None:
+        at = self.opens(at_local(day + timedelta(days=1), time(0), self.zone), batch.zone)
+        return at if at < batch.due_at + LONGEST else None
 
 
 @dataclass(slots=True)
@@ -46,13 +84,17 @@ class Spread:
             "later": self.later, "too_late": self.too_late,
         }  # fmt: skip
 
-    def add(self, batches: Iterable[Batch], rates: Mapping[str, Rate | None], zone: ZoneInfo) -> None:
+    def add(
+        self, batches: Iterable[Batch], rates: Mapping[str, Rate | None], zone: ZoneInfo,
+        plans: Mapping[str, Plan] | None = None,
+    ) -> None:  # fmt: skip
         """Let the batches leave, first come, first served."""
         queues: dict[str, list[Batch]] = defaultdict(list)
         for batch in batches:
             queues[batch.channel].append(batch)
         for channel, queue in sorted(queues.items()):
-            for batch, at, count in _leaving(queue, rates.get(channel)):
+            leaving, plan = _leaving(queue, rates.get(channel)), (plans or {}).get(channel)
+            for batch, at, count in plan.spread(leaving) if plan else leaving:
                 self._leave(batch, at, count, zone)
 
     def _leave(self, batch: Batch, at: datetime | None, count: int, zone: ZoneInfo) -> None:

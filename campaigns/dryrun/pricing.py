@@ -11,6 +11,7 @@ from campaigns.dryrun.speaking import Speaker, Spoken
 from campaigns.gates import Step
 from campaigns.staging import CANDIDATE
 from channels.base import Channel
+from channels.country import country_of
 from templates.sms import segments
 
 # Above this many paid messages the cost is reckoned from about as many of them, and said to be an estimate.
@@ -53,7 +54,7 @@ def _add(
         if it.outgoing is None or cost is None:
             continue
         number = segments(it.outgoing.parts.get("text", "")).count if channel.name == "sms" else 0
-        place = _country_of(it.outgoing.to) if channel.address_kind == "phone" else ""
+        place = country_of(it.outgoing.to) or "" if channel.address_kind == "phone" else ""
         each = _shown(cost / (number or 1))
         line = lines.setdefault((place, each), Tariff(channel.name, place, each))
         line.messages += 1
@@ -62,16 +63,6 @@ def _add(
     forecast.estimated = forecast.estimated or priced < count
     for _, line in sorted(lines.items()):
         _merge(_scaled(line, Decimal(count) / priced), forecast)
-
-
-def _country_of(phone: str) -> str:
-    """The ISO 3166 code of a number's country; empty for a number of none."""
-    import phonenumbers
-
-    try:
-        return phonenumbers.region_code_for_number(phonenumbers.parse(phone)) or ""
-    except phonenumbers.NumberParseException:
-        return ""
 
 
 def _shown(price: Decimal) -> Decimal:

@@ -10,8 +10,10 @@ from sqlalchemy import ColumnElement, Connection, Select, select, true
 from campaigns.commit import verdict
 from campaigns.gates import Step
 from campaigns.running import Running
+from campaigns.short_links import as_long
 from campaigns.staging import CANDIDATE
 from channels import Outgoing
+from channels.base import NO_ADDRESS
 from core.db import bucket_of
 from core.links import Links
 from core.tables import Customer
@@ -64,7 +66,8 @@ class Speaker:
     def _one(self, step: Step, row: Any, context: Mapping[str, Any]) -> Spoken:
         trigger = discover()[step.scenario.trigger]
         facts = trigger.read(row.facts, self.running.program, self.at)
-        whole = with_trigger(dict(context), facts)
+        shortened = as_long(self.running.program, row.channel, self.links)
+        whole = {**with_trigger(dict(context), facts, row.channel), **shortened}
         try:
             rendered = self.running.library.render(row.message, row.channel, row.locale, whole)
         except RenderError as wrong:
@@ -75,11 +78,14 @@ class Speaker:
         customer = context["customer"]
         # Of two occasions of one customer each is a message, and a file, of its own.
         own = f"{step.scenario.name}.{row.who}.{step.step.id}.{bucket_of(row.occasion):08x}"
-        to = {"email": customer.email, "sms": customer.phone}.get(row.channel) or "device"
+        known = {"email": customer.email, "phone": customer.phone, NO_ADDRESS: customer.external_id}
+        to = known.get(self.running.kinds[row.channel]) or "device"
         return Outgoing(
             key=own, to=to, parts=rendered.parts,
             purpose=step.scenario.purpose, at=self.at, tag=step.scenario.name,
             unsubscribe_url=context["links"].unsubscribe if step.marketing else None,
+            pictures=self.running.library.pictures(row.message, rendered.locale),
+            step=step.step.id, occasion=row.occasion, locale=rendered.locale,
         )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
 
 from campaigns.gates.step import Step
 from campaigns.staging import CANDIDATE, OPTION
+from channels.base import NO_ADDRESS
 from core.customers.consent import MARKETING
 from core.tables import Address, Consent, Suppression
 
@@ -52,11 +53,16 @@ def _cascade(step: Step) -> Subquery:
     return union_all(*channels).subquery("cascade")
 
 
+def _kinds(step: Step) -> set[str]:
+    return {step.kinds[channel] for channel in step.step.send}
+
+
 def _gate(step: Step, cascade: Subquery) -> ColumnElement[str | None]:
     """What closes a channel to a candidate: of those that do, the first in their order.
 
     `no_consent`: marketing goes only where the customer said yes, for this channel. `suppressed`: there is an
-    address, but none that may be used. `unreachable`: there is no address of the channel's kind.
+    address, but none that may be used. `unreachable`: there is no address of the channel's kind. A channel
+    that needs no address reaches everybody who agreed: there is nothing that could be missing or suppressed.
     """
     given = exists().where(
         CONSENT.c.customer_id == CANDIDATE.c.customer_id, CONSENT.c.channel == cascade.c.channel,
@@ -69,9 +75,11 @@ def _gate(step: Step, cascade: Subquery) -> ColumnElement[str | None]:
         SUPPRESSION.c.channel == cascade.c.channel, SUPPRESSION.c.digest == ADDRESS.c.digest
     )
     refused = [(~given, "no_consent")] if step.marketing else []
+    everybody = [(cascade.c.kind == NO_ADDRESS, None)] if NO_ADDRESS in _kinds(step) else []
     # Most have an address that may be used: the first question settles it.
     return case(
         *refused,
+        *everybody,
         (exists().where(theirs, ~blocked.correlate(ADDRESS, cascade)), None),
         (exists().where(theirs), "suppressed"),
         else_="unreachable",

@@ -93,6 +93,7 @@ class Person(Profile):
     """
 
     push: str | None = None
+    telegram: str | None = None
     tier: str | None = None
     tier_since: WallTime | None = None
     invited: str | None = None

@@ -9,9 +9,15 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from channels.transport import Malformed
 
-_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+LONGEST_LOCAL = 64
+"""Octets before the @ (RFC 5321, 4.5.3.1.1)."""
+
+_LONGEST_DOMAIN = 253
+_LOCAL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_ADDRESS = re.compile(rf"({_LOCAL})@({_LABEL}(?:\.{_LABEL})*)")
+# Python's codec knows IDNA 2003 alone, which makes another domain of these, perhaps another owner's.
+_OTHER_DOMAIN = re.compile("[\u00df\u1e9e\u03c2\u200c\u200d]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -30,7 +36,8 @@ class Mailbox:
 
 def has_control(text: str) -> bool:
     """Whether a header made of it could be broken out of (CR, LF) or would be illegal."""
-    return _CONTROL.search(text) is not None
+    # Most texts are printable; what is not may still be a harmless joiner between two emoji.
+    return not text.isprintable() and _CONTROL.search(text) is not None
 
 
 def ascii_address(address: str) -> str:
@@ -38,20 +45,25 @@ def ascii_address(address: str) -> str:
 
     Raises Malformed for anything that is not one plain mailbox, whatever it tries to smuggle in.
     """
-    local, at, domain = address.strip(" ").rpartition("@")
+    plain = address if address.isascii() else _with_a_label(address)
+    found = _ADDRESS.fullmatch(plain.strip(" "))
+    if found is None or found.end(1) - found.start(1) > LONGEST_LOCAL:
+        raise Malformed("address_malformed")
+    if found.end(2) - found.start(2) > _LONGEST_DOMAIN:
+        raise Malformed("address_malformed")
+    return found[0]
+
+
+def _with_a_label(address: str) -> str:
+    local, _, domain = address.rpartition("@")
     if not local.isascii():
         raise Malformed("address_not_ascii")
+    if _OTHER_DOMAIN.search(domain):
+        raise Malformed("address_malformed")
     try:
-        domain = domain if domain.isascii() else domain.encode("idna").decode("ascii")
+        return f"{local}@{domain.strip(' ').encode('idna').decode('ascii')}"
     except UnicodeError:
         raise Malformed("address_malformed") from None
-    if (
-        not (at and _LOCAL.fullmatch(local) and _DOMAIN.fullmatch(domain))
-        or len(local) > 64
-        or len(domain) > 253
-    ):
-        raise Malformed("address_malformed")
-    return f"{local}@{domain}"
 
 
 def _mailbox(value: Any) -> Any:

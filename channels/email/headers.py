@@ -9,7 +9,8 @@ from channels.transport import Malformed
 _WIDTH = 76
 _WRAPPING = len("=?utf-8?b??=")
 _LONGEST_WORD = 900
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+/=^_`{|}~ -]+")
+_WORD_AND_SPACE_BEFORE = re.compile(r" *[^ ]+")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+/=^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=^_`{|}~-]+)*")
 
 
 def text_header(name: str, text: str) -> str:
@@ -17,9 +18,14 @@ def text_header(name: str, text: str) -> str:
     if has_control(text):
         raise Malformed(f"control_character_in_{name.lower()}")
     text = text.strip()
-    if not text.isascii() or "=?" in text or any(len(word) > _LONGEST_WORD for word in text.split()):
-        return f"{name}: {encoded_words(text, len(name) + 2)}"
-    return _fold(f"{name}: {text}")
+    if text.isascii() and "=?" not in text:
+        line = f"{name}: {text}"
+        if len(line) <= _WIDTH:
+            return line
+        words = _WORD_AND_SPACE_BEFORE.findall(f" {text}")
+        if max(map(len, words)) <= _LONGEST_WORD:
+            return _fold(name, words)
+    return f"{name}: {encoded_words(text, len(name) + 2)}"
 
 
 def from_header(mailbox: Mailbox) -> str:
@@ -32,29 +38,32 @@ def from_header(mailbox: Mailbox) -> str:
 
 
 def encoded_words(text: str, used: int) -> str:
-    """RFC 2047 words in UTF-8 and base64, of whole characters; `used` characters stand before the first."""
-    words: list[str] = []
-    chunk = b""
-    room = _room(used)
-    for char in text:
-        encoded = char.encode("utf-8")
-        if len(chunk) + len(encoded) > room:
-            words.append(_word(chunk))
-            chunk, room = b"", _room(1)
-        chunk += encoded
-    return "\r\n ".join([*words, _word(chunk)])
+    """RFC 2047 words in UTF-8 and base64, of whole characters; `used` characters stand before the first.
+
+    Raises Malformed for what no encoding can carry.
+    """
+    try:
+        data = text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise Malformed("not_encodable") from None
+    words = []
+    start, room = 0, _room(used)
+    while True:
+        end = start + room
+        while end < len(data) and data[end] & 0xC0 == 0x80:  # inside a character
+            end -= 1
+        words.append(f"=?utf-8?b?{base64.b64encode(data[start:end]).decode('ascii')}?=")
+        if end >= len(data):
+            return "\r\n ".join(words)
+        start, room = end, _room(1)
 
 
 def _room(used: int) -> int:
     return max((_WIDTH - used - _WRAPPING) // 4 * 3, 4)
 
 
-def _word(chunk: bytes) -> str:
-    return f"=?utf-8?b?{base64.b64encode(chunk).decode('ascii')}?="
-
-
 def _phrase(name: str) -> str:
-    if not name.isascii() or "=?" in name:
+    if not name.isascii() or "=?" in name or len(name) > _WIDTH:
         return encoded_words(name, len("From: "))
     if _PLAIN_NAME.fullmatch(name):
         return name
@@ -62,14 +71,12 @@ def _phrase(name: str) -> str:
     return f'"{escaped}"'
 
 
-def _fold(line: str) -> str:
+def _fold(name: str, words: list[str]) -> str:
     """Break before spaces; unfolding gives back exactly what was there."""
-    if len(line) <= _WIDTH:
-        return line
-    name, _, text = line.partition(": ")
-    lines = [f"{name}:"]
-    for word in re.findall(r" *[^ ]+", f" {text}"):
-        if len(lines[-1]) + len(word) > _WIDTH and not lines[-1].endswith(":"):
-            lines.append("")
-        lines[-1] += word
+    lines = [f"{name}:{words[0]}"]
+    for word in words[1:]:
+        if len(lines[-1]) + len(word) > _WIDTH:
+            lines.append(word)
+        else:
+            lines[-1] += word
     return "\r\n".join(lines)

@@ -11,7 +11,7 @@ from channels.outcome import AddressFault, Failed, FailureKind
 Stage = Literal["connect", "sender", "recipient", "data"]
 
 _ENHANCED = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})\b")
-_DEAD = {
+DEAD = {
     "5.1.1": "mailbox_unknown",
     "5.1.2": "domain_unknown",
     "5.1.6": "mailbox_moved",
@@ -42,8 +42,8 @@ def _permanent(stage: Stage, code: int, enhanced: str) -> Failed:
         return _failed("temporary", "mailbox_full", code, enhanced)
     if stage == "sender":
         return _failed("configuration", "sender_refused", code, enhanced)
-    if enhanced in _DEAD:
-        return _failed("permanent", _DEAD[enhanced], code, enhanced, "dead")
+    if enhanced in DEAD:
+        return _failed("permanent", DEAD[enhanced], code, enhanced, "dead")
     return _failed("permanent", "refused", code, enhanced)
 
 

@@ -10,11 +10,12 @@ from channels.http_faults import broken, retry_after
 from channels.outcome import Failed, Outcome, Unknown
 from channels.transport import ChannelDown
 
+OF_ANOTHER_SENDER = "device_of_another_sender"
 _FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 _BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
 _BY_CODE: dict[str, Failed] = {
     "UNREGISTERED": Failed("permanent", "device_unregistered", address="dead"),
-    "SENDER_ID_MISMATCH": Failed("permanent", "device_of_another_sender", address="dead"),
+    "SENDER_ID_MISMATCH": Failed("permanent", OF_ANOTHER_SENDER, address="dead"),
     "THIRD_PARTY_AUTH_ERROR": Failed("configuration", "apns_credentials"),
     "APNS_AUTH_ERROR": Failed("configuration", "apns_credentials"),
     "QUOTA_EXCEEDED": Failed("temporary", "rate_limited"),
@@ -50,6 +51,8 @@ def _answered(response: httpx.Response) -> Outcome:
     code = _code(problem)
     detail = f"HTTP {response.status_code} {code}".strip()
     known = _BY_CODE.get(code) or _BY_STATUS.get(response.status_code)
+    if response.is_redirect:
+        known = Failed("configuration", "provider_refused")
     if known is None and response.status_code >= 500:
         return Unknown("provider_error", detail)
     known = known or _invalid(problem)

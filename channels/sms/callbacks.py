@@ -5,9 +5,10 @@ Source: Twilio's "Track the message status", "Advanced Opt-Out" and "Validating 
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-from channels.sms.codes import BY_CODE
+from channels.twilio_codes import BY_CODE
 
 Report = Literal["delivered", "undelivered", "read"]
 Word = Literal["stop", "start", "help"]
@@ -19,15 +20,43 @@ _REPORTS: dict[str, Report] = {
     "failed": "undelivered",
     "read": "read",
 }
-# Twilio's own words, and how people say them in Ukrainian and Russian, which Twilio does not know.
-_STOP = {
-    "stop", "stopall", "stop all", "unsubscribe", "cancel", "end", "quit", "revoke", "optout", "opt out",
-    "стоп", "відписатися", "відписатись", "відписка", "відмова", "відмовляюсь", "скасувати", "не надсилайте",
-    "отписаться", "отписка", "отказ", "отказываюсь", "отмена", "не присылайте",
+# Twilio's own words, which it answers itself, and how people say them in languages that it does not know.
+_ENGLISH: dict[Word, set[str]] = {
+    "stop": {
+        "stop", "stopall", "stop all", "unsubscribe", "cancel", "end", "quit", "revoke", "optout", "opt out",
+    },
+    "start": {"start", "yes", "unstop"},
+    "help": {"help", "info"},
 }  # fmt: skip
-_START = {"start", "yes", "unstop", "старт", "почати", "так", "підписатися", "начать", "да", "подписаться"}
-_HELP = {"help", "info", "допомога", "довідка", "помощь", "справка"}
-_WORDS: dict[Word, set[str]] = {"stop": _STOP, "start": _START, "help": _HELP}
+_UKRAINIAN: dict[Word, set[str]] = {
+    "stop": {
+        "стоп", "відписатися", "відписатись", "відпишіться", "відписка", "відпишіть", "відмова",
+        "відмовляюсь", "відмовляюся", "скасувати", "не надсилайте", "не надсилати",
+    },
+    "start": {"старт", "почати", "так", "підписатися", "підписатись"},
+    "help": {"допомога", "довідка", "допоможіть"},
+}  # fmt: skip
+_RUSSIAN: dict[Word, set[str]] = {
+    "stop": {
+        "стоп", "отписаться", "отпишите", "отписка", "отказ", "отказываюсь", "отмена", "не присылайте",
+        "не присылать",
+    },
+    "start": {"старт", "начать", "да", "подписаться"},
+    "help": {"помощь", "справка", "помогите"},
+}  # fmt: skip
+_LANGUAGES = {"en": _ENGLISH, "uk": _UKRAINIAN, "ru": _RUSSIAN}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a customer meant: a word, or something else (None).
+
+    `language` is that of the word, if only one has it. `answered`: Twilio answers it, so we do not.
+    """
+
+    word: Word | None
+    language: str | None = None
+    answered: bool = False
 
 
 class _Fields(dict[str, list[str]]):
@@ -65,12 +94,17 @@ def reason(code: str) -> tuple[str | None, str | None]:
     return (known.reason, known.address) if known else (f"Twilio {code}" if code.isdigit() else None, None)
 
 
-def word(body: str, opt_out_type: str = "") -> Word | None:
+def said(body: str, opt_out_type: str = "") -> Said:
     """STOP, START or HELP if that is all that the customer wrote; Twilio's own reading comes first."""
-    if opt_out_type.lower() in _WORDS:
-        return _meaning(opt_out_type.lower())
-    return _meaning(" ".join(re.findall(r"[^\W\d_]+", body.casefold())))
-
-
-def _meaning(plain: str) -> Word | None:
-    return next((meaning for meaning, words in _WORDS.items() if plain in words), None)
+    plain = " ".join(re.findall(r"[^\W\d_]+", body.casefold()))
+    found = [
+        (meaning, language)
+        for language, lexicon in _LANGUAGES.items()
+        for meaning, words in lexicon.items()
+        if plain in words
+    ]
+    spoken = found[0][1] if len(found) == 1 else None
+    read = next((word for word in _ENGLISH if word == opt_out_type.lower()), None)
+    if read:
+        return Said(read, spoken, answered=True)
+    return Said(found[0][0], spoken, spoken == "en") if found else Said(None)

@@ -18,6 +18,8 @@ from core.tables import Address, Suppression
 
 ADDRESS = Address.__table__  # type: ignore[attr-defined]
 SUPPRESSION = Suppression.__table__  # type: ignore[attr-defined]
+# Kinds of addresses of which an app or a messenger tells by itself, also that they are good again.
+REPORTED = ("push", "telegram")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,9 @@ class Addresses:
     secret: bytes
 
     def digest(self, kind: str, value: str) -> str:
-        """HMAC-SHA-256 of an address, hex."""
-        return hmac.new(self.secret, f"{kind}:{value}".encode(), hashlib.sha256).hexdigest()
+        """HMAC-SHA-256 of an address, hex; the same for an email in whatever case, as mailboxes take it."""
+        known = value.lower() if kind == "email" else value
+        return hmac.new(self.secret, f"{kind}:{known}".encode(), hashlib.sha256).hexdigest()
 
     def put(
         self,
@@ -74,6 +77,21 @@ def suppress(connection: Connection, channel: str, digest: str, reason: str, at:
     """Never use this address on this channel again."""
     row = {"channel": channel, "digest": digest, "reason": reason, "at": at}
     connection.execute(insert_ignoring(connection, SUPPRESSION).values(**row))
+
+
+def give_up(
+    connection: Connection, channel: str, kind: str, digest: str, reason: str, at: datetime
+) -> None:  # fmt: skip
+    """A provider will deliver nothing more to this address.
+
+    One that an app or a messenger reports is put aside until it is reported again; one that the shop knows
+    from the customer is suppressed, since the shop's next import would bring it back.
+    """
+    if kind not in REPORTED:
+        suppress(connection, channel, digest, reason, at)
+        return
+    mine = (ADDRESS.c.kind == kind) & (ADDRESS.c.digest == digest)
+    connection.execute(update(ADDRESS).where(mine).values(active=False))
 
 
 def lift(connection: Connection, channel: str, digest: str) -> None:

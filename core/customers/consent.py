@@ -1,8 +1,9 @@
 """Consent: customer × channel × purpose, with its history in the events."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -16,11 +17,17 @@ CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
 KINDS = {True: "consent_given", False: "consent_withdrawn"}
 Key = tuple[int, str, str]
 MARKETING = "marketing"
+# The source of a refusal that delivery heard of as it sent: the provider no longer takes messages for them.
+BY_PROVIDER = "provider"
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a customer said: may we write to them on this channel for this purpose?"""
+    """What a customer said: may we write to them on this channel for this purpose?
+
+    `wording` is the version of the words that they were shown, `proof` what else shows that they said so
+    (core.customers.proof), `digest` that of the address which they confirmed it from.
+    """
 
     customer_id: int
     channel: str
@@ -28,6 +35,9 @@ class Choice:
     at: datetime
     source: str
     purpose: str = MARKETING
+    wording: str | None = None
+    proof: Mapping[str, Any] | None = field(default=None, repr=False)
+    digest: str | None = field(default=None, repr=False)
 
 
 def choose(
@@ -37,11 +47,12 @@ def choose(
 
     What became of each, in their order: `created`, `changed`, or `unchanged` for one recorded before.
     """
-    in_force = _in_force(connection, sorted({it.customer_id for it in choices}))
+    hold(connection, sorted({it.customer_id for it in choices}))
+    before = _in_force(connection, sorted({it.customer_id for it in choices}))
     # Only a choice that is no newer than the one in force can have been recorded before.
-    late = sorted({it.customer_id for it in choices if _key(it) in in_force and it.at <= in_force[_key(it)]})
+    late = sorted({it.customer_id for it in choices if _key(it) in before and it.at <= before[_key(it)]})
     known = _recorded(connection, late)
-    known_keys = set(in_force)
+    known_keys = set(before)
     effects, fresh = [], []
     for choice in choices:
         if _mark(choice) in known:
@@ -52,14 +63,24 @@ def choose(
         known_keys.add(_key(choice))
         fresh.append(choice)
     _keep(connection, fresh)
-    happenings = [
-        Happening(
-            it.customer_id, KINDS[it.granted], it.at, it.channel, {"purpose": it.purpose, "source": it.source}
-        )
-        for it in fresh
-    ]
+    happenings = [Happening(it.customer_id, KINDS[it.granted], it.at, it.channel, _told(it)) for it in fresh]
     append(connection, happenings, recorded_at, live=live)
     return effects
+
+
+def hold(connection: Connection, ids: Sequence[int]) -> None:
+    """Keep other writers off the choices of these customers until the transaction ends."""
+    for start in range(0, len(ids), CHUNK):
+        some = select(CUSTOMER.c.id).where(CUSTOMER.c.id.in_(ids[start : start + CHUNK]))
+        connection.execute(some.order_by(CUSTOMER.c.id).with_for_update(key_share=True))
+
+
+def _told(choice: Choice) -> dict[str, Any]:
+    """What the history keeps of a choice."""
+    told: dict[str, Any] = {"purpose": choice.purpose, "source": choice.source}
+    if choice.wording:
+        told["wording"] = choice.wording
+    return told | ({"proof": dict(choice.proof)} if choice.proof else {})
 
 
 def _keep(connection: Connection, choices: Sequence[Choice]) -> None:
@@ -68,11 +89,13 @@ def _keep(connection: Connection, choices: Sequence[Choice]) -> None:
         latest[_key(choice)] = choice
     rows = [
         {"customer_id": it.customer_id, "channel": it.channel, "purpose": it.purpose,
-         "granted": it.granted, "at": it.at, "source": it.source}
+         "granted": it.granted, "at": it.at, "source": it.source, "wording": it.wording,
+         "proof": dict(it.proof) if it.proof else None, "digest": it.digest}
         for _, it in sorted(latest.items())
     ]  # fmt: skip
     if rows:
-        keys, columns = ["customer_id", "channel", "purpose"], ["granted", "at", "source"]
+        keys = ["customer_id", "channel", "purpose"]
+        columns = ["granted", "at", "source", "wording", "proof", "digest"]
         # A choice that arrives late does not undo a later one.
         connection.execute(upsert(connection, CONSENT, keys, columns, newer="at"), rows)
 
@@ -86,14 +109,17 @@ def _mark(choice: Choice) -> tuple[Key, datetime, bool]:
 
 
 def _in_force(connection: Connection, ids: Sequence[int]) -> dict[Key, datetime]:
-    """When the choices in force were made; their customers are held until the transaction ends."""
-    found: dict[Key, datetime] = {}
+    """When the choices in force were made."""
+    return {key: row.at for key, row in in_force(connection, ids).items()}
+
+
+def in_force(connection: Connection, ids: Sequence[int]) -> dict[Key, Any]:
+    """The choices in force, as their rows."""
+    found: dict[Key, Any] = {}
     for start in range(0, len(ids), CHUNK):
-        some = ids[start : start + CHUNK]
-        held = select(CUSTOMER.c.id).where(CUSTOMER.c.id.in_(some)).order_by(CUSTOMER.c.id)
-        connection.execute(held.with_for_update(key_share=True))
-        for row in connection.execute(select(CONSENT).where(CONSENT.c.customer_id.in_(some))).all():
-            found[row.customer_id, row.channel, row.purpose] = row.at
+        some = select(CONSENT).where(CONSENT.c.customer_id.in_(ids[start : start + CHUNK]))
+        for row in connection.execute(some).all():
+            found[row.customer_id, row.channel, row.purpose] = row
     return found
 
 

@@ -25,10 +25,12 @@ from core.ledger.operations import known_operations
 from core.ledger.reading import HOLD
 from core.program import Program
 from core.purchases.receipts import Outcome, Recorded
-from core.tables import ConfirmationCode, Consent, PromoCode, ReferralCode
+from core.tables import ConfirmationCode, Consent, ConsentRequest, Letter, PromoCode, ReferralCode
 
 CONSENT = Consent.__table__  # type: ignore[attr-defined]
 CONFIRMATION = ConfirmationCode.__table__  # type: ignore[attr-defined]
+REQUEST = ConsentRequest.__table__  # type: ignore[attr-defined]
+LETTER = Letter.__table__  # type: ignore[attr-defined]
 CODE = PromoCode.__table__  # type: ignore[attr-defined]
 REFERRAL = ReferralCode.__table__  # type: ignore[attr-defined]
 
@@ -38,8 +40,9 @@ PERSONAL = {
     "gender": None, "city": None, "locale": None, "time_zone": None,
 }  # fmt: skip
 LINKS = {"household_id": None, "referred_by": None, "invited_to": None}
-# Subjects of these events are of the books: a receipt, an operation, a level.
-BOOKS = ("purchase", "return", "tier_changed", "registered")
+# Subjects of these events are of the books (a receipt, an operation, a level), or a channel: that somebody
+# agreed to it, and when, can be shown for a customer who has no name any more.
+BOOKS = ("purchase", "return", "tier_changed", "registered", "consent_given", "consent_withdrawn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,8 @@ def wipes(ids: Sequence[int]) -> tuple[Wipe, ...]:
         Wipe("referrals by them", CUSTOMER, CUSTOMER.c.referred_by.in_(ids), {"referred_by": None}),
         Wipe("addresses", ADDRESS, _of(ADDRESS, ids)),
         Wipe("consents", CONSENT, _of(CONSENT, ids)),
+        Wipe("consents to be confirmed", REQUEST, _of(REQUEST, ids)),
+        Wipe("letters that ask them to confirm", LETTER, _of(LETTER, ids)),
         Wipe("referral codes", REFERRAL, _of(REFERRAL, ids)),
         Wipe("personal coupons", CODE, _of(CODE, ids), {"customer_id": None, "uses_at_most": 0}),
         # Without its cart no hold can be committed, not even once more.

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from core import tiers
+from core.customers.double_opt_in import readdress
 from core.customers.holders import CUSTOMER, Person, opened
 from core.customers.households import members, move
 from core.customers.merging_profiles import join_profiles
@@ -112,6 +113,8 @@ class _Merging:
             move(self.book, self.survivor.id, holder, self.at, self.request.author)
         repoint(self.connection, self.duplicate.id, self.survivor.id, holder)
         join_profiles(self.connection, self.duplicate.id, self.survivor.id, holder, self.at, live=self.live)
+        # What was confirmed for the duplicate's address is not yet for the survivor's.
+        readdress(self.connection, self.program, [self.survivor.id], self.at, live=self.live)
         happenings = self._rise()
         self._count()
         op.result = {

@@ -10,7 +10,7 @@ from core.customers.addresses import ADDRESS
 from core.customers.consent import CONSENT, Choice, choose
 from core.customers.holders import CUSTOMER
 from core.customers.profiles import PROFILE
-from core.db import insert_ignoring
+from core.db import insert_ignoring, upsert
 
 # A phone has one shop's app, a person several phones: these addresses stand beside each other.
 MANY = ("push",)
@@ -85,9 +85,16 @@ def _addresses(connection: Connection, duplicate: int, survivor: int) -> None:
 
 def _copy(connection: Connection, rows: Sequence[Row[Any]], survivor: int) -> None:
     columns = ("kind", "value", "digest", "active", "since")
+    keys = ["customer_id", "kind", "value"]
     for row in rows:
         values = {name: getattr(row, name) for name in columns}
-        connection.execute(insert_ignoring(connection, ADDRESS).values(**values, customer_id=survivor))
+        # One that the survivor gave up once is theirs again if the duplicate was reached there.
+        copied = (
+            upsert(connection, ADDRESS, keys, ["active", "since"])
+            if row.active
+            else insert_ignoring(connection, ADDRESS)
+        )
+        connection.execute(copied.values(**values, customer_id=survivor))
 
 
 def _consents(connection: Connection, duplicate: int, survivor: int, at: datetime, live: bool) -> None:
@@ -100,7 +107,17 @@ def _consents(connection: Connection, duplicate: int, survivor: int, at: datetim
         later = mine is None or row.at > mine.at or (row.at == mine.at and not row.granted)
         if row.customer_id == duplicate and later and (mine is None or mine.granted != row.granted):
             choices.append(
-                Choice(survivor, row.channel, row.granted, row.at, row.source or SOURCE, row.purpose)
+                Choice(
+                    survivor,
+                    row.channel,
+                    row.granted,
+                    row.at,
+                    row.source or SOURCE,
+                    row.purpose,
+                    row.wording,
+                    row.proof,
+                    row.digest,
+                )
             )
     choose(connection, choices, at, live=live)
     connection.execute(CONSENT.delete().where(CONSENT.c.customer_id == duplicate))

@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 from sqlalchemy import ColumnElement, Connection, bindparam, case, func, or_, select, update
 
 from core.customers.addresses import Addresses
+from core.customers.double_opt_in import readdress
 from core.customers.forgotten import was_erased
 from core.db import allocate, insert_ignoring
 from core.db.bulk import insert_rows
@@ -160,6 +161,8 @@ class _Saving:
         # An imported customer could be reached all along; a past look must find them so.
         since = {} if self.live else dict(joined)
         _keep_addresses(self.connection, addresses, touched, self.ids, self.recorded_at, since)
+        moved = [self.ids[it.external_id] for it in touched if it.email]
+        readdress(self.connection, self.program, moved, self.recorded_at, live=self.live)
         zones = sorted({it.time_zone for it in touched if it.time_zone})
         if zones:
             insert = insert_ignoring(self.connection, ZONE)

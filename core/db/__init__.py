@@ -6,9 +6,11 @@ start (`BEGIN IMMEDIATE`), so that two writers wait for each other instead of fa
 
 import json
 import sqlite3
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from select import POLLIN, poll
 from typing import Any, cast
 
@@ -40,8 +42,11 @@ try:
     # A look draws for each candidate, and OpenSSL's takes twice as long to begin.
     from _md5 import md5 as _md5  # type: ignore[import-not-found]
 except ImportError:
-    from hashlib import md5 as _md5
+    import hashlib
 
+    _md5 = partial(hashlib.md5, usedforsecurity=False)
+
+_first_32_bits = struct.Struct(">I").unpack_from
 BUSY_MS = 15_000
 # Statements that stay compiled: a look asks some forty a scenario, and compiling takes longer than they do.
 COMPILED = 5_000
@@ -118,7 +123,8 @@ def _hash_bucket_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> s
 
 def bucket_of(value: str) -> int:
     """What `hash_bucket` gives in SQL. MD5 spreads; it guards nothing here."""
-    return int.from_bytes(_md5(value.encode(), usedforsecurity=False).digest()[:4])
+    bucket: int = _first_32_bits(_md5(value.encode()).digest())[0]
+    return bucket
 
 
 class json_object(FunctionElement[Any]):  # noqa: N801

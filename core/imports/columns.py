@@ -73,6 +73,16 @@ CONSENTS = (
     Column("at", f"{TIME} of the customer's choice", "2025-11-20T09:00:00+02:00", True),
     Column("source", "text: where the customer said so; import if left out", "registration form"),
     Column("purpose", "the purpose of messages; marketing if left out", "marketing"),
+    Column("wording", "text: the version of the words that were shown", "2026-03"),
+    Column("form", "text: the form or page, by its name", "registration form, shop 3"),
+    Column("url", "text: the address of the page", "https://kavarnia.example/join"),
+    Column("language", "locale: the language of the words", "uk"),
+    Column("text", "text: the words that were shown, or what the customer wrote", "I agree to be written to"),
+    Column("ip", "text: the IP address; leave it out unless you must keep it", "192.0.2.7"),
+    Column("user_agent", "text: the browser or app", "Firefox 140"),
+    Column(
+        "confirmed_at", f"{TIME} of confirming by a letter, in the system before", "2025-11-20T09:20:00+02:00"
+    ),
 )
 KINDS = {
     "customers": CUSTOMERS,

@@ -4,14 +4,14 @@ Every fact is known by its own number, so that what is already there is recognis
 interrupted is simply run again, and one that is repeated changes nothing.
 """
 
-import gc
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
 
+from core.collecting import collecting_seldom
 from core.customers.addresses import Addresses
 from core.db import Database
 from core.imports import columns
@@ -28,7 +28,6 @@ CHUNK = 5_000
 CACHE_KIB = 65_536
 # Pages of the log (4 KiB) between two visits to the file itself: the same page is written back once.
 PAGES_A_CHECKPOINT = 16_384
-COLLECT_AFTER = (50_000, 50, 100)
 
 # Told after each transaction: rows read so far, and the part of the file (0 … 1) that they are.
 Progress = Callable[[int, float], None]
@@ -74,7 +73,7 @@ def import_file(
     context = Context(database, program, addresses, recorded_at, live)
     path = rejects or file.with_name(f"{file.name}.rejects.jsonl")
     report = Report(kind)
-    with closing(source), _fewer_collections(), Rejects(path) as aside:
+    with closing(source), collecting_seldom(), Rejects(path) as aside:
         work = _Import(KINDS[kind](context), report, aside)
         for items in work.batches(source.rows, chunk):
             work.bring_in(database, items)
@@ -85,17 +84,6 @@ def import_file(
     report.rejects = path if report.rejected else None
     report.seconds = perf_counter() - began
     return report
-
-
-@contextmanager
-def _fewer_collections() -> Iterator[None]:
-    """Look for circular garbage once a transaction rather than at every 700th row: a sixth of the time."""
-    before = gc.get_threshold()
-    gc.set_threshold(*COLLECT_AFTER)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 class _Import:

@@ -15,11 +15,13 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, PrivateAttr
 
 from core.db import dumps
+from core.program.consent import ConsentRules, Privacy, words_in
 from core.program.earn import Code, Earn, EarnRules, Grant, Rule
 from core.program.points import PointRules, Points
 from core.program.shops import Partner, Products, Receipts, ShopRules
 from core.program.spend import Spend, SpendRules
 from core.program.tiers import TierRules, Tiers
+from core.program.tracking import Tracking
 from core.program.transfers import Households, Transfers
 from core.program.words import CurrencyCode, EventName, LocaleCode, Localized, WebAddress
 from core.source import Model
@@ -73,6 +75,9 @@ class Program(PointRules, EarnRules, SpendRules, ShopRules, TierRules, Model):
     quiet_hours: TimeWindow | None = None
     blackout: Listed[Day] = ()
     max_per_look: int = Field(50_000, ge=1)
+    consent: ConsentRules = ConsentRules()
+    privacy: Privacy = Privacy()
+    tracking: Tracking = Tracking()
     apply: Apply = Apply()
     channels: dict[str, dict[str, Any] | None] = Field(default_factory=dict)
     wallet: dict[str, dict[str, Any] | None] = Field(default_factory=dict)
@@ -122,9 +127,11 @@ class Program(PointRules, EarnRules, SpendRules, ShopRules, TierRules, Model):
 
     def terms_in(self, locale: str) -> str:
         """The terms in a locale, else in the default one."""
-        if isinstance(self.terms, str):
-            return self.terms
-        return self.terms.get(locale) or self.terms.get(self.locale, "")
+        return words_in(self.terms, locale, self.locale)
+
+    def consent_in(self, locale: str) -> str:
+        """What customers agree to, in a locale, else in the default one; '' if the program has no wording."""
+        return words_in(self.consent.text, locale, self.locale)
 
     def grant_expires_on(self, grant: Grant, starts: date | datetime) -> date | None:
         """The last day of a grant that starts then; None for ever."""

@@ -8,9 +8,10 @@ partitioned by customer. Rows of `event`, `operation` and `entry` are only ever 
 from core.tables.books import Account, Entry, Hold, Lot, Operation, ProgramRun, ProgramVersion
 from core.tables.columns import customer_ref, identity, json_column, moment, units
 from core.tables.confirmations import ConfirmationCode
+from core.tables.consents import Consent, ConsentRequest, Letter
 from core.tables.events import Cursor, Event
 from core.tables.goods import Product, Receipt, ReceiptLine, Store
-from core.tables.people import Address, Consent, Customer, CustomerStats, Suppression, TierChange, TimeZone
+from core.tables.people import Address, Customer, CustomerStats, Suppression, TierChange, TimeZone
 from core.tables.promo import PromoCode, PromoUse, ReferralCode
 
 __all__ = [
@@ -18,12 +19,14 @@ __all__ = [
     "Address",
     "ConfirmationCode",
     "Consent",
+    "ConsentRequest",
     "Cursor",
     "Customer",
     "CustomerStats",
     "Entry",
     "Event",
     "Hold",
+    "Letter",
     "Lot",
     "Operation",
     "Product",

@@ -1,4 +1,4 @@
-"""Customers: who they are, where they are reached, what they agreed to."""
+"""Customers: who they are and where they are reached."""
 
 from datetime import date, datetime
 from typing import Any
@@ -71,7 +71,7 @@ class TimeZone(SQLModel, table=True):
 
 
 class Address(SQLModel, table=True):
-    """Where a customer can be reached. `kind`: email, phone or push; `digest`: core.customers.addresses."""
+    """Where a customer can be reached. `kind`: email, phone, push, telegram; `digest`: see Addresses."""
 
     __table_args__ = (UniqueConstraint("customer_id", "kind", "value"), Index("address_digest", "digest"))
     id: int | None = identity()
@@ -81,17 +81,6 @@ class Address(SQLModel, table=True):
     digest: str
     active: bool = Field(default=True, sa_column_kwargs={"server_default": true()})
     since: datetime = moment()
-
-
-class Consent(SQLModel, table=True):
-    """The consent in force, customer × channel × purpose; its history is in `event`."""
-
-    customer_id: int = customer_ref(primary_key=True)
-    channel: str = Field(primary_key=True)
-    purpose: str = Field(primary_key=True)
-    granted: bool
-    at: datetime = moment()
-    source: str | None = None
 
 
 class Suppression(SQLModel, table=True):

@@ -8,6 +8,9 @@ from sqlalchemy import select
 from twilio.request_validator import RequestValidator
 
 from campaigns.tables import Enrolment, Feedback, Message
+from channels.sms import callbacks
+from core.customers.consent import CONSENT
+from scheduler.outcomes import close_address
 from tests.api.shop import AUTH_TOKEN, PUBLIC_URL, Shop
 
 ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
@@ -72,6 +75,16 @@ def test_reports_of_what_is_under_way_change_nothing(shop_with_olena: Shop) -> N
     assert state_of(shop_with_olena, message) == "sent"
 
 
+def test_reports_come_out_of_order_and_twice(shop_with_olena: Shop) -> None:
+    message = a_message(shop_with_olena)
+    for status in ("delivered", "sent", "queued", "delivered", "undelivered", "read"):
+        assert call(shop_with_olena, "status", MessageSid="SM1", MessageStatus=status).status_code == 204
+    assert state_of(shop_with_olena, message) == "delivered"
+    with shop_with_olena.database.read() as connection:
+        kinds = connection.scalars(select(FEEDBACK.c.kind).order_by(FEEDBACK.c.id)).all()
+    assert kinds == ["delivered", "undelivered", "read"]
+
+
 def test_a_report_that_overtakes_its_message_finds_it_a_moment_later(shop_with_olena: Shop) -> None:
     waited: list[float] = []
 
@@ -108,35 +121,81 @@ def test_a_handset_that_was_off_stays_usable(shop_with_olena: Shop) -> None:
     assert not shop_with_olena.suppressed("sms", "phone", PHONE)
 
 
-@pytest.mark.parametrize(
-    "word",
-    ["STOP", "stop", " Stop! ", "СТОП", "стоп.", "Відписатися", "отписаться", "UNSUBSCRIBE", "Stop all"],
+WORDS = (
+    ("STOP", "START"), ("stop", "старт"), (" Stop! ", "Почати"), ("СТОП", "unstop"), ("стоп.", "Подписаться"),
+    ("Відписатися", "«Старт»"), ("отписаться", "yes"), ("UNSUBSCRIBE", "СТАРТ"), ("Stop all", "начать"),
+)  # fmt: skip
+
+
+def test_stop_and_start_in_any_language_act_at_once(shop_with_olena: Shop) -> None:
+    minute = 0
+    for stop, start in WORDS:
+        for word, stopped in ((stop, True), (start, False)):
+            minute += 1
+            shop_with_olena.clock.move_to(shop_with_olena.clock.now().replace(minute=minute))
+            answer = hear(shop_with_olena, word)
+            assert answer.status_code == 200
+            assert answer.headers["content-type"].startswith("text/xml")
+            assert shop_with_olena.suppressed("sms", "phone", PHONE) is stopped, word
+            assert shop_with_olena.agrees("sms") is not stopped, word
+    with shop_with_olena.database.read() as connection:
+        proofs = connection.scalars(select(CONSENT.c.proof).where(CONSENT.c.channel == "sms"))
+        assert list(proofs) == [{"text": WORDS[-1][1]}]
+
+
+STOPPED = (
+    "<Response><Message>Kavarnia: більше не надсилатимемо повідомлень. Щоб отримувати їх знову, "
+    "надішліть СТАРТ.</Message></Response>"
 )
-def test_stop_in_any_language_acts_at_once(shop_with_olena: Shop, word: str) -> None:
-    answer = hear(shop_with_olena, word)
-    assert (answer.status_code, answer.text) == (200, "<Response/>")
+
+
+def test_a_stop_that_twilio_does_not_know_is_answered_once(shop_with_olena: Shop) -> None:
+    assert hear(shop_with_olena, "Відписатися!").text == STOPPED
+    assert hear(shop_with_olena, "СТОП").text == "<Response/>"
+
+
+def test_what_twilio_answers_itself_is_not_answered_twice(shop_with_olena: Shop) -> None:
+    for word, reading in (
+        ("Stop", ""),
+        ("СТОП", "STOP"),
+        ("help", ""),
+        ("що?", "HELP"),
+        ("Допомога", "HELP"),
+    ):
+        assert hear(shop_with_olena, word, OptOutType=reading).text == "<Response/>"
+
+
+def test_help_is_answered_in_the_customers_language_and_changes_nothing(shop_with_olena: Shop) -> None:
+    answer = hear(shop_with_olena, "Помощь?")
+    assert "повідомлення програми лояльності" in answer.text
     assert answer.headers["content-type"].startswith("text/xml")
-    assert shop_with_olena.suppressed("sms", "phone", PHONE)
-    assert shop_with_olena.agrees("sms") is False
+    assert shop_with_olena.agrees("sms") is True
+    fields = {"From": "+380509999999", "Body": "Помощь", "MessageSid": "SM1", "To": "1"}
+    assert "сообщения программы лояльности" in call(shop_with_olena, "inbound", **fields).text
 
 
-def test_twilios_own_reading_of_a_word_comes_first(shop_with_olena: Shop) -> None:
-    hear(shop_with_olena, "basta", OptOutType="STOP")
-    assert shop_with_olena.suppressed("sms", "phone", PHONE)
+def test_an_answer_is_feedback_on_the_last_message_and_its_words_are_not_kept(shop_with_olena: Shop) -> None:
+    a_message(shop_with_olena)
+    last = a_message(shop_with_olena, "SM2")
+    for words in ("Стоп", "Стоп", "Де мій бонус?"):
+        hear(shop_with_olena, words)
+    with shop_with_olena.database.read() as connection:
+        kept = select(FEEDBACK.c.message_id, FEEDBACK.c.kind, FEEDBACK.c.detail).order_by(FEEDBACK.c.id)
+        assert connection.execute(kept).all() == [(last, "replied", "stop"), (last, "replied", None)]
 
 
-@pytest.mark.parametrize("body", ["Де мій бонус?", "don't stop", "HELP", "", "Stopped by today, thanks"])
-def test_anything_else_changes_nothing(shop_with_olena: Shop, body: str) -> None:
-    assert hear(shop_with_olena, body).status_code == 200
+def test_what_is_said_on_whatsapp_concerns_whatsapp(shop_with_olena: Shop) -> None:
+    fields = {"MessageSid": "SM1", "From": f"whatsapp:{PHONE}", "To": "whatsapp:+380440000000"}
+    assert call(shop_with_olena, "inbound", Body="СТОП", **fields).status_code == 200
+    assert shop_with_olena.suppressed("whatsapp", "phone", PHONE)
+    assert shop_with_olena.agrees("whatsapp") is False
     assert not shop_with_olena.suppressed("sms", "phone", PHONE)
     assert shop_with_olena.agrees("sms") is True
 
 
-@pytest.mark.parametrize("word", ["START", "старт", "Почати"])
-def test_start_lifts_what_stop_did(shop_with_olena: Shop, word: str) -> None:
-    hear(shop_with_olena, "STOP")
-    shop_with_olena.clock.move_to(shop_with_olena.clock.now().replace(minute=1))
-    hear(shop_with_olena, word)
+def test_anything_else_changes_nothing(shop_with_olena: Shop) -> None:
+    for body in ("Де мій бонус?", "don't stop", "HELP", "", "Stopped by today, thanks", "не стоп", "5"):
+        assert hear(shop_with_olena, body).status_code == 200
     assert not shop_with_olena.suppressed("sms", "phone", PHONE)
     assert shop_with_olena.agrees("sms") is True
 
@@ -147,6 +206,19 @@ def test_start_does_not_give_a_consent_that_was_withdrawn_elsewhere(shop_with_ol
     shop_with_olena.clock.move_to(shop_with_olena.clock.now().replace(minute=2))
     hear(shop_with_olena, "START")
     assert shop_with_olena.agrees("sms") is False
+
+
+def test_start_gives_back_what_the_provider_told_of_as_the_message_left(shop_with_olena: Shop) -> None:
+    now = shop_with_olena.clock.now().replace(minute=1)
+    message = a_message(shop_with_olena)
+    with shop_with_olena.database.write() as connection:
+        row = connection.execute(select(MESSAGE).where(MESSAGE.c.id == message)).one()
+        close_address(connection, row, PHONE, "opted_out", "opted_out", now)
+    assert shop_with_olena.agrees("sms") is False
+    shop_with_olena.clock.move_to(now.replace(minute=2))
+    hear(shop_with_olena, "START")
+    assert shop_with_olena.agrees("sms") is True
+    assert not shop_with_olena.suppressed("sms", "phone", PHONE)
 
 
 def test_a_number_that_nobody_has_can_say_stop_too(shop_with_olena: Shop) -> None:
@@ -178,6 +250,33 @@ def test_a_signature_covers_the_query_too(shop_with_olena: Shop) -> None:
         ).status_code
         == 403
     )
+
+
+def test_twilios_own_vector_is_right() -> None:
+    url = "https://mycompany.com/myapp.php?foo=1&bar=2"
+    given = {"CallSid": "CA1234567890ABCDE", "Caller": "+14158675309", "Digits": "1234"}
+    pairs = [*given.items(), ("From", "+14158675309"), ("To", "+18005551212")]
+    assert callbacks.signed("12345", url, pairs, "RSOYDt4T1cUTdK1PDd93/VVr8B8=")
+    assert not callbacks.signed("12346", url, pairs, "RSOYDt4T1cUTdK1PDd93/VVr8B8=")
+    assert not callbacks.signed("12345", url, pairs, "")
+    assert not callbacks.signed("12345", url, pairs, "RSOYDt4T1cUTdK1PDd93/VVr8B8=", "algorithm=HMAC_MD5")
+
+
+def test_a_shared_key_signs_by_sha256(shop_with_olena: Shop) -> None:
+    environment = shop_with_olena.services.workspace.env_file
+    environment.write_text(f"{environment.read_text()}TIDINGS_SMS_WEBHOOK_KEY=a shared key\n")
+    fields = {"MessageSid": "SM1", "MessageStatus": "sent"}
+    made = RequestValidator("a shared key").compute_signature(
+        f"{PUBLIC_URL}/hooks/twilio/status", fields, "HMAC_SHA256"
+    )
+    settings = {"X-Twilio-Webhooks-Signature-Settings": "key=webhooks_sharedkey_1,algorithm=HMAC_SHA256"}
+
+    def answered(headers: dict[str, str]) -> int:
+        answer: Response = shop_with_olena.stranger.post("/hooks/twilio/status", data=fields, headers=headers)
+        return answer.status_code
+
+    assert answered({"X-Twilio-Signature": made, **settings}) == 204
+    assert answered({"X-Twilio-Signature": made}) == 403
 
 
 def test_without_an_auth_token_nobody_is_believed(shop_with_olena: Shop) -> None:

@@ -47,3 +47,15 @@ def test_what_the_step_asks_is_asked_again_in_the_morning(world: World, asked: s
     found = replay(world, {"late": text}, program=NIGHT)["late"]
     assert found.verdicts["hello"] == {"exited": 1, "sent": 1}
     assert found.verdicts["more"] == {"sent": 1}
+
+
+def test_who_needs_no_address_is_reached_in_the_morning_too(world: World) -> None:
+    steps = "[{id: hello, message: hello, send: [webhook]}]"
+    text = scenario("{birthday: {}}", schedule=LATE, steps=steps, purpose="service")
+    world._files = {"messages/hello/webhook.txt": "Hello!"}
+    found = replay(
+        world,
+        {"late": text},
+        program=NIGHT | {"channels": {"email": {"from": "hello@kavarnia.example"}, "webhook": {}}},
+    )["late"]
+    assert told(found) == {"03-03": 2}

@@ -36,7 +36,7 @@ def test_a_look_writes_only_what_a_replay_lays_over(sqlite_database: Database, t
     laid = {model.__table__.name for model in LAID} | {"event"}
     staging = {table.name for table in METADATA.tables.values()}
     assert tables - laid - staging <= OF_THE_RUNNER
-    assert {"enrolment", "message", "decision"} <= tables
+    assert {"enrolment", "message"} <= tables
 
 
 def test_steps_that_wait_write_nothing_else(sqlite_database: Database) -> None:

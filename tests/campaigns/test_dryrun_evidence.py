@@ -46,6 +46,19 @@ def test_the_occasion_is_told_as_what_it_means_with_its_lots(database: Database)
     assert {it["expires_on"] for it in lots} == {"2026-03-10"}
 
 
+def test_a_channel_that_needs_no_address_is_told_as_such(database: Database) -> None:
+    world = World(
+        database, {"one": campaign(steps="[{id: a, message: hello, send: [webhook]}]")},
+        program={"channels": {"email": {"from": "hello@kavarnia.example"}, "webhook": {}}},
+        files={"messages/hello/webhook.txt": "{{ customer.external_id }}, hello!"},
+    )  # fmt: skip
+    world.customer("anna", consent=("webhook",), phone="")
+    [sample] = story(world, "anna")
+    assert said(sample, "consent") == ["webhook: said yes on 1 March 2026, 09:00 (test); needs no address"]
+    assert sample.outgoing is not None
+    assert (sample.outgoing.to, sample.outgoing.parts["text"].strip()) == ("anna", "anna, hello!")
+
+
 def test_consent_is_told_with_when_and_where_from(database: Database) -> None:
     world = World(database, {"one": campaign(steps="[{id: a, message: hello, send: [push, sms, email]}]")})
     world.customer("anna", consent=("sms", "push"), email="anna@example.com")

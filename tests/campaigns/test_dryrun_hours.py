@@ -1,12 +1,13 @@
 """When messages would leave: by each clock, after quiet hours, at the channel's rate."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from campaigns.dryrun.hours import Batch, Spread
+from campaigns.dryrun.hours import Batch, Plan, Spread
+from channels.warm_up import WarmUp
 from core.db import Database
-from core.units import Rate
+from core.units import Rate, at_local
 from tests.support.world import World, kyiv, scenario
 
 KYIV, KATHMANDU = ZoneInfo("Europe/Kyiv"), ZoneInfo("Asia/Kathmandu")
@@ -29,6 +30,29 @@ def test_a_rate_spreads_them_over_the_hours_and_loses_nobody() -> None:
     found = spread(Batch("sms", KYIV, NINE, 2500), rate="1000 per hour")
     hours = {hour[11:13]: send["sms"] for hour, send in found.by_program.items()}
     assert hours == {"09": 1000, "10": 1000, "11": 500}
+
+
+def test_a_warm_up_plan_spreads_them_over_the_days_once_each_opens() -> None:
+    plan = WarmUp.model_validate({"from": "2026-03-01", "per_day": [50, 100, 200, 400]})
+
+    def nine(at: datetime, zone: ZoneInfo) -> datetime:
+        return max(at, at_local(at.astimezone(zone).date(), time(9), zone))
+
+    made = Spread()
+    valid = NINE + timedelta(days=2)
+    batches = [Batch("sms", KYIV, NINE, 250, valid), Batch("sms", KYIV, NINE + timedelta(days=1), 600, valid)]
+    made.add(batches, {}, KYIV, {"sms": Plan(plan, KYIV, nine)})
+    assert {hour: send["sms"] for hour, send in made.by_customer.items()} == {
+        "2026-03-02 09:00": 100, "2026-03-03 09:00": 200, "2026-03-04 09:00": 400, "2026-03-05 09:00": 150,
+    }  # fmt: skip
+    assert made.too_late == 550
+
+
+def test_what_a_plan_has_no_place_for_within_a_week_is_counted() -> None:
+    plan = WarmUp.model_validate({"from": "2026-03-01", "per_day": [1] * 30})
+    made = Spread()
+    made.add([Batch("sms", KYIV, NINE, 20)], {}, KYIV, {"sms": Plan(plan, KYIV, lambda at, _: at)})
+    assert (len(made.by_program), made.later) == (8, 12)
 
 
 def test_who_comes_later_stands_behind_who_came_before() -> None:

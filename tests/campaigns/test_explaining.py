@@ -109,7 +109,7 @@ def test_every_gate_channel_and_narrowing_has_a_phrase(language: str) -> None:
     assert set(book["gates"]) == set(UNTOLD) <= set(NAMES)
     assert set(book["genders"]) == set(GENDERS)
     assert set(discover_channels()) <= set(book["channels"])
-    assert set(NARROWING) - {"scenario"} == set(book["who"]["fragments"])
+    assert set(NARROWING) == set(book["who"]["fragments"])
 
 
 def _shape(value: Any, path: str = "") -> set[str]:

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select, update
 
-from campaigns.tables import Attempt, Decision, Enrolment, Message
+from campaigns.tables import Attempt, Enrolment, Message
+from campaigns.verdicts import verdicts
 from core.db import Database
 from tests.support.world import World, kyiv, scenario
 
 ATTEMPT = Attempt.__table__  # type: ignore[attr-defined]
-DECISION = Decision.__table__  # type: ignore[attr-defined]
 ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 DAILY = "{schedule: {every: day at 10:00}}"
@@ -183,7 +183,8 @@ def test_both_sides_tell_who_displaced_whom(database: Database) -> None:
     world = night(database, scenarios, all="1 per 7 days")
     world.looks("2026-03-03 08:00")
     with database.read() as connection:
-        said = connection.execute(select(DECISION.c.scenario, DECISION.c.verdict, DECISION.c.detail)).all()
+        told = verdicts().c
+        said = connection.execute(select(told.scenario, told.verdict, told.detail)).all()
     assert {tuple(row) for row in said} == {
         ("waiting", "displaced", "by coming"),
         ("coming", "deferred", "displaces waiting"),

@@ -63,3 +63,21 @@ def test_options_of_those_whose_turn_it_is_are_closed_and_of_nobody_else(databas
     with database.read() as connection:
         said = connection.scalars(select(DECISION.c.detail).where(DECISION.c.verdict == "capped")).all()
     assert said == [f"sms: {used}, email: {used}"]
+
+
+def test_a_channel_that_needs_no_address_is_open_to_everybody_who_agreed(database: Database) -> None:
+    steps = "[{id: hello, message: hello, send: [sms, webhook]}]"
+    text = scenario(DAILY, schedule="", steps=steps)
+    asked = text.rstrip() + "\naudience: {reachable: webhook}\n"
+    world = World(
+        database, {"one": text, "two": asked}, program={"channels": {"sms": {}, "webhook": {}}},
+        files={"messages/hello/webhook.txt": "Hello!", "messages/hello/email.txt": ""},
+    )  # fmt: skip
+    for name, channels in (("anna", ["webhook"]), ("ihor", ["sms", "webhook"]), ("olha", ["sms"])):
+        world.customer(name, consent=channels, phone="")
+    world.look("2026-03-01 10:00")
+    assert sorted((row.external_id, row.scenario, row.channel) for row in world.messages()) == [
+        ("anna", "one", "webhook"), ("anna", "two", "webhook"),
+        ("ihor", "one", "webhook"), ("ihor", "two", "webhook"),
+    ]  # fmt: skip
+    assert {name for name, *_, verdict in world.decisions() if verdict == "unreachable"} == {"olha"}

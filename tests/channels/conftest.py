@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.channels.providers import email, push, sms
+from tests.channels.providers import email, push, sms, webhook
 
 
 @pytest.fixture
@@ -24,5 +24,12 @@ def twilio() -> Iterator[sms.Server]:
 @pytest.fixture
 def fcm() -> Iterator[push.Server]:
     server = push.Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture(name="webhook")
+def retailer() -> Iterator[webhook.Server]:
+    server = webhook.Server()
     yield server
     server.close()

@@ -46,6 +46,72 @@ def test_fcm_receives_the_notification_its_link_and_how_long_to_try(channel: Any
     assert message["android"]["notification"]["tag"] == identity
     assert message["apns"]["headers"]["apns-collapse-id"] == identity
     assert message["apns"]["headers"]["apns-expiration"] == "1772438400"
+    # An iPhone fetches a picture only where the app may change the notification before it is shown.
+    assert message["apns"]["payload"] == {"aps": {"sound": "default", "mutable-content": 1}}
+    assert message["apns"]["fcm_options"] == image
+    assert message["webpush"]["fcm_options"] == {"link": "https://kavarnia.example/card"}
+
+
+def test_a_message_says_itself_what_it_replaces_how_long_it_is_kept_and_what_the_app_is_told(
+    channel: AnyChannel, fcm: Server
+) -> None:
+    own = {
+        "collapse": "balance",
+        "keep": "2 hours",
+        "data.screen": "card",
+        "data.tab": "2",
+        "link": "kava://c",
+    }
+    send_one(channel, outgoing(TOKEN, {**PARTS, **own}))
+    (message,) = fcm.messages
+    identity = message["data"].pop("key")
+    assert message["data"] == {"screen": "card", "tab": "2", "link": "kava://c"}
+    android, apns = message["android"], message["apns"]
+    assert (android["collapse_key"], android["ttl"], android["notification"]["tag"]) == (
+        "balance", "7200s", "balance",
+    )  # fmt: skip
+    assert apns["headers"]["apns-collapse-id"] == "balance" != identity
+    assert "fcm_options" not in message["webpush"], "a browser opens web pages only"
+
+
+def test_the_program_says_how_a_phone_shows_it(fcm: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fcm, "config", {"android_channel": "offers", "sound": None, "badge": 1})
+    send_one(connected("push", fcm, monkeypatch), outgoing(TOKEN, PARTS))
+    (message,) = fcm.messages
+    assert message["android"]["notification"]["channel_id"] == "offers"
+    assert message["apns"]["payload"] == {"aps": {"badge": 1}}
+    assert "sound" not in message["android"]["notification"]
+
+
+def test_a_rehearsal_asks_fcm_and_delivers_nothing(channel: AnyChannel, fcm: Server) -> None:
+    async def rehearsed() -> dict[str, Outcome]:
+        outcomes: dict[str, Outcome] = {}
+        async with channel:
+            batch = [outgoing(fcm.address("accept"), PARTS, key="good"), outgoing(TOKEN, {}, key="bad")]
+            batch.append(outgoing(fcm.address("dead"), PARTS, key="dead"))
+            await channel.validate(batch, outcomes.__setitem__)
+        return outcomes
+
+    outcomes = run(rehearsed())
+    assert isinstance(outcomes["good"], Accepted)
+    assert outcomes["bad"] == Failed("permanent", "missing_body")
+    assert outcomes["dead"] == Failed("permanent", "device_unregistered", "HTTP 404 UNREGISTERED", "dead")
+    bodies = [json.loads(request.body) for request in fcm.requests if request.path == SEND]
+    assert [body["validate_only"] for body in bodies] == [True, True]
+
+
+def test_devices_of_another_project_are_given_up_only_by_the_right_one(
+    fcm: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel = connected("push", fcm, monkeypatch, TIDINGS_PUSH_CONCURRENCY="1")
+    fcm.next = [mismatch := error(403, "PERMISSION_DENIED", OTHERS), Answer(200, {"name": "m/1"}), mismatch]
+    outcomes = send(channel, [outgoing(TOKEN, PARTS, key=key) for key in ("first", "taken", "last")])
+    first, last = outcomes["first"], outcomes["last"]
+    assert isinstance(first, Failed)
+    assert isinstance(last, Failed)
+    assert {first.reason, last.reason} == {"device_of_another_sender"}
+    # With a wrong service account every device is another project's: it would cost all of them.
+    assert (first.address, last.address) == (None, "dead")
 
 
 def test_it_is_a_real_message_and_not_a_rehearsal(channel: AnyChannel, fcm: Server) -> None:
@@ -83,12 +149,7 @@ def test_tokens_are_sent_without_the_sdks_warning_and_other_warnings_stay(
     ("answer", "kind", "reason", "address"),
     [
         (error(404, "NOT_FOUND", "UNREGISTERED"), "permanent", "device_unregistered", "dead"),
-        (
-            error(403, "PERMISSION_DENIED", OTHERS),
-            "permanent",
-            "device_of_another_sender",
-            "dead",
-        ),
+        (Answer(302, b"", {"Location": "/login"}), "configuration", "provider_refused", None),
         (error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", INVALID), "permanent", "device_invalid", "dead"),
         (error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", "too big"), "permanent", "refused", None),
         (error(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"), "configuration", "apns_credentials", None),
@@ -214,7 +275,16 @@ def test_a_service_account_that_is_none_is_named_and_not_shown(
 
 @pytest.mark.parametrize(
     ("parts", "reason"),
-    [({"title": "x"}, "missing_body"), ({"body": "я" * 2100}, "text_too_long")],
+    [
+        ({"title": "x"}, "missing_body"),
+        ({"body": "я" * 2100}, "text_too_long"),
+        ({"body": "a", "data.cart": '"' * 2050}, "text_too_long"),
+        ({"body": "a", "keep": "29 days"}, "keep_malformed"),
+        ({"body": "a", "keep": "for ever"}, "keep_malformed"),
+        ({"body": "a", "collapse": "я" * 33}, "collapse_malformed"),
+        ({"body": "a", "data.google.x": "1"}, "data_malformed"),
+        ({"body": "a", "data.from": "1"}, "data_malformed"),
+    ],
 )
 def test_what_cannot_be_shown_is_not_sent(
     channel: AnyChannel, fcm: Server, parts: dict[str, str], reason: str

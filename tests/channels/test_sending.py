@@ -1,13 +1,14 @@
 """What holds for a batch on any channel, shown on transports made for it."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
 from channels import Accepted, Failed, Outcome, Outgoing, Unknown
-from channels.sending import BatchSender
-from channels.transport import ChannelDown, Transport
+from channels.sending import BatchSender, Record
+from channels.transport import BulkTransport, ChannelDown, Malformed, Transport
 from tests.channels.helpers import outgoing, run
 
 
@@ -75,6 +76,16 @@ def test_an_unexpected_error_leaves_one_message_unknown_by_its_kind_alone() -> N
     assert outcomes["m2"] == Accepted("m2")
 
 
+def test_a_name_that_no_database_can_hold_is_no_receipt() -> None:
+    class Garbled(Recorder):
+        async def transmit(self, wire: Plain) -> Outcome:
+            await super().transmit(wire)
+            return Accepted("id\x00" if wire.key == "m1" else wire.key)
+
+    outcomes = sent(Garbled(), 2, 1)
+    assert outcomes == {"m0": Accepted("m0"), "m1": Unknown("unreadable_answer")}
+
+
 def test_a_channel_that_is_down_is_not_tried_for_the_rest_of_the_batch() -> None:
     down = Failed("temporary", "cannot_connect")
     transport = Recorder({"m2": ChannelDown(down)})
@@ -105,3 +116,49 @@ def test_a_recorder_that_fails_stops_the_batch_loudly() -> None:
     with pytest.raises(ExceptionGroup) as group:
         run(whole())
     assert group.group_contains(OSError, match="the database is gone")
+
+
+class Bulk(BulkTransport[Plain]):
+    """Takes so many messages in one go, then is down."""
+
+    def __init__(self, most: int = 99) -> None:
+        self.most = most
+
+    async def transmit_all(self, wires: Iterator[Plain], record: Record) -> None:
+        for _ in range(self.most):
+            if (wire := next(wires, None)) is None:
+                return
+            record(wire.key, Accepted(wire.key))
+        raise ChannelDown(Failed("temporary", "cannot_connect"))
+
+
+def sent_in_bulk(transport: Bulk, composed: list[str]) -> dict[str, Outcome]:
+    """Of five messages the second cannot be composed."""
+    outcomes: dict[str, Outcome] = {}
+
+    def compose(message: Outgoing) -> Plain:
+        composed.append(message.key)
+        if message.key == "m1":
+            raise Malformed("missing_text")
+        return Plain(message.key)
+
+    run(BatchSender(compose, transport, 3).send(messages(5), outcomes.__setitem__))
+    return outcomes
+
+
+def test_in_bulk_too_a_poisoned_message_is_set_aside_and_the_others_leave() -> None:
+    outcomes = sent_in_bulk(Bulk(), [])
+    assert outcomes.pop("m1") == Failed("permanent", "missing_text")
+    assert outcomes == {key: Accepted(key) for key in ("m0", "m2", "m3", "m4")}
+
+
+def test_in_bulk_what_is_not_composed_when_the_channel_goes_down_is_set_aside() -> None:
+    composed: list[str] = []
+    outcomes = sent_in_bulk(Bulk(most=2), composed)
+    assert composed == ["m0", "m1", "m2"]
+    assert outcomes["m2"] == Accepted("m2")
+    assert outcomes["m3"] == outcomes["m4"] == Failed("temporary", "cannot_connect")
+
+
+def test_a_transport_for_many_carries_one_too() -> None:
+    assert run(Bulk().transmit(Plain("alone"))) == Accepted("alone")

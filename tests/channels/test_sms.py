@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels import Accepted, Failed, Outcome, Outgoing, Unknown, create
-from channels.sms.segments import segments
 from core.errors import EnvironmentFault, UserError
+from templates.sms import segments
 from tests.channels.helpers import AnyChannel, connected, outgoing, run, send, send_one, use
 from tests.channels.providers.http import Answer
 from tests.channels.providers.sms import ACCOUNT, Server, error
@@ -52,6 +52,32 @@ def test_a_messaging_service_picks_the_sender_and_reports_are_asked_for(
     assert "From" not in form
 
 
+SENDERS = {"UA": "Kavarnia", "US": "+12025550123", "default": "Kava"}
+
+
+@pytest.mark.parametrize(
+    ("phone", "country", "sender"),
+    [
+        ("+380501000000", None, "Kavarnia"),
+        ("+12025550199", None, "+12025550123"),
+        ("+48501234567", None, "Kava"),
+        ("+48501234567", "UA", "Kavarnia"),
+    ],
+)
+def test_a_country_has_its_own_sender(phone: str, country: str | None, sender: str, tmp_path: Path) -> None:
+    made = create("sms", {"sender": SENDERS}, outbox_dir=tmp_path)
+    assert made.compose(outgoing(phone, PARTS, country=country)).sender == sender
+
+
+def test_a_messaging_service_wins_over_the_programs_senders(
+    twilio: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    use(monkeypatch, {**twilio.environment(), "TIDINGS_SMS_MESSAGING_SERVICE_SID": "MG1"})
+    send_one(create("sms", {"sender": SENDERS}, outbox_dir=tmp_path), outgoing(PHONE, PARTS))
+    (form,) = twilio.forms
+    assert (form["MessagingServiceSid"], form.get("From")) == ("MG1", None)
+
+
 def test_without_a_sender_or_a_service_there_is_nobody_to_send_as(
     twilio: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -72,6 +98,11 @@ def test_without_a_sender_or_a_service_there_is_nobody_to_send_as(
         (error(401, 20003), "configuration", "authentication_failed", None),
         (error(400, 30001), "temporary", "queue_overflow", None),
         (error(400, 30007), "permanent", "filtered_by_carrier", None),
+        (error(400, 21635), "permanent", "not_a_mobile_number", "dead"),
+        (error(400, 30002), "configuration", "account_suspended", None),
+        (error(400, 30022), "temporary", "rate_limited", None),
+        (error(400, 30034), "configuration", "sender_not_registered", None),
+        (error(400, 30410), "temporary", "provider_error", None),
         (error(400, 99999), "permanent", "refused", None),
         (error(404, 20404), "configuration", "provider_refused", None),
         (Answer(503, b"<html>busy</html>"), "temporary", "provider_busy", None),
@@ -122,6 +153,13 @@ def test_a_provider_that_does_not_answer_in_time_leaves_it_unknown(
 ) -> None:
     channel = connected("sms", twilio, monkeypatch, TIDINGS_SMS_TIMEOUT="0.2")
     assert send_one(channel, outgoing(twilio.address("hang"), PARTS)) == Unknown("timeout")
+
+
+def test_an_answer_that_drips_in_for_ever_is_not_waited_for(
+    twilio: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel = connected("sms", twilio, monkeypatch, TIDINGS_SMS_TIMEOUT="0.1")
+    assert answered(channel, twilio, Answer(-2)) == Unknown("timeout")
 
 
 def test_a_wrong_token_is_tried_once_and_not_for_every_message(
@@ -175,12 +213,12 @@ def test_a_number_is_e164_or_refused(channel: AnyChannel, twilio: Server, number
     ],
 )
 def test_segments_are_counted_as_operators_do(text: str, count: int) -> None:
-    assert segments(text) == count
+    assert segments(text).count == count
 
 
 @given(st.text(), st.characters(codec="utf-8"))
 def test_a_longer_text_never_takes_fewer_segments(text: str, more: str) -> None:
-    assert segments(text + more) >= segments(text)
+    assert segments(text + more).count >= segments(text).count
 
 
 def priced(tariff: dict[str, object], message: Outgoing, tmp_path: Path) -> Decimal | None:
@@ -214,6 +252,12 @@ def test_without_a_tariff_nobody_claims_to_know_the_cost(tmp_path: Path) -> None
         {"sender": "Кав'ярня"},
         {"sender": "longer than eleven"},
         {"sender": "+38 050"},
+        {"sender": True},
+        {"sender": {"UA": "Kavarnia"}},
+        {"sender": {"default": "Кав'ярня"}},
+        {"sender": {"Ukraine": "Kavarnia", "default": "Kavarnia"}},
+        {"transliterate": "Ukrainian"},
+        {"transliterate": ["uk", 5]},
         {"tariff": {"ua": 1}},
         {"tariff": {"UA": -1}},
         {"segments_at_most": 0},

@@ -253,11 +253,11 @@ def test_messages_read_the_facts_that_it_promises(world: World, trigger: Trigger
             assert facts[name] is None or isinstance(facts[name], TYPES[fact.type]), name
 
 
-def test_a_look_takes_as_many_statements_for_forty_as_for_two(
+def test_a_look_takes_as_many_statements_for_fifteen_as_for_two(
     fresh_database: Any, trigger: Trigger[Any]
 ) -> None:
     counts = []
-    for people in (2, 40):
+    for people in (2, 15):
         with fresh_database() as database:
             world = empty(database, trigger)
             for number in range(people):

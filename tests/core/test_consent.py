@@ -1,13 +1,17 @@
 """Consent: the latest choice by its own time is in force, and its history is in the events."""
 
+from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select
 
 from core.customers.consent import CONSENT, Choice, choose
 from core.db import Database
+from core.errors import Problem
 from core.events import EVENT
-from tests.core.books import START, program, register
+from core.program.check import read_program
+from tests.core.books import PROGRAM, START, program, register
 
 YES = Choice(1, "sms", True, START, "registration form")
 LATER = START + timedelta(days=3)
@@ -72,3 +76,31 @@ def test_channels_and_purposes_are_chosen_apart(database: Database) -> None:
 def test_nothing_said_is_nothing_recorded(database: Database) -> None:
     assert say(database) == []
     assert in_force(database) == []
+
+
+def test_what_shows_that_it_was_said_is_kept_with_the_choice_and_in_its_history(database: Database) -> None:
+    register(database, program(), "anna")
+    proof = {"form": "checkout", "ip": "192.0.2.7"}
+    say(database, replace(YES, wording="2026-03", proof=proof))
+    with database.read() as connection:
+        row = connection.execute(select(CONSENT)).one()
+        event = connection.execute(select(EVENT).where(EVENT.c.kind == "consent_given")).one()
+    assert (row.wording, row.proof) == ("2026-03", proof)
+    assert event.data == {
+        "purpose": "marketing", "source": "registration form", "wording": "2026-03", "proof": proof,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("written", "complaint"),
+    [
+        ("{text: We may write.}", "the wording has no version"),
+        ("{version: 2026-03}", "there is no wording of this version"),
+        ("{version: 1, text: {uk: Можна.}}", "no text in 'en'"),
+        ("{purposes: {surveys: {uk: Опитування}}}", "no text in 'en'"),
+    ],
+)
+def test_a_wording_that_proves_nothing_is_refused(written: str, complaint: str) -> None:
+    problems: list[Problem] = []
+    assert read_program(f"{PROGRAM}consent: {written}\n", problems) is None
+    assert [problem.what for problem in problems] == [complaint]

@@ -173,7 +173,7 @@ def test_waiting_messages_are_recalled_and_the_card_is_void(oksana: Database) ->
 def test_a_later_import_stays_suppressed_and_the_number_is_refused(oksana: Database) -> None:
     forget(oksana)
     with oksana.write() as connection:
-        again = [Profile(NUMBER, name=NAME), Profile("new", email=EMAIL, card=CARD)]
+        again = [Profile(NUMBER, name=NAME), Profile("new", email=EMAIL.title(), card=CARD)]
         saved = save(connection, SHARING, ADDRESSES, again, LATER, live=True)
     assert saved[0].refusal is not None
     assert saved[0].refusal.reason == "erased"

@@ -58,13 +58,16 @@ def test_only_what_is_left_expires(database: Database) -> None:
         check_books(connection)
 
 
-def test_more_customers_than_go_into_one_transaction_all_expire(database: Database) -> None:
-    names = [f"c{number}" for number in range(1_100)]
+def test_more_customers_than_go_into_one_transaction_all_expire(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.ledger.expiry.CHUNK", 20)
+    names = [f"c{number}" for number in range(50)]
     register(database, SHORT, *names)
     with database.write() as connection:
         receipts = [purchase(name, name, START, 1_000) for name in names]
         record(connection, SHORT, receipts, START, live=True)
-    assert expire(database, SHORT, START + timedelta(days=30)) == 1_100
+    assert expire(database, SHORT, START + timedelta(days=30)) == 50
     with database.read() as connection:
         assert connection.scalars(select(LOT.c.id).where(LOT.c.remaining != 0)).all() == []
         check_books(connection)

@@ -118,6 +118,16 @@ def test_the_survivor_keeps_their_own_words_and_takes_what_they_left_open(databa
         assert address_of(connection, old.id, "phone") is None
 
 
+def test_an_address_that_the_survivor_gave_up_is_theirs_again_if_the_duplicate_is_reached_there(
+    database: Database,
+) -> None:
+    profiles(database, Profile("anna", email="anna@shop.example"))
+    profiles(database, Profile("anna", email=""), Profile("anya", email="anna@shop.example"))
+    unite(database)
+    with database.read() as connection:
+        assert address_of(connection, id_of(database, "anna"), "email") == "anna@shop.example"
+
+
 def test_the_later_choice_counts_and_of_one_moment_the_refusal(database: Database) -> None:
     register(database, SHARING, "anna", "anya")
     ids = id_of(database, "anna"), id_of(database, "anya")

@@ -1,6 +1,7 @@
 """A sender as a process of its own, to be killed."""
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -8,6 +9,7 @@ from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import structlog
 from sqlalchemy import func, select
 
 import channels.email.smtp  # loaded beforehand, so that a new sender starts at once
@@ -17,6 +19,7 @@ from campaigns.tables import Message
 from campaigns.versions import Live
 from channels import create, discover
 from core.db import Database
+from core.errors import EnvironmentFault
 from core.links import Links
 from scheduler.delivery import Delivery
 
@@ -35,8 +38,11 @@ class RunningClock:
         return self._base + timedelta(seconds=time.time() - self._started)
 
 
-async def work(database: Database, folder: Path, clock: RunningClock) -> int:
-    """Deliver until everything has come to an end; returns how many were reported unknown."""
+async def work(database: Database, folder: Path, clock: RunningClock, lease: timedelta) -> int:
+    """Deliver until everything has come to an end; returns how many were reported unknown.
+
+    As the beat of `serve` does, it outlives a database that is away.
+    """
     live = Live(database)
     configs = live.running().program.channels
     unknown = 0
@@ -44,9 +50,14 @@ async def work(database: Database, folder: Path, clock: RunningClock) -> int:
         ways = {name: create(name, configs.get(name) or {}, outbox_dir=folder) for name in discover()}
         for channel in ways.values():
             await opened.enter_async_context(channel)
-        delivery = Delivery(database, live, ways, Links("https://kiosk.example", SECRET), clock, lease=LEASE)
-        while under_way(database):
-            unknown += (await delivery.run()).unknown
+        delivery = Delivery(database, live, ways, Links("https://kiosk.example", SECRET), clock, lease=lease)
+        while True:
+            try:
+                if not under_way(database):
+                    break
+                unknown += (await delivery.run()).unknown
+            except EnvironmentFault:
+                await asyncio.sleep(0.2)
             await asyncio.sleep(0.05)
     return unknown
 
@@ -57,12 +68,13 @@ def under_way(database: Database) -> int:
         return connection.scalar(select(func.count()).select_from(MESSAGE).where(open_states)) or 0
 
 
-def run(url: str, folder: Path, clock: RunningClock, environment: Mapping[str, str]) -> None:
+def run(url: str, folder: Path, clock: RunningClock, environment: Mapping[str, str], lease: float) -> None:
     """The whole life of the process; `unknown` in the folder says how many it reported."""
     for name in [name for name in os.environ if name.startswith("TIDINGS_")]:
         del os.environ[name]
     os.environ.update(environment)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     database = Database(url)
-    unknown = asyncio.run(work(database, folder, clock))
+    unknown = asyncio.run(work(database, folder, clock, timedelta(seconds=lease)))
     (folder / "unknown").write_text(str(unknown))
     database.close()

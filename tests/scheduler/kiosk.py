@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from sqlalchemy import select, update
 
 from campaigns.bundle import Bundle
 from campaigns.running import make_ready
-from campaigns.tables import Attempt, Decision, Enrolment, Message
+from campaigns.tables import Attempt, Enrolment, Message
+from campaigns.verdicts import verdicts
 from campaigns.versions import Live, apply
 from channels import Channel, create, discover
 from core.clock import MovableClock
@@ -30,16 +32,13 @@ from scheduler.delivery import Delivered, Delivery
 from scheduler.outcomes import Heard, confirm
 from scheduler.tick import decide
 from tests.channels.helpers import use
-from tests.channels.providers import email, push, sms
 from tests.channels.providers.base import Provider, Verdict
 
 ATTEMPT = Attempt.__table__  # type: ignore[attr-defined]
-DECISION = Decision.__table__  # type: ignore[attr-defined]
 ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 
 SECRET = b"the secret of the tests"
-SERVERS = {"email": email.Server, "sms": sms.Server, "push": push.Server}
 PROGRAM = """
 program: Kiosk
 currency: UAH
@@ -64,6 +63,7 @@ TEXTS = {
     "email.txt": "---\nsubject: Bonuses\n---\n{{ trigger.expiring | points }} {{ links.unsubscribe }}\n",
     "sms.txt": "{{ trigger.expiring | points }}\n",
     "push.txt": "---\ntitle: Bonuses\n---\n{{ trigger.expiring | points }}\n",
+    "telegram.txt": "{{ trigger.expiring | points }}\n",
 }
 
 
@@ -181,7 +181,7 @@ class Kiosk:
     def server(self, channel: str) -> Any:
         """The provider of a channel, on this machine; from now on the channel sends to it."""
         if channel not in self.servers:
-            self.servers[channel] = SERVERS[channel]()
+            self.servers[channel] = import_module(f"tests.channels.providers.{channel}").Server()
             self.environments[channel] = self.servers[channel].environment()
         return self.servers[channel]
 
@@ -270,10 +270,9 @@ class Kiosk:
     def verdict(self, name: str) -> tuple[str, str | None]:
         """What the customer's history says."""
         with self.database.read() as connection:
-            own = select(DECISION.c.verdict, DECISION.c.detail).where(
-                DECISION.c.customer_id == self.ids[name]
-            )
-            row = connection.execute(own.order_by(DECISION.c.at.desc()).limit(1)).one()
+            said = verdicts(lambda it: it.c.customer_id == self.ids[name]).c
+            own = select(said.verdict, said.detail).order_by(said.at.desc()).limit(1)
+            row = connection.execute(own).one()
         return row.verdict, row.detail
 
     def anchor(self, name: str) -> datetime | None:

@@ -14,6 +14,7 @@ from campaigns.running import Running, make_ready
 from campaigns.tables import Message
 from campaigns.versions import apply
 from core.clock import MovableClock
+from core.customers.letters import EXPORT, Wanted, plan, reachable
 from core.customers.profiles import Profile, save
 from core.db import Database
 from core.errors import EnvironmentFault, UserError
@@ -27,7 +28,7 @@ from tidings.workspace import Workspace
 
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 # Longer than any test: only what is rung by something else happens.
-NEVER = Pace(news=3600, look=3600, delivery=3600, wallet=3600)
+NEVER = Pace(news=3600, look=3600, delivery=3600, letters=3600, wallet=3600)
 
 
 @pytest.fixture(scope="module")
@@ -196,9 +197,34 @@ def test_a_missing_credential_stops_the_start_with_one_sentence(
         run(workspace, clock, nothing)
 
 
+def test_a_letter_that_somebody_waits_for_leaves_as_soon_as_it_is_asked_for_also_by_night(
+    workspace: Workspace, clock: MovableClock
+) -> None:
+    customer = register(workspace, clock)
+    clock.move_by(timedelta(hours=15))
+
+    async def story(beats: Beats) -> None:
+        with workspace.database.write() as connection:
+            found = reachable(connection, customer)
+            assert found
+            plan(connection, [Wanted(customer, EXPORT, found[0], found[2])], clock.now())
+        beats.wake()
+        await until(lambda: letters(workspace))
+
+    run(workspace, clock, story)
+    assert len(letters(workspace)) == 1
+
+
 def test_every_beat_has_a_pulse(workspace: Workspace, clock: MovableClock) -> None:
     async def story(beats: Beats) -> None:
-        assert [pulse.name for pulse in beats.pulses()] == ["news", "look", "wallet", "delivery"]
+        assert [pulse.name for pulse in beats.pulses()] == [
+            "news",
+            "look",
+            "wallet",
+            "delivery",
+            "letters",
+            "asking",
+        ]
         assert all(pulse.alive(clock.now()) for pulse in beats.pulses())
 
     run(workspace, clock, story)

@@ -14,6 +14,7 @@ from core.clock import MovableClock
 from core.db import Database
 from core.errors import EnvironmentFault
 from scheduler import delivery as module
+from scheduler import line, throttle
 from scheduler.claim import MOST_TRIES, Claimer, reap
 from scheduler.delivery import Delivered, Delivery
 from scheduler.outcomes import Settled, settle
@@ -269,6 +270,57 @@ def test_nothing_is_begun_when_the_lease_is_nearly_over(kiosk: Kiosk) -> None:
     assert kiosk.states() == {"planned": 40, "sent": 20}
     assert kiosk.attempts("anna59") == []
     assert kiosk.message("anna59").tries == 0
+
+
+def test_chunks_that_are_quick_and_slow_by_turns_lose_nothing(
+    kiosk: Kiosk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(throttle, "CHUNK", 5)
+    monkeypatch.setattr(throttle, "LARGE_CHUNK", 10)
+    crowd(kiosk, 95, "email")
+
+    class Moody(Stopping):
+        async def send(self, batch: Sequence[Outgoing], record: Record) -> None:
+            monkeypatch.setattr(line, "QUICK", 0.0 if len(kiosk.server("email").accepted) % 30 < 10 else 60.0)
+            await self._channel.send(batch, record)
+
+    async def run() -> None:
+        channel = kiosk.channels()["email"]
+        async with channel:
+            await kiosk.delivery({"email": Moody(channel, [])}).run()  # type: ignore[dict-item]
+
+    asyncio.run(run())
+    assert kiosk.states() == {"sent": 95}
+    accepted = kiosk.server("email").accepted
+    assert len(accepted) == len(set(accepted)) == 95
+
+
+def test_a_stop_puts_back_what_was_only_made_ready(kiosk: Kiosk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throttle, "CHUNK", 5)
+    monkeypatch.setattr(throttle, "LARGE_CHUNK", 10)
+    monkeypatch.setattr(line, "QUICK", 60.0)
+    crowd(kiosk, 40, "email")
+    senders: list[Delivery] = []
+
+    class Later(Stopping):
+        """Is told to stop during its second chunk, once the third is claimed."""
+
+        async def send(self, batch: Sequence[Outgoing], record: Record) -> None:
+            await self._channel.send(batch, record)
+            if len(batch) == 10:
+                while kiosk.states().get("sending", 0) < 20:  # noqa: ASYNC110 - only the database tells
+                    await asyncio.sleep(0)
+                self._senders[0].stop()
+
+    async def run() -> None:
+        channel = kiosk.channels()["email"]
+        async with channel:
+            senders.append(kiosk.delivery({"email": Later(channel, senders)}))  # type: ignore[dict-item]
+            await senders[0].run()
+
+    asyncio.run(run())
+    assert kiosk.states() == {"planned": 25, "sent": 15}
+    assert len(kiosk.server("email").accepted) == 15
 
 
 def test_outcomes_are_recorded_though_the_database_is_away_for_a_while(

@@ -216,6 +216,7 @@ class Trial:
         if self._file.endswith(AT_READING):
             # What is wrong with the reading of parameters would not show in what was read before.
             importlib.import_module("tests.support.world")._READY.clear()
+            importlib.import_module("tests.support.reading").READINGS.forget()
         for number, item in enumerate(tests, 1):
             try:
                 self._run(session, item)

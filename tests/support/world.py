@@ -14,7 +14,8 @@ from campaigns.dryrun import DryRun, Forecast
 from campaigns.past import as_of
 from campaigns.running import Running, make_ready
 from campaigns.staging import CANDIDATE
-from campaigns.tables import Decision, Enrolment, Message
+from campaigns.tables import Enrolment, Message
+from campaigns.verdicts import verdicts
 from campaigns.versions import STATE, VERSION, Applied, Live, apply
 from core import tiers
 from core.customers import consent
@@ -35,7 +36,6 @@ from core.tables import Customer
 from scheduler.looks import Looked, Looks
 
 CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
-DECISION = Decision.__table__  # type: ignore[attr-defined]
 ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 
@@ -338,23 +338,19 @@ class World:
 
     def decisions(self, at: datetime | None = None) -> list[tuple[str, str, str, str, str]]:
         """(customer, scenario, occasion, step, verdict), of one look if `at` is given."""
-        rows = select(
-            CUSTOMER.c.external_id,
-            DECISION.c.scenario,
-            DECISION.c.occasion,
-            DECISION.c.step,
-            DECISION.c.verdict,
-        ).join(CUSTOMER, CUSTOMER.c.id == DECISION.c.customer_id)
+        said = verdicts().c
+        rows = select(CUSTOMER.c.external_id, said.scenario, said.occasion, said.step, said.verdict)
+        rows = rows.join(CUSTOMER, CUSTOMER.c.id == said.customer_id)
         if at is not None:
-            rows = rows.where(DECISION.c.at == at)
+            rows = rows.where(said.at == at)
         with self.database.read() as connection:
             return sorted((a, b, c, d, e) for a, b, c, d, e in connection.execute(rows))
 
     def detail(self, name: str) -> str | None:
         """Why, of the newest decision on a customer."""
-        newest = select(DECISION.c.detail).where(DECISION.c.customer_id == self.ids[name])
+        said = verdicts(lambda it: it.c.customer_id == self.ids[name]).c
         with self.database.read() as connection:
-            return connection.scalar(newest.order_by(DECISION.c.at.desc()).limit(1))
+            return connection.scalar(select(said.detail).order_by(said.at.desc()).limit(1))
 
     def dry(self, at: str | datetime | None = None, files: Running | None = None) -> dict[str, Forecast]:
         """A dry run of every scenario, with every candidate among the samples."""
@@ -388,7 +384,8 @@ class World:
     def reasons(self) -> dict[str, str | None]:
         """Scenario → why, of the decisions that are kept; for worlds of one customer and one look."""
         with self.database.read() as connection:
-            rows = connection.execute(select(DECISION.c.scenario, DECISION.c.detail))
+            said = verdicts().c
+            rows = connection.execute(select(said.scenario, said.detail))
             return {scenario: why for scenario, why in rows}  # noqa: C416 - rows are no pairs
 
     # --- the outbox

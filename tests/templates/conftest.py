@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from campaigns.running import text_kinds
 from templates.context import CustomerView, ExpiringView, LinksView, ProgramView, TierView
 from templates.library import Library
 from tests.templates.support import POINT_NAMES, Context, MakeLibrary
@@ -18,6 +19,7 @@ def library() -> MakeLibrary:
     def make(files: Mapping[str, str], locales: Sequence[str] = ("uk", "en", "ru")) -> Library:
         return Library(
             {f"messages/{path}": text.encode() for path, text in files.items()},
+            kinds=text_kinds(),
             default_locale="uk",
             locales=locales,
             point_names=POINT_NAMES,

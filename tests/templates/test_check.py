@@ -131,9 +131,9 @@ def test_a_missing_language_is_a_warning(library: MakeLibrary) -> None:
     problems = missing_locales(texts, MESSAGE)
     assert {problem.severity for problem in problems} == {"warning"}
     assert [str(problem) for problem in problems] == [
-        f"messages/{MESSAGE}/ru/sms.txt: there is no sms text in 'ru'; 'uk' will be sent instead",
         f"messages/{MESSAGE}/uk/push.txt: there is no push text in 'uk'; 'en' will be sent instead",
         f"messages/{MESSAGE}/ru/push.txt: there is no push text in 'ru'; 'en' will be sent instead",
+        f"messages/{MESSAGE}/ru/sms.txt: there is no sms text in 'ru'; 'uk' will be sent instead",
     ]
 
 
@@ -222,3 +222,25 @@ def test_a_page_behind_another_page_is_not_read(library: MakeLibrary) -> None:
             "before it; leave one of them"
         )
     ]
+
+
+def test_front_matter_is_read_as_its_channel_will_read_it(library: MakeLibrary) -> None:
+    push = (
+        "---\ntitle: x\nkeep: for ever\ndata:\n  screen: card\n  from: us\ncollapse: '{{ balance }}'\n---\nHi"
+    )
+    texts = library(
+        {f"{MESSAGE}/push.txt": push, f"{MESSAGE}/telegram.txt": "---\nlink: card\n---\n{{ balance }}"}
+    )
+    assert [line.split("; ")[0] for line in found(texts)] == [
+        f"messages/{MESSAGE}/push.txt:3:7: 'for ever' is no time that FCM keeps a push",
+        f"messages/{MESSAGE}/push.txt:6:9: 'from' in data is taken by the provider or by us",
+        f"messages/{MESSAGE}/telegram.txt:2:7: 'card' is no address that Telegram opens",
+    ]
+
+
+def test_data_for_the_app_is_a_mapping_in_the_front_matter(library: MakeLibrary, context: Context) -> None:
+    push = '---\ntitle: x\ndata:\n  screen: card\n  amount: "{{ balance | number }}"\n---\nHi'
+    parts = library({f"{MESSAGE}/push.txt": push}).render(MESSAGE, "push", "uk", context).parts
+    assert (parts["data.screen"], parts["data.amount"]) == ("card", "1 912")
+    wrong = library({f"{MESSAGE}/push.txt": push.replace("data:", "date:")})
+    assert "'date' is not a text; put it in quotes" in found(wrong)[0]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from campaigns.running import text_kinds
 from templates.check import check, layout, missing_locales
 from templates.context import NAMES, CustomerView, ExpiringView, LinksView, ProgramView, TierView
 from templates.library import Library
@@ -45,8 +46,9 @@ def kavarnia() -> Library:
         if path.is_file()
     }
     return Library(
-        files, default_locale="uk", locales=["uk", "en"], point_names=POINT_NAMES, currency="UAH", scale=2
-    )
+        files, kinds=text_kinds(), default_locale="uk", locales=["uk", "en"], point_names=POINT_NAMES,
+        currency="UAH", scale=2,
+    )  # fmt: skip
 
 
 def facts(name: str, **trigger: Any) -> Context:
@@ -88,7 +90,7 @@ def test_nothing_is_wrong_with_the_examples_messages(kavarnia: Library) -> None:
 
 @pytest.mark.parametrize(("name", "locale"), CASES)
 def test_every_channel_speaks_the_customers_language(kavarnia: Library, name: str, locale: str) -> None:
-    expected = ["email", "sms"] if name == "win-back-gift" else ["email", "sms", "push"]
+    expected = ["email", "sms"] if name == "win-back-gift" else ["email", "push", "sms"]
     assert kavarnia.channels(name) == expected
     for channel in expected:
         rendered = kavarnia.render(name, channel, locale, facts(name))

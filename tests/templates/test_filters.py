@@ -1,5 +1,6 @@
 """Numbers, points, money and dates read as people of each locale write them."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -15,7 +16,7 @@ NAMES = {
 }
 
 
-def written(locale: str, *, plain: bool = True, currency: str = "UAH") -> dict[str, Filter]:
+def written(locale: str, *, plain: bool = True, currency: str = "UAH") -> Mapping[str, Filter]:
     """The filters of a locale, as for SMS unless said otherwise."""
     zone = ZoneInfo("Europe/Kyiv")
     return filters(Conventions(locale, NAMES[locale], currency, 2, zone, plain))

@@ -54,7 +54,7 @@ def test_the_library_says_what_it_has(library: MakeLibrary) -> None:
         {"b/uk/sms.txt": "", "a/en/push.txt": "", "a/uk/sms.txt": "", "a/en/sms.txt": "", "_parts/x.txt": ""}
     )
     assert texts.messages() == ["a", "b"]
-    assert texts.channels("a") == ["sms", "push"]
+    assert texts.channels("a") == ["push", "sms"]
     assert texts.locales("a", "sms") == ["uk", "en"]
     assert texts.has("a", "email", "uk") is None
     assert texts.has("b", "push", "uk") is None
@@ -205,6 +205,7 @@ def test_a_file_that_is_not_utf8_is_named(library: MakeLibrary, context: Context
     texts = library({})
     broken = type(texts)(
         {"messages/hello/sms.txt": b"ok\n\xff"},
+        kinds=texts.kinds,
         default_locale="uk",
         locales=["uk"],
         point_names={},

@@ -52,8 +52,13 @@ def test_the_end_is_the_last_day_of_the_period_and_its_grace(database: Database)
     assert enrolment.facts == {"tier": "silver", "ends_on": str(last), "days_left": 30, "to_keep": 100_000}
 
 
-@pytest.mark.parametrize("over", ["90 days", "calendar month", "calendar quarter", "calendar year"])
-@pytest.mark.parametrize("measure", ["spend", "points", "purchases"])
+@pytest.mark.parametrize(
+    ("over", "measure"),
+    [
+        ("90 days", "spend"), ("90 days", "purchases"), ("calendar month", "points"),
+        ("calendar quarter", "purchases"), ("calendar year", "spend"), ("calendar year", "points"),
+    ],
+)  # fmt: skip
 def test_it_says_the_day_that_the_customers_own_progress_says(
     database: Database, over: str, measure: str
 ) -> None:
@@ -66,7 +71,7 @@ def test_it_says_the_day_that_the_customers_own_progress_says(
     days = [(0, 91), (0, 400), (380, 428)]
     buys = sorted(
         (random.randint(*days[number % 3]), number % 12, random.choice((300, 700, 1_500, 4_000)))
-        for number in range(96)
+        for number in range(60)
     )
     for number in range(12):
         world.customer(f"c{number}")

@@ -17,10 +17,14 @@ from tidings.api import (
     health,
     hooks,
     identify,
+    letter_page,
     people,
     promo_codes,
     receipts,
+    sms_reports,
+    telegram,
     till,
+    tracking,
 )
 from tidings.api.access import authorized
 from tidings.api.description import describe
@@ -38,7 +42,9 @@ ABOUT = (
 ENDPOINTS: tuple[ModuleType, ...] = (
     customers, identify, till, receipts, bonuses, customer_page, acts, promo_codes, events, people,
 )  # fmt: skip
-PAGES: tuple[ModuleType, ...] = (guide, health, hooks, choices, card_page)
+PAGES: tuple[ModuleType, ...] = (
+    guide, health, hooks, sms_reports, telegram, choices, tracking, letter_page, card_page,
+)  # fmt: skip
 
 
 def create_app(services: Services) -> FastAPI:

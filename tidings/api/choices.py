@@ -4,29 +4,31 @@ Source: RFC 8058. A GET shows a page and changes nothing (mail scanners follow l
 whatever its body, without redirect, cookie or question.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Response
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
-from campaigns.running import Running
 from channels import discover
-from core.customers.addresses import address_of
-from core.customers.consent import CONSENT, MARKETING, Choice, choose
+from core.customers import letters
+from core.customers.consent import MARKETING, Choice
+from core.customers.double_opt_in import give
 from core.customers.profiles import CUSTOMER
+from core.customers.proof import of_page
 from core.links import Use
 from tidings.api.access import Here
-from tidings.api.forms import Bytes, Form, first
+from tidings.api.choosing import Chosen, field_of, keep, purposes
+from tidings.api.forms import Bytes, Form, Pairs, first
 from tidings.api.render import page
 from tidings.api.services import Services
-from tidings.api.words import LANGUAGES, accepted, language, named
+from tidings.api.words import LANGUAGES, accepted, language, masked, named
 
 routes = APIRouter(include_in_schema=False)
 Language = Annotated[str, Header(alias="accept-language")]
 
-BY_LINK, BY_PAGE = "unsubscribe link", "preference page"
+BY_LINK = "unsubscribe link"
+# The buttons that ask for a letter about the customer's own data, and the word that allows them.
+ASKED = {"copy": (letters.EXPORT, "export"), "erase": (letters.ERASURE, "erase")}
 
 
 @routes.get("/u/{channel}/{token}")
@@ -44,43 +46,51 @@ def one_click(here: Here, channel: str, token: str, _body: Bytes, languages: Lan
     row = customer(here, "u", token, channel)
     if row is None or channel not in discover():
         return missing(here, languages)
+    program, now = here.program, here.now()
+    proof = of_page(program, BY_LINK, f"{here.links.public_url}/u/{channel}", spoken(here, row, languages))
+    wording = program.consent.version or None
     with here.recording() as connection:
-        _withdraw(here, connection, row.id, [channel], BY_LINK)
+        choice = Choice(row.id, channel, False, now, BY_LINK, MARKETING, wording, proof)
+        give(connection, program, [choice], now, live=True)
     return _stop(here, "stopped", row, channel, languages)
 
 
 @routes.get("/p/{token}")
 def preferences(here: Here, token: str, languages: Language = "") -> Response:
-    """The customer's choices, channel by channel."""
+    """The customer's choices, purpose by purpose and channel by channel."""
     row = customer(here, "p", token)
     return missing(here, languages) if row is None else _choices(here, row, languages)
 
 
 @routes.post("/p/{token}")
 def save(here: Here, token: str, form: Form, languages: Language = "") -> Response:
-    """Keeps them."""
+    """Keeps them; or sends a letter about the customer's own data."""
     row = customer(here, "p", token)
     if row is None:
         return missing(here, languages)
-    wanted = set() if first(form, "do") == "none" else {value for name, value in form if name == "channel"}
+    do = first(form, "do")
+    if do in ASKED:
+        return _choices(here, row, languages, about=do, said=_send_letter(here, row, do, languages))
+    chosen = _chosen(here, row, form, languages)
     with here.recording() as connection:
-        before = _granted(connection, row.id)
-        now = here.now()
-        offered = _offered(here.running)
-        changed = [it for it in offered if (it in wanted) != before.get(it, False)]
-        choices = [Choice(row.id, it, it in wanted, now, BY_PAGE) for it in changed]
-        choose(connection, choices, now, live=True)
-    return _choices(here, row, languages, saved=True)
+        said = keep(connection, here.running, chosen, here.now())
+    return _choices(here, row, languages, said=LANGUAGES[chosen.spoken][said])
 
 
 def customer(here: Services, use: Use, token: str, channel: str = "") -> Any | None:
-    """The customer whom a link names; None for a forged link or somebody who was erased."""
+    """The customer whom a link names; None for a forged link or somebody who was erased.
+
+    The links of a duplicate are those of the customer into whom it was merged.
+    """
     customer_id = here.links.read(use, token, channel)
     if customer_id is None:
         return None
     with here.database.read() as connection:
-        own = select(CUSTOMER).where(CUSTOMER.c.id == customer_id, CUSTOMER.c.erased_at.is_(None))
-        return connection.execute(own).first()
+        own = select(CUSTOMER).where(CUSTOMER.c.erased_at.is_(None))
+        row = connection.execute(own.where(CUSTOMER.c.id == customer_id)).first()
+        if row is not None and row.merged_into is not None:
+            row = connection.execute(own.where(CUSTOMER.c.id == row.merged_into)).first()
+        return row
 
 
 def missing(here: Services, languages: str) -> Response:
@@ -90,61 +100,49 @@ def missing(here: Services, languages: str) -> Response:
     return page(here, "notice", "missing_title", locales, 404, text=words["missing_text"])
 
 
-def _withdraw(
-    here: Services, connection: Connection, customer_id: int, channels: Sequence[str], source: str
-) -> None:
-    now = here.now()
-    choices = [Choice(customer_id, it, False, now, source, MARKETING) for it in channels]
-    choose(connection, choices, now, live=True)
+def spoken(here: Services, row: Any, languages: str) -> str:
+    """The language of a customer's pages: theirs, else their browser's, else the program's."""
+    return language([row.locale, *accepted(languages), here.program.locale])
 
 
 def _stop(here: Services, name: str, row: Any, channel: str, languages: str) -> Response:
-    locales = [row.locale, *accepted(languages)]
-    words = LANGUAGES[language([*locales, here.program.locale])]
+    words = LANGUAGES[spoken(here, row, languages)]
     return page(
-        here, name, f"{name}_title", locales, tier=row.tier,
+        here, name, f"{name}_title", [row.locale, *accepted(languages)], tier=row.tier,
         channel=named(words, channel), choices=here.links.preferences(row.id),
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One line of the preference page."""
-
-    name: str
-    title: str
-    address: str | None
-    granted: bool
+def _chosen(here: Services, row: Any, form: Pairs, languages: str) -> Chosen:
+    names = {field_of(name): name for name in (MARKETING, *here.program.consent.purposes)}
+    wanted = frozenset((names[field], value) for field, value in form if field in names)
+    url, nothing = f"{here.links.public_url}/p", first(form, "do") == "none"
+    return Chosen(row.id, frozenset() if nothing else wanted, nothing, url, spoken(here, row, languages))
 
 
-def _choices(here: Services, row: Any, languages: str, *, saved: bool = False) -> Response:
-    running = here.running
-    locales = [row.locale, *accepted(languages)]
-    words = LANGUAGES[language([*locales, running.program.locale])]
+def _send_letter(here: Services, row: Any, do: str, languages: str) -> str:
+    """A letter to the customer's own address; returns what the page says about it."""
+    words, (kind, allowed) = LANGUAGES[spoken(here, row, languages)], ASKED[do]
+    if allowed not in here.program.privacy.self_service:
+        return words["data_by_shop"]
+    with here.recording() as connection:
+        found = letters.reachable(connection, row.id)
+        if found is None:
+            return words["data_no_address"]
+        channel, address, digest = found
+        if letters.plan(connection, [letters.Wanted(row.id, kind, channel, digest)], here.now()):
+            return words["data_wait"]
+    return words["data_sent"].format(address=masked(address))
+
+
+def _choices(
+    here: Services, row: Any, languages: str, *, said: str | None = None, about: str | None = None
+) -> Response:
+    running, locale = here.running, spoken(here, row, languages)
     with here.database.read() as connection:
-        granted = _granted(connection, row.id)
-        addresses = {kind: address_of(connection, row.id, kind) for kind in ("email", "phone")}
-    rows = [
-        _Row(name, named(words, name), _masked(addresses.get(running.kinds[name])), granted.get(name, False))
-        for name in _offered(running)
-    ]
-    return page(here, "choices", "choices_title", locales, tier=row.tier, channels=rows, saved=saved)
-
-
-def _offered(running: Running) -> list[str]:
-    """The channels that the program uses; every channel if it names none."""
-    known = list(running.kinds)
-    return [name for name in known if name in running.program.channels] or known
-
-
-def _granted(connection: Connection, customer_id: int) -> dict[str, bool]:
-    own = select(CONSENT.c.channel, CONSENT.c.granted).where(CONSENT.c.purpose == MARKETING)
-    return dict(connection.execute(own.where(CONSENT.c.customer_id == customer_id)).all())
-
-
-def _masked(address: str | None) -> str | None:
-    """Enough to recognise one's own address; a link may be forwarded."""
-    if not address:
-        return None
-    local, at, domain = address.rpartition("@")
-    return f"{local[:1]}•••@{domain}" if at else f"{address[:4]} ••• {address[-4:]}"
+        shown = purposes(connection, running, row.id, LANGUAGES[locale], locale)
+    return page(
+        here, "choices", "choices_title", [row.locale, *accepted(languages)], tier=row.tier, purposes=shown,
+        said=said, about=about, wording=running.program.consent_in(locale),
+        may=running.program.privacy.self_service,
+    )  # fmt: skip

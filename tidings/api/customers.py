@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 from fastapi.responses import Response
 from sqlalchemy import Connection, select
 
 from channels import discover
-from core.customers.consent import CONSENT, Choice, choose
+from core.customers.consent import MARKETING, Choice, in_force
+from core.customers.double_opt_in import give, pending
 from core.customers.profiles import Profile, Saved, known_zone, save
 from core.grants.referral_grants import welcome_friend
 from core.grants.referrals import find_inviter, name_inviter
@@ -89,11 +90,14 @@ def choose_one(
     here: Here, external_id: CustomerPath, channel: Channel, body: ConsentValue
 ) -> list[ConsentOut]:
     """Give or withdraw consent to marketing on one channel; the consents in force are the answer."""
-    choice = ConsentIn(channel=channel, granted=body.granted, source=body.source, at=body.at)
+    choice = ConsentIn(
+        channel=channel, granted=body.granted, source=body.source, at=body.at, wording=body.wording,
+        proof=body.proof,
+    )  # fmt: skip
     now = here.now()
-    choices = _checked([choice], now)
+    choices = _checked([choice], here.program, now)
     with here.recording() as connection:
-        return _choose(connection, external_id, choices, now)
+        return _choose(here, connection, external_id, choices, now)
 
 
 @routes.post("/{external_id}/consents", **asks(
@@ -102,9 +106,9 @@ def choose_one(
 def choose_several(here: Here, once: Once, external_id: CustomerPath, body: ConsentsIn) -> Response:
     """Give or withdraw several consents at once; the consents in force are the answer."""
     now = here.now()
-    choices = _checked(body.consents, now)
+    choices = _checked(body.consents, here.program, now)
     with once.recording() as done:
-        return done(200, _choose(done.connection, external_id, choices, now))
+        return done(200, _choose(here, done.connection, external_id, choices, now))
 
 
 @routes.post(
@@ -168,34 +172,48 @@ def _locale_warnings(body: CustomerIn) -> list[str]:
     return []
 
 
-def _checked(wanted: Sequence[ConsentIn], now: datetime) -> Sequence[ConsentIn]:
+def _checked(wanted: Sequence[ConsentIn], program: Program, now: datetime) -> Sequence[ConsentIn]:
+    purposes = (MARKETING, *program.consent.purposes)
     for index, choice in enumerate(wanted):
         if choice.channel not in discover():
             there = ", ".join(discover())
             raise refuse("invalid", f"no such channel; there are {there}", f"consents[{index}].channel")
+        if choice.purpose not in purposes:
+            there = ", ".join(purposes)
+            raise refuse("invalid", f"no such purpose; there are {there}", f"consents[{index}].purpose")
         if choice.at is not None and choice.at > now:
             raise refuse("in_the_future", "the time has not come yet", f"consents[{index}].at")
     return wanted
 
 
 def _choose(
-    connection: Connection, external_id: str, wanted: Sequence[ConsentIn], now: datetime
+    here: Services, connection: Connection, external_id: str, wanted: Sequence[ConsentIn], now: datetime
 ) -> list[ConsentOut]:
     row = known(connection, external_id)
-    choices = [Choice(row.id, it.channel, it.granted, it.at or now, it.source, it.purpose) for it in wanted]
-    choose(connection, choices, now, live=True)
+    choices = [
+        Choice(row.id, it.channel, it.granted, it.at or now, it.source, it.purpose, it.wording, _proof(it))
+        for it in wanted
+    ]
+    give(connection, here.program, choices, now, live=True)
     return _consents(connection, row.id)
 
 
+def _proof(choice: ConsentIn) -> dict[str, Any] | None:
+    return choice.proof.model_dump(mode="json", exclude_none=True) if choice.proof else None
+
+
 def _consents(connection: Connection, customer_id: int) -> list[ConsentOut]:
-    own = select(CONSENT).where(CONSENT.c.customer_id == customer_id)
-    rows = connection.execute(own.order_by(CONSENT.c.channel, CONSENT.c.purpose))
-    return [
-        ConsentOut(
-            channel=row.channel, purpose=row.purpose, granted=row.granted, at=row.at, source=row.source
-        )
-        for row in rows
-    ]
+    """What is in force; a yes that waits for its letter stands there as not granted, and pending."""
+    found = {
+        key: ConsentOut(channel=row.channel, purpose=row.purpose, granted=row.granted, at=row.at,
+                        source=row.source, wording=row.wording)
+        for key, row in in_force(connection, [customer_id]).items()
+    }  # fmt: skip
+    for key, row in pending(connection, [customer_id]).items():
+        asked = ConsentOut(channel=row.channel, purpose=row.purpose, granted=False, at=row.at,
+                           source=row.source, wording=row.wording)  # fmt: skip
+        found[key] = found.get(key, asked).model_copy(update={"pending": True})
+    return [found[key] for key in sorted(found)]
 
 
 def _shown(here: Services, connection: Connection, external_id: str) -> CustomerOut:

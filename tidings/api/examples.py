@@ -13,14 +13,17 @@ CUSTOMER_IN: Example = {
     "birthday": "1990-03-14", "locale": "uk", "city": "Kyiv", "time_zone": "Europe/Kyiv",
     "card": "KV20261234", "attributes": {"pet": "cat"},
 }  # fmt: skip
-CONSENT_IN: Example = {"channel": "email", "granted": True, "source": "checkout"}
+CONSENT_IN: Example = {
+    "channel": "email", "granted": True, "source": "checkout", "wording": "2026-03",
+    "proof": {"form": "checkout", "url": "https://kavarnia.example/checkout", "locale": "uk"},
+}  # fmt: skip
 CONSENTS_IN: Example = {
     "consents": [CONSENT_IN, {"channel": "sms", "granted": False, "source": "checkout"}]
 }  # fmt: skip
 CONSENT_VALUE: Example = {"granted": False, "source": "account page"}
 CONSENT: Example = {
     "channel": "email", "purpose": "marketing", "granted": True, "at": "2026-03-01T08:15:00Z",
-    "source": "checkout",
+    "source": "checkout", "wording": "2026-03", "pending": False,
 }  # fmt: skip
 ADDRESS_IN: Example = {"kind": "push", "value": "dGhpcyBpcyBh:APA91b"}
 CUSTOMER_LOT: Example = {

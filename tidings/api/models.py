@@ -105,6 +105,27 @@ class CustomerIn(Body):
     )
 
 
+class ProofIn(Body):
+    """What shows later that the customer said so; only what you give is kept, and nothing else needs it."""
+
+    form: Annotated[str, Field(max_length=200)] | None = Field(None, description="The form or page, by name.")
+    url: Annotated[str, Field(max_length=2000)] | None = Field(None, description="The page's address.")
+    locale: Annotated[str, Field(max_length=20)] | None = Field(
+        None, description="The language of the words."
+    )
+    text: Annotated[str, Field(max_length=2000)] | None = Field(
+        None, description="The words that were shown, or what the customer wrote."
+    )
+    ip: Annotated[str, Field(max_length=45)] | None = Field(None, description="Only if you must keep it.")
+    user_agent: Annotated[str, Field(max_length=500)] | None = Field(None, description="The browser or app.")
+    confirmed_at: Moment | None = Field(
+        None, description="When they confirmed it by a letter of yours; then none of ours is sent."
+    )
+
+
+Wording = Annotated[str, Field(max_length=40)]
+
+
 class ConsentIn(Body):
     """One choice of the customer."""
 
@@ -112,11 +133,15 @@ class ConsentIn(Body):
 
     channel: str = Field(description="email, sms, push …")
     granted: bool
-    purpose: Literal["marketing"] = "marketing"
+    purpose: Annotated[str, Field(min_length=1, max_length=40)] = Field(
+        "marketing", description="`marketing`, or a purpose of program.yaml."
+    )
     source: Annotated[str, Field(min_length=1, max_length=100)] = Field(
         "api", description="Where they said so."
     )
     at: Moment | None = Field(None, description="When they said so; now if left out.")
+    wording: Wording | None = Field(None, description="The version of the words that they were shown.")
+    proof: ProofIn | None = None
 
 
 class ConsentValue(Body):
@@ -127,6 +152,8 @@ class ConsentValue(Body):
     granted: bool
     source: Annotated[str, Field(min_length=1, max_length=100)] = "api"
     at: Moment | None = None
+    wording: Wording | None = None
+    proof: ProofIn | None = None
 
 
 class ConsentsIn(Body):
@@ -235,7 +262,7 @@ class LotOut(BaseModel):
 
 
 class ConsentOut(BaseModel):
-    """A choice in force."""
+    """A choice in force. `pending`: the customer said yes, and has yet to answer the letter that asks."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.CONSENT]})
 
@@ -244,6 +271,8 @@ class ConsentOut(BaseModel):
     granted: bool
     at: datetime
     source: str | None
+    wording: str | None = None
+    pending: bool = False
 
 
 class CustomerOut(BaseModel):

@@ -22,6 +22,8 @@ MEDIA_TYPE = "application/problem+json"
 BODY_AT_MOST = 1024 * 1024
 RETRY_SECONDS = "5"
 HEADERS = "answer_headers"
+# What FastAPI answers to a body that no text can be read from; one that is no JSON is a matter of validation.
+UNREADABLE = 400
 _CODES = {401: "unauthorized", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 _SENTENCES = {
     404: "there is nothing at this address", 405: "use another method",
@@ -112,6 +114,8 @@ def _field(place: Sequence[Any]) -> str:
 def _http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = error.status_code
+    if status == UNREADABLE:
+        return problem("invalid", "the body is not JSON in UTF-8")
     sentence = _SENTENCES.get(status) or str(error.detail)
     return problem(_CODES.get(status, "refused"), sentence, headers=error.headers, status=status)
 

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from scheduler.kit import GOOGLE_PICTURES, Kit
+from tidings.api.contrast import readable
 from tidings.api.services import Services
 from tidings.api.words import LANGUAGES, language
 from wallet.design import Colours
@@ -44,9 +45,10 @@ def page(
     spoken = language([*locales, program.locale])
     words = LANGUAGES[spoken]
     kit = here.cards.kit()
+    colours = kit.deck.card.colours_for(tier) if kit else Colours()
     text = _templates().get_template(f"{name}.html").render(
         language=spoken, words=words, title=words[title], program=program.name, nonce=nonce,
-        colours=kit.deck.card.colours_for(tier) if kit else Colours(),
+        colours=colours, on_action=readable(colours.text, colours.background),
         icon=_icon(kit) if kit else None, **values,
     )  # fmt: skip
     policy = POLICY.format(nonce=nonce, public=here.links.public_url)

@@ -22,6 +22,7 @@ from scheduler.beat import Pulse
 from scheduler.cards import Cards
 from tidings.api.keys import Keeper
 from tidings.api.limits import Limits
+from tidings.api.reactions import Reactions
 from tidings.api.running import RunningRequests
 from tidings.workspace import Workspace
 
@@ -70,6 +71,17 @@ class Services:
     def links(self) -> Links:
         """The maker and reader of customers' links."""
         return self.workspace.links(self.program)
+
+    @cached_property
+    def reader(self) -> Links:
+        """Reads what links carry, without asking what is live."""
+        newest, *earlier = self.workspace.link_keys
+        return Links("", newest, tuple(earlier))
+
+    @cached_property
+    def reactions(self) -> Reactions:
+        """Where opens and clicks are kept."""
+        return Reactions(lambda: self.database, lambda: self.program.tracking)
 
     def now(self) -> datetime:
         """Aware UTC."""

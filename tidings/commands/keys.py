@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     keys_app.command()(create)
     keys_app.command("list")(list_keys)
     keys_app.command()(revoke)
+    keys_app.command("rotate-links")(rotate_links)
     app.add_typer(keys_app, name="keys")
 
 
@@ -119,6 +120,36 @@ def revoke(
         print_json(_as_json(key, now))
     else:
         typer.echo(f"the key {key.name} ({key.hint}…) is revoked")
+
+
+def rotate_links(
+    context: Context,
+    only_print: Annotated[
+        bool, typer.Option("--print", help="Print the line instead of writing it into .env.")
+    ] = False,
+) -> None:
+    """Sign customers' links with a new key. Links that were sent before stay good.
+
+    Example: tidings keys rotate-links
+    """
+    import os
+
+    from core.errors import UserError
+    from tidings.link_keys import VARIABLE, rotated, write
+
+    with workspace(context) as here:
+        now = here.settings.link_keys
+        value = rotated(now.get_secret_value() if now else "")
+        if only_print:
+            typer.echo(f"{VARIABLE}={value}")
+            return
+        if VARIABLE in os.environ:
+            raise UserError(
+                f"{VARIABLE} stands in the environment, which goes before .env; set it there, to what "
+                "--print says"
+            )
+        write(here.env_file, value)
+    typer.echo(f"a new key signs links once `tidings serve` is started again; {here.env_file} has it")
 
 
 def _rate(text: str) -> Any:

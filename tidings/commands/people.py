@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,6 +35,7 @@ def register(app: typer.Typer) -> None:
         household_app.command()(command)
     app.add_typer(household_app, name="household")
     app.command()(erase)
+    app.command("export-person")(export_person)
     app.command()(settlement)
 
 
@@ -236,6 +238,35 @@ def erase(
         answer = _done(here, lambda connection, at: act(connection, program, wanted, at))
         erasure.tidy(here.database)
     _say(output, answer, "forgotten; the books say {customer}, {written_off} bonuses were written off")
+
+
+def export_person(
+    context: Context,
+    customer: Who,
+    file: Annotated[Path | None, typer.Argument(help="Where to write; the terminal if left out.")] = None,
+) -> None:
+    """Everything that is kept about a person, as JSON: for them to take elsewhere.
+
+    Example: tidings export-person 10042 olena.json
+    """
+    from core.clock import SystemClock
+    from core.customers.profiles import find
+    from tidings.personal_data import personal_data, to_json
+
+    with workspace(context) as here:
+        name = _external_id(here, customer)
+        program = here.live.running().program
+        with here.database.read() as connection:
+            row = find(connection, name)
+            found = personal_data(connection, here.live, here.links(program), row, SystemClock().now())
+    if file is None:
+        typer.echo(to_json(found), nl=False)
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # Nobody else on this machine is to read it.
+    file.touch(mode=0o600)
+    file.write_text(to_json(found), "utf-8")
+    typer.echo(f"wrote {file}")
 
 
 def _would_go(here: "Workspace", wanted: Any, output: Format) -> None:

@@ -149,6 +149,9 @@ def send_test(
     locale: Annotated[str | None, typer.Option("--locale", help="The customer's if left out.")] = None,
     channel: Annotated[str | None, typer.Option("--channel", help="All of its steps if left out.")] = None,
     at: Annotated[str | None, typer.Option("--at", help="As if it were then; now if left out.")] = None,
+    validate: Annotated[
+        bool, typer.Option("--validate", help="Deliver nothing: compose, and have FCM check a push.")
+    ] = False,
     output: Annotated[Format, typer.Option("--format", help="table or json")] = Format.table,
 ) -> None:  # fmt: skip
     """Send one proof to yourself on every channel of a scenario, marked, and counted nowhere.
@@ -169,12 +172,13 @@ def send_test(
         wanted = Wanted(running.scenarios[scenario], to, customer, locale, channel)
         made = proofs(here, running, wanted, moment(at, running.program.zone))
         rows = [
-            _told(it, send_outcome) for it, send_outcome in _sent(send(here, running.program, made), made)
+            _told(it, send_outcome)
+            for it, send_outcome in _sent(send(here, running.program, made, validate=validate), made)
         ]
         left_out = sorted({name for step in wanted.scenario.steps for name in step.send
                            if channel in (None, name)} - {it.channel for it in made})  # fmt: skip
     _tell_proofs(rows, left_out, output)
-    raise typer.Exit(0 if all(row["outcome"] in ("accepted", "written") for row in rows) else 3)
+    raise typer.Exit(0 if all(row["outcome"] in ("accepted", "composed") for row in rows) else 3)
 
 
 def _known_words(running: Any, locale: str | None, channel: str | None) -> None:
@@ -194,9 +198,12 @@ def _sent(outcomes: Any, made: Any) -> Any:
 
 def _told(proof: Any, outcome: Any) -> dict[str, str]:
     from channels import Accepted
+    from channels.transport import COMPOSED
 
     reason = getattr(outcome, "reason", "") or "" if outcome else str(proof.problem or "")
-    word = "accepted" if isinstance(outcome, Accepted) else type(outcome).__name__.lower()
+    word = type(outcome).__name__.lower()
+    if isinstance(outcome, Accepted) and outcome.provider_id == COMPOSED:
+        word = COMPOSED
     return {
         "step": proof.step, "message": proof.message, "channel": proof.channel, "locale": proof.locale,
         "outcome": word if outcome else "not rendered", "reason": reason,

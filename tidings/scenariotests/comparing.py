@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from campaigns.scenariotest import NOTHING, Entry, Exactly, Expected, Message, ScenarioTest
-from campaigns.tables import Decision
 from campaigns.tables import Message as Row
+from campaigns.verdicts import verdicts
 from channels import Outgoing
 from core.customers.profiles import CUSTOMER
 from core.links import Links
@@ -21,7 +21,6 @@ from tidings.scenariotests.outlets import Post
 from tidings.scenariotests.people import People
 from tidings.scenariotests.results import Mismatch
 
-DECISION = Decision.__table__  # type: ignore[attr-defined]
 MESSAGE = Row.__table__  # type: ignore[attr-defined]
 PARTS = ("subject", "title", "text", "body")
 OPEN = "open"
@@ -106,10 +105,16 @@ class Comparing:
 
     def fresh(self, connection: Connection) -> set[Verdict]:
         """Verdicts that were not there at the entry before."""
+        said = verdicts().c
         columns = (
-            DECISION.c.customer_id, DECISION.c.at, DECISION.c.scenario, DECISION.c.step, DECISION.c.occasion,
-            DECISION.c.verdict, DECISION.c.detail,
-        )  # fmt: skip
+            said.customer_id,
+            said.at,
+            said.scenario,
+            said.step,
+            said.occasion,
+            said.verdict,
+            said.detail,
+        )
         return {Verdict(*row) for row in connection.execute(select(*columns))} - self._before
 
     def of(self, verdicts: set[Verdict], name: str) -> list[Verdict]:

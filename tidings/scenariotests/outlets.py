@@ -1,7 +1,7 @@
 """The channels of a test: they compose for real and hand the message to the test instead of a provider."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,7 +29,9 @@ class Post:
 
 
 class Outlet:
-    """One channel."""
+    """One channel. A test reads where links lead, not by which way."""
+
+    linked_parts: Mapping[str, str] = {}
 
     def __init__(self, channel: Channel[Any, Any, Any], post: Post) -> None:
         self._channel, self._post = channel, post

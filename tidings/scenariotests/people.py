@@ -131,8 +131,9 @@ class People:
 
     def _reach(self, connection: Connection, name: str, person: Person, at: datetime, *, live: bool) -> None:
         customer_id = self.ids[name]
-        if person.push:
-            self.addresses.add(connection, [(customer_id, "push", person.push)], at)
+        for kind, address in (("push", person.push), ("telegram", person.telegram)):
+            if address:
+                self.addresses.add(connection, [(customer_id, kind, address)], at)
         self.choose(connection, name, person.consent, True, at, live=live)
         for channel in person.suppressed:
             self.suppress(connection, name, channel, at)

@@ -11,6 +11,7 @@ from sqlalchemy import and_, select
 from campaigns.dryrun.evidence.facts import Batch, Told
 from campaigns.dryrun.forecast import Evidence
 from campaigns.staging import OPTION
+from channels.base import NO_ADDRESS
 from core.customers.consent import KINDS, MARKETING
 from core.db import json_text
 from core.events import EVENT
@@ -20,7 +21,9 @@ ADDRESS = Address.__table__  # type: ignore[attr-defined]
 CONSENT = Consent.__table__  # type: ignore[attr-defined]
 SUPPRESSION = Suppression.__table__  # type: ignore[attr-defined]
 # What a reader calls an address of each kind.
-CALLED = {"email": "email address", "phone": "phone number", "push": "app on a phone"}
+CALLED = {
+    "email": "email address", "phone": "phone number", "push": "app on a phone", "telegram": "Telegram chat",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,8 @@ def _consent(batch: Batch, option: Any, known: _Known) -> tuple[str, dict[str, A
 
 
 def _address(batch: Batch, option: Any, known: _Known) -> tuple[str, dict[str, Any]]:
+    if option.kind == NO_ADDRESS:
+        return "needs no address", {}
     active = [it for it in known.addresses[option.customer_id, option.kind] if it.active]
     if not active:
         return f"no {_called(option)} known", {}

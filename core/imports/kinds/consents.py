@@ -7,12 +7,20 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from core.customers.consent import MARKETING, Choice, choose
+from core.customers.consent import MARKETING, Choice
+from core.customers.double_opt_in import give
 from core.customers.holders import people
+from core.customers.proof import given
 from core.explain import suggest
 from core.imports.kinds.base import Context, Effect, Kind, cell, must
 from core.imports.values import moment, text, yes_no
 from core.ledger.lots import Refusal
+
+# The columns of a proof, and its parts.
+PROOF = {
+    "form": "form", "url": "url", "language": "locale", "text": "text", "ip": "ip",
+    "user_agent": "user_agent",
+}  # fmt: skip
 
 
 class Said(NamedTuple):
@@ -44,15 +52,23 @@ class Consents(Kind):
             at,
             cell(values, "source", text) or "import",
             cell(values, "purpose", text) or MARKETING,
+            cell(values, "wording", text),
+            self._proof(values),
         )
         return Said(must(values, "customer", text), choice)
+
+    def _proof(self, values: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        found = {name: cell(values, column, text) for column, name in PROOF.items()}
+        confirmed = cell(values, "confirmed_at", self.time)
+        return given(**found, confirmed_at=confirmed.isoformat() if confirmed else None) or None
 
     def store(self, connection: Connection, facts: Sequence[Said]) -> list[Effect]:
         """Choices of customers who are not there are refused."""
         found = people(connection, {said.customer for said in facts})
         ids = {name: person.id for name, person in found.items()}
         known = [replace(it.choice, customer_id=ids[it.customer]) for it in facts if it.customer in ids]
-        effects = iter(choose(connection, known, self.context.recorded_at, live=self.context.live))
+        context = self.context
+        effects = iter(give(connection, self.program, known, context.recorded_at, live=context.live))
         return [next(effects) if said.customer in ids else _unknown(said) for said in facts]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from campaigns.bundle import Bundle
 from campaigns.running import Running, make_ready
-from campaigns.tables import Enrolment, Message
+from campaigns.tables import Enrolment, Feedback, Message
 from core.db import Database, insert_many
 from core.tables import (
     Address,
@@ -74,6 +74,7 @@ def crowd() -> Crowd:
     for row in found.rows[Customer]:
         _past(found, draw, row["id"])
     _friends(found, draw)
+    _reactions(found, draw)
     return found
 
 
@@ -96,7 +97,7 @@ def workspace(files: Mapping[str, str] | None = None) -> Bundle:
 
 ORDER: tuple[Any, ...] = (
     Customer, Product, Operation, Receipt, ReceiptLine, CustomerStats, Lot, Hold, Event, Address, Suppression,
-    Consent, Enrolment, Message, WalletPass, WalletDevice, WalletRegistration,
+    Consent, Enrolment, Message, Feedback, WalletPass, WalletDevice, WalletRegistration,
 )  # fmt: skip
 
 
@@ -242,3 +243,19 @@ def _friends(found: Crowd, draw: Random) -> None:
         row["referred_by"] = draw.choice([None, None, 1, 2, 3])
         row["household_id"] = draw.choice([None, None, None, 4, 5])
     people[9]["merged_into"], people[9]["referred_by"] = 1, 2
+
+
+def _reactions(found: Crowd, draw: Random) -> None:
+    """Opens and clicks of people and of programs, several of one message, and reports that are neither."""
+    for message in found.rows[Message]:
+        for _ in range(draw.choice([0, 0, 1, 2, 4])):
+            found.add(
+                Feedback, message_id=message["id"], customer_id=message["customer_id"],
+                kind=draw.choice(["opened", "clicked"]), detail=None, scenario=message["scenario"],
+                at=message["planned_at"] + timedelta(days=draw.choice([0, 1, 2])),
+                machine=draw.random() < 0.3,
+            )  # fmt: skip
+        found.add(
+            Feedback, message_id=message["id"], customer_id=message["customer_id"], kind="delivered",
+            detail=None, scenario=None, at=message["planned_at"], machine=None,
+        )  # fmt: skip

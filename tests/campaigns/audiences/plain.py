@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from campaigns.audience import And, Node, Not, Or, Segment, Test
-from campaigns.tables import Message
+from campaigns.tables import Feedback, Message
 from core.db import bucket_of
 from core.tables import (
     Address,
@@ -250,6 +250,19 @@ class Plain:
             if it["state"] in ("sent", "delivered") and it["scenario"] in _each(test)
         ]  # fmt: skip
         return any(_recent(it["accepted_at"] or it["changed_at"], test) for it in sent)
+
+    def opened(self, row: Row, test: Test) -> bool:
+        return _number(len(self._reacted(row, test, "opened") | self._reacted(row, test, "clicked")), test)
+
+    def clicked(self, row: Row, test: Test) -> bool:
+        return _number(len(self._reacted(row, test, "clicked")), test)
+
+    def _reacted(self, row: Row, test: Test, kind: str) -> set[int]:
+        """The messages."""
+        names = dict(test.where).get("scenario")
+        found = self.crowd.of(Feedback, customer_id=row["id"], kind=kind, machine=False)
+        found = [it for it in found if names is None or it["scenario"] in names]
+        return {it["message_id"] for it in found if _recent(it["at"], test)}
 
     # --- people
 

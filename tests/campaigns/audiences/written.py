@@ -36,6 +36,8 @@ VALUES: dict[str, list[Any]] = {
     "reachable": ["sms", "email", "push"],
     "consent": ["sms", "email", "push"],
     "has_card": ["apple", "google", "any", False],
+    "opened": [0, 1, 2],
+    "clicked": [0, 1, 2],
     "segment": ["rich", "others"],
     "household": ["head", "member", "any", False],
     "referred": [True, False],

@@ -17,6 +17,8 @@ class Provider(ABC):
     parts: ClassVar[Mapping[str, str]]
     credentials: ClassVar[tuple[str, ...]]
     """Variables without which the channel cannot work; taken away one by one."""
+    never: ClassVar[frozenset[Verdict]] = frozenset()
+    """What it has no way to say."""
 
     @abstractmethod
     def environment(self) -> Mapping[str, str]:

@@ -1,11 +1,14 @@
 """An HTTP server whose answers a test decides."""
 
+import contextlib
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from typing import Any
 
 PATIENCE = 30.0
@@ -16,11 +19,14 @@ class Request:
     path: str
     headers: Mapping[str, str]
     body: bytes
+    method: str = "POST"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Status 0 closes the connection without an answer; status -1 holds it until the server closes."""
+    """Status 0 closes the connection without an answer; status -1 holds it until the server closes, and
+    status -2 drips an answer that is never over.
+    """
 
     status: int
     content: Any = None
@@ -38,7 +44,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class HttpServer:
-    """Answers POSTs; `answer` is what a subclass decides."""
+    """Answers POSTs and GETs; `answer` is what a subclass decides."""
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
@@ -58,9 +64,19 @@ class HttpServer:
     def wait_until_hanging(self) -> None:
         assert self.held.acquire(timeout=PATIENCE), "no request came to be held"
 
+    def speak_tls(self, context: ssl.SSLContext) -> None:
+        """From now on, behind a certificate."""
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+
     def hold(self) -> None:
         self.held.release()
         self._release.wait(PATIENCE)
+
+    def drip(self, into: BufferedIOBase) -> None:
+        into.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        with contextlib.suppress(OSError):
+            while not self._release.wait(0.02):
+                into.write(b" ")
 
     def close(self) -> None:
         self._release.set()
@@ -75,20 +91,25 @@ def _handler_of(home: HttpServer) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            request = Request(self.path, dict(self.headers.items()), body)
+            request = Request(self.path, dict(self.headers.items()), body, self.command)
             home.requests.append(request)
             answer = home.answer(request)
             if answer.status == -1:
                 home.hold()
+            if answer.status == -2:
+                home.drip(self.wfile)
             if answer.status <= 0:
                 self.close_connection = True
-                self.connection.shutdown(socket.SHUT_RDWR)
+                with contextlib.suppress(OSError):
+                    self.connection.shutdown(socket.SHUT_RDWR)
                 return
             self.send_response(answer.status)
             for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(answer.body)
+
+        do_GET = do_POST  # noqa: N815 - the name is the standard library's
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the standard library's
             """Tests read `requests` instead."""

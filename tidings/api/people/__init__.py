@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from tidings.api.people import adjustments, erasure, households, merging, settlement, transfers
+from tidings.api.people import adjustments, erasure, export, households, merging, settlement, transfers
 
 routes = APIRouter()
-for module in (adjustments, transfers, merging, households, erasure, settlement):
+for module in (adjustments, transfers, merging, households, export, erasure, settlement):
     routes.include_router(module.routes)

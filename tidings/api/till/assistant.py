@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 
 from campaigns.running import Running
 from core.customers.consent import CONSENT, MARKETING
+from core.customers.double_opt_in import pending
 from core.program import Program
 from core.purchases.favourites import favourite_category
 from core.purchases.offers import offers
@@ -139,6 +140,8 @@ def consents_of(connection: Connection, running: Running, customer_id: int) -> l
         CONSENT.c.customer_id == customer_id, CONSENT.c.purpose == MARKETING
     )
     said = {row.channel: "granted" if row.granted else "refused" for row in connection.execute(mine)}
+    asked = pending(connection, [customer_id])
+    said |= {channel: "pending" for _, channel, purpose in asked if purpose == MARKETING}
     return [ConsentAsked(channel=it, state=said.get(it, "unasked")) for it in used]
 
 

@@ -239,7 +239,9 @@ class OfferOut(BaseModel):
 
 
 class ConsentAsked(BaseModel):
-    """A channel, and whether we may write there: `granted`, `refused`, or `unasked`."""
+    """A channel, and whether we may write there: `granted`, `refused`, `unasked`, or `pending` until the
+    customer has answered the letter of a double opt-in.
+    """
 
     channel: str
     state: str

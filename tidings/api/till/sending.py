@@ -8,7 +8,7 @@ import asyncio
 
 import structlog
 
-from campaigns.running import Running
+from campaigns.running import Running, latin, text_kinds
 from channels import Accepted, Failed, Outcome, Outgoing, Unknown
 from core.errors import EnvironmentFault, UserError
 from core.program import Program
@@ -55,7 +55,7 @@ def _outgoing(here: Services, running: Running, drawn: Drawn) -> Outgoing:
     library = running.library
     if library.has(MESSAGE, CHANNEL, locale) is None:
         library = _own_words(program)
-    text = library.render(MESSAGE, CHANNEL, locale, with_trigger(context, facts))
+    text = library.render(MESSAGE, CHANNEL, locale, with_trigger(context, facts, CHANNEL))
     return Outgoing(
         key=f"{MESSAGE}.{drawn.id}", to=drawn.phone, parts=text.parts, purpose="transactional", at=now,
         tag=MESSAGE,
@@ -79,6 +79,7 @@ def _own_words(program: Program) -> Library:
     """Ours, in the customer's language if we speak it, else in English."""
     return Library(
         {f"messages/{MESSAGE}/{locale}/{CHANNEL}.txt": text.encode() for locale, text in OWN.items()},
-        default_locale="en", locales=tuple(OWN), point_names=program.points.name,
+        kinds=text_kinds(), default_locale="en", locales=tuple(OWN), point_names=program.points.name,
         currency=program.currency, scale=program.points.scale, time_zone=program.time_zone,
+        transliterate=latin(program),
     )  # fmt: skip

@@ -1,0 +1,36 @@
+"""What an enhanced status code (RFC 3463) says of an address, in the words of `channels.email.replies`."""
+
+import re
+
+from channels.email.replies import DEAD
+from channels.email.reports.report import BounceKind
+
+# Subjects are 0 to 7: "Exim 4.94.2" and 5.9.10.11 are none.
+_CODE = re.compile(r"(?<![\w.])([245]\.[0-7]\.\d{1,3})(?![\w]|\.\d)")
+
+
+def classify(status: str, text: str) -> tuple[BounceKind, str, str]:
+    """Kind, reason and code, by the report's own Status and what the other server said.
+
+    Whatever speaks of policy, be it only one of the two, is policy: when in doubt nobody is suppressed. A
+    reply code without an enhanced one says too little.
+    """
+    codes = [*_CODE.findall(status), *_CODE.findall(text)]
+    for code in codes:
+        if code[1:4] == ".7.":
+            return "policy", "blocked_by_policy", code
+    # A Status of 5.0.0 is how servers say that they read nothing out of the reply.
+    code = next((code for code in codes if not code.endswith(".0.0")), codes[0] if codes else "")
+    return *_meaning(code), code
+
+
+def _meaning(code: str) -> tuple[BounceKind, str]:
+    if code.endswith(".2.2") and code[1] == ".":
+        return "soft", "mailbox_full"
+    if code in DEAD:
+        return "hard", DEAD[code]
+    if code.startswith("4"):
+        return "soft", "deferred"
+    if code == "5.3.4":
+        return "other", "message_too_large"
+    return "other", "refused" if code else "unclassified"

@@ -1,0 +1,238 @@
+"""What follows from a bounce and from a complaint: the message's state, its cascade, the address, consent.
+
+| report | message | address |
+|---|---|---|
+| hard | *failed*, or on to its next channel | suppressed |
+| soft, other | the same | suppressed once the last emails came back on `GIVE_UP_AFTER` different days |
+| policy | the same | left alone: it is our reputation, or their taste |
+| complaint | as it is | suppressed; consent to marketing by email is withdrawn |
+
+The same report twice changes nothing the second time, so a mailbox may be read again after a crash.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Row, func, literal, select, update
+
+from campaigns.tables import Attempt, Feedback, Message
+from channels.email.reports import Bounce, Complaint, Neither, Report, read
+from channels.email.reports.inbox import Inbox, Verdict
+from core.clock import Clock
+from core.customers.addresses import ADDRESS, suppress
+from core.customers.consent import Choice, choose
+from core.db import Database, UtcDateTime
+from core.errors import EnvironmentFault
+from core.links import Links
+from core.tables import Letter
+from scheduler.outcomes import Heard, confirm, note
+
+ATTEMPT = Attempt.__table__  # type: ignore[attr-defined]
+FEEDBACK = Feedback.__table__  # type: ignore[attr-defined]
+MESSAGE = Message.__table__  # type: ignore[attr-defined]
+LETTER = Letter.__table__  # type: ignore[attr-defined]
+LOG = structlog.get_logger("tidings.bounces")
+
+CHANNEL, KIND = "email", "email"
+BOUNCED, COMPLAINED = "bounced", "complained"
+BY_COMPLAINT = "email: complaint"
+POLICY = "blocked_by_policy"
+# So many days on which nothing but bounces came back; a full mailbox or a broken server is mended by then.
+GIVE_UP_AFTER = 5
+LOOK_BACK = 50
+
+
+class Returned(StrEnum):
+    """What became of something that came back."""
+
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+    REPEATED = "repeated"
+    FORGED = "forged"
+    """No message of ours is named in it, or its name is not signed by us."""
+    TOO_EARLY = "too_early"
+    """Its message is being sent at this moment: ask again."""
+    UNREADABLE = "unreadable"
+    AUTO_REPLY = "auto_reply"
+    DELAYED = "delayed"
+    ARRIVED = "arrived"
+    OTHER_FEEDBACK = "other_feedback"
+    LETTER = "letter"
+
+
+# Somebody may want to read these.
+_FOR_PEOPLE = (Returned.LETTER, Returned.UNREADABLE)
+
+
+class Bounces:
+    """Takes back what came back."""
+
+    def __init__(self, database: Database, links: Links, clock: Clock) -> None:
+        self._database, self._links, self._clock = database, links, clock
+
+    def take(self, data: bytes, recipients: Sequence[str] = ()) -> Returned:
+        """One message as it arrived; `recipients` are those of its envelope, where they are known."""
+        try:
+            report = read(data, recipients)
+        except Exception as error:  # noqa: BLE001 - strangers write these; their words may be personal
+            LOG.warning("not readable", error=type(error).__name__)
+            return Returned.UNREADABLE
+        try:
+            with self._database.write() as connection:
+                return take_back(connection, self._links, report, self._clock.now())
+        except EnvironmentFault:
+            raise
+        except Exception as error:  # noqa: BLE001 - one report must not keep all later ones from being read
+            LOG.error("not taken back", error=type(error).__name__)  # noqa: TRY400 - its words may be personal
+            return Returned.UNREADABLE
+
+    def read(self, inbox: Inbox) -> Counter[Returned]:
+        """Everything unread in a mailbox: what became of it → how many. Unreadable as `Inbox.read`."""
+        counts: Counter[Returned] = Counter()
+
+        def deal(data: bytes) -> Verdict:
+            returned = self.take(data)
+            counts[returned] += 1
+            if returned is Returned.TOO_EARLY:
+                return "later"
+            return "letter" if returned in _FOR_PEOPLE else "report"
+
+        inbox.read(deal)
+        return counts
+
+
+def take_back(connection: Connection, links: Links, report: Report, at: datetime) -> Returned:
+    """What follows from one report, in one transaction."""
+    if isinstance(report, Neither):
+        return Returned(report.what)
+    row = _message(connection, links, report.tokens)
+    if row is None:
+        returned = _letter_came_back(connection, links, report, at)
+        if returned is Returned.FORGED:
+            LOG.warning("nobody's", kind=type(report).__name__.lower())
+        return returned
+    returned = (
+        _bounced(connection, row, report, at)
+        if isinstance(report, Bounce)
+        else _complained(connection, row, report, at)
+    )
+    status = {"kind": report.kind, "status": report.status} if isinstance(report, Bounce) else {}
+    LOG.info("returned", message=row.id, what=str(returned), **status)
+    return returned
+
+
+def _message(connection: Connection, links: Links, tokens: Sequence[str]) -> Row[Any] | None:
+    """The message that a report names, held until the transaction ends."""
+    number = next((it for token in tokens if (it := links.read_bounce(token)) is not None), None)
+    if number is None:
+        return None
+    return connection.execute(select(MESSAGE).where(MESSAGE.c.id == number).with_for_update()).first()
+
+
+def _letter_came_back(
+    connection: Connection, links: Links, report: Bounce | Complaint, at: datetime
+) -> Returned:
+    """A letter that somebody waits for has no message: only its address is concerned."""
+    number = next(
+        (it for token in report.tokens if (it := links.read_letter_bounce(token)) is not None), None
+    )
+    row = connection.execute(select(LETTER).where(LETTER.c.id == number).with_for_update()).first()
+    if row is None:
+        return Returned.FORGED
+    what, reason = (BOUNCED, report.reason) if isinstance(report, Bounce) else (COMPLAINED, COMPLAINED)
+    if row.reason == reason:
+        return Returned.REPEATED
+    connection.execute(
+        update(LETTER).where(LETTER.c.id == row.id).values(state="failed", reason=reason, changed_at=at)
+    )
+    if isinstance(report, Complaint) or report.kind == "hard":
+        suppress(connection, CHANNEL, row.digest, reason, at)
+    if isinstance(report, Complaint):
+        choose(connection, [Choice(row.customer_id, CHANNEL, False, at, BY_COMPLAINT)], at, live=True)
+    LOG.info("returned", letter=row.id, what=what)
+    return Returned(what)
+
+
+def _bounced(connection: Connection, row: Row[Any], report: Bounce, at: datetime) -> Returned:
+    if row.state == "sending" and row.channel == CHANNEL:
+        return Returned.TOO_EARLY
+    if row.channel == CHANNEL and row.provider_id is not None:
+        heard = confirm(connection, row.provider_id, BOUNCED, report.reason, at)
+    else:  # it has gone on to another channel meanwhile
+        heard = note(connection, row, BOUNCED, report.reason, at)
+    if heard is not Heard.NEWS:
+        return Returned.REPEATED
+    address = _address(connection, row, report.addresses)
+    if address is not None and (reason := _why_suppress(connection, row, address, report)):
+        suppress(connection, CHANNEL, address.digest, reason, at)
+    return Returned.BOUNCED
+
+
+def _complained(connection: Connection, row: Row[Any], report: Complaint, at: datetime) -> Returned:
+    if note(connection, row, COMPLAINED, None, at) is not Heard.NEWS:
+        return Returned.REPEATED
+    address = _address(connection, row, report.addresses)
+    if address is not None:
+        suppress(connection, CHANNEL, address.digest, COMPLAINED, at)
+    choose(connection, [Choice(row.customer_id, CHANNEL, False, at, BY_COMPLAINT)], at, live=True)
+    return Returned.COMPLAINED
+
+
+def _address(connection: Connection, row: Row[Any], named: frozenset[str]) -> Row[Any] | None:
+    """The address that a message went to: the customer's own that the report names, be it no longer theirs.
+
+    A report may name none of them (the mailbox forwards to another): then the newest one that was there.
+    """
+    own = select(ADDRESS).where(ADDRESS.c.customer_id == row.customer_id, ADDRESS.c.kind == KIND)
+    newest = own.order_by(ADDRESS.c.since.desc(), ADDRESS.c.id.desc()).limit(1)
+    if found := connection.execute(newest.where(func.lower(ADDRESS.c.value).in_(named))).first():
+        return found
+    left = connection.scalar(
+        select(func.max(ATTEMPT.c.at)).where(ATTEMPT.c.message_id == row.id, ATTEMPT.c.channel == CHANNEL)
+    )
+    there = newest.where(ADDRESS.c.active, ADDRESS.c.since <= literal(left, UtcDateTime))
+    return connection.execute(there).first() if left else None
+
+
+def _why_suppress(
+    connection: Connection, row: Row[Any], address: Row[Any], report: Bounce
+) -> str | None:  # fmt: skip
+    if report.kind == "policy":
+        return None
+    if report.kind == "hard":
+        return report.reason
+    return "soft_bounces" if _days_of_bounces(connection, row, address) >= GIVE_UP_AFTER else None
+
+
+def _days_of_bounces(connection: Connection, row: Row[Any], address: Row[Any]) -> int:
+    """On how many days in a row emails to the address came back, up to and with this message's.
+
+    Refusals by policy say nothing of the mailbox; one email that did not come back ends the row. Later ones
+    are not asked: their bounces may still be on the way.
+    """
+    tried = (ATTEMPT.c.channel == CHANNEL) & (ATTEMPT.c.outcome == "accepted")
+    left = select(func.max(ATTEMPT.c.at)).where(ATTEMPT.c.message_id == row.id, tried).scalar_subquery()
+    bounce = (
+        select(func.min(FEEDBACK.c.detail))
+        .where(FEEDBACK.c.message_id == ATTEMPT.c.message_id, FEEDBACK.c.kind == BOUNCED)
+        .scalar_subquery()
+    )
+    sent = (
+        select(ATTEMPT.c.at, bounce.label("bounce"))
+        .join(MESSAGE, MESSAGE.c.id == ATTEMPT.c.message_id)
+        .where(MESSAGE.c.customer_id == row.customer_id, tried, ATTEMPT.c.at <= left)
+        .where(ATTEMPT.c.at >= literal(address.since, UtcDateTime))
+        .order_by(ATTEMPT.c.at.desc(), ATTEMPT.c.id.desc())
+        .limit(LOOK_BACK)
+    )
+    days = set()
+    for attempt in connection.execute(sent):
+        if attempt.bounce is None:
+            break
+        if attempt.bounce != POLICY:
+            days.add(attempt.at.date())
+    return len(days)

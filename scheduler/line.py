@@ -1,0 +1,117 @@
+"""One channel's way through a delivery: how much goes at a time, and what was made of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from campaigns.running import Running
+from channels import Failed, Outcome
+from channels.base import Channel
+from core.units import Rate
+from scheduler.claim import Claim
+from scheduler.outcomes import Settled
+from scheduler.throttle import chunk_of
+from scheduler.wording import Prepared
+
+AnyChannel = Channel[Any, Any, Any]
+
+# Before the lease is over somebody else may take the message: nothing is begun in this last part of it.
+MARGIN = 0.4
+# A chunk that is over within so many seconds is followed by a large one.
+QUICK = 1.0
+
+
+@dataclass(slots=True)
+class Line:
+    """One channel's way through a delivery: how much goes at a time, and whether its provider answers."""
+
+    channel: AnyChannel
+    ready_at: datetime
+    taken: int = 0
+    useful: bool = True
+    paused: bool = False
+    size: int = 0
+    speed: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.size = chunk_of(self.channel)
+
+    @property
+    def rate(self) -> Rate | None:
+        """What the channel's configuration allows."""
+        rate: Rate | None = self.channel.config.rate
+        return rate
+
+    @property
+    def may_go_ahead(self) -> bool:
+        """Whether the next chunk is made ready meanwhile: one that will not wait until its lease is over, and
+        of which a kill leaves nothing unknown for ever.
+        """
+        return self.rate is None and self.channel.policy == "at_least_once" and self.is_quick
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether the last chunk was over at once."""
+        return self.size > chunk_of(self.channel)
+
+    def pause(self) -> None:
+        """Somebody paused the channel: what has not begun goes back."""
+        self.paused = True
+        self.channel.interrupt()
+
+    def took(self, count: int, seconds: float) -> None:
+        """A chunk of so many took so long: so large may the next one be."""
+        self.size = chunk_of(self.channel, quick=seconds < QUICK)
+        self.speed = count / max(seconds, 0.001)
+
+    def part(self, lease: timedelta, left: float) -> int:
+        """How many go at once: what the lease's last part has time for if none is answered; of a provider
+        that was quick, what takes a quarter of the `left` seconds.
+        """
+        settings = self.channel.settings
+        rounds = max(1, int((lease * MARGIN).total_seconds() / settings.timeout))
+        safe = int(settings.concurrency) * rounds
+        return max(safe, int(self.speed * left / 4)) if self.is_quick else safe
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of messages, to be recorded under their fence."""
+
+    running: Running
+    fence: str
+    settled: Sequence[Settled]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Claimed messages, put into words."""
+
+    running: Running
+    claim: Claim
+    prepared: Sequence[Prepared]
+
+    def done(self, some: Sequence[Prepared], outcomes: Mapping[str, Outcome]) -> Done:
+        """What became of some of them; those without an outcome were not begun."""
+        return Done(self.running, self.claim.fence, [_settled(it, outcomes) for it in some])
+
+
+def told_apart(
+    some: Sequence[Prepared], outcomes: Mapping[str, Outcome]
+) -> tuple[Sequence[Prepared], Sequence[Prepared]]:
+    """Those of which it is known what became of them, and the others."""
+    known: list[Prepared] = []
+    others: list[Prepared] = []
+    for it in some:
+        (known if it.outgoing is None or it.outgoing.key in outcomes else others).append(it)
+    return known, others
+
+
+def _settled(it: Prepared, outcomes: Mapping[str, Outcome]) -> Settled:
+    if it.outgoing is None:
+        return Settled(it.claimed, Failed("permanent", "not_rendered"))
+    # What was not begun, because the lease was nearly over or the provider is down, may go again.
+    return Settled(
+        it.claimed, outcomes.get(it.outgoing.key, Failed("temporary", "not_begun")), it.cost, it.locale
+    )

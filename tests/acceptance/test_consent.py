@@ -1,0 +1,57 @@
+"""Consent and one's own data through the command line."""
+
+import json
+import stat
+
+from tests.support.shop import Shop, shop
+from tidings.workspace import Workspace
+
+__all__ = ["shop"]
+
+CUSTOMERS = "customer,name,email\nK-1,Olena,olena@example.com\n"
+CONSENTS = """customer,channel,granted,at,source,wording,form,ip,confirmed_at
+K-1,email,yes,2025-11-20T09:00:00+02:00,website,2025-01,checkout [desktop],192.0.2.7,2025-11-20T09:20:00+02:00
+"""
+
+
+def bring_in(shop: Shop) -> None:
+    assert shop.run("import", "customers", str(shop.write("customers.csv", CUSTOMERS))).code == 0
+    assert shop.run("import", "consents", str(shop.write("consents.csv", CONSENTS))).code == 0
+
+
+def test_a_consent_is_imported_and_shown_with_its_proof(shop: Shop) -> None:
+    bring_in(shop)
+    [consent] = json.loads(shop.run("customer", "K-1", "--format", "json").out)["consents"]
+    assert (consent["wording"], consent["source"]) == ("2025-01", "website")
+    assert consent["proof"] == {
+        "form": "checkout [desktop]", "ip": "192.0.2.7", "confirmed_at": "2025-11-20T07:20:00+00:00",
+    }  # fmt: skip
+    assert "website" in shop.run("customer", "K-1").out
+
+
+def test_a_person_is_given_their_data_as_a_file_for_them_alone(shop: Shop) -> None:
+    bring_in(shop)
+    file = shop.path / "olena.json"
+    assert shop.run("apply", "--yes").code == 0
+    said = shop.run("export-person", "K-1", str(file))
+    assert (said.code, said.out) == (0, f"wrote {file}\n")
+    assert json.loads(file.read_text())["profile"]["email"] == "olena@example.com"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert shop.run("export-person", "nobody").code == 2
+
+
+def test_the_key_of_links_is_changed_and_old_links_stay_good(shop: Shop) -> None:
+    env = shop.path / ".env"
+    before = Workspace(shop.path)
+    token = before.links(before.files().program).preferences(7).rsplit("/", 1)[1]
+    digest = before.addresses.digest("email", "olena@example.com")
+    for _ in range(2):
+        assert shop.run("keys", "rotate-links").code == 0
+    after = Workspace(shop.path)
+    links = after.links(after.files().program)
+    assert len(links.earlier) == 2
+    assert links.read("p", token) == 7
+    assert links.preferences(7).rsplit("/", 1)[1] != token
+    assert after.addresses.digest("email", "olena@example.com") == digest
+    assert env.read_text().count("TIDINGS_LINK_KEYS=") == 1
+    assert shop.run("keys", "rotate-links", "--print").out.count(",") == 3

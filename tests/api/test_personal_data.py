@@ -1,0 +1,59 @@
+"""The copy of a customer's data: every table that tells of customers is in it, or left out for a reason."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from sqlmodel import SQLModel
+
+import tidings.schema  # noqa: F401 - every table is known
+from tests.api.shop import Shop
+from tidings.personal_data import SECTIONS
+
+# Why a table that names customers is not in the copy.
+LEFT_OUT = {
+    "customer": "the profile is written by itself",
+    "idempotent_request": "copies of the API's own answers, for a day",
+}
+
+
+def test_every_table_that_tells_of_customers_is_in_the_copy() -> None:
+    telling = {
+        table.name
+        for table in SQLModel.metadata.sorted_tables
+        if "customer_id" in table.c or table.name == "customer"
+    }
+    assert telling == {section.table.name for section in SECTIONS} | set(LEFT_OUT)
+
+
+def test_a_copy_names_amounts_as_people_read_them_and_gives_no_keys_away(shop: Shop) -> None:
+    shop.register(name="Олена", email="olena@example.com", locale="uk")
+    shop.consent("email")
+    shop.buy(total="249.90")
+    answer = shop.till.get("/api/v1/customers/10042/data")
+    found = json.loads(answer.content)
+    assert found["receipts"][0]["total"] == "249.9"
+    assert found["receipt_lines"][0]["quantity"] == "1"
+    assert [it["amount"] for it in found["bonus_lots"]][-1] == found["receipts"][0]["earned_points"]
+    assert found["consents"][0] | {"at": None} == {
+        "channel": "email", "purpose": "marketing", "granted": True, "at": None, "source": "test",
+        "wording": None, "proof": None,
+    }  # fmt: skip
+    assert not [word for word in ("digest", "token", "fence") if f'"{word}"' in answer.text]
+
+
+@pytest.mark.parametrize("who", ["till", "marketer"])
+def test_only_an_admin_may_take_it(shop: Shop, who: str) -> None:
+    shop.register()
+    assert shop.with_key(who).get("/api/v1/customers/10042/data").status_code == 403
+    assert shop.till.get("/api/v1/customers/nobody/data").status_code == 404
+
+
+def test_a_card_is_listed_without_what_opens_it(shop: Shop) -> None:
+    shop.register(card="KV1")
+    shop.clock.move_by(timedelta(minutes=1))
+    path = shop.services.links.card(shop.id_of()).removeprefix(shop.services.links.public_url)
+    shop.stranger.get(f"{path}/card.pkpass")
+    [card] = shop.till.get("/api/v1/customers/10042/data").json()["cards"]
+    assert "token" not in card
+    assert card["voided"] is False

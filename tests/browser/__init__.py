@@ -1,0 +1,1 @@
+"""Customers' pages in a real browser, without JavaScript."""

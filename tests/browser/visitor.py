@@ -1,0 +1,58 @@
+"""Somebody with a browser: what they see, by eye, by keyboard, by a screen reader."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from selenium.webdriver import Chrome, Keys
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.expected_conditions import staleness_of
+from selenium.webdriver.support.wait import WebDriverWait
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Opens pages of the shop at `address`."""
+
+    browser: Chrome
+    address: str
+
+    def use(self, width: int, *, dark: bool) -> None:
+        """A window of so many CSS pixels, by day or by night."""
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+
+    def open(self, url: str) -> None:
+        self.browser.get(url)
+
+    def press(self, text: str) -> None:
+        """The button with this text; what it leads to is there."""
+        [button] = [it for it in self.all("button") if it.text == text]
+        self.follow(button)
+
+    def follow(self, element: WebElement) -> None:
+        """Click, and wait for the page that comes of it: a click returns before it is asked for."""
+        element.click()
+        WebDriverWait(self.browser, 30, poll_frequency=0.02).until(staleness_of(element))
+
+    def all(self, css: str) -> list[WebElement]:
+        return self.browser.find_elements(By.CSS_SELECTOR, css)
+
+    @property
+    def text(self) -> str:
+        return self.browser.find_element(By.TAG_NAME, "body").text
+
+    def tab(self) -> WebElement:
+        """The next place of the keyboard."""
+        self.browser.switch_to.active_element.send_keys(Keys.TAB)
+        return self.browser.switch_to.active_element
+
+    def ask(self, expression: str) -> Any:
+        """What the browser says of the page; its own tools run though the page's scripts may not."""
+        said = self.browser.execute_cdp_cmd(
+            "Runtime.evaluate", {"expression": expression, "returnByValue": True}
+        )
+        assert "exceptionDetails" not in said, said
+        return said["result"].get("value")

@@ -1,0 +1,118 @@
+"""What comes back of email, as real mail systems write it: who is meant, and what it says of the address."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from channels.email.reports import Bounce, Complaint, Neither, read
+from channels.email.reports.reading import MOST_ADDRESSES
+from channels.email.reports.status import classify
+from core.links import Links
+from tests.channels.returned import NAMES, returned
+
+LINKS = Links("https://kiosk.example", b"the secret of the tests")
+TOKEN = LINKS.bounce(4711)
+BOUNCES = {
+    "postfix-unknown": ("hard", "mailbox_unknown", "5.1.1"),
+    "postfix-expired": ("soft", "mailbox_full", "4.2.2"),
+    "gmail-unknown": ("hard", "mailbox_unknown", "5.1.1"),
+    "gmail-unauthenticated": ("policy", "blocked_by_policy", "5.7.26"),
+    "outlook-unknown": ("hard", "domain_refuses_mail", "5.1.10"),
+    "outlook-authentication": ("policy", "blocked_by_policy", "5.7.515"),
+    "sendmail-unknown": ("hard", "mailbox_unknown", "5.1.1"),
+    "exim-unrouteable": ("hard", "mailbox_unknown", "5.1.1"),
+    "qmail-unknown": ("hard", "mailbox_unknown", "5.1.1"),
+    "yahoo-disabled": ("other", "refused", "5.0.0"),
+    "mailru-unknown": ("other", "unclassified", ""),
+}
+COMPLAINTS = {"arf-abuse", "arf-redacted"}
+NEITHER = {
+    "postfix-delayed": "delayed",
+    "delivered": "arrived",
+    "arf-not-spam": "other_feedback",
+    "out-of-office": "auto_reply",
+    "vacation": "auto_reply",
+    "letter": "letter",
+}
+
+
+def test_every_sample_is_expected_to_be_something() -> None:
+    assert {*BOUNCES, *COMPLAINTS, *NEITHER} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", BOUNCES)
+def test_a_bounce_says_which_message_and_why(name: str) -> None:
+    report = read(returned(name, TOKEN))
+    assert isinstance(report, Bounce)
+    assert (report.kind, report.reason, report.status) == BOUNCES[name]
+    assert LINKS.read_bounce(report.tokens[0]) == 4711
+    assert "anna@example.com" in report.addresses
+
+
+@pytest.mark.parametrize("name", sorted(COMPLAINTS))
+def test_a_complaint_says_which_message(name: str) -> None:
+    report = read(returned(name, TOKEN))
+    assert isinstance(report, Complaint)
+    assert LINKS.read_bounce(report.tokens[0]) == 4711
+
+
+def test_of_a_list_of_addresses_some_are_looked_at_and_none_that_is_unprintable() -> None:
+    many = " ".join(f"guest{number}@example.com" for number in range(5_000))
+    report = read(returned("qmail-unknown", TOKEN, f"{many} \x00@example.com"))
+    assert isinstance(report, Bounce)
+    assert 1 <= len(report.addresses) <= MOST_ADDRESSES
+    assert all(address.isprintable() for address in report.addresses)
+
+
+@pytest.mark.parametrize("word", ["a" * 250_000, "a@" * 100_000, "5.1.1" * 50_000, "-" * 250_000])
+def test_a_strangers_endless_word_is_read_like_any_other(word: str) -> None:
+    # With a search that starts anew at each of its letters this would not end within a day.
+    report = read(returned("qmail-unknown", TOKEN, word))
+    assert isinstance(report, Bounce)
+
+
+@pytest.mark.parametrize("name", NEITHER)
+def test_of_anything_else_nothing_follows(name: str) -> None:
+    assert read(returned(name, TOKEN)) == Neither(NEITHER[name])  # type: ignore[arg-type]
+
+
+def test_the_envelope_tells_more_than_the_header() -> None:
+    data = returned("qmail-unknown", "nobody").replace(b"bounces+nobody@", b"bounces@")
+    report = read(data, [f"bounces+{TOKEN}@mail.kiosk.example"])
+    assert isinstance(report, Bounce)
+    assert list(report.tokens) == [TOKEN]
+
+
+def test_no_report_shows_an_address_or_a_token_in_its_repr() -> None:
+    for name in (*BOUNCES, *COMPLAINTS):
+        shown = repr(read(returned(name, TOKEN)))
+        assert "example.com" not in shown
+        assert TOKEN not in shown
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "kind", "reason"),
+    [
+        ("5.1.1", "smtp; 550 5.7.1 blocked", "policy", "blocked_by_policy"),
+        ("4.7.0", "", "policy", "blocked_by_policy"),
+        ("5.2.2", "", "soft", "mailbox_full"),
+        ("4.4.7", "", "soft", "deferred"),
+        ("5.0.0", "smtp; 550 5.2.1 disabled", "hard", "mailbox_disabled"),
+        ("5.3.4", "", "other", "message_too_large"),
+        ("", "550 no such user", "other", "unclassified"),
+        ("", "from 5.1.1.1 by Exim 4.94.2, version 15.1.1", "other", "unclassified"),
+    ],
+)
+def test_only_an_enhanced_code_says_what_is_wrong(status: str, text: str, kind: str, reason: str) -> None:
+    assert classify(status, text)[:2] == (kind, reason)
+
+
+@given(data=st.binary(max_size=300))
+def test_whatever_arrives_is_read(data: bytes) -> None:
+    assert isinstance(read(data), Bounce | Complaint | Neither)
+
+
+@given(at=st.integers(0, 3000), name=st.sampled_from(NAMES), junk=st.binary(max_size=20))
+def test_a_mangled_report_is_read_too(at: int, name: str, junk: bytes) -> None:
+    data = returned(name, TOKEN)
+    assert isinstance(read(data[:at] + junk + data[at + len(junk) :]), Bounce | Complaint | Neither)

@@ -1,0 +1,210 @@
+"""From a message that left to what comes back of it: the state, the next channel, the address, consent."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import select
+
+from campaigns.tables import Feedback
+from channels.email import EmailSettings
+from channels.email.reports.inbox import inbox_of
+from channels.settings import load_settings
+from core.customers.addresses import SUPPRESSION, lift
+from core.customers.consent import CONSENT
+from scheduler.bounces import Bounces, Returned
+from tests.channels.providers import imap
+from tests.channels.returned import returned
+from tests.scheduler.kiosk import TEXTS, Kiosk
+
+FEEDBACK = Feedback.__table__  # type: ignore[attr-defined]
+BY_EMAIL = "[{id: first, message: hello, send: [email, sms]}]"
+EMAIL_ONLY = "[{id: first, message: hello, send: [email]}]"
+ON_NEWS = "when: {bonus_accrued: {}}\nsteps: [{id: first, message: news, send: [email]}]\n"
+BOUNCES = {"TIDINGS_EMAIL_BOUNCE_ADDRESS": "bounces@mail.kiosk.example"}
+
+
+@pytest.fixture
+def mailbox() -> Iterator[imap.Server]:
+    server = imap.Server("Done")
+    yield server
+    server.close()
+
+
+def sent(kiosk: Kiosk, steps: str = BY_EMAIL) -> str:
+    """Anna's email was accepted; returns the address to which it comes back."""
+    kiosk.settings = dict(BOUNCES)
+    kiosk.scenario(steps=steps)
+    kiosk.customer("anna", email=kiosk.to("email", "accept"), phone=kiosk.to("sms", "accept"))
+    kiosk.plan()
+    kiosk.deliver()
+    assert kiosk.state("anna") == ("sent", None)
+    return str(kiosk.server("email").envelopes[-1].mail_from)
+
+
+def take(kiosk: Kiosk, name: str, token: str, address: str = "accept0@example.com") -> Returned:
+    return Bounces(kiosk.database, kiosk.links, kiosk.clock).take(returned(name, token, address))
+
+
+def token_of(path: str) -> str:
+    found = re.fullmatch(r"bounces\+([0-9a-f]+)@mail\.kiosk\.example", path)
+    assert found
+    return found[1]
+
+
+def feedback(kiosk: Kiosk) -> list[tuple[str, str | None]]:
+    with kiosk.database.read() as connection:
+        found = connection.execute(select(FEEDBACK.c.kind, FEEDBACK.c.detail).order_by(FEEDBACK.c.id))
+        return [tuple(row) for row in found]
+
+
+def agrees(kiosk: Kiosk, channel: str = "email") -> bool:
+    with kiosk.database.read() as connection:
+        return bool(connection.scalar(select(CONSENT.c.granted).where(CONSENT.c.channel == channel)))
+
+
+def test_a_hard_bounce_of_a_sent_email_suppresses_and_the_next_channel_follows(
+    kiosk: Kiosk, mailbox: imap.Server
+) -> None:
+    token = token_of(sent(kiosk))
+    mailbox.put(returned("postfix-unknown", token, "accept0@example.com"))
+    kiosk.environments["imap"] = mailbox.environment() | {"TIDINGS_EMAIL_INBOX_DONE": "Done"}
+    kiosk.channels()
+    inbox = inbox_of(load_settings(EmailSettings, None))
+    assert inbox is not None
+    counts = Bounces(kiosk.database, kiosk.links, kiosk.clock).read(inbox)
+    assert counts == {Returned.BOUNCED: 1}
+    assert mailbox.mailboxes["INBOX"] == []
+    assert kiosk.suppressed() == {("email", "mailbox_unknown")}
+    assert feedback(kiosk) == [("bounced", "mailbox_unknown")]
+    assert kiosk.deliver().fell_back == 1
+    assert kiosk.state("anna") == ("sent", None)
+    assert [channel for channel, *_ in kiosk.attempts("anna")] == ["email", "sms"]
+    assert agrees(kiosk)
+
+
+def test_with_no_channel_left_it_has_failed(kiosk: Kiosk) -> None:
+    token = token_of(sent(kiosk, EMAIL_ONLY))
+    assert take(kiosk, "qmail-unknown", token) is Returned.BOUNCED
+    kiosk.deliver()
+    assert kiosk.state("anna") == ("failed", "mailbox_unknown")
+    assert kiosk.verdict("anna") == ("failed", "email: mailbox_unknown")
+
+
+@pytest.mark.parametrize("name", ["gmail-unauthenticated", "postfix-expired", "mailru-unknown"])
+def test_what_says_nothing_of_the_mailbox_suppresses_nobody(kiosk: Kiosk, name: str) -> None:
+    token = token_of(sent(kiosk))
+    assert take(kiosk, name, token) is Returned.BOUNCED
+    assert kiosk.suppressed() == set()
+    assert kiosk.deliver().fell_back == 1
+
+
+@pytest.mark.parametrize("name", ["postfix-delayed", "delivered", "out-of-office", "letter", "arf-not-spam"])
+def test_of_what_is_no_bounce_nothing_follows(kiosk: Kiosk, name: str) -> None:
+    token = token_of(sent(kiosk))
+    take(kiosk, name, token)
+    assert feedback(kiosk) == []
+    assert kiosk.deliver().fell_back == 0
+    assert kiosk.state("anna") == ("sent", None)
+
+
+def test_a_forged_report_changes_nothing(kiosk: Kiosk) -> None:
+    token = token_of(sent(kiosk))
+    forged = ("b" if token[0] == "a" else "a") + token[1:]
+    for name in ("postfix-unknown", "arf-abuse"):
+        assert take(kiosk, name, forged) is Returned.FORGED
+    assert feedback(kiosk) == []
+    assert kiosk.suppressed() == set()
+
+
+def test_a_report_that_no_database_could_hold_keeps_no_later_one_from_being_read(kiosk: Kiosk) -> None:
+    token = token_of(sent(kiosk))
+    # Somebody who has one token could stop every bounce from being read.
+    assert take(kiosk, "postfix-unknown", token, "an\x00na@example.com") is Returned.BOUNCED
+    assert kiosk.suppressed() == {("email", "mailbox_unknown")}
+
+
+def test_a_report_that_cannot_be_taken_back_is_left_for_people(
+    kiosk: Kiosk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = token_of(sent(kiosk))
+
+    def broken(*_: object) -> Returned:
+        raise ValueError("anna@example.com")
+
+    monkeypatch.setattr("scheduler.bounces.take_back", broken)
+    assert take(kiosk, "postfix-unknown", token) is Returned.UNREADABLE
+
+
+def test_the_same_report_twice_changes_nothing_even_if_somebody_lifted_the_suppression(kiosk: Kiosk) -> None:
+    token = token_of(sent(kiosk))
+    assert take(kiosk, "postfix-unknown", token) is Returned.BOUNCED
+    with kiosk.database.write() as connection:
+        digest = connection.scalar(select(SUPPRESSION.c.digest))
+        lift(connection, "email", str(digest))
+    assert take(kiosk, "sendmail-unknown", token) is Returned.REPEATED
+    assert kiosk.suppressed() == set()
+    assert feedback(kiosk) == [("bounced", "mailbox_unknown")]
+
+
+def test_a_bounce_after_the_message_went_on_leaves_the_other_channel_alone(kiosk: Kiosk) -> None:
+    token = token_of(sent(kiosk))
+    take(kiosk, "postfix-expired", token)
+    kiosk.deliver()
+    assert take(kiosk, "postfix-unknown", token) is Returned.BOUNCED
+    assert kiosk.suppressed() == {("email", "mailbox_unknown")}
+    assert kiosk.deliver().fell_back == 0
+    assert kiosk.state("anna") == ("sent", None)
+
+
+def test_while_its_message_is_being_sent_a_bounce_has_to_wait(kiosk: Kiosk) -> None:
+    token = token_of(sent(kiosk))
+    kiosk.set("anna", state="sending")
+    assert take(kiosk, "postfix-unknown", token) is Returned.TOO_EARLY
+    assert feedback(kiosk) == []
+
+
+def test_a_former_address_that_bounces_is_suppressed_and_not_the_new_one(kiosk: Kiosk) -> None:
+    token = token_of(sent(kiosk))
+    kiosk.later(hours=1)
+    with kiosk.database.write() as connection:
+        kiosk.addresses.put(
+            connection, [(kiosk.ids["anna"], "email", "new@example.com")], ["email"], kiosk.clock.now()
+        )
+    take(kiosk, "postfix-unknown", token)
+    with kiosk.database.read() as connection:
+        assert connection.scalars(select(SUPPRESSION.c.digest)).all() == [
+            kiosk.addresses.digest("email", "accept0@example.com")
+        ]
+
+
+@pytest.mark.parametrize("name", ["arf-abuse", "arf-redacted"])
+def test_a_complaint_suppresses_and_withdraws_consent_once(kiosk: Kiosk, name: str) -> None:
+    token = token_of(sent(kiosk))
+    assert take(kiosk, name, token) is Returned.COMPLAINED
+    assert kiosk.suppressed() == {("email", "complained")}
+    assert not agrees(kiosk)
+    assert feedback(kiosk) == [("complained", None)]
+    assert kiosk.state("anna") == ("sent", None)
+    assert take(kiosk, name, token) is Returned.REPEATED
+
+
+def test_five_days_of_bounces_in_a_row_suppress_and_a_delivery_between_them_does_not(kiosk: Kiosk) -> None:
+    kiosk.settings = dict(BOUNCES)
+    kiosk.files["messages/news/email.txt"] = TEXTS["email.txt"].replace("trigger.expiring", "balance")
+    kiosk.write(reminder=ON_NEWS)
+    kiosk.customer("anna", email=kiosk.to("email", "accept"))
+    suppressed = []
+    for day in range(8):
+        kiosk.later(seconds=1)
+        kiosk.give("anna", 10)
+        kiosk.later(seconds=1)
+        kiosk.plan()
+        kiosk.deliver()
+        assert len(kiosk.server("email").envelopes) == day + 1
+        if day != 2:  # on the third day it was delivered
+            name = "yahoo-disabled" if day % 2 else "postfix-expired"
+            take(kiosk, name, token_of(str(kiosk.server("email").envelopes[-1].mail_from)))
+        suppressed.append(kiosk.suppressed())
+        kiosk.later(days=1)
+    assert suppressed == [set()] * 7 + [{("email", "soft_bounces")}]

@@ -1,0 +1,108 @@
+"""A channel is paused and resumed while senders run."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from scheduler import throttle
+from tests.channels.helpers import outgoing
+from tests.channels.providers import sms
+from tests.channels.providers.http import Answer, Request
+from tests.scheduler.kiosk import Kiosk
+
+WHY = "the sender's name is being changed"
+
+
+def pause(kiosk: Kiosk, channel: str = "sms") -> None:
+    with kiosk.database.write() as connection:
+        throttle.pause(connection, channel, kiosk.clock.now(), WHY)
+
+
+def resume(kiosk: Kiosk, channel: str = "sms") -> bool:
+    with kiosk.database.write() as connection:
+        return throttle.resume(connection, channel)
+
+
+def crowd(kiosk: Kiosk, count: int, send: str = "[sms]") -> None:
+    kiosk.scenario(send=send)
+    people = {
+        f"anna{n}": {"phone": kiosk.to("sms", "accept", n), "email": kiosk.to("email", "accept", n)}
+        for n in range(count)
+    }
+    kiosk.customers(people)
+    kiosk.plan()
+
+
+def test_a_paused_channel_sends_nothing_and_its_messages_wait(kiosk: Kiosk) -> None:
+    pause(kiosk)
+    crowd(kiosk, 3)
+    kiosk.write(other="when: {bonus_expiring: {at_least: 100, ahead: 3 days}}\nschedule: every day at 10:00\n"
+                      "steps: [{id: first, message: hello, send: [email]}]\n")  # fmt: skip
+    kiosk.plan()
+    kiosk.deliver()
+    assert kiosk.server("sms").forms == []
+    assert len(kiosk.server("email").accepted) == 3, "another channel waits as well"
+    assert resume(kiosk)
+    assert not resume(kiosk)
+    kiosk.deliver()
+    assert kiosk.states() == {"sent": 6}
+    assert len(kiosk.server("sms").forms) == 3
+
+
+class Pausing(sms.Server):
+    """During the third message somebody pauses the channel; the provider answers when senders know."""
+
+    def __init__(self, kiosk: Kiosk) -> None:
+        super().__init__()
+        self._kiosk = kiosk
+
+    def answer(self, request: Request) -> Answer:
+        answer = super().answer(request)
+        if len(self.accepted) == 3:
+            pause(self._kiosk)
+        return answer
+
+
+def test_a_running_sender_begins_nothing_more(kiosk: Kiosk) -> None:
+    kiosk.servers["sms"] = server = Pausing(kiosk)
+    kiosk.environments["sms"] = server.environment()
+    kiosk.settings = {"TIDINGS_SMS_CONCURRENCY": "1"}
+    crowd(kiosk, 12)
+    kiosk.deliver()
+    states = kiosk.states()
+    assert set(states) == {"planned", "sent"}, "a message on its way was given up"
+    assert states["sent"] == len(server.accepted) < 12
+    before = kiosk.message("anna11").tries
+    assert before == 0, "waiting cost a try"
+
+
+def test_within_a_batch_what_has_not_begun_is_put_back(kiosk: Kiosk) -> None:
+    crowd(kiosk, 6)
+    kiosk.settings = {"TIDINGS_SMS_CONCURRENCY": "1"}
+    outcomes: dict[str, Any] = {}
+
+    async def story() -> None:
+        async with kiosk.channels()["sms"] as channel:
+            batch = [outgoing(kiosk.to("sms", "accept", n), sms.Server.parts) for n in range(6)]
+
+            def record(key: str, outcome: Any) -> None:
+                outcomes[key] = outcome
+                if len(outcomes) == 2:
+                    channel.interrupt()
+
+            await channel.send(batch, record)
+
+    asyncio.run(story())
+    assert sorted(type(it).__name__ for it in outcomes.values()) == ["Accepted"] * 2 + ["Failed"] * 4
+    assert {it.reason for it in outcomes.values() if hasattr(it, "kind")} == {"interrupted"}
+    assert len(kiosk.server("sms").accepted) == 2
+
+
+def test_the_reason_of_the_first_pause_stands(kiosk: Kiosk) -> None:
+    pause(kiosk)
+    at = kiosk.clock.now()
+    kiosk.later(hours=1)
+    with kiosk.database.write() as connection:
+        throttle.pause(connection, "sms", at + timedelta(hours=1), "another reason")
+        row = throttle.known(connection, "sms")
+    assert (row.paused_at, row.paused_reason) == (at, WHY)
