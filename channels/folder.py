@@ -31,13 +31,13 @@ class FolderTransport(Transport[Wire]):
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-
-    async def open(self) -> None:
-        """Create the directory."""
-        self._directory.mkdir(parents=True, exist_ok=True)
+        self._is_there = False
 
     async def transmit(self, wire: Wire) -> Outcome:
         """Write the files of one message; the outcome names the first of them."""
+        if not self._is_there:  # a channel that nobody uses leaves no empty folder
+            self._directory.mkdir(parents=True, exist_ok=True)
+            self._is_there = True
         name = file_name(wire.key)
         files = wire.files()
         for suffix, content in files.items():

@@ -99,12 +99,13 @@ subject: "{subject}"
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark"><title>{subject}</title></head>
 <body style="margin:0;padding:24px 16px;font:17px/1.5 sans-serif">
-<div style="max-width:32em;margin:0 auto">
+<div style="max-width:30em;margin:0 auto;padding:32px 28px;border:1px solid #c9c9c0;border-radius:16px">
+<p style="margin:0 0 24px;font-size:22px;font-weight:bold">{{{{ program.name }}}}</p>
 <p>{before}</p>
 {wording}<p style="margin:28px 0"><a href="{{{{ trigger.link }}}}" style="display:inline-block;\
 padding:14px 22px;border-radius:10px;background:#1c1c1a;color:#ffffff;border:1px solid #77776f;\
 font-weight:bold;text-decoration:none">{button}</a></p>
-<p>{after}</p>
+<p style="margin:0;font-size:14px">{after}</p>
 </div>
 </body>
 </html>
@@ -115,7 +116,10 @@ _TEXT = """{before}
 
 {after}
 """
-_SHOWN = "{% if trigger.wording %}<blockquote>{{ trigger.wording }}</blockquote>\n{% endif %}"
+_SHOWN = (
+    '{% if trigger.wording %}<p style="margin:16px 0;padding:2px 0 2px 16px;border-left:3px solid #8f8f85">'
+    "{{ trigger.wording }}</p>\n{% endif %}"
+)
 _SHOWN_TEXT = "{% if trigger.wording %}{{ trigger.wording }}\n\n{% endif %}"
 
 
