@@ -1,5 +1,6 @@
 """One tick: what is over, who is due, what leaves, which cards change. Everything `serve` does, once."""
 
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -22,13 +23,14 @@ from scheduler.looks import Looked, Looks
 
 @dataclass(slots=True)
 class Ticked:
-    """What one tick did."""
+    """What one tick did; `letters`: how many of those that somebody waits for came to which state."""
 
     at: datetime
     expired_lots: int = 0
     moved_down: int = 0
     grants: int = 0
     looks: list[Looked] = field(default_factory=list)
+    letters: Counter[str] = field(default_factory=Counter)
     asked: Asked = field(default_factory=Asked)
     delivered: Delivered = field(default_factory=Delivered)
 
@@ -56,7 +58,9 @@ async def tick(
 ) -> Ticked:
     """One look at everything and one delivery."""
     ticked = decide(database, live, clock, holdout_on=holdout_on)
-    await Letters(database, live, links, clock, lambda name: nullcontext(channels[name])).run()
+    ticked.letters = await Letters(
+        database, live, links, clock, lambda name: nullcontext(channels[name])
+    ).run()
     ticked.asked = await Asking(database, live, links, clock, lambda name: nullcontext(channels[name])).run()
     ticked.delivered = await Delivery(database, live, channels, links, clock).run()
     return ticked

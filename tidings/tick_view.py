@@ -26,6 +26,8 @@ def show(console: Console, ticked: Ticked, zone: ZoneInfo, held: Mapping[str, in
         console.print("  no scenario was due")
     if ticked.delivered.by_channel:
         console.print(_delivery(ticked))
+    if sent := ticked.letters["sent"]:
+        console.print(f"  {_many(sent, 'letter')} sent that somebody waits for")
     if found := ticked.asked.found:
         console.print(
             f"  {_many(found, 'message')} that nobody knew of had left: the provider shows "
@@ -81,6 +83,8 @@ def _troubles(ticked: Ticked) -> Iterator[str]:
             f"{'it' if unknown == 1 else 'they'} left; "
             "see `tidings messages --state unknown`"
         )
+    if lost := ticked.letters["unknown"] + ticked.letters["failed"]:
+        yield f"{_many(lost, 'letter')} that somebody waits for did not arrive as far as is known"
     for channel, reason in ticked.delivered.broken.items():
         yield f"{channel} is not working ({reason}); its messages wait and are tried again"
 
@@ -128,7 +132,7 @@ def as_json(ticked: Ticked, running: Running) -> list[dict[str, Any]]:
 
 
 def exit_code(ticked: Ticked, held: Mapping[str, int]) -> int:
-    """0; 1 if a look is stopped or a message is unknown; 3 if a look broke or a provider does not work."""
+    """0; 1 if a look is stopped, or something that was sent unknown; 3 if a look or provider does not work."""
     if ticked.delivered.broken or any(looked.error for looked in ticked.looks):
         return 3
-    return 1 if ticked.delivered.unknown or held else 0
+    return 1 if ticked.delivered.unknown or ticked.letters["unknown"] or held else 0

@@ -29,6 +29,20 @@ def test_a_consent_is_imported_and_shown_with_its_proof(shop: Shop) -> None:
     assert "website" in shop.run("customer", "K-1").out
 
 
+def test_a_yes_to_be_confirmed_is_asked_for_by_a_letter_once(shop: Shop) -> None:
+    program = (shop.path / "program.yaml").read_text(encoding="utf-8")
+    shop.write("program.yaml", program.replace("double_opt_in: false", "double_opt_in: true"))
+    assert shop.run("apply", "--yes").code == 0
+    shop.write("customers.csv", CUSTOMERS)
+    assert shop.run("import", "customers", str(shop.path / "customers.csv")).code == 0
+    asked = shop.write("asked.csv", "customer,channel,granted,at\nK-1,email,yes,2026-03-01T09:00:00+02:00\n")
+    assert shop.run("import", "consents", str(asked), "--live").code == 0
+    ticked = shop.run("tick")
+    assert (ticked.code, "1 letter sent that somebody waits for" in ticked.out) == (0, True)
+    assert [file.suffix for file in sorted((shop.path / "outbox" / "email").iterdir())] == [".eml", ".html"]
+    assert "letter" not in shop.run("tick").out
+
+
 def test_a_person_is_given_their_data_as_a_file_for_them_alone(shop: Shop) -> None:
     bring_in(shop)
     file = shop.path / "olena.json"
