@@ -29,7 +29,7 @@ demo: $(RUNTIME) ## See it work: a shop, its customers, its messages, on this ma
 	@$(VENV)/bin/tidings demo
 
 test: $(DEVELOPMENT) ## Run the tests, on SQLite and PostgreSQL (TESTS='tests/core -k ledger', WORKERS=2)
-	@$(PYTHON_RUN) -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
+	@PYTHONDONTWRITEBYTECODE= $(PYTHON_RUN) -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
 faults: $(DEVELOPMENT) ## Kill senders twenty times amid 10,000 messages, restart PostgreSQL and the mail server
 	@$(PYTHON_RUN) -m tests.faults.long

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from channels.asking import Doubt
+from channels.board import Board
 from channels.folder import FolderTransport
 from channels.outcome import Accepted
 from channels.outgoing import Outgoing
@@ -15,13 +16,15 @@ from channels.sending import BatchSender, Record
 from channels.settings import ChannelConfig, ChannelSettings, load_config, load_settings, missing
 from channels.transport import Malformed, Rehearsal, Transport, W
 
-AddressKind = Literal["email", "phone", "push", "telegram", "customer"]
+AddressKind = Literal["email", "phone", "push", "telegram", "card", "customer"]
 Policy = Literal["at_most_once", "at_least_once"]
 Confirmation = Literal["accepted", "delivered"]
 LinkedPart = Literal["html", "text", "address", "short"]
 
 # A channel of this kind needs no address: it names the customer, so that everybody can be reached.
 NO_ADDRESS: AddressKind = "customer"
+# The address of a channel of this kind is the customer's card: they are reached while it is in a wallet.
+CARD: AddressKind = "card"
 
 C = TypeVar("C", bound=ChannelConfig)
 S = TypeVar("S", bound=ChannelSettings)
@@ -52,17 +55,26 @@ class Channel(ABC, Generic[C, S, W]):
     Config: ClassVar[type[ChannelConfig]]
     Settings: ClassVar[type[ChannelSettings]]
 
-    def __init__(self, config: C, settings: S, *, outbox_dir: Path, env_file: Path | None = None) -> None:
-        """`outbox_dir` is where the folder transport writes; `env_file` is named in errors about settings."""
+    def __init__(
+        self, config: C, settings: S, *, outbox_dir: Path, env_file: Path | None = None,
+        board: Board | None = None,
+    ) -> None:  # fmt: skip
+        """`outbox_dir` is where the folder transport writes; `env_file` is named in errors about settings;
+        `board` is where messages are put that stay in the house.
+        """
         self.config = config
         self.settings = settings
+        self.board = board
         self._outbox_dir = outbox_dir
         self._env_file = env_file
         self._transport: Transport[Any] | None = None
         self._sender: BatchSender[Any] | None = None
 
     @classmethod
-    def create(cls, config: Mapping[str, Any], *, outbox_dir: Path, env_file: Path | None = None) -> Self:
+    def create(
+        cls, config: Mapping[str, Any], *, outbox_dir: Path, env_file: Path | None = None,
+        board: Board | None = None,
+    ) -> Self:  # fmt: skip
         """Validate `channels.<name>` of program.yaml and read the settings.
 
         Raises UserError for the former, EnvironmentFault for the latter. Needs no credentials: costs and
@@ -73,6 +85,7 @@ class Channel(ABC, Generic[C, S, W]):
             load_settings(cls.Settings, env_file),  # type: ignore[arg-type]
             outbox_dir=outbox_dir,
             env_file=env_file,
+            board=board,
         )
 
     def check(self) -> None:

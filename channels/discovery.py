@@ -9,6 +9,7 @@ from typing import Any
 
 import channels as home
 from channels.base import Channel
+from channels.board import Board
 from core.errors import UserError
 
 AnyChannel = Channel[Any, Any, Any]
@@ -22,16 +23,19 @@ def discover() -> Mapping[str, type[AnyChannel]]:
 
 
 def create(
-    name: str, config: Mapping[str, Any], *, outbox_dir: Path, env_file: Path | None = None
-) -> AnyChannel:
+    name: str, config: Mapping[str, Any], *, outbox_dir: Path, env_file: Path | None = None,
+    board: Board | None = None,
+) -> AnyChannel:  # fmt: skip
     """The channel `name`, set up from `channels.<name>` of program.yaml and from the environment.
+
+    `board` is where messages are put that stay in the house (the wallet card); only sending needs it.
 
     Raises UserError for an unknown channel or wrong config, EnvironmentFault for wrong settings.
     """
     known = discover()
     if name not in known:
         raise UserError(f"program.yaml: channels.{name}: no such channel; there are {', '.join(known)}")
-    return known[name].create(config, outbox_dir=outbox_dir, env_file=env_file)
+    return known[name].create(config, outbox_dir=outbox_dir, env_file=env_file, board=board)
 
 
 def _channel_in(folder: str) -> type[AnyChannel]:

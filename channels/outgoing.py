@@ -20,7 +20,8 @@ class Outgoing:
     the scenario. `country` is an ISO 3166 code when it is known better than from the phone number.
     `step` and `occasion` say which message of the scenario it is, `locale` in which language it is written.
     `return_token` names the message in what comes back of it. `pictures` are those that stand beside the
-    message's file, by name.
+    message's file, by name. `priority` is the scenario's, 0 to 100; `valid_until` an aware time after which
+    the message is of no use (`valid_for`), None for any time.
     """
 
     key: str
@@ -36,3 +37,5 @@ class Outgoing:
     locale: str | None = None
     return_token: str | None = field(default=None, repr=False)
     pictures: Mapping[str, bytes] | None = field(default=None, repr=False)
+    priority: int = 50
+    valid_until: datetime | None = None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, literal, select, text, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, func, literal, select, text, tuple_, update
 
 from core.db import upsert
 from core.db.bulk import insert_rows
@@ -22,9 +22,9 @@ CURSOR = Cursor.__table__  # type: ignore[attr-defined]
 # What the service notes of a customer by itself, beside what a trigger of its own answers (a purchase, an
 # accrual, a card): a scenario may wait for them by their names.
 NOTED = (
-    "bonus_corrected", "bonus_taken_back", "consent_given", "consent_withdrawn", "customer_joined",
-    "customer_merged", "household_headed", "household_joined", "household_left", "invited", "profile_changed",
-    "promo_code", "referred",
+    "bonus_corrected", "bonus_taken_back", "card_reissued", "card_revoked", "consent_given",
+    "consent_withdrawn", "customer_joined", "customer_merged", "household_headed", "household_joined",
+    "household_left", "invited", "profile_changed", "promo_code", "referred",
 )  # fmt: skip
 
 
@@ -90,3 +90,24 @@ def move_cursor(connection: Connection, reader: str, position: Position) -> None
     statement = upsert(connection, CURSOR, ["reader"], ["transaction", "event_id"])
     values = {"reader": reader, "transaction": position.transaction, "event_id": position.event_id}
     connection.execute(statement.values(**values))
+
+
+def number_anew(connection: Connection) -> bool:
+    """After a restore into another PostgreSQL cluster, where transactions are numbered from the beginning.
+
+    What was kept gets the number 0, as on SQLite, and readers stand where they stood; true if that was
+    needed. An event that committed late, behind one of a higher id that was read, counts as read.
+    """
+    if connection.dialect.name == "sqlite":
+        return False
+    # A reader may stand beyond the last event.
+    numbers = (EVENT.c.transaction, CURSOR.c.transaction)
+    highest = max(connection.scalar(select(func.max(number))) or 0 for number in numbers)
+    if highest <= (connection.scalar(text("SELECT pg_current_xact_id()::text::bigint")) or 0):
+        return False
+    for row in connection.execute(select(CURSOR).where(CURSOR.c.transaction > 0)).all():
+        read = tuple_(EVENT.c.transaction, EVENT.c.id) <= tuple_(row.transaction, row.event_id)
+        last = connection.scalar(select(func.max(EVENT.c.id)).where(read)) or 0
+        move_cursor(connection, row.reader, Position(0, last))
+    connection.execute(update(EVENT).where(EVENT.c.transaction > 0).values(transaction=0))
+    return True

@@ -34,8 +34,12 @@ class Pulse:
     def alive(self, now: datetime) -> bool:
         """Whether it does its work, or has failed only for a moment."""
         if self.busy_since is not None and not self.failures:
-            return now - self.busy_since < BUSY_AT_MOST
+            return not self.stuck(now)
         return now - self.ended_at < SILENT_AT_MOST
+
+    def stuck(self, now: datetime) -> bool:
+        """Whether a run does not come to an end."""
+        return self.busy_since is not None and now - self.busy_since >= BUSY_AT_MOST
 
 
 class Beat:

@@ -8,7 +8,7 @@ beside them.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -28,6 +28,7 @@ from scheduler.beat import Beat, Pulse
 from scheduler.bounces import Bounces
 from scheduler.cards import Cards, CardsDone
 from scheduler.delivery import Delivery
+from scheduler.expiry_watch import ExpiryWatch
 from scheduler.letters import Letters
 from scheduler.looks import Looked, Looks
 
@@ -37,6 +38,10 @@ LOG = structlog.get_logger("tidings.beats")
 # A delivery is ended and begun anew after so long, so that a new version takes hold in a long campaign too.
 STRETCH_SECONDS = 30.0
 GRACE_SECONDS = 8.0
+# The channel whose messages the beats of the cards carry on.
+ON_THE_CARD = "wallet"
+# What is due while somebody else has it in hand is looked at again after so long.
+AT_ONCE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,7 @@ class Pace:
     delivery: float = 1.0
     letters: float = 1.0
     wallet: float = 0.5
+    google: float = 0.5
     asking: float = 15.0
     inbox: float = 30.0
 
@@ -72,6 +78,8 @@ class Beats:
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._scheduler: Any = None
+        self._pushing: asyncio.TimerHandle | None = None
+        self._certificates = ExpiryWatch(cards.kit)
 
     async def start(self) -> None:
         """Open the channels and begin to beat.
@@ -86,6 +94,7 @@ class Beats:
         self._loop = asyncio.get_running_loop()
         self._beats = {"news": self._beat("news", self._news), "look": self._beat("look", self._look)}
         self._beats |= {"wallet": self._beat("wallet", self._wallet)}
+        self._beats |= {"google": self._beat("google", self._google)}
         self._beats |= {"delivery": self._beat("delivery", self._deliver)}
         self._beats |= {"letters": self._beat("letters", self._write)}
         self._beats |= {"asking": self._beat("asking", self._ask)}
@@ -118,6 +127,8 @@ class Beats:
         self.begin_stop()
         if self._scheduler is not None:
             self._scheduler.shutdown(wait=False)
+        if self._pushing is not None:
+            self._pushing.cancel()
         if not self._tasks:
             return True
         _, pending = await asyncio.wait(self._tasks, timeout=grace)
@@ -203,6 +214,8 @@ class Beats:
         for channel, counts in delivered.by_channel.items():
             LOG.info("delivered", channel=channel, **counts)
             self._ring("delivery")
+        if ON_THE_CARD in delivered.by_channel:
+            self._ring("wallet", "google")
 
     async def _write(self) -> None:
         """Letters that somebody waits for: by connections of their own, past a campaign under way."""
@@ -242,11 +255,28 @@ class Beats:
             self._ring("delivery")
 
     async def _wallet(self) -> None:
-        done = await self._cards.beat()
+        done = await self._cards.look()
         if done:
-            LOG.info("cards", changed=len(done.changed), pushes=dict(done.pushes), google=dict(done.google))
-        if _misconfigured(done):
-            LOG.warning("wallet refused", pushes=dict(done.pushes), google=dict(done.google))
+            LOG.info("cards", changed=done.marked, pushes=dict(done.pushes))
+        self._ring_wallet_at(done)
+        if self._certificates.due(now := self._clock.now()):
+            await asyncio.to_thread(self._certificates.look, now)
+
+    def _ring_wallet_at(self, done: CardsDone) -> None:
+        """Ring when the earliest push is due: what is gathered for a moment waits no longer than that."""
+        if self._pushing is not None:
+            self._pushing.cancel()
+        if done.more:
+            self._ring("wallet")
+        elif done.next_at is not None and self._loop is not None:
+            seconds = max(AT_ONCE_SECONDS, (done.next_at - self._clock.now()).total_seconds())
+            self._pushing = self._loop.call_later(seconds, self._ring, "wallet", "google")
+
+    async def _google(self) -> None:
+        """Google's objects, in a beat of their own: a long queue there holds up no phone."""
+        counts = await self._cards.tell_google(timedelta(seconds=STRETCH_SECONDS))
+        if counts:
+            LOG.info("google wallet", **counts)
 
     async def _renew(self, program: Program) -> None:
         """Open anew the channels of which the live version says something else than the one before.
@@ -266,7 +296,3 @@ def _ringing(beat: Beat) -> Callable[[], Any]:
         beat.ring()
 
     return ring
-
-
-def _misconfigured(done: CardsDone) -> bool:
-    return any(word.startswith("configuration") for word in (*done.pushes, *done.google))

@@ -6,36 +6,40 @@ anew, and only where it shows something else than before is anything owed to a w
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, exists, func, literal, or_, select
+import structlog
+from sqlalchemy import Connection, Row, func, select
 
-from campaigns.versions import Live, live_version
+from campaigns.versions import Live
 from core.clock import Clock
-from core.db import Database, UtcDateTime
-from core.events import CURSOR, EVENT, Position, between, cursor, horizon, move_cursor
+from core.db import Database
+from core.errors import EnvironmentFault
 from core.links import Links
 from core.program import Program
-from core.tables import Customer, Lot, Receipt
-from core.tiers import period_began
+from core.tables import Customer
+from scheduler.board import report, take_off
+from scheduler.card_changes import CardChanges, note_next
 from scheduler.kit import Kit, KitMaker
-from wallet import passes, updates
+from wallet import copies, passes, updates
+from wallet.apple import owing
+from wallet.apple.live import Rest, Waking
 from wallet.design import Face
-from wallet.google.client import Outcome, Wallet
-from wallet.live import google_round, push_round
-from wallet.tables import DEVICE, PASS, REGISTRATION
+from wallet.google.due import next_due as next_object_due
+from wallet.google.live import GOOD, google_round, write_now
+from wallet.showing import showing
+from wallet.tables import CURRENT, PASS, REGISTRATION
+from wallet.updates import COALESCE
 
 CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
-LOT = Lot.__table__  # type: ignore[attr-defined]
-RECEIPT = Receipt.__table__  # type: ignore[attr-defined]
+LOG = structlog.get_logger("tidings.cards")
 
-READER, DAY, VERSION = "wallet", "wallet:day", "wallet:version"
-# The facts of one receipt are one transaction; half a second gathers what comes at the till in one go.
-COALESCE = timedelta(milliseconds=500)
+# Of so many changed cards it is told what they show; the others are counted.
+TOLD_AT_MOST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +52,29 @@ class CardChange:
     customer: str
     serial: str
     tier: str | None
-    shows: dict[str, str]
+    shows: dict[str, str] = field(repr=False)
     devices: int
     google: str
 
 
 @dataclass(slots=True)
 class CardsDone:
-    """What one beat did: cards that changed, outcomes of pushes and of Google; `notes` on the set-up."""
+    """What one beat did: how many cards were `marked`, outcomes of pushes and of Google.
+
+    `changed` are the first of the marked cards (100 at most), `notes` is on the set-up. There is `more` to
+    look at already, or nothing before `next_at`; None if nothing is owed.
+    """
 
     changed: list[CardChange] = field(default_factory=list)
+    marked: int = 0
     pushes: Counter[str] = field(default_factory=Counter)
     google: Counter[str] = field(default_factory=Counter)
     notes: tuple[str, ...] = ()
+    more: bool = False
+    next_at: datetime | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.changed or self.pushes or self.google)
+        return bool(self.marked or self.pushes or self.google)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +86,8 @@ class Issued:
 
     serial: str
     face: Face
-    pkpass: bytes | None
-    google_link: str | None
+    pkpass: bytes | None = field(repr=False)
+    google_link: str | None = field(repr=False)
     trouble: str | None = None
     notes: tuple[str, ...] = ()
 
@@ -93,6 +104,7 @@ class Cards:
     ) -> None:  # fmt: skip
         self._database, self._live, self._clock = database, live, clock
         self._kits = KitMaker(links, clock, outbox=outbox, private=private, env_file=env_file)
+        self._changes, self._rest = CardChanges(database, clock), Rest()
 
     # --- what a card is now
 
@@ -108,13 +120,19 @@ class Cards:
         with self._database.read() as connection:
             return kit.deck.faces(connection, [customer_id], self._clock.now()).get(customer_id)
 
-    def build(self, connection: Connection, row: Row[Any]) -> bytes:
-        """The signed Apple pass of a row of `wallet_pass`."""
+    def faces(self, connection: Connection, ids: Sequence[int]) -> Mapping[int, Face]:
+        """The cards of customers as they are now; whose card cannot be filled in is left out."""
+        kit = self.kit()
+        return kit.deck.faces(connection, ids, self._clock.now()) if kit else {}
+
+    def packed(self, face: Face, row: Row[Any]) -> bytes:
+        """The signed Apple pass of a row of `wallet_pass`, showing `face`; empty if it was replaced."""
         kit = self.kit()
         if kit is None or kit.packager is None:
             raise LookupError("the live version has no Apple card")
-        face = kit.deck.faces(connection, [row.customer_id], self._clock.now())[row.customer_id]
-        return kit.packager.build(face, row.serial, row.token, voided=row.voided)
+        if row.replaced_at is not None:
+            face = face.emptied()
+        return kit.packager.build(face, row.serial, row.token, row.changed_at, voided=row.voided)
 
     # --- handing out
 
@@ -124,9 +142,13 @@ class Cards:
         if kit is None or kit.packager is None:
             return None
         with self._database.write() as connection:
-            row, face = self._issued(connection, kit, customer_id)
-            passes.fetched(connection, customer_id, self._clock.now())
-        return kit.packager.build(face, row.serial, row.token, voided=row.voided)
+            row, _ = self._issued(connection, kit, customer_id)
+        found = showing(self._database, row.serial, self.faces, self._clock)
+        if found.face is None:
+            raise EnvironmentFault(f"the card {row.serial} cannot be filled in just now; the log says why")
+        with self._database.write() as connection:
+            copies.handed_out(connection, found.row, self._clock.now())
+        return self.packed(found.face, found.row)
 
     async def google_link(self, customer_id: int) -> tuple[str | None, str | None]:
         """The link that saves the card to Google Wallet, or why there is none.
@@ -138,12 +160,9 @@ class Cards:
             return None, None
         row, face = await asyncio.to_thread(self._issue, kit, customer_id)
         wallet = self._kits.wallet(kit)
-        written = await kit.google.cards(wallet).write(
-            face, row.serial, exists=row.google_object_id is not None, voided=row.voided
-        )
-        if written.outcome not in (Outcome.WRITTEN, Outcome.QUOTA):
+        written = await write_now(self._database, kit.google.cards(wallet), row, face, self._clock)
+        if written.outcome not in GOOD:
             return None, f"{written.outcome.value}: {written.reason}"
-        await asyncio.to_thread(self._note_object, kit, wallet, row, face)
         return kit.google.save_link(wallet, face, row.serial, self._clock.now()), None
 
     async def issue(self, customer_id: int) -> Issued | None:
@@ -161,32 +180,63 @@ class Cards:
             return self._issued(connection, kit, customer_id)
 
     def _issued(self, connection: Connection, kit: Kit, customer_id: int) -> tuple[Row[Any], Face]:
-        face = kit.deck.faces(connection, [customer_id], self._clock.now())[customer_id]
-        return passes.issue(connection, customer_id, face, self._clock.now()), face
-
-    def _note_object(self, kit: Kit, wallet: Wallet, row: Row[Any], face: Face) -> None:
-        if kit.google is None:
-            return
-        known, _ = kit.google.cards(wallet).ids(face, row.serial)
-        with self._database.write() as connection:
-            updates.google_written(connection, row, face, self._clock.now(), object_id=known, notified=False)
+        now = self._clock.now()
+        face = kit.deck.faces(connection, [customer_id], now).get(customer_id)
+        if face is None:
+            raise EnvironmentFault("the card cannot be filled in just now; the log says why")
+        row = passes.issue(connection, customer_id, face, now)
+        if row.issued_at == now:
+            note_next(connection, customer_id, now)
+        return row, face
 
     # --- the beat
 
     async def beat(self, wait: timedelta = COALESCE) -> CardsDone:
-        """Mark what changed and send what is due; a change is due `wait` after it was first seen."""
+        """Mark what changed and send what is due, until nothing is: `wait` after a change was seen."""
+        done, told = CardsDone(), list[int]()
+        while True:
+            part, marked = await self._look(wait)
+            done.notes, done.marked, done.pushes = (
+                part.notes,
+                done.marked + part.marked,
+                done.pushes + part.pushes,
+            )
+            told += marked[: TOLD_AT_MOST - len(told)]
+            if not part.more:
+                break
+        done.google = await self.tell_google()
+        if told and (kit := await asyncio.to_thread(self.kit)) is not None:
+            done.changed = await asyncio.to_thread(self._describe, kit, told)
+        return done
+
+    async def look(self, wait: timedelta = COALESCE) -> CardsDone:
+        """A part of it, soon over: what events say, the phones that are due, and a step of the sweep."""
+        return (await self._look(wait))[0]
+
+    async def _look(self, wait: timedelta) -> tuple[CardsDone, list[int]]:
         kit = await asyncio.to_thread(self.kit)
         if kit is None:
-            return CardsDone()
-        marked = await asyncio.to_thread(self._mark, kit, wait)
-        done = CardsDone(notes=kit.notes)
-        while kit.packager is not None and await asyncio.to_thread(self._due, DEVICE.c.push_at):
-            done.pushes += await push_round(self._database, self._kits.pusher(kit), self._clock)
-        while kit.google is not None and await asyncio.to_thread(self._due, PASS.c.google_try_at):
+            return CardsDone(), []
+        pushes = await self._push(kit)  # what is due goes before what comes to be due
+        marked, more = await asyncio.to_thread(self._mark, kit, wait)
+        done = CardsDone(marked=len(marked), pushes=pushes, notes=kit.notes, more=more)
+        if kit.packager is not None:
+            done.pushes += await self._push(kit)
+        done.next_at = await asyncio.to_thread(self._next, kit)
+        await asyncio.to_thread(report, self._database, self._clock.now())
+        return done, marked
+
+    async def tell_google(self, at_most: timedelta | None = None) -> Counter[str]:
+        """Bring the objects that are due up to date, for so long `at_most`. Counts outcomes."""
+        counts: Counter[str] = Counter()
+        kit = await asyncio.to_thread(self.kit)
+        begun = self._clock.now()
+        while kit is not None and kit.google is not None and await asyncio.to_thread(self._google_is_due):
             cards = kit.google.cards(self._kits.wallet(kit))
-            done.google += await google_round(self._database, cards, self._faces(kit), self._clock)
-        done.changed = await asyncio.to_thread(self._describe, kit, marked)
-        return done
+            counts += await google_round(self._database, cards, self._faces(kit), self._clock)
+            if at_most is not None and self._clock.now() - begun >= at_most:
+                break
+        return counts
 
     async def close(self) -> None:
         """Give back connections to Apple and Google."""
@@ -195,105 +245,68 @@ class Cards:
     def _faces(self, kit: Kit) -> updates.Faces:
         return lambda connection, ids: kit.deck.faces(connection, ids, self._clock.now())
 
-    def _due(self, column: Any) -> bool:
-        """A cheap look, so that an idle beat takes no write lock."""
-        with self._database.read() as connection:
-            now = literal(self._clock.now(), UtcDateTime)
-            return bool(connection.scalar(select(exists().where(column <= now))))
+    def _mark(self, kit: Kit, wait: timedelta) -> tuple[list[int], bool]:
+        """Live changes first: the sweep goes on only when all that happened was looked at."""
+        faces, at = self._faces(kit), self._clock.now()
+        heard = self._changes.hear(faces, wait)
+        marked = heard.customers + self._changes.begin(faces) + take_off(self._database, faces, at)
+        if heard.more:
+            return marked, True
+        swept = self._changes.sweep(kit, faces, wait)
+        return marked + swept.customers, swept.more
 
-    def _mark(self, kit: Kit, wait: timedelta) -> list[int]:
-        """Mark what changed since the last beat. A crash repeats the reading, which changes nothing twice."""
-        now = self._clock.now()
+    async def _push(self, kit: Kit) -> Counter[str]:
+        """Wake the phones that are due. What stops all of them is told once, and when it is over."""
+        counts, before = Counter[str](), self._rest.trouble
+        waking = Waking(self._database, self._clock, self._rest)
+        while kit.packager is not None and await asyncio.to_thread(self._push_is_due):
+            if not (pushed := await waking.push_due(self._kits.pusher(kit))):
+                break  # somebody else has them in hand
+            counts += pushed
+        if (trouble := self._rest.trouble) != before:
+            if trouble is None:
+                LOG.info("apple takes pushes again")
+            else:
+                LOG.error("apple takes no pushes; cards wait", reason=trouble)
+        return counts
+
+    def _push_is_due(self) -> bool:
+        due, now = self._next_push(), self._clock.now()
+        return due is not None and due <= now
+
+    def _next(self, kit: Kit) -> datetime | None:
+        """When there is something to do without anything happening before."""
+        moments = [self._changes.next_at(), self._next_push() if kit.packager is not None else None]
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def _next_push(self) -> datetime | None:
+        """When the next push may be made. A cheap look, so that an idle beat takes no write lock."""
         with self._database.read() as connection:
-            news = _read(connection, kit.deck.running.program, now)
-        marked: list[int] = []
-        for ids in _batches(news.customers):
-            with self._database.write() as connection:
-                if duplicates := _merged(connection, ids):
-                    passes.void(connection, duplicates)
-                marked += updates.mark(connection, ids, self._faces(kit), now, wait)
-        if news.moves:
-            with self._database.write() as connection:
-                for reader, position in news.moves.items():
-                    move_cursor(connection, reader, position)
-        return marked
+            due = owing.next_due(connection)
+        return max(due, self._rest.until) if due and self._rest.until else due
+
+    def _google_is_due(self) -> bool:
+        with self._database.read() as connection:
+            first = next_object_due(connection)
+        return first is not None and first <= self._clock.now()
 
     def _describe(self, kit: Kit, ids: Sequence[int]) -> list[CardChange]:
-        changes: list[CardChange] = []
-        for some in _batches(ids):
-            with self._database.read() as connection:
-                faces = self._faces(kit)(connection, some)
-                rows = [row for row in _shown(connection, some) if row.customer_id in faces]
-                changes += [_change(row, faces[row.customer_id]) for row in rows]
-        return changes
+        with self._database.read() as connection:
+            faces = self._faces(kit)(connection, ids)
+            rows = [row for row in _shown(connection, ids) if row.customer_id in faces]
+            return [_change(row, faces[row.customer_id]) for row in rows]
 
 
 def _shown(connection: Connection, ids: Sequence[int]) -> Sequence[Row[Any]]:
-    devices = select(func.count()).where(REGISTRATION.c.customer_id == PASS.c.customer_id).scalar_subquery()
+    devices = select(func.count()).where(REGISTRATION.c.serial == PASS.c.serial).scalar_subquery()
     rows = select(PASS, CUSTOMER.c.external_id, devices.label("devices"))
     own = rows.join(CUSTOMER, CUSTOMER.c.id == PASS.c.customer_id)
-    return connection.execute(own.where(PASS.c.customer_id.in_(ids)).order_by(PASS.c.customer_id)).all()
+    return connection.execute(
+        own.where(PASS.c.customer_id.in_(ids), CURRENT).order_by(PASS.c.customer_id)
+    ).all()
 
 
 def _change(row: Row[Any], face: Face) -> CardChange:
     google = "none" if row.google_object_id is None else "waiting" if row.google_try_at else "written"
     shows = {shown.label: shown.value for shown in face.front}
     return CardChange(row.external_id, row.serial, face.tier, shows, row.devices, google)
-
-
-@dataclass(slots=True)
-class _News:
-    """Customers with a pass whose card may have changed, and how far that was read."""
-
-    customers: list[int] = field(default_factory=list)
-    moves: dict[str, Position] = field(default_factory=dict)
-
-
-def _read(connection: Connection, program: Program, now: datetime) -> _News:
-    upto, after = horizon(connection), cursor(connection, READER)
-    version, day = live_version(connection), program.day_of(now).toordinal()
-    holders = select(PASS.c.customer_id)
-    if after is None or _place(connection, VERSION) != version:
-        # A new version may have another design, other tiers, other words: every card is looked at once.
-        everybody = sorted(connection.scalars(holders))
-        return _News(everybody, {READER: upto, VERSION: Position(0, version), DAY: Position(0, day)})
-    news = _News()
-    here = between(after, upto)
-    if connection.scalar(select(EVENT.c.id).where(here).limit(1)) is not None:
-        news.moves[READER] = upto
-        moved = select(EVENT.c.customer_id).where(here)
-        news.customers += connection.scalars(holders.where(PASS.c.customer_id.in_(moved)))
-    if (before := _place(connection, DAY)) != day:
-        news.moves[DAY] = Position(0, day)
-        since = now - timedelta(days=day - before) if before else now
-        news.customers += connection.scalars(holders.where(_by_time(program, now, since)))
-    news.customers = sorted(set(news.customers))
-    return news
-
-
-def _place(connection: Connection, reader: str) -> int:
-    return connection.scalar(select(CURSOR.c.event_id).where(CURSOR.c.reader == reader)) or 0
-
-
-def _by_time(program: Program, now: datetime, since: datetime) -> Any:
-    """What time alone changes on a card: bonuses that began, purchases that the tier's period left behind."""
-    at, then = literal(now, UtcDateTime), literal(since, UtcDateTime)
-    own_lot = and_(LOT.c.customer_id == PASS.c.customer_id, LOT.c.remaining != 0)
-    began = exists().where(own_lot, LOT.c.active_from > then, LOT.c.active_from <= at)
-    left = exists().where(
-        RECEIPT.c.customer_id == PASS.c.customer_id,
-        RECEIPT.c.at >= literal(period_began(program, since), UtcDateTime),
-        RECEIPT.c.at < literal(period_began(program, now), UtcDateTime),
-    )
-    return or_(began, left)
-
-
-def _merged(connection: Connection, ids: Sequence[int]) -> Sequence[int]:
-    """Duplicates of somebody else: their card is the survivor's, and a till must not take it."""
-    gone = select(CUSTOMER.c.id).where(CUSTOMER.c.id.in_(ids), CUSTOMER.c.merged_into.is_not(None))
-    return connection.scalars(gone).all()
-
-
-def _batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(ids), updates.BATCH):
-        yield ids[start : start + updates.BATCH]

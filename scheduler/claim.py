@@ -296,11 +296,18 @@ def due_on(connection: Connection, channel: str, at: datetime) -> bool:
 
 
 def _hold(connection: Connection, turns: Sequence[Turn], at: datetime) -> None:
-    """Write back what does not go. What may have left in an earlier try is *unknown* and not taken back."""
-    over = [turn.row for turn in turns if turn.state not in WAITING and turn.row.tries]
+    """Write back what does not go. What may have left in an earlier try is *unknown*: it is not taken back,
+    nor told once more on another channel.
+    """
+    over = [turn.row for turn in turns if turn.row.tries and (turn.state not in WAITING or _leaves(turn))]
     perhaps = doubtful(connection, over)
     write(connection, [as_unknown(turn) if turn.row.id in perhaps else turn for turn in turns], at)
     leave(connection, turns)
+
+
+def _leaves(turn: Turn) -> bool:
+    """Whether the message goes on to another channel."""
+    return "channel" in turn.values
 
 
 def as_unknown(turn: Turn) -> Turn:

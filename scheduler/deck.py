@@ -1,26 +1,23 @@
 """One version's card, filled in for customers: the file of `cards/`, the renderer, the stores nearby."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 import structlog
-from jinja2 import Template, TemplateError
 from sqlalchemy import Connection, func, select
 
 from campaigns.running import Running
-from core.errors import Problem, Problems, UserError
+from core.errors import Problem, Problems
 from core.links import Links
 from core.source import Document, load
 from core.tables import Receipt, Store
-from templates.check import short_text
-from templates.context import NAMES
+from scheduler.card_texts import CardTexts, Filled, programs
 from templates.environment import RenderError
 from templates.facts import Context, contexts
-from templates.library import Library
 from wallet.artwork import Artwork
-from wallet.design import Card, Face, Place, nearest, resolve, say
-from wallet.tables import PASS
+from wallet.design import Card, Face, Place, nearest, resolve
+from wallet.tables import CURRENT, PASS
 
 RECEIPT = Receipt.__table__  # type: ignore[attr-defined]
 STORE = Store.__table__  # type: ignore[attr-defined]
@@ -33,13 +30,14 @@ NEWS = {"en": "News", "uk": "Новини", "ru": "Новости", "pl": "Aktua
 def read_card(files: Mapping[str, bytes]) -> tuple[str, Card] | None:
     """The card of a bundle with its name; None if it has none. Problems with everything wrong in its file."""
     problems: list[Problem] = []
-    document, card = _read(files, problems)
+    document, card = card_file(files, problems)
     if problems:
         raise Problems(problems)
     return (PurePosixPath(document.file).stem, card) if document and card else None
 
 
-def _read(files: Mapping[str, bytes], problems: list[Problem]) -> tuple[Document | None, Card | None]:
+def card_file(files: Mapping[str, bytes], problems: list[Problem]) -> tuple[Document | None, Card | None]:
+    """The card's file and the card, as far as they can be read; what is wrong goes into `problems`."""
     paths = [path for path in sorted(files) if _is_card(PurePosixPath(path))]
     if not paths:
         return None, None
@@ -50,26 +48,6 @@ def _read(files: Mapping[str, bytes], problems: list[Problem]) -> tuple[Document
     return document, document.validate(Card, problems) if document else None
 
 
-def check_card(files: Mapping[str, bytes], library: Library) -> list[Problem]:
-    """Everything that is wrong with the card, so that it is found before it goes live."""
-    problems: list[Problem] = []
-    document, card = _read(files, problems)
-    if document is None or card is None:
-        return problems
-    try:
-        artwork = Artwork.of(card, files.get)
-        _ = artwork.apple, artwork.google
-    except UserError as error:
-        problems.append(document.problem(("images",), str(error), ""))
-    texts = [(path, source, False) for path, source in card.templates()]
-    texts += [(path, source, True) for path, source in card.conditions()]
-    for path, source, expression in texts:
-        place = tuple(int(part) if part.isdigit() else part for part in path.split("."))
-        found = short_text(library, source, NAMES, expression=expression)
-        problems += [document.problem(place, what, fix) for what, fix in found]
-    return problems
-
-
 def _is_card(path: PurePosixPath) -> bool:
     return str(path.parent) == FOLDER and path.suffix == ".yaml"
 
@@ -77,40 +55,60 @@ def _is_card(path: PurePosixPath) -> bool:
 class Deck:
     """The card of one applied version. Safe to share between threads."""
 
-    def __init__(self, running: Running, name: str, card: Card, artwork: str, links: Links) -> None:
-        """`artwork` is the digest of the card's pictures."""
+    def __init__(
+        self, running: Running, name: str, card: Card, artwork: Artwork | None, links: Links
+    ) -> None:
+        """`artwork` is for telling whether pictures changed; None where nobody asks for them."""
         self.running, self.name, self.card = running, name, card
         self._artwork, self._links = artwork, links
-        self._templates = _Templates(running.library, f"{FOLDER}/{name}.yaml")
+        self._texts = CardTexts(running.library, f"{FOLDER}/{name}.yaml")
+        self._programs = programs(running.program, running.library.program_locales)
 
-    def faces(self, connection: Connection, ids: Sequence[int], at: Any) -> dict[int, Face]:
+    def faces(
+        self,
+        connection: Connection,
+        ids: Sequence[int],
+        at: Any,
+        seen_as: Callable[[Context], Context] | None = None,
+    ) -> dict[int, Face]:
         """The cards of customers as they are at a time; who has none is left out.
 
-        A card that cannot be filled in is reported and left as it is: the others go on.
+        A card that cannot be filled in is reported and left as it is: the others go on. `seen_as` changes
+        what is known of them, for pictures of another level or language.
         """
         found = contexts(connection, self.running.program, ids, at, self._links)
+        if seen_as is not None:
+            found = {customer_id: seen_as(context) for customer_id, context in found.items()}
         stores = self._stores(connection, found)
         news = self._news(connection, list(found))
         faces: dict[int, Face] = {}
         for customer_id, context in found.items():
             try:
-                face = self._face(context, stores.get(customer_id, []))
+                face = self.face(context, stores.get(customer_id, []))
             except RenderError as error:
                 LOG.warning("card not rendered", customer=customer_id, error=str(error))
                 continue
-            text = news.get(customer_id)
-            faces[customer_id] = face.with_news(say(NEWS, face.locale), text) if text else face
+            told = news.get(customer_id)
+            faces[customer_id] = face.with_news(told.title or NEWS, told.text, told.link) if told else face
         return faces
 
-    def _face(self, context: Context, stores: Sequence[Place]) -> Face:
-        locale = self.running.library.wanted(context["customer"].locale)
-        renderer = _Filled(self._templates, context, locale)
-        return resolve(self.card, renderer, context["tier"].name, locale, stores, self._artwork)
+    def face(self, context: Context, stores: Sequence[Place] = ()) -> Face:
+        """The card of somebody of whom this is known, without a message. RenderError if it fails."""
+        library, program, tier = self.running.library, self.running.program, context["tier"].name
+        locale = library.wanted(context["customer"].locale)
+        filled = Filled(self._texts, context, locale, self._programs)
+        pictures = self._artwork.of_tier(tier) if self._artwork else None
+        return resolve(
+            self.card, filled, tier, locale, stores, pictures.apple_digest if pictures else "",
+            google_artwork=pictures.google_digest if pictures else "", zone=program.zone,
+            locales=library.program_locales,
+        )  # fmt: skip
 
     @staticmethod
-    def _news(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
-        told = select(PASS.c.customer_id, PASS.c.news).where(PASS.c.news.is_not(None))
-        return dict(connection.execute(told.where(PASS.c.customer_id.in_(ids))).all())
+    def _news(connection: Connection, ids: Sequence[int]) -> dict[int, Any]:
+        news = (PASS.c.news.label("text"), PASS.c.news_title.label("title"), PASS.c.news_link.label("link"))
+        told = select(PASS.c.customer_id, *news).where(PASS.c.customer_id.in_(ids), CURRENT)
+        return {row.customer_id: row for row in connection.execute(told.where(PASS.c.news.is_not(None)))}
 
     def _stores(self, connection: Connection, found: Mapping[int, Context]) -> dict[int, list[Place]]:
         """The stores closest to each customer: to the one they shopped at last, else to one of their city."""
@@ -123,13 +121,15 @@ class Deck:
             return {}
         last = _last_store(connection, list(found))
         cities = {row.city: places[row.code] for row in reversed(rows) if row.city}
-        count = self.card.near.stores
+        stores, count = list(places.values()), self.card.near.stores
+        # Nobody knows where the customer is: all stores if they fit, else none.
+        around: dict[Place | None, list[Place]] = {None: stores if len(stores) <= count else []}
         chosen: dict[int, list[Place]] = {}
         for customer_id, context in found.items():
             here = places.get(last.get(customer_id, "")) or cities.get(context["customer"].city or "")
-            # Nobody knows where the customer is: all stores if they fit, else none.
-            anywhere = list(places.values()) if len(places) <= count else []
-            chosen[customer_id] = nearest(list(places.values()), here, count) if here else anywhere
+            if here is not None and here not in around:
+                around[here] = nearest(stores, here, count)
+            chosen[customer_id] = around[here]
         return chosen
 
 
@@ -140,52 +140,3 @@ def _last_store(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
     newest = ranked.where(RECEIPT.c.customer_id.in_(ids), RECEIPT.c.store.is_not(None)).subquery()
     first = select(newest.c.customer_id, newest.c.store).where(newest.c.place == 1)
     return dict(connection.execute(first).all())
-
-
-class _Templates:
-    """The card's short texts, compiled once for each locale."""
-
-    def __init__(self, library: Library, file: str) -> None:
-        self._library, self._file = library, file
-        self._texts: dict[tuple[str, str], Template] = {}
-        self._conditions: dict[tuple[str, str], Any] = {}
-
-    def render(self, source: str, locale: str, context: Context) -> str:
-        try:
-            template = self._texts.get((locale, source))
-            if template is None:
-                template = self._library.environment(locale, "text").from_string(source)
-                self._texts[locale, source] = template
-            return template.render(context)
-        except Exception as failed:  # noqa: BLE001 - however it fails, it is that card's failure
-            raise self._error(source, failed) from None
-
-    def truthy(self, expression: str, locale: str, context: Context) -> bool:
-        try:
-            condition = self._conditions.get((locale, expression))
-            if condition is None:
-                condition = self._library.environment(locale, "text").compile_expression(expression)
-                self._conditions[locale, expression] = condition
-            return bool(condition(**context))
-        except Exception as failed:  # noqa: BLE001 - however it fails, it is that card's failure
-            raise self._error(expression, failed) from None
-
-    def _error(self, source: str, failed: Exception) -> RenderError:
-        # Jinja's own words name attributes, never values; of other errors only the kind is told.
-        reason = str(failed) if isinstance(failed, TemplateError) else type(failed).__name__
-        return RenderError(f"{self._file}: '{source}': {reason}")
-
-
-class _Filled:
-    """The renderer of one customer's card (wallet.design.Renderer)."""
-
-    def __init__(self, templates: _Templates, context: Context, locale: str) -> None:
-        self._templates, self._context, self._locale = templates, context, locale
-
-    def render(self, source: str, locale: str) -> str:
-        """The text of a template, in the card's language."""
-        return self._templates.render(source, locale, self._context)
-
-    def truthy(self, expression: str) -> bool:
-        """Whether the expression holds for this customer."""
-        return self._templates.truthy(expression, self._locale, self._context)

@@ -16,8 +16,9 @@ from core.errors import EnvironmentFault
 from core.links import Links
 from core.program import Program
 from scheduler.deck import Deck, read_card
-from wallet.apple.certificates import signer_for
-from wallet.apple.package import Issuer, Packager
+from wallet.apple.certificates import configured, nfc_key, signer_for
+from wallet.apple.content import Issuer
+from wallet.apple.package import Packager
 from wallet.apple.push import Pusher, pusher_for
 from wallet.apple.settings import AppleSettings
 from wallet.artwork import Artwork
@@ -26,8 +27,8 @@ from wallet.google.account import Account, account_for
 from wallet.google.bodies import GoogleIssuer
 from wallet.google.client import Wallet, wallet_for
 from wallet.google.links import save_link
+from wallet.google.live import GoogleCards
 from wallet.google.settings import GoogleSettings
-from wallet.live import GoogleCards
 
 THROWAWAY = (
     "passes are signed by a throw-away certificate, which no phone trusts; set TIDINGS_APPLE_CERTIFICATE"
@@ -57,14 +58,14 @@ class GoogleKit:
     issuer: GoogleIssuer
     name: str
     card: Card
-    hero: bool
+    artwork: Artwork
     keys_url: str
     _cards: tuple[Wallet, GoogleCards] | None = None
 
     def cards(self, wallet: Wallet) -> GoogleCards:
         """The writer of classes and objects by one connection; it remembers which classes it has written."""
         if self._cards is None or self._cards[0] is not wallet:
-            made = GoogleCards(wallet, self.issuer, self.name, self.card, hero=self.hero)
+            made = GoogleCards(wallet, self.issuer, self.name, self.card, self.artwork)
             self._cards = (wallet, made)
         return self._cards[1]
 
@@ -112,7 +113,7 @@ class KitMaker:
         identity = kit.apple
         assert identity is not None, "asked only for a program with an Apple card"
         if identity not in self._pushers:
-            settings = _settings(AppleSettings, self.env_file)
+            settings = apple_settings(self.env_file)
             folder = self.outbox / "apple-wallet"
             self._pushers[identity] = pusher_for(
                 settings, folder, identity.pass_type, identity.team, self.clock
@@ -143,8 +144,8 @@ class KitMaker:
         name, card = found
         artwork = Artwork.of(card, files.get)
         links = self.links(running.program)
-        deck = Deck(running, name, card, artwork.digest, links)
-        identity = _identity(running.program)
+        deck = Deck(running, name, card, artwork, links)
+        identity = apple_identity(running.program)
         packager, notes = self._packager(identity, artwork, links) if identity else (None, [])
         google = self._google(running.program, name, card, artwork, links)
         if google and _settings(GoogleSettings, self.env_file).service_account is None:
@@ -154,13 +155,12 @@ class KitMaker:
     def _packager(
         self, identity: AppleIdentity, artwork: Artwork, links: Links
     ) -> tuple[Packager, list[str]]:
-        settings = _settings(AppleSettings, self.env_file)
+        settings = apple_settings(self.env_file)
         folder = self.private / "certificates"
         signer = signer_for(settings, folder, identity.pass_type, identity.team, self.clock.now())
         service = f"{links.public_url}/{APPLE_PATH}"
-        issuer = Issuer(identity.pass_type, identity.team, service, settings.nfc_public_key)
-        own = settings.certificate is not None or settings.key is not None
-        return Packager(issuer, artwork, signer), [] if own else [THROWAWAY]
+        issuer = Issuer(identity.pass_type, identity.team, service, nfc_key(settings))
+        return Packager(issuer, artwork, signer), [] if configured(settings) else [THROWAWAY]
 
     def _google(
         self, program: Program, name: str, card: Card, artwork: Artwork, links: Links
@@ -176,13 +176,18 @@ class KitMaker:
             f"{links.public_url}/{GOOGLE_PICTURES}/{artwork.digest}",
             f"{links.public_url}/{GOOGLE_PATH}/callback" if settings.transport == "api" else None,
             tuple(settings.smart_tap_issuers),
+            program.locale,
         )
-        return GoogleKit(
-            account, issuer, name, card, hero=card.images.strip is not None, keys_url=settings.keys_url
-        )
+        return GoogleKit(account, issuer, name, card, artwork, settings.keys_url)
 
 
-def _identity(program: Program) -> AppleIdentity | None:
+def apple_settings(env_file: Path | None) -> AppleSettings:
+    """What the environment and .env say of Apple; EnvironmentFault names a variable that cannot be used."""
+    return _settings(AppleSettings, env_file)
+
+
+def apple_identity(program: Program) -> AppleIdentity | None:
+    """`wallet.apple` in program.yaml; None for a program without an Apple card."""
     config = _config(program, "apple")
     if not (config.get("pass_type") and config.get("team")):
         return None

@@ -21,7 +21,7 @@ from campaigns.tables import ScenarioRun
 from campaigns.versions import STATE, Live, reader_of, since_of
 from core.db import Database, insert_ignoring
 from core.errors import EnvironmentFault, UserError
-from core.events import EVENT, START, between, cursor, horizon, move_cursor
+from core.events import EVENT, START, Position, between, cursor, horizon, move_cursor
 from triggers import discover
 from triggers.base import EventTrigger
 
@@ -170,6 +170,33 @@ class Looks:
         for step in looker.later(scenario, span, zones, self._live):
             commit(step)
             looked.add(step)
+
+
+def overdue(connection: Connection, running: Running, at: datetime) -> list[str]:
+    """The active scenarios that were due by then and at which nobody has looked since."""
+    states = connection.execute(select(STATE).where(STATE.c.status == "active"))
+    late = {state.name: state for state in states if since_of(state) < at}
+    return [
+        name for name, scenario in running.scenarios.items()
+        if name in late and _was_due(connection, running, scenario, late[name], at)
+    ]  # fmt: skip
+
+
+def _was_due(
+    connection: Connection, running: Running, scenario: Scenario, state: Row[Any], at: datetime
+) -> bool:
+    trigger = discover()[scenario.trigger]
+    if not isinstance(trigger, EventTrigger):
+        zones = zones_of(connection, running.program, scenario, Span(at, since_of(state)))
+        return any(zone.fired_at for zone in zones)
+    after = cursor(connection, reader_of(scenario.name)) or START
+    # Beyond the horizon, too: a transaction that does not end holds up every reader.
+    upto = horizon(connection) if connection.dialect.name == "sqlite" else Position(2**62, 0)
+    unread = select(EVENT.c.recorded_at).where(
+        EVENT.c.kind == trigger.event_of(scenario.parameters), EVENT.c.live, between(after, upto)
+    )
+    first = connection.scalar(unread.order_by(EVENT.c.transaction, EVENT.c.id).limit(1))
+    return first is not None and first < at
 
 
 def _why(error: Exception) -> str:

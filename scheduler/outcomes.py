@@ -19,7 +19,7 @@ from campaigns.scenario import Scenario
 from campaigns.states import keep_states
 from campaigns.tables import WAITING, Feedback, Message
 from channels import Accepted, AddressFault, Failed, Outcome, Unknown, discover
-from channels.base import Channel
+from channels.base import CARD, Channel
 from core.customers.addresses import ADDRESS, give_up
 from core.customers.consent import BY_PROVIDER, Choice, choose
 from core.db import UtcDateTime, bucket_of, insert_many
@@ -39,6 +39,7 @@ from scheduler.outbox import (
 from scheduler.reach import MessageRow, Reach, after
 from scheduler.throttle import OF_ONE_MESSAGE, judge
 from scheduler.warm_up import quota_of
+from wallet import news
 
 FEEDBACK = Feedback.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
@@ -286,7 +287,10 @@ def fall_back(connection: Connection, running: Running, at: datetime, limit: int
     reach = Reach(connection, running, at, rows)
     turns = [_fallen(row, running, reach, at) for row in rows]
     write(connection, turns, at)
-    return sum(turn.state == "planned" for turn in turns)
+    gone = [turn.row for turn in turns if turn.state == "planned"]
+    on_cards = {row.provider_id: row.customer_id for row in gone if running.kinds.get(row.channel) == CARD}
+    news.withdraw(connection, on_cards, at)
+    return len(gone)
 
 
 def _fallen(row: MessageRow, running: Running, reach: Reach, at: datetime) -> Turn:

@@ -14,10 +14,11 @@ from sqlalchemy import Connection, Row, exists, func, select
 from campaigns.gates.allowance import counts
 from campaigns.running import Running
 from campaigns.tables import RESERVED, Message
-from channels.base import NO_ADDRESS
+from channels.base import CARD, NO_ADDRESS
 from core.customers.addresses import ADDRESS, SUPPRESSION
 from core.customers.consent import CONSENT, MARKETING
 from core.customers.profiles import CUSTOMER
+from wallet.holding import cards_of
 
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 
@@ -28,7 +29,8 @@ MessageRow = Row[Any]
 class Standing:
     """Some customers as one channel sees them: who agreed, who has an address, the newest usable one.
 
-    Where the channel needs no address, everybody's is their external id.
+    Where the channel needs no address, everybody's is their external id. A card's is the serial of the pass,
+    while it is in a wallet.
     """
 
     agreed: frozenset[int]
@@ -92,6 +94,9 @@ class Reach:
             named = select(CUSTOMER.c.id, CUSTOMER.c.external_id).where(CUSTOMER.c.id.in_(self._customers))
             names = {row.id: row.external_id for row in self.connection.execute(named)}
             return Standing(self._agreed(channel), frozenset(names), names)
+        if kind == CARD:
+            cards = cards_of(self.connection, self._customers)
+            return Standing(self._agreed(channel), frozenset(cards), cards)
         blocked = exists().where(SUPPRESSION.c.channel == channel, SUPPRESSION.c.digest == ADDRESS.c.digest)
         own = (
             select(ADDRESS.c.customer_id, ADDRESS.c.value, blocked.label("blocked"))

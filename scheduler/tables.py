@@ -1,4 +1,4 @@
-"""The tables of delivery."""
+"""The tables of delivery, and of who works on it."""
 
 from datetime import date, datetime
 
@@ -26,3 +26,19 @@ class ChannelState(SQLModel, table=True):
     day_count: int | None = None
     paused_at: datetime | None = moment(nullable=True)
     paused_reason: str | None = None
+
+
+class Process(SQLModel, table=True):
+    """A program that works on this database, and says so every few seconds; one that ended in order is gone.
+
+    `trouble` names the beats that do not do their work, and why.
+    """
+
+    name: str = Field(primary_key=True, max_length=64)
+    kind: str
+    host: str
+    pid: int
+    version: str
+    began_at: datetime = moment()
+    seen_at: datetime = moment()
+    trouble: str | None = None

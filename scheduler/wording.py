@@ -72,6 +72,7 @@ class Wording:
             return_token=self._links.bounce(row.id),
             pictures=running.library.pictures(row.message, rendered.locale),
             step=row.step, occasion=row.occasion, locale=rendered.locale,
+            priority=claimed.scenario.priority, valid_until=row.expires_at,
         )  # fmt: skip
 
 

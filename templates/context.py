@@ -74,13 +74,15 @@ class ExpiringView:
 class LinksView:
     """The customer's own links, ready to be followed.
 
-    `telegram` opens the bot so that it knows the customer; None where program.yaml names no bot.
+    `card_short` leads to `card` in fewer characters, for an SMS. `telegram` opens the bot so that it knows
+    the customer; None where program.yaml names no bot.
     """
 
     unsubscribe: str
     preferences: str
     card: str | None = None
     telegram: str | None = None
+    card_short: str | None = None
 
 
 VIEWS: dict[str, type] = {

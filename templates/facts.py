@@ -220,6 +220,11 @@ class OwnLinks:
         return self._links.card(self._customer)
 
     @cached_property
+    def card_short(self) -> str:
+        """The same page in fewer characters."""
+        return self._links.card_short(self._customer)
+
+    @cached_property
     def telegram(self) -> str | None:
         """Opens the bot; None where the program has none."""
         if not self._bot:

@@ -80,7 +80,7 @@ class Library:
         self.default_locale = default_locale
         self.program_locales = tuple(dict.fromkeys([default_locale, *locales]))
         self.point_names = point_names
-        self.kinds = MappingProxyType({**kinds, **sources.WALLET})
+        self.kinds = MappingProxyType(dict(kinds))
         self.slots = sources.index(self.files, default_locale, self.kinds)
         self._currency, self._scale, self._zone = currency, scale, ZoneInfo(time_zone)
         self._transliterate = transliterate

@@ -1,4 +1,4 @@
-"""How long an SMS can become: its text with the longest facts, whichever way its conditions go."""
+"""How long an SMS or a message on the card can become: with the longest facts, whichever way it goes."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
@@ -28,12 +28,26 @@ def longest(
     library: Library, message_name: str, locale: str, contexts: Iterable[Mapping[str, object]]
 ) -> str:
     """The text of the most segments; empty if it cannot be rendered at all. Problems for a broken file."""
-    slot = library.slots[message_name, "sms", locale]
-    [part] = library.parts(slot)
-    environment = library.environment(locale, part.kind)
-    templates = list(_templates(part, environment))
-    texts = [text for context in contexts for template in templates for text in _texts(template, context)]
+    texts = _worst(library, message_name, "sms", locale, contexts)
     return max((library.as_sms(text, locale) for text in texts), key=_size, default="")
+
+
+def most_characters(
+    library: Library, message_name: str, channel: str, locale: str, contexts: Iterable[Mapping[str, object]]
+) -> int:
+    """How many characters the text of a message can have; 0 if it cannot be rendered at all."""
+    texts = _worst(library, message_name, channel, locale, contexts)
+    return max((len(text.strip()) for text in texts), default=0)
+
+
+def _worst(
+    library: Library, name: str, channel: str, locale: str, contexts: Iterable[Mapping[str, object]]
+) -> Iterator[str]:
+    """The text with each of the contexts, whichever way its conditions go."""
+    slot = library.slots[name, channel, locale]
+    [part] = (part for part in library.parts(slot) if part.name == "text")
+    templates = list(_templates(part, library.environment(locale, part.kind)))
+    return (text for context in contexts for template in templates for text in _texts(template, context))
 
 
 def _problem(

@@ -38,8 +38,6 @@ class Kind:
 
 
 Kinds = Mapping[str, Kind]
-# Written like a channel's texts, though a card is none.
-WALLET: Kinds = {"wallet": Kind(("wallet.txt",))}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+import structlog
 
 from core.clock import MovableClock
 from core.db import Database
@@ -24,6 +25,11 @@ LONGEST = ("tests/faults/", "tests/core/test_ledger_", "tests/acceptance/test_se
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first; the others stay in their order, so that neighbours share what they set up."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
+def pytest_runtest_teardown() -> None:
+    """A command sets the level of the log: the next test hears everything again."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,30 +1,35 @@
-"""The card from the command line: a picture, the real pass, the save link."""
+"""The card from the command line: the real pass, the save link."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 from core.clock import Clock, MovableClock
 from core.customers.profiles import find
 from core.errors import EnvironmentFault, UserError
 from scheduler.cards import Cards, Issued
-from scheduler.deck import Deck, read_card
 from tidings.workspace import Workspace
-from wallet.artwork import Artwork
-from wallet.design import Face
-
-if TYPE_CHECKING:
-    from campaigns.running import Running
+from wallet.apple.bundle import bundle as bundled
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedCard:
-    """Where the pass was written, the link for Google, and what keeps them from being real."""
+    """A customer's pass, where it was written, and the link for Google; None without that wallet."""
 
-    file: Path
-    save_link: str
+    customer: str
+    file: Path | None
+    save_link: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCards:
+    """Cards, the bundle with several of them, and what keeps them from being real."""
+
+    cards: Sequence[IssuedCard]
+    bundle: Path | None
     notes: tuple[str, ...]
 
 
@@ -41,65 +46,49 @@ def cards_of(here: Workspace, clock: Clock) -> Cards:
     )
 
 
-def draw(here: Workspace, running: "Running", who: str, at: datetime, directory: Path) -> list[Path]:
-    """Draw a customer's card from the files, as both wallets lay it out; returns the pictures."""
-    found = read_card(running.loaded.bundle.files)
+def issue_cards(here: Workspace, names: Sequence[str], at: datetime, directory: Path) -> IssuedCards:
+    """Issue customers' cards for both wallets and write their passes, several also as one `.pkpasses`."""
+    with here.database.read() as connection:
+        rows = [customer_of(connection, who) for who in names]
+    found = asyncio.run(_issue(cards_of(here, MovableClock(at)), [row.id for row in rows]))
     if found is None:
-        raise UserError("this workspace has no card; write one, for example cards/loyalty.yaml")
-    name, card = found
-    artwork = Artwork.of(card, running.loaded.bundle.files.get)
-    deck = Deck(running, name, card, artwork.digest, here.links(running.program))
-    with here.database.read() as connection:
-        row = _customer(connection, who)
-        face = deck.faces(connection, [row.id], at).get(row.id)
-    if face is None:
-        raise UserError(f"the card of {who} cannot be filled in; `tidings check` says why")
-    return write_pictures(face, artwork, directory, row.external_id)
-
-
-def write_pictures(face: Face, artwork: Artwork, directory: Path, name: str) -> list[Path]:
-    """`<name>-apple.png` and `<name>-google.png`, front and back side by side, with their SVG."""
-    from wallet import preview
-
+        raise UserError("what is live has no card; add cards/*.yaml, then apply")
+    passes = {row.external_id: it.pkpass for row, it in zip(rows, found, strict=True) if it.pkpass}
+    files = {name: directory / f"{name}.pkpass" for name in passes}
+    bundle = directory / "cards.pkpasses" if len(passes) > 1 else None
+    written = {files[name]: content for name, content in passes.items()}
+    if bundle is not None:
+        written[bundle] = bundled(passes)
     directory.mkdir(parents=True, exist_ok=True)
-    written = []
-    wallets: tuple[Literal["apple", "google"], ...] = ("apple", "google")
-    for wallet in wallets:
-        picture = preview.sheet(face, artwork, wallet)
-        file = directory / f"{name}-{wallet}.svg"
-        file.write_text(picture, "utf-8")
-        file.with_suffix(".png").write_bytes(preview.png(picture))
-        written.append(file.with_suffix(".png"))
-    return written
+    for file, content in written.items():
+        file.write_bytes(content)
+    cards = [
+        IssuedCard(row.external_id, files.get(row.external_id), it.google_link)
+        for row, it in zip(rows, found, strict=True)
+    ]
+    return IssuedCards(cards, bundle, found[0].notes)
 
 
-def issue_card(here: Workspace, who: str, at: datetime, directory: Path) -> IssuedCard:
-    """Issue a customer's card for both wallets and write the pass."""
-    with here.database.read() as connection:
-        row = _customer(connection, who)
-    issued = asyncio.run(_issue(cards_of(here, MovableClock(at)), row.id))
-    if issued is None or issued.pkpass is None:
-        raise UserError(
-            "what is live has no Apple card; add cards/*.yaml and wallet.apple to program.yaml, then apply"
-        )
-    if issued.trouble:
-        raise EnvironmentFault(
-            f"Google Wallet did not take the card ({issued.trouble}); check TIDINGS_GOOGLE_… in .env"
-        )
-    directory.mkdir(parents=True, exist_ok=True)
-    file = directory / f"{row.external_id}.pkpass"
-    file.write_bytes(issued.pkpass)
-    return IssuedCard(file, issued.google_link or "none", issued.notes)
-
-
-async def _issue(cards: Cards, customer_id: int) -> Issued | None:
+async def _issue(cards: Cards, ids: Sequence[int]) -> list[Issued] | None:
+    """One after the other: each writes to Google. None if there is no card."""
+    found: list[Issued] = []
     try:
-        return await cards.issue(customer_id)
+        for customer_id in ids:
+            issued = await cards.issue(customer_id)
+            if issued is None:
+                return None
+            if issued.trouble:
+                raise EnvironmentFault(
+                    f"Google Wallet did not take the card ({issued.trouble}); check TIDINGS_GOOGLE_… in .env"
+                )
+            found.append(issued)
     finally:
         await cards.close()
+    return found
 
 
-def _customer(connection: Any, who: str) -> Any:
+def customer_of(connection: Any, who: str) -> Any:
+    """The customer's row; UserError if there is none."""
     row = find(connection, who)
     if row is None:
         raise UserError(f"there is no customer '{who}'; write an external id, card, phone or email")

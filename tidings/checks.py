@@ -5,20 +5,22 @@ from typing import Any
 
 from campaigns.bundle import Bundle, Checked, check
 from campaigns.checks.unused import unused_messages, unused_segments
-from campaigns.kinds import of_kind
 from campaigns.running import findings, library_of
 from campaigns.scenario import Scenario
 from channels import discover as discover_channels
+from core.clock import SystemClock
 from core.errors import Problem
 from core.program import Program
 from core.program.check import FILE as PROGRAM_FILE
 from core.source import Document, load
-from scheduler.deck import check_card
 from scheduler.letter_words import LETTERS
 from templates import check as template_check
 from templates.context import NAMES
 from templates.library import Library
 from templates.reckoning import too_long
+from tidings.card_checked import check_card
+from tidings.card_messages_checked import check_card_messages
+from tidings.certificates_checked import check_certificates
 from tidings.samples import longest_contexts
 from tidings.settings import misspelt
 from tidings.tests_checked import check_tests
@@ -47,10 +49,12 @@ def more_findings(here: Workspace, bundle: Bundle) -> list[Problem]:
     program = _document(bundle, PROGRAM_FILE)
     assert program is not None
     problems += check_tests(here.path, checked, checked.program, program)
-    problems += _card(bundle, library)
+    problems += check_card(bundle.files, library, checked.program)
+    problems += check_certificates(here.env_file, checked.program, program, SystemClock().now())
     problems += _unsent_messages(checked, library)
     for scenario in checked.scenarios.values():
         problems += _lengths(scenario, library, checked.program)
+    problems += check_card_messages(bundle, checked, library)
     problems += _tariffs(checked, checked.program, program)
     return problems
 
@@ -67,12 +71,6 @@ def _unused(bundle: Bundle) -> Iterator[Problem]:
     scenarios = of("scenarios").values()
     yield from unused_messages(bundle.messages, scenarios, OWN_MESSAGES)
     yield from unused_segments(of("segments"), scenarios)
-
-
-def _card(bundle: Bundle, library: Library) -> Iterator[Problem]:
-    for problem in check_card(bundle.files, library):
-        missing = "there is no file" in problem.what
-        yield of_kind(problem, "missing-file") if missing else problem
 
 
 def _unsent_messages(checked: Checked, library: Library) -> Iterator[Problem]:

@@ -29,14 +29,16 @@ from core.units import at_local
 from scheduler.cards import Cards, CardsDone
 from scheduler.tick import Ticked, tick
 from tidings import demo_data, forecast_view, tick_view
-from tidings.cards import cards_of, write_pictures
+from tidings.card_pictures import write_pictures
+from tidings.cards import cards_of
 from tidings.console import console, import_sentence, local, table
 from tidings.example import write_workspace
 from tidings.logs import configure
 from tidings.workspace import Workspace
 from tidings.workspace_tests import run_all
 from wallet import registrations
-from wallet.tables import PASS
+from wallet.preview import Subject
+from wallet.tables import CURRENT, PASS
 
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 MARKER = ".tidings-demo"
@@ -202,9 +204,13 @@ async def _hand_out(day: Day, cards: Cards) -> None:
         (folder / f"{row.external_id}.pkpass").write_bytes(issued.pkpass)
         (folder / f"{row.external_id}-google.txt").write_text(f"{issued.google_link}\n", "utf-8")
         with day.here.database.write() as connection:
-            own = connection.execute(select(PASS).where(PASS.c.customer_id == row.id)).one()
+            own = connection.execute(select(PASS).where(PASS.c.customer_id == row.id, CURRENT)).one()
             registrations.register(
-                connection, own, f"demo-device-{row.external_id}", f"demo-token-{row.id}", day.clock.now()
+                connection,
+                own.serial,
+                f"demo-device-{row.external_id}",
+                f"demo-token-{row.id}",
+                day.clock.now(),
             )
     await cards.beat(timedelta(0))
 
@@ -267,7 +273,22 @@ def _show_cards(day: Day) -> None:
     changed = [change for done in day.cards for change in done.changed]
     notes = tuple(dict.fromkeys(note for done in day.cards for note in done.notes))
     tick_view.show_cards(day.out, CardsDone(changed=changed, notes=notes))
+    _say_news(day)
     _fetch(day, [change.customer for change in changed])
+
+
+def _say_news(day: Day) -> None:
+    """What scenarios have said on the cards themselves."""
+    told = select(CUSTOMER.c.external_id, PASS.c.news_title, PASS.c.news).join(
+        PASS, PASS.c.customer_id == CUSTOMER.c.id
+    )
+    with day.here.database.read() as connection:
+        rows = connection.execute(told.where(PASS.c.news.is_not(None)).order_by(CUSTOMER.c.id)).all()
+    if rows:
+        said = " ".join(part for part in (rows[0].news_title, rows[0].news) if part)
+        day.out.print(
+            f"  {len(rows)} cards have a message; that of {rows[0].external_id} says: {said}", markup=False
+        )
 
 
 def _fetch(day: Day, customers: list[str]) -> None:
@@ -283,7 +304,9 @@ def _fetch(day: Day, customers: list[str]) -> None:
             (folder / f"{name}.pkpass").write_bytes(content)
         face = cards.face(customer_id) if customer_id and not day.pictures else None
         if face and kit:
-            day.pictures += write_pictures(face, kit.artwork, folder, name)
+            zone = kit.deck.running.program.zone
+            subject = Subject(kit.deck.card, face, kit.artwork, day.clock.now(), zone)
+            day.pictures += write_pictures([subject], folder, name)
 
 
 def _places(day: Day) -> list[tuple[str, Path]]:

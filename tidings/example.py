@@ -56,4 +56,6 @@ def _environment() -> str:
         "# Transports write to outbox/ until you choose a provider; see docs/channels.md:\n"
         "# TIDINGS_EMAIL_TRANSPORT=smtp\n# TIDINGS_SMS_TRANSPORT=twilio\n# TIDINGS_PUSH_TRANSPORT=firebase\n"
         "# TIDINGS_TELEGRAM_TRANSPORT=bot\n"
+        "# Messages on the wallet card are put on it; Apple and Google hear of it by their own settings:\n"
+        "TIDINGS_WALLET_TRANSPORT=card\n"
     )

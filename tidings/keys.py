@@ -33,6 +33,8 @@ SCOPES: Mapping[str, str] = {
     "customers:read": "profile, balance, lots and history of a customer",
     "customers:list": "page through all customers",
     "customers:write": "register and change customers and their addresses",
+    "cards:read": "what is on a customer's wallet card, and which devices carry it",
+    "cards:write": "issue, reissue and revoke wallet cards",
     "consents:write": "give and withdraw consents",
     "receipts:read": "look at receipts",
     "receipts:write": "record receipts",
@@ -49,16 +51,18 @@ SCOPES: Mapping[str, str] = {
     "customers:erase": "erase a person",
     "customers:export": "everything that is kept about a person",
     "settlement:read": "what partners owe each other",
+    "metrics:read": "numbers of the service, for Prometheus",
 }
 ROLES: Mapping[str, Collection[str]] = {
     "till": (
-        "customers:identify", "customers:read", "customers:write", "consents:write", "receipts:read",
-        "receipts:write", "returns:write", "checkout:write",
+        "customers:identify", "customers:read", "customers:write", "cards:read", "cards:write",
+        "consents:write", "receipts:read", "receipts:write", "returns:write", "checkout:write",
     ),
     "marketer": (
-        "customers:identify", "customers:read", "customers:list", "consents:write", "receipts:read",
-        "acts:write", "codes:read", "codes:write", "events:read",
+        "customers:identify", "customers:read", "customers:list", "cards:read", "consents:write",
+        "receipts:read", "acts:write", "codes:read", "codes:write", "events:read",
     ),
+    "metrics": ("metrics:read",),
     "admin": tuple(SCOPES),
 }  # fmt: skip
 

@@ -99,9 +99,10 @@ SECTIONS = (
     Section("decisions", _table(decisions.Decision),
             ("scenario", "occasion", "step", "verdict", "detail", "at"), "at"),
     Section("segments", _table(decisions.SegmentChange), ("segment", "at", "entered"), "at"),
-    Section("cards", PASS, ("serial", "changed_at", "fetched_at", "voided", "news", "google_object_id",
-                            "google_saved"), "customer_id"),
-    Section("phones_with_the_card", REGISTRATION, ("at",), "at"),
+    Section("cards", PASS,
+            ("serial", "issued_at", "changed_at", "fetched_at", "voided", "replaced_at", "news_title", "news",
+             "news_link", "news_at", "google_object_id", "google_saved", "google_saved_at"), "issued_at"),
+    Section("phones_with_the_card", REGISTRATION, ("serial", "at"), "at"),
 )  # fmt: skip
 PROFILE = (
     "external_id", "card", "name", "phone", "email", "birthday", "gender", "city", "locale", "time_zone",

@@ -8,7 +8,7 @@ import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from html import escape
 from typing import Any
 
@@ -19,7 +19,7 @@ from campaigns.running import Running
 from campaigns.scenario import Scenario, Step
 from campaigns.tables import Enrolment
 from channels import Outcome, Outgoing, create, discover
-from channels.base import NO_ADDRESS
+from channels.base import CARD, NO_ADDRESS
 from core.customers.chats import NEVER, bot_of
 from core.customers.profiles import find
 from core.errors import UserError
@@ -30,6 +30,7 @@ from templates.facts import contexts, with_trigger
 from tidings.samples import ordinary_context, ordinary_facts
 from tidings.workspace import Workspace
 from triggers import discover as discover_triggers
+from wallet.holding import cards_of
 
 ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
 
@@ -56,6 +57,10 @@ class ProofLinks(Links):
     def card(self, customer_id: int) -> str:
         """Nobody's card."""
         return f"{self.public_url}/c/{TOKEN}"
+
+    def card_short(self, customer_id: int) -> str:
+        """Nobody's card, as long as somebody's."""
+        return f"{self.public_url}/k/{TOKEN:.12}"
 
     def telegram(self, bot: str, customer_id: int, before: int) -> str:
         """Joins nobody."""
@@ -102,7 +107,7 @@ def proofs(here: Workspace, running: Running, wanted: Wanted, at: datetime) -> l
     links = here.links(running.program)
     person = _person(here, running, wanted, ProofLinks(links.public_url, links.secret, links.earlier), at)
     locale = wanted.locale or person.locale
-    addresses = addresses_for(running, wanted)
+    addresses = _cards(here, running, addresses_for(running, wanted))
     return [
         _proof(running, wanted, person, locale, step, message, channel, addresses[channel], at)
         for step in wanted.scenario.steps
@@ -117,7 +122,7 @@ def addresses_for(running: Running, wanted: Wanted) -> dict[str, str]:
     by_kind = {_kind(each): each for each in wanted.to}
     if wanted.channel and wanted.to:
         # No address looks like a customer's number: it is meant where such a channel is asked for by name.
-        by_kind[NO_ADDRESS] = wanted.to[0]
+        by_kind |= {NO_ADDRESS: wanted.to[0], CARD: wanted.to[0]}
     channels = {name for step in wanted.scenario.steps for name in _channels(step, wanted)}
     found = {
         name: by_kind[running.kinds[name]] for name in sorted(channels) if running.kinds[name] in by_kind
@@ -135,7 +140,27 @@ _EXAMPLES = {
     "push": "a device token",
     "telegram": "a chat's number",
     NO_ADDRESS: "a customer's number, with --channel",
+    CARD: "your own customer's number, with --channel",
 }
+
+
+def _cards(here: Workspace, running: Running, addresses: Mapping[str, str]) -> dict[str, str]:
+    """The same, with the serial of the pass in place of who has it: a proof stands on no other card.
+
+    UserError if their card is in no wallet.
+    """
+    found = dict(addresses)
+    for name in (name for name in addresses if running.kinds[name] == CARD):
+        with here.database.read() as connection:
+            row = find(connection, addresses[name])
+            cards = cards_of(connection, [row.id]) if row else {}
+        if not cards:
+            raise UserError(
+                f"no customer '{addresses[name]}' has the card in a wallet; add your card on a phone, and "
+                f"write your number: --channel {name} --to NUMBER"
+            )
+        [found[name]] = cards.values()
+    return found
 
 
 def _kind(address: str) -> str:
@@ -159,7 +184,8 @@ def _person(here: Workspace, running: Running, wanted: Wanted, links: ProofLinks
     if wanted.customer is None:
         bot = bot_of(program)
         joining = links.telegram(bot, 0, NEVER) if bot else None
-        views = LinksView(links.unsubscribe(0, "email"), links.preferences(0), links.card(0), joining)
+        card, short = links.card(0), links.card_short(0)
+        views = LinksView(links.unsubscribe(0, "email"), links.preferences(0), card, joining, short)
         return Person(ordinary_context(program, views, at), invented, None)
     with here.database.read() as connection:
         row = find(connection, wanted.customer)
@@ -204,6 +230,7 @@ def _proof(
         tag=f"{TOKEN}-{scenario.name}",
         unsubscribe_url=links.unsubscribe if scenario.purpose == "marketing" else None,
         pictures=running.library.pictures(message, rendered.locale),
+        valid_until=at + timedelta(days=1),  # a proof does not stand on a card for long
     )
     return Proof(step.id, message, channel, rendered.locale, outgoing)
 
@@ -258,7 +285,9 @@ async def _send(
         batch = [it.outgoing for it in made if it.outgoing and it.channel == name]
         if batch:
             config = _roomy(program.channels.get(name) or {})
-            async with create(name, config, outbox_dir=here.outbox, env_file=here.env_file) as channel:
+            async with create(
+                name, config, outbox_dir=here.outbox, env_file=here.env_file, board=here.board
+            ) as channel:
                 await (channel.validate if validate else channel.send)(batch, outcomes.__setitem__)
     return outcomes
 

@@ -1,8 +1,10 @@
 """Customers who do not exist: at length for what `tidings check` reckons, ordinary for a proof."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from campaigns.short_links import as_long
@@ -58,9 +60,32 @@ def sample_context(program: Program, day: date = date(_YEAR, 9, 28)) -> dict[str
             have=points,
         ),
         "expiring": ExpiringView(points, day),
-        "links": LinksView(url, url, url),
+        "links": LinksView(url, url, url, card_short=Links(public_url, b"").card_short(0)),
         **as_long(program, "sms", Links(public_url, b"")),
     }  # fmt: skip
+
+
+def card_contexts(program: Program) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What cards are filled in with, and who it is: every level at length, and who has nothing yet."""
+    for month in range(1, 13):
+        context = sample_context(program, date(_YEAR, month, 28))
+        for name, following in pairwise([*program.tier_names, None]):
+            missing = None if following is None else context["tier"].missing
+            tier = replace(context["tier"], name=name, next=following, missing=missing)
+            yield f"for a customer of the level {name}", {**context, "tier": tier}
+    yield "for a customer of whom little is known", _newcomer(program)
+
+
+def _newcomer(program: Program) -> dict[str, Any]:
+    context = sample_context(program)
+    following = program.tier_names[1] if len(program.tier_names) > 1 else None
+    return {
+        **context,
+        "customer": CustomerView("10042"),
+        "balance": Decimal(0),
+        "tier": TierView(program.tier_names[0], next=following),
+        "expiring": ExpiringView(),
+    }
 
 
 def _fact(program: Program, fact: Fact, day: date) -> Any:

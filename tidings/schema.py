@@ -6,15 +6,16 @@ from sqlalchemy import inspect
 
 from core.db import Database
 from core.errors import EnvironmentFault
+from tidings.moving.frozen import mark_of
+from tidings.moving.landing import PROGRESS
 
 # The newest migration; a test keeps it true.
-HEAD = "0004"
+HEAD = "0005"
 
 
 def prepare(database: Database) -> None:
     """Make the tables of an empty database; EnvironmentFault if its schema is not this version's."""
-    with database.read() as connection:
-        tables = set(inspect(connection).get_table_names())
+    tables = _tables_in_use(database)
     if "alembic_version" not in tables:
         if tables & {"customer", "event"}:
             raise EnvironmentFault(
@@ -30,6 +31,19 @@ def prepare(database: Database) -> None:
         )
 
 
+def _tables_in_use(database: Database) -> set[str]:
+    """The names of its tables; EnvironmentFault if the installation is moving from here, or to here."""
+    with database.read() as connection:
+        tables = set(inspect(connection).get_table_names())
+        if (mark := mark_of(connection)) is not None:
+            raise EnvironmentFault(mark.sentence(database.name))
+    if PROGRESS in tables:
+        raise EnvironmentFault(
+            f"an installation is being copied into {database.name}; let `tidings db copy` end, or repeat it"
+        )
+    return tables
+
+
 def revision(database: Database) -> str | None:
     """The migration that the database stands at."""
     from sqlalchemy import text
@@ -42,15 +56,12 @@ def revision(database: Database) -> str | None:
 def upgrade(database: Database) -> None:
     """Run every migration that is missing, each in a transaction.
 
-    EnvironmentFault for a schema that no migration leads on from.
+    EnvironmentFault for a schema that no migration leads on from, or an installation that is moving.
     """
     from alembic import command
     from alembic.script import ScriptDirectory
-    from sqlalchemy import inspect
 
-    with database.read() as connection:
-        made = "alembic_version" in inspect(connection).get_table_names()
-    found = revision(database) if made else None
+    found = revision(database) if "alembic_version" in _tables_in_use(database) else None
     if found and found not in {it.revision for it in ScriptDirectory.from_config(config()).walk_revisions()}:
         raise EnvironmentFault(
             f"the database {database.name} has schema {found}, which this version cannot carry over; "

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import uvicorn
 
     from scheduler.beats import Beats
+    from scheduler.presence import Presence
     from tidings.api import Services
     from tidings.workspace import Workspace
 
@@ -29,6 +31,8 @@ LOG = structlog.get_logger("tidings.serve")
 # In-flight requests are short; what is still open after this is an idle or a hanging client.
 REQUESTS_SECONDS = 5
 LEAVE_SECONDS = 3.0
+# How often the process says in the database that it is there, seconds.
+PRESENT_EVERY = 10.0
 
 
 def serve(workspace: "Workspace", host: str, port: int) -> int:
@@ -98,6 +102,8 @@ def _why_not(error: OSError, host: str, port: int) -> str:
 
 async def _serve(workspace: "Workspace", token: str | None, listener: socket.socket) -> None:
     from scheduler.beats import Beats
+    from scheduler.presence import Presence
+    from tidings import supervised
     from tidings.api import Services, create_app
     from tidings.cards import cards_of
 
@@ -114,19 +120,42 @@ async def _serve(workspace: "Workspace", token: str | None, listener: socket.soc
     except BaseException:
         await beats.close()
         raise
+    presence = Presence(workspace.database, clock, "serve", version("tidings"), beats.pulses)
+    signs = [
+        asyncio.create_task(supervised.live(beats.pulses, clock)), asyncio.create_task(_say(presence)),
+    ]  # fmt: skip
     try:
         _announce(listener, services)
+        supervised.tell(supervised.READY)
         # `_serve` is `serve` without uvicorn's own signal handlers, which would end the process by a signal.
         await server._serve(sockets=[listener])  # noqa: SLF001
     finally:
+        supervised.tell(supervised.STOPPING)
+        for sign in signs:
+            sign.cancel()
         ended = await beats.stop()
         if not ended:
             await _cut_short()
         await beats.close()
+        with contextlib.suppress(EnvironmentFault):
+            await asyncio.to_thread(presence.leave)
         LOG.info("stopped", in_order=ended)
     if not ended:
         # asyncio would wait for every thread: one is still busy with a look, whose transaction is undone.
         _leave(0)
+
+
+async def _say(presence: "Presence") -> None:
+    """Say that this process is here, again and again; a database that takes it not is told of once."""
+    told = ""
+    while True:
+        try:
+            await asyncio.to_thread(presence.say)
+            told = ""
+        except EnvironmentFault as fault:
+            if told != (told := str(fault)):
+                LOG.warning("the database takes nothing", reason=told)
+        await asyncio.sleep(PRESENT_EVERY)
 
 
 def _server(app: Any) -> "uvicorn.Server":

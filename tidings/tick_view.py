@@ -52,6 +52,8 @@ def show_cards(console: Console, done: CardsDone) -> None:
         google = "" if change.google == "none" else f"object {change.google}"
         shown.add_row(change.customer, face, phones, google)
     console.print(shown)
+    if (more := done.marked - len(done.changed)) > 0:
+        console.print(f"  and {_many(more, 'more card')}")
     for note in done.notes:
         console.print(f"  [dim]{note}[/dim]", soft_wrap=True)
 
@@ -132,7 +134,7 @@ def as_json(ticked: Ticked, running: Running) -> list[dict[str, Any]]:
 
 
 def exit_code(ticked: Ticked, held: Mapping[str, int]) -> int:
-    """0; 1 if a look is stopped, or something that was sent unknown; 3 if a look or provider does not work."""
+    """0; 1 if a look is stopped or something sent is unknown; 3 if a look or a provider does not work."""
     if ticked.delivered.broken or any(looked.error for looked in ticked.looks):
         return 3
     return 1 if ticked.delivered.unknown or ticked.letters["unknown"] or held else 0

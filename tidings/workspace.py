@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from campaigns.running import Running
     from campaigns.versions import Live
     from channels.base import Channel
+    from channels.board import Board
     from core.customers.addresses import Addresses
     from core.db import Database
     from core.links import Links
@@ -84,7 +85,11 @@ class Workspace:
         from tidings.schema import prepare
 
         database = Database(self.database_url)
-        prepare(database)
+        try:
+            prepare(database)
+        except BaseException:
+            database.close()
+            raise
         return database
 
     @cached_property
@@ -109,15 +114,22 @@ class Workspace:
         newest, *earlier = self.link_keys
         return Links(url.rstrip("/"), newest, tuple(earlier))
 
+    @cached_property
+    def board(self) -> "Board":
+        """Where messages are put that stay in the house: the cards."""
+        from scheduler.board import CardBoard, LiveDeck
+
+        return CardBoard(self.database, LiveDeck(self.live, self.links))
+
     def channels(self, program: "Program") -> dict[str, "Channel[Any, Any, Any]"]:
         """Every channel as the program and the settings say; not yet open."""
         from channels import create, discover
 
         configs: Mapping[str, Any] = program.channels
-        return {
-            name: create(name, configs.get(name) or {}, outbox_dir=self.outbox, env_file=self.env_file)
-            for name in discover()
-        }
+        given: Mapping[str, Any] = {
+            "outbox_dir": self.outbox, "env_file": self.env_file, "board": self.board,
+        }  # fmt: skip
+        return {name: create(name, configs.get(name) or {}, **given) for name in discover()}
 
     @contextmanager
     def closing(self) -> Iterator["Workspace"]:

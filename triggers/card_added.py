@@ -49,7 +49,8 @@ class CardTrigger(EventTrigger[CardParameters]):
 class CardAdded(CardTrigger):
     """The customer has the card in a wallet: on the first of their devices, or saved to Google Wallet.
 
-    A second device is no news. Removed again before the message goes, it is no longer true.
+    A second device is no news, nor is a pass in the place of another (a lost phone). Removed again before the
+    message goes, it is no longer true.
     """
 
     name: ClassVar[str] = "card_added"

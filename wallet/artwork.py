@@ -5,8 +5,8 @@ Sizes: Apple's Wallet Passes documentation (points, times 1, 2 and 3) and Google
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property, lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -16,91 +16,163 @@ from wallet.design import Card
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-ICON = (29, 29)
-LOGO = (160, 50)
-STRIP = (375, 144)
-GOOGLE_LOGO = (660, 660)
-GOOGLE_HERO = (1032, 336)
+Size = tuple[int, int]
+ICON: Size = (29, 29)
+LOGO: Size = (160, 50)
+STRIP: Size = (375, 144)
+GOOGLE_LOGO: Size = (660, 660)
+GOOGLE_HERO: Size = (1032, 336)
 SCALES = (1, 2, 3)
 PIXELS_AT_MOST = 40_000_000
+# Where each original is named in the card's file.
+PLACES = {
+    "icon": "images.icon", "logo": "images.logo", "strip": "images.strip",
+    "hero": "google.hero", "google_logo": "google.logo",
+}  # fmt: skip
+_APPLE: dict[str, Size] = {"icon": ICON, "logo": LOGO, "strip": STRIP}
+
+
+class Picture:
+    """One original; `place` is the path at which the card's file names it."""
+
+    def __init__(self, role: str, place: str, data: bytes) -> None:
+        self.role, self.place, self.data = role, place, data
+        self.digest = hashlib.sha256(data).digest()
+
+    @cached_property
+    def size(self) -> Size:
+        """Width and height of the original in pixels. UserError if it is no picture, or too large."""
+        from PIL import Image
+
+        try:
+            wide, high = Image.open(BytesIO(self.data)).size
+        except OSError as error:
+            raise self._unreadable() from error
+        if wide * high > PIXELS_AT_MOST:
+            raise UserError(f"{self.place} is {wide} × {high} pixels; make it smaller")
+        return wide, high
+
+    @cached_property
+    def apple(self) -> dict[str, bytes]:
+        """`icon.png`, `icon@2x.png` and `icon@3x.png`, or those of another role."""
+        names = {scale: f"{self.role}{'' if scale == 1 else f'@{scale}x'}.png" for scale in SCALES}
+        wide, high = _APPLE[self.role]
+        return {name: self.sized((wide * scale, high * scale)) for scale, name in names.items()}
+
+    def sized(self, size: Size) -> bytes:
+        """A logo as large as fits, uncut; others fill the whole size, and what stands over is cut."""
+        _ = self.size
+        try:
+            return _sized(self.data, size, whole=self.role == "logo")
+        except OSError as error:
+            raise self._unreadable() from error
+
+    def _unreadable(self) -> UserError:
+        return UserError(f"{self.place} is not a picture that can be read; save it as PNG")
 
 
 class Artwork:
     """The pictures of one version of a card. Keep it: making the sizes takes some tenths of a second."""
 
-    def __init__(self, originals: Mapping[str, bytes]) -> None:
-        """`originals` by role: `icon`, `logo`, perhaps `strip`; any format that Pillow reads."""
+    def __init__(self, originals: Mapping[str, bytes], strips: Mapping[str, bytes] | None = None) -> None:
+        """`originals` by role (`PLACES`), `strips` by the tier that has its own; any format of Pillow's."""
         self._originals = dict(originals)
-        self.digest = hashlib.sha256(
-            b"".join(
-                role.encode() + hashlib.sha256(data).digest()
-                for role, data in sorted(self._originals.items())
-            )
-        ).hexdigest()[:16]
+        self.pictures = {role: Picture(role, PLACES[role], data) for role, data in originals.items()}
+        own = {tier: Picture("strip", f"by_tier.{tier}.strip", data) for tier, data in (strips or {}).items()}
+        self.tiers = {tier: self._with(strip) for tier, strip in own.items()}
+        self.digest = _digest([*self.pictures.items(), *own.items()])
+        """Of everything that is drawn here, for addresses that change when a picture does."""
 
     @classmethod
     def of(cls, card: Card, read: Callable[[str], bytes | None], folder: str = "cards") -> "Artwork":
         """Read what `card` names; `read` gives a file of the bundle by its path, None if there is none."""
-        named = {"icon": card.images.icon, "logo": card.images.logo, "strip": card.images.strip}
-        found: dict[str, bytes] = {}
-        for role, path in named.items():
-            if path is None:
-                continue
+
+        def found(place: str, path: str) -> bytes:
             data = read(f"{folder}/{path}")
             if data is None:
-                raise UserError(f"images.{role}: there is no file {folder}/{path}; put a PNG there")
-            found[role] = data
-        return cls(found)
+                raise UserError(f"{place}: there is no file {folder}/{path}; put a PNG there")
+            return data
+
+        images, google = card.images, card.google
+        named = {
+            "icon": images.icon, "logo": images.logo, "strip": images.strip,
+            "hero": google.hero, "google_logo": google.logo,
+        }  # fmt: skip
+        strips = {tier: look.strip for tier, look in card.by_tier.items() if look.strip is not None}
+        return cls(
+            {role: found(PLACES[role], path) for role, path in named.items() if path is not None},
+            {tier: found(f"by_tier.{tier}.strip", path) for tier, path in strips.items()},
+        )
+
+    def of_tier(self, tier: str | None) -> "Artwork":
+        """The pictures of a tier; these ones if it has none of its own."""
+        return self.tiers.get(tier or "", self)
 
     @cached_property
     def apple(self) -> dict[str, bytes]:
         """PNG files of a pass by name: `icon.png`, `icon@2x.png`, …"""
         files: dict[str, bytes] = {}
-        for scale in SCALES:
-            suffix = ".png" if scale == 1 else f"@{scale}x.png"
-            files[f"icon{suffix}"] = self._cover("icon", ICON, scale)
-            files[f"logo{suffix}"] = self._contain("logo", LOGO, scale)
-            if "strip" in self._originals:
-                files[f"strip{suffix}"] = self._cover("strip", STRIP, scale)
+        for role in (each for each in _APPLE if each in self.pictures):
+            files |= self.pictures[role].apple
         return dict(sorted(files.items()))
 
     @cached_property
+    def apple_digest(self) -> str:
+        """Of what a pass carries."""
+        return _digest(each for each in self.pictures.items() if each[0] in _APPLE)
+
+    @cached_property
+    def google_digest(self) -> str:
+        """Of what only Google shows; nothing without such pictures."""
+        own = [each for each in self.pictures.items() if each[0] not in _APPLE]
+        return _digest(own) if own else ""
+
+    @cached_property
     def google(self) -> dict[str, bytes]:
-        """PNG files that Google fetches from us: `logo.png`, and `hero.png` if the card has a strip."""
-        files = {"logo.png": self._cover("icon", GOOGLE_LOGO)}
-        if "strip" in self._originals:
-            files["hero.png"] = self._cover("strip", GOOGLE_HERO)
+        """PNG files that Google fetches from us: `logo.png`, and, with a strip, `hero.png` and tiers' own."""
+        logo = self.pictures.get("google_logo", self.pictures["icon"])
+        files = {"logo.png": logo.sized(GOOGLE_LOGO)}
+        if hero := self.pictures.get("hero", self.pictures.get("strip")):
+            files["hero.png"] = hero.sized(GOOGLE_HERO)
+        for artwork in self.tiers.values():
+            files[artwork.own_hero] = artwork.pictures["strip"].sized(GOOGLE_HERO)
         return files
 
-    def _open(self, role: str) -> "tuple[Image, bool]":
-        """The original, and whether its maker saved it with a palette."""
-        from PIL import Image
+    def google_hero(self, tier: str | None = None) -> str | None:
+        """The name in `google` of a tier's wide picture; None if the card has none."""
+        if (own := self.tiers.get(tier or "")) is not None:
+            return own.own_hero
+        return "hero.png" if {"hero", "strip"} & self.pictures.keys() else None
 
-        try:
-            picture = Image.open(BytesIO(self._originals[role]))
-            if picture.width * picture.height > PIXELS_AT_MOST:
-                raise UserError(
-                    f"images.{role} is {picture.width} × {picture.height} pixels; make it smaller"
-                )
-            return picture.convert("RGBA"), picture.mode == "P"
-        except OSError as error:
-            raise UserError(f"images.{role} is not a picture that can be read; save it as PNG") from error
+    @property
+    def own_hero(self) -> str:
+        """The name of a tier's wide picture: a level may be written in any letters, a link had better not."""
+        return f"hero-{self.digest}.png"
 
-    def _cover(self, role: str, size: tuple[int, int], scale: int = 1) -> bytes:
-        """Fill the whole size, cutting what stands over."""
-        from PIL import Image, ImageOps
+    def _with(self, strip: Picture) -> "Artwork":
+        """The same but for the strip, which Google too shows in place of another picture."""
+        kept = {role: data for role, data in self._originals.items() if role != "hero"}
+        other = Artwork({**kept, "strip": strip.data})
+        other.pictures = {role: picture for role, picture in self.pictures.items() if role != "hero"}
+        other.pictures["strip"] = strip
+        return other
 
-        picture, indexed = self._open(role)
-        wanted = (size[0] * scale, size[1] * scale)
-        return _png(ImageOps.fit(picture, wanted, Image.Resampling.LANCZOS), indexed=indexed)
 
-    def _contain(self, role: str, size: tuple[int, int], scale: int = 1) -> bytes:
-        """As large as fits, uncut."""
-        from PIL import Image, ImageOps
+def _digest(parts: Iterable[tuple[str, Picture]]) -> str:
+    named = sorted((name, picture.digest) for name, picture in parts)
+    return hashlib.sha256(b"".join(name.encode() + digest for name, digest in named)).hexdigest()[:16]
 
-        picture, indexed = self._open(role)
-        wanted = (size[0] * scale, size[1] * scale)
-        return _png(ImageOps.contain(picture, wanted, Image.Resampling.LANCZOS), indexed=indexed)
+
+# A new version of a program mostly has the pictures of the one before.
+@lru_cache(maxsize=64)
+def _sized(data: bytes, size: Size, *, whole: bool) -> bytes:
+    from PIL import Image, ImageOps
+
+    picture = Image.open(BytesIO(data))
+    # Whether its maker saved it with a palette.
+    indexed = picture.mode == "P"
+    fitted = ImageOps.contain if whole else ImageOps.fit
+    return _png(fitted(picture.convert("RGBA"), size, Image.Resampling.LANCZOS), indexed=indexed)
 
 
 def _png(picture: "Image", *, indexed: bool) -> bytes:

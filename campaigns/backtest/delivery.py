@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, literal, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, false, literal, select, update
 
 from campaigns.conditions import Audience
 from campaigns.gates.exits import says_no
@@ -13,12 +13,13 @@ from campaigns.running import Running
 from campaigns.scenario import Scenario
 from campaigns.staging import DEADLINE, ZONE, put_deadlines
 from campaigns.tables import WAITING, Enrolment, Message
-from channels.base import NO_ADDRESS
+from channels.base import CARD, NO_ADDRESS
 from core.customers.consent import MARKETING
 from core.db import UtcDateTime
 from core.events import START
 from core.tables import Address, Consent, Receipt, Suppression
 from triggers import Look, discover
+from wallet.holding import in_a_wallet
 
 ADDRESS = Address.__table__  # type: ignore[attr-defined]
 CONSENT = Consent.__table__  # type: ignore[attr-defined]
@@ -67,10 +68,14 @@ def _closed(running: Running, scenario: Scenario) -> list[tuple[str, ColumnEleme
         CONSENT.c.customer_id == MESSAGE.c.customer_id, CONSENT.c.channel == MESSAGE.c.channel,
         CONSENT.c.purpose == MARKETING, CONSENT.c.granted,
     )  # fmt: skip
-    needed = kind != NO_ADDRESS
+    missing = case(
+        (kind == NO_ADDRESS, false()),
+        (kind == CARD, ~in_a_wallet(MESSAGE.c.customer_id)),
+        else_=~exists().where(theirs),
+    )
     found = [
         ("suppressed", and_(exists().where(theirs), ~exists().where(theirs, ~blocked))),
-        ("unreachable", and_(needed, ~exists().where(theirs))),
+        ("unreachable", missing),
     ]
     return [("no_consent", ~given), *found] if scenario.purpose == "marketing" else found
 

@@ -6,10 +6,11 @@ from campaigns.audience import Test
 from campaigns.conditions.compare import each, number
 from campaigns.conditions.view import Condition, Meaning, View
 from campaigns.tables import Feedback, Message
-from channels.base import NO_ADDRESS
+from channels.base import CARD, NO_ADDRESS
 from core.customers.consent import MARKETING
 from core.tables import Address, Consent, Customer, Suppression
-from wallet.tables import PASS, REGISTRATION
+from wallet.holding import in_a_wallet
+from wallet.tables import CURRENT, PASS, REGISTRATION
 
 ADDRESS = Address.__table__  # type: ignore[attr-defined]
 CONSENT = Consent.__table__  # type: ignore[attr-defined]
@@ -29,6 +30,8 @@ def reachable(view: View, test: Test) -> Condition:
 def _open(view: View, channel: str) -> Condition:
     if view.kinds[channel] == NO_ADDRESS:
         return _agreed(channel)
+    if view.kinds[channel] == CARD:
+        return and_(_agreed(channel), in_a_wallet(CUSTOMER.c.id))
     blocked = exists().where(SUPPRESSION.c.channel == channel, SUPPRESSION.c.digest == ADDRESS.c.digest)
     address = exists().where(
         ADDRESS.c.customer_id == CUSTOMER.c.id,
@@ -52,9 +55,11 @@ def _agreed(*channels: str) -> Condition:
 
 
 def has_card(view: View, test: Test) -> Condition:
-    """The card is in a wallet of a phone. When it was saved to Google's is not kept: as it is now."""
-    apple = exists().where(REGISTRATION.c.customer_id == CUSTOMER.c.id, REGISTRATION.c.at <= view.now)
-    google = exists().where(PASS.c.customer_id == CUSTOMER.c.id, PASS.c.google_saved)
+    """The card is in a wallet of a phone. A time of Google's that is not known lies in the past."""
+    carried = and_(REGISTRATION.c.customer_id == CUSTOMER.c.id, REGISTRATION.c.at <= view.now)
+    apple = exists().where(carried, REGISTRATION.c.serial == PASS.c.serial, CURRENT)
+    since = or_(PASS.c.google_saved_at.is_(None), PASS.c.google_saved_at <= view.now)
+    google = exists().where(PASS.c.customer_id == CUSTOMER.c.id, PASS.c.google_saved, since, CURRENT)
     kinds = {"apple": apple, "google": google, "any": or_(apple, google), False: not_(or_(apple, google))}
     return or_(false(), *(kinds[kind] for kind in each(test)))
 

@@ -13,7 +13,7 @@ from campaigns.running import Running
 from campaigns.short_links import as_long
 from campaigns.staging import CANDIDATE
 from channels import Outgoing
-from channels.base import NO_ADDRESS
+from channels.base import CARD, NO_ADDRESS
 from core.db import bucket_of
 from core.links import Links
 from core.tables import Customer
@@ -79,7 +79,8 @@ class Speaker:
         # Of two occasions of one customer each is a message, and a file, of its own.
         own = f"{step.scenario.name}.{row.who}.{step.step.id}.{bucket_of(row.occasion):08x}"
         known = {"email": customer.email, "phone": customer.phone, NO_ADDRESS: customer.external_id}
-        to = known.get(self.running.kinds[row.channel]) or "device"
+        kind = self.running.kinds[row.channel]
+        to = known.get(kind) or ("card" if kind == CARD else "device")
         return Outgoing(
             key=own, to=to, parts=rendered.parts,
             purpose=step.scenario.purpose, at=self.at, tag=step.scenario.name,

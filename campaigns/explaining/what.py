@@ -7,6 +7,8 @@ from typing import Any
 from campaigns.explaining.who import clause
 from campaigns.explaining.words import Speech
 from campaigns.scenario import Scenario, Step
+from channels import discover
+from channels.base import CARD, NO_ADDRESS
 from core.program import Program
 
 # Gates that none of the other lines tells of.
@@ -83,8 +85,21 @@ def limits(speech: Speech, scenario: Scenario, program: Program | None) -> Itera
         yield _line(speech, "valid_for", value=scenario.limits.valid_for)
     if scenario.formerly:
         yield _line(speech, "formerly", value=format(speech.of(scenario.formerly), "quote"))
-    reasons = [speech.phrase("gates", name) for name in UNTOLD]
-    yield _line(speech, "held", reasons=speech.several(reasons, either=True))
+    yield _line(speech, "held", reasons=speech.several(list(_untold(speech, scenario)), either=True))
+
+
+def _untold(speech: Speech, scenario: Scenario) -> Iterator[str]:
+    """The reasons of the other gates, as far as the scenario's channels know them."""
+    channels = discover()
+    kinds = {channels[name].address_kind for step in scenario.steps for name in step.send}
+    addressed, missing = kinds - {CARD, NO_ADDRESS}, speech.phrase("gates", "unreachable")
+    if addressed:
+        yield str(speech.phrase("gates", "suppressed"))
+        yield str(missing["address"])
+    if CARD in kinds:
+        yield str(missing["card"])
+    for name in ("missing_text", "no_longer_true"):
+        yield str(speech.phrase("gates", name))
 
 
 def _allowances(speech: Speech, scenario: Scenario, program: Program) -> Iterator[str]:

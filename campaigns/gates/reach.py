@@ -20,9 +20,10 @@ from sqlalchemy import (
 
 from campaigns.gates.step import Step
 from campaigns.staging import CANDIDATE, OPTION
-from channels.base import NO_ADDRESS
+from channels.base import CARD, NO_ADDRESS
 from core.customers.consent import MARKETING
 from core.tables import Address, Consent, Suppression
+from wallet.holding import in_a_wallet
 
 ADDRESS = Address.__table__  # type: ignore[attr-defined]
 CONSENT = Consent.__table__  # type: ignore[attr-defined]
@@ -63,6 +64,7 @@ def _gate(step: Step, cascade: Subquery) -> ColumnElement[str | None]:
     `no_consent`: marketing goes only where the customer said yes, for this channel. `suppressed`: there is an
     address, but none that may be used. `unreachable`: there is no address of the channel's kind. A channel
     that needs no address reaches everybody who agreed: there is nothing that could be missing or suppressed.
+    The card is an address while it is in a wallet.
     """
     given = exists().where(
         CONSENT.c.customer_id == CANDIDATE.c.customer_id, CONSENT.c.channel == cascade.c.channel,
@@ -76,10 +78,13 @@ def _gate(step: Step, cascade: Subquery) -> ColumnElement[str | None]:
     )
     refused = [(~given, "no_consent")] if step.marketing else []
     everybody = [(cascade.c.kind == NO_ADDRESS, None)] if NO_ADDRESS in _kinds(step) else []
+    held = and_(cascade.c.kind == CARD, in_a_wallet(CANDIDATE.c.customer_id))
+    holders = [(held, None)] if CARD in _kinds(step) else []
     # Most have an address that may be used: the first question settles it.
     return case(
         *refused,
         *everybody,
+        *holders,
         (exists().where(theirs, ~blocked.correlate(ADDRESS, cascade)), None),
         (exists().where(theirs), "suppressed"),
         else_="unreachable",

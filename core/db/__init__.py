@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from select import POLLIN, poll
+from threading import Lock
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -233,6 +234,7 @@ class Database:
     def __init__(self, url: str, *, durable: bool = True) -> None:
         self.url = url
         self._durable = durable
+        self._writing = Lock()
         self.engine = _engine(url, durable)
 
     @property
@@ -254,7 +256,7 @@ class Database:
 
     @contextmanager
     def _transaction(self, begin: str, isolation: str, commit: bool = False) -> Iterator[Connection]:
-        with self._reachable(), self.engine.connect() as connection:
+        with self._turn(commit), self._reachable(), self.engine.connect() as connection:
             if self.dialect == "sqlite":
                 connection.connection.driver_connection.execute(begin)  # type: ignore[union-attr]
             else:
@@ -265,6 +267,18 @@ class Database:
                     transaction.rollback()
 
     @contextmanager
+    def _turn(self, writes: bool) -> Iterator[None]:
+        """SQLite's writers of one process wait in line: by itself it lets each look again after a while,
+        and who has waited longest looks most seldom. Between processes it still does.
+        """
+        mine = writes and self.dialect == "sqlite" and self._writing.acquire(timeout=BUSY_MS / 1000)
+        try:
+            yield
+        finally:
+            if mine:
+                self._writing.release()
+
+    @contextmanager
     def _reachable(self) -> Iterator[None]:
         try:
             yield
@@ -273,6 +287,8 @@ class Database:
         except self._driver.OperationalError as error:
             raise EnvironmentFault(self._sentence(str(error))) from error
         except (DatabaseError, sqlite3.DatabaseError) as error:
+            if "moved: " in str(error):
+                raise EnvironmentFault(f"{self.name} takes no more writes ({_moved(str(error))})") from error
             if "not a database" not in str(error):
                 raise
             raise EnvironmentFault(f"{self.name} is not a database; move the file away") from error
@@ -308,6 +324,11 @@ class Database:
     def close(self) -> None:
         """Give back every connection."""
         self.engine.dispose()
+
+
+def _moved(said: str) -> str:
+    """What the guard of a file that was copied away says (`tidings db copy`)."""
+    return said.partition("moved: ")[2].splitlines()[0]
 
 
 def _engine(url: str, durable: bool) -> Engine:

@@ -8,7 +8,7 @@ partitioned by customer. Rows of `event`, `operation` and `entry` are only ever 
 from core.tables.books import Account, Entry, Hold, Lot, Operation, ProgramRun, ProgramVersion
 from core.tables.columns import customer_ref, identity, json_column, moment, units
 from core.tables.confirmations import ConfirmationCode
-from core.tables.consents import Consent, ConsentRequest, Letter
+from core.tables.consents import Consent, ConsentRequest, HeardReply, Letter
 from core.tables.events import Cursor, Event
 from core.tables.goods import Product, Receipt, ReceiptLine, Store
 from core.tables.people import Address, Customer, CustomerStats, Suppression, TierChange, TimeZone
@@ -25,6 +25,7 @@ __all__ = [
     "CustomerStats",
     "Entry",
     "Event",
+    "HeardReply",
     "Hold",
     "Letter",
     "Lot",

@@ -1,4 +1,4 @@
-"""What customers agreed to, what waits for their confirmation, and the letters that ask for it."""
+"""What customers agreed to, what waits for their confirmation, the letters that ask, the replies heard."""
 
 from datetime import datetime
 from typing import Any
@@ -83,3 +83,14 @@ class Letter(SQLModel, table=True):
     due_at: datetime = moment()
     changed_at: datetime = moment()
     answered_at: datetime | None = moment(nullable=True)
+
+
+class HeardReply(SQLModel, table=True):
+    """A reply by which a customer agreed again (START): its request may come again, but counts once.
+
+    A signed request stays valid for ever, so the provider's ids of them are kept for ever, too.
+    """
+
+    __tablename__ = "heard_reply"
+    provider_id: str = Field(primary_key=True, max_length=200)
+    at: datetime = moment()

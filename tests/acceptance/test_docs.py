@@ -5,16 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from tidings.reference import FOLDER, pages
+from tests.support.reference import made
+from tidings.reference import FOLDER
 
 ROOT = FOLDER.parent.parent
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 
 
-@pytest.mark.parametrize("name", sorted(pages()))
+@pytest.mark.parametrize("name", sorted(made()))
 def test_a_reference_page_is_as_the_code_says(name: str) -> None:
     written = (FOLDER / name).read_text("utf-8")
-    assert written == pages()[name], "run: python -m tidings.reference"
+    assert written == made()[name], "run: python -m tidings.reference"
 
 
 @pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md")), ids=str)

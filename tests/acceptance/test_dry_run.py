@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,21 @@ from tidings.forecast_view import WHY
 __all__ = ["shop"]
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first test leaves its shop for the others."""
+    return tmp_path_factory.mktemp("filled") / "shop"
+
+
 @pytest.fixture
-def filled(shop: Shop) -> Shop:
+def filled(shop: Shop, kept: Path) -> Shop:
     """A shop with customers, whose scenarios are live."""
-    bring_in(shop)
-    assert shop.run("apply", "--yes").code == 0
+    if not kept.exists():
+        bring_in(shop)
+        assert shop.run("apply", "--yes").code == 0
+        shutil.copytree(shop.path, kept)
+    shutil.rmtree(shop.path)
+    shutil.copytree(kept, shop.path)
     return shop
 
 

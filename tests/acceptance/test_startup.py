@@ -8,8 +8,8 @@ import pytest
 # What takes long to load, or belongs to one vendor: each is loaded by the module that uses it, when it does.
 HEAVY = (
     "PIL", "aiosmtplib", "alembic", "apscheduler", "babel", "cryptography", "fastapi", "firebase_admin",
-    "google", "httpx", "jwt", "mjml", "phonenumbers", "psycopg", "pyarrow", "resvg_py", "segno", "twilio",
-    "uvicorn",
+    "google", "httpx", "jwt", "mjml", "phonenumbers", "psycopg", "pyarrow", "resvg_py", "twilio",
+    "uvicorn", "zxingcpp",
 )  # fmt: skip
 
 PROGRAM = """

@@ -1,17 +1,25 @@
 """Writing a scenario, hearing what it says, and a proof of it to oneself."""
 
 import json
+from dataclasses import replace
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from campaigns.versions import apply
+from core.clock import SystemClock
+from core.customers.profiles import Profile, save
+from core.errors import UserError
 from tests.channels.providers.email import Server
 from tests.support.shop import Shop, shop
-from tidings.proof import marked
+from tidings.proof import Wanted, marked, proofs, send
+from tidings.workspace import Workspace
 from triggers import discover
+from wallet.tables import PASS
 
 __all__ = ["shop"]
 
@@ -175,6 +183,28 @@ def test_a_proof_of_every_channel_goes_where_each_address_fits(shop: Shop) -> No
     [sms] = (shop.path / "outbox" / "sms").glob("*.txt")
     assert "[Проба] " in sms.read_text("utf-8")
     assert "/p/proof" in sms.read_text("utf-8")
+
+
+def test_a_proof_stands_on_the_card_of_whom_it_names_and_on_no_other(shop: Shop) -> None:
+    with Workspace(shop.path).closing() as here:
+        running, at = here.files(), SystemClock().now()
+        with here.database.write() as connection:
+            apply(connection, running, "test", at)
+            people = [Profile(name) for name in ("me", "olena", "nobody")]
+            saved = save(connection, running.program, here.addresses, people, at, live=False)
+            for one in saved[:2]:
+                card = {"customer_id": one.customer_id, "serial": one.external_id, "google_saved": True}
+                new = PASS.insert().values(token="t", digest="", changed_at=at, issued_at=at)
+                connection.execute(new.values(**card))
+        wanted = Wanted(running.scenarios["card-added"], ["nobody"], locale="en", channel="wallet")
+        with pytest.raises(UserError, match="no customer 'nobody' has the card in a wallet"):
+            proofs(here, running, wanted, at)
+        made = proofs(here, running, replace(wanted, to=["me"]), at)
+        send(here, running.program, made)
+        with here.database.read() as connection:
+            said = {row.serial: row.news for row in connection.execute(select(PASS))}
+    assert said["olena"] is None
+    assert said["me"].startswith("[Proof] The card is with you.")
 
 
 def test_a_proof_needs_an_address_that_fits(shop: Shop) -> None:

@@ -45,7 +45,7 @@ def test_a_key_is_revoked_by_its_name_or_number(shop: Shop, who: str) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["x", "--role", "boss"], "there is no role 'boss'; write till, marketer or admin"),
+        (["x", "--role", "boss"], "there is no role 'boss'; write metrics, till, marketer or admin"),
         (["x", "--scope", "receipt:write"], "did you mean 'receipts:write'?"),
         (["x"], "give --role or --scope"),
         (["1x", "--role", "till"], "write a letter"),

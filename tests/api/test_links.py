@@ -8,6 +8,7 @@ from httpx import Response
 
 from tests.api.shop import PUBLIC_URL, Shop
 from tidings.api.words import LANGUAGES, accepted, language
+from wallet.tables import PASS
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
@@ -121,6 +122,18 @@ def test_the_preference_page_shows_each_channel_and_no_whole_address(shop_with_o
     assert "o•••@example.com" in answer.text
     assert "+380 ••• 4567" in answer.text
     assert not re.search(r"olena@|1234567", answer.text)
+
+
+def test_the_preference_page_says_whether_the_card_is_on_the_phone(shop_with_olena: Shop) -> None:
+    shop, at = shop_with_olena, shop_with_olena.clock.now()
+    path = preferences_path(shop)
+    assert "Ще не на телефоні" in shop.stranger.get(path).text
+    card = {"customer_id": shop.id_of(), "serial": "s", "token": "t", "digest": "", "google_saved": True}
+    with shop.database.write() as connection:
+        connection.execute(PASS.insert().values(**card, changed_at=at, issued_at=at))
+    page = shop.stranger.get(path).text
+    assert "Картка в гаманці" in page
+    assert "Додана на телефон" in page
 
 
 def test_saving_the_preference_page_keeps_exactly_what_is_checked(shop_with_olena: Shop) -> None:

@@ -325,7 +325,10 @@ def test_a_seller_sees_who_stands_there_however_they_are_named(olena: Shop, by: 
     assert (seen["tier"]["name"], seen["tier"]["missing"]) == ("bronze", "4530")
     assert (seen["birthday_in_days"], seen["purchases"]) == (9, 1)
     assert {it["channel"]: it["state"] for it in seen["consents"]}["email"] == "granted"
-    assert seen["messages"]["cashier"][:2] == ["Birthday on March 10", "Ask whether we may write: push, sms"]
+    assert seen["messages"]["cashier"][:2] == [
+        "Birthday on March 10",
+        "Ask whether we may write: push, sms, wallet",
+    ]
     assert "spring" in {it["rule"] for it in seen["offers"]}
 
 

@@ -1,6 +1,7 @@
 """What Twilio calls: reports and answers, signed or not at all."""
 
 from datetime import UTC, datetime
+from itertools import count
 
 import pytest
 from httpx import Response
@@ -17,6 +18,7 @@ ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 FEEDBACK = Feedback.__table__  # type: ignore[attr-defined]
 PHONE = "+380501234567"
+REPLIES = count(1)
 
 
 @pytest.fixture
@@ -35,7 +37,8 @@ def call(shop: Shop, what: str, token: str = AUTH_TOKEN, query: str = "", **fiel
 
 
 def hear(shop: Shop, body: str, **more: str) -> Response:
-    return call(shop, "inbound", MessageSid="SM1", From=PHONE, To="+380440000000", Body=body, **more)
+    own = {"MessageSid": f"SM{next(REPLIES)}", "From": PHONE, "To": "+380440000000", "Body": body}
+    return call(shop, "inbound", **own, **more)
 
 
 def a_message(shop: Shop, sid: str = "SM1", state: str = "sent") -> int:
@@ -141,6 +144,18 @@ def test_stop_and_start_in_any_language_act_at_once(shop_with_olena: Shop) -> No
     with shop_with_olena.database.read() as connection:
         proofs = connection.scalars(select(CONSENT.c.proof).where(CONSENT.c.channel == "sms"))
         assert list(proofs) == [{"text": WORDS[-1][1]}]
+
+
+def test_a_start_that_is_played_back_after_a_stop_is_not_obeyed(shop_with_olena: Shop) -> None:
+    fields = {"MessageSid": "SM-start", "From": PHONE, "To": "+380440000000", "Body": "START"}
+    for hour, stopped in ((9, True), (10, False), (11, True), (12, True)):
+        shop_with_olena.clock.move_to(shop_with_olena.clock.now().replace(hour=hour))
+        if hour % 2:
+            hear(shop_with_olena, "STOP")
+        else:
+            assert call(shop_with_olena, "inbound", **fields).status_code == 200
+        assert shop_with_olena.suppressed("sms", "phone", PHONE) is stopped
+        assert shop_with_olena.agrees("sms") is not stopped
 
 
 STOPPED = (

@@ -28,6 +28,7 @@ QUIET = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--disable-dev-shm-usage", "--hide-scrollbars", "--force-color-profile=srgb",
 )  # fmt: skip
+ANDROID = "Mozilla/5.0 (Linux; Android 16; Pixel 9) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36"
 # Managed as an administrator would: pages may run no script.
 NO_SCRIPTS = {"profile.managed_default_content_settings.javascript": 2}
 
@@ -68,6 +69,7 @@ def visitor(browser: Chrome, shop: Shop) -> Visitor:
     """Whoever opens the pages, on a phone and by daylight at first."""
     visitor = Visitor(browser, shop.services.links.public_url)
     visitor.use(375, dark=False)
+    visitor.call_itself(ANDROID)
     return visitor
 
 

@@ -43,7 +43,7 @@ def test_every_page_can_be_read_by_everybody(visitor: Visitor, shop: Shop, custo
     visitor.press("Видалити мої дані")
     pages = [
         links.preferences(customer), links.unsubscribe(customer, "email"), opt_in, newest_letter(shop),
-        f"{links.public_url}/p/forged",
+        links.card_short(customer), f"{links.public_url}/p/forged",
     ]  # fmt: skip
     for width, dark in SIZES:
         visitor.use(width, dark=dark)
@@ -56,8 +56,9 @@ def test_every_page_can_be_read_by_everybody(visitor: Visitor, shop: Shop, custo
 
 def test_choices_are_made_by_keyboard_alone(visitor: Visitor, shop: Shop, customer: int) -> None:
     visitor.open(shop.services.links.preferences(customer))
-    order = [visitor.tab().get_dom_attribute("value") for _ in range(8)]
-    assert order == ["email", "push", "sms", "email", "push", "sms", "save", "none"]
+    order = [visitor.tab().get_dom_attribute("value") for _ in range(10)]
+    channels = ["email", "push", "sms", "wallet"]
+    assert order == [*channels, *channels, "save", "none"]
     visitor.open(shop.services.links.preferences(customer))
     for name in order:
         place = visitor.tab()
@@ -103,3 +104,19 @@ def test_unsubscribing_takes_one_press_and_shows_all_choices(
     [all_choices] = visitor.all("main a")
     visitor.follow(all_choices)
     assert visitor.browser.current_url == shop.services.links.preferences(customer)
+
+
+def test_a_phones_card_page_keeps_the_other_wallet_folded_until_it_is_asked_for(
+    visitor: Visitor, shop: Shop, customer: int
+) -> None:
+    inside = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 Instagram 350.0"
+    visitor.call_itself(inside)
+    visitor.open(shop.services.links.card_short(customer))
+    assert visitor.ask(RULES) == []
+    assert [it.text for it in visitor.all("a.button") if it.is_displayed()] == [
+        "Відкрити в Safari", "Додати в Гаманець Apple",
+    ]  # fmt: skip
+    visitor.all("summary")[0].click()
+    assert visitor.all("details .wallet")[0].text == "Додати в Google Гаманець"
+    assert visitor.all("details svg")[0].is_displayed()
+    assert visitor.ask(RULES) == []

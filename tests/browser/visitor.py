@@ -24,6 +24,10 @@ class Visitor:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
 
+    def call_itself(self, agent: str) -> None:
+        """The browser says that it is another one."""
+        self.browser.execute_cdp_cmd("Network.setUserAgentOverride", {"userAgent": agent})
+
     def open(self, url: str) -> None:
         self.browser.get(url)
 

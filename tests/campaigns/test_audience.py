@@ -15,7 +15,7 @@ from campaigns.fields import ATTRIBUTE, FIELDS, MEANINGS, NARROWING, OPERATORS, 
 from core.errors import Problem
 from core.source import load
 from core.units import Duration
-from tidings.reference import pages
+from tests.support.reference import made
 
 GOLD = Test("tier", "one_of", ("gold",))
 KYIV = Test("city", "one_of", ("Kyiv",))
@@ -168,7 +168,7 @@ def test_the_editors_schema_knows_every_key_and_takes_the_example(field: Field) 
 @pytest.mark.parametrize("page", ["audience.md", "reference/audience.md"])
 @pytest.mark.parametrize("field", EVERY_FIELD, ids=lambda field: field.name)
 def test_every_field_and_its_keys_are_documented(field: Field, page: str) -> None:
-    said = pages()["audience.md"] if page.startswith("reference") else (ROOT / "docs" / page).read_text()
+    said = made()["audience.md"] if page.startswith("reference") else (ROOT / "docs" / page).read_text()
     assert f"`{field.name}`" in said
     assert field.example in said or not page.startswith("reference")
     for key in field.keys:

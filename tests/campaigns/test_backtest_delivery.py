@@ -6,6 +6,7 @@ import pytest
 
 from core.db import Database
 from tests.campaigns.test_backtest import replay, told
+from tests.support.happenings import add_card
 from tests.support.world import World, scenario
 
 NIGHT = {"quiet_hours": "21:00-09:00"}
@@ -47,6 +48,18 @@ def test_what_the_step_asks_is_asked_again_in_the_morning(world: World, asked: s
     found = replay(world, {"late": text}, program=NIGHT)["late"]
     assert found.verdicts["hello"] == {"exited": 1, "sent": 1}
     assert found.verdicts["more"] == {"sent": 1}
+
+
+def test_who_has_no_card_in_a_wallet_is_not_reached_on_it(world: World) -> None:
+    steps = "[{id: hello, message: hello, send: [wallet]}]"
+    text = scenario("{birthday: {}}", schedule=LATE, steps=steps, purpose="service")
+    world._files = {"messages/hello/wallet.txt": "Hello!"}
+    add_card(world, "anna")
+    email = {"from": "hello@kavarnia.example"}
+    found = replay(world, {"late": text}, program=NIGHT | {"channels": {"email": email, "wallet": {}}})[
+        "late"
+    ]
+    assert found.verdicts["hello"] == {"sent": 1, "unreachable": 1}
 
 
 def test_who_needs_no_address_is_reached_in_the_morning_too(world: World) -> None:

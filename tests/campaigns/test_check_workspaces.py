@@ -1,6 +1,7 @@
 """Whole workspaces: the example with some files written over, and beside them what `tidings check` says.
 
-`files/workspaces/<name>/` holds the files, `expected.txt` every finding in them, line by line.
+`files/workspaces/<name>/` holds the files, `expected.txt` every finding in them, line by line. A file
+`<name>.missing` takes one of the example's away.
 """
 
 import shutil
@@ -28,6 +29,9 @@ def findings(overlay: Path, shop: Path) -> list[str]:
     shutil.copytree(KAVARNIA, shop)
     for path in (each for each in overlay.rglob("*") if each.is_file() and each.name != "expected.txt"):
         target = shop / path.relative_to(overlay)
+        if path.suffix == ".missing":
+            target.with_suffix("").unlink()
+            continue
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
     here = Workspace(shop)

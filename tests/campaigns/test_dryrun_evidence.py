@@ -9,6 +9,7 @@ from campaigns.dryrun import DryRun, Sample
 from campaigns.dryrun.verdicts import COLUMNS, VerdictLines
 from campaigns.past import as_of
 from core.db import Database
+from tests.support.happenings import add_card, google
 from tests.support.world import LINKS, World, channels, kyiv, scenario
 
 DAILY = "{schedule: {every: day at 10:00}}"
@@ -57,6 +58,26 @@ def test_a_channel_that_needs_no_address_is_told_as_such(database: Database) -> 
     assert said(sample, "consent") == ["webhook: said yes on 1 March 2026, 09:00 (test); needs no address"]
     assert sample.outgoing is not None
     assert (sample.outgoing.to, sample.outgoing.parts["text"].strip()) == ("anna", "anna, hello!")
+
+
+def test_the_card_is_told_with_the_wallets_that_have_it(database: Database) -> None:
+    steps = "[{id: a, message: hello, send: [wallet, sms]}]"
+    world = World(
+        database, {"one": campaign(steps=steps, purpose="service")},
+        program={"channels": {"email": {"from": "hello@kavarnia.example"}, "sms": {}, "wallet": {}}},
+        files={"messages/hello/wallet.txt": "---\ntitle: News\n---\n{{ customer.external_id }}, hello!"},
+    )  # fmt: skip
+    for name in ("anna", "ihor"):
+        world.customer(name)
+    add_card(world, "anna")
+    google(world, "anna", "save")
+    [sample] = story(world, "anna")
+    assert said(sample, "consent")[0] == "wallet: needs no consent; the card is in Apple and Google Wallet"
+    assert sample.outgoing is not None
+    assert (sample.channel, sample.outgoing.to, sample.text) == ("wallet", "card", "anna, hello!")
+    assert sample.cost == 0
+    [sample] = story(world, "ihor")
+    assert (sample.channel, said(sample, "unreachable")) == ("sms", ["wallet: no card in a wallet"])
 
 
 def test_consent_is_told_with_when_and_where_from(database: Database) -> None:

@@ -51,7 +51,7 @@ def use(monkeypatch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> None
 def connected(name: str, provider: Provider, monkeypatch: pytest.MonkeyPatch, **more: str) -> AnyChannel:
     """The channel, set up for this provider; `more` are further variables."""
     use(monkeypatch, {**provider.environment(), **more})
-    return create(name, provider.config, outbox_dir=Path("unused"))
+    return create(name, provider.config, outbox_dir=Path("unused"), board=provider.board)
 
 
 async def outcomes_of(channel: AnyChannel, batch: Sequence[Outgoing]) -> dict[str, Outcome]:

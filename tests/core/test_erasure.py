@@ -77,7 +77,8 @@ def _written_to(connection: Any, number: int) -> None:
     )  # fmt: skip
     connection.execute(
         insert(PASS).values(customer_id=number, serial="s", token="t", digest="d", changed_at=START, tag=0,
-                            voided=False, news=f"Dear {NAME}", google_saved=False, google_attempts=0)
+                            issued_at=START, voided=False, news=f"Dear {NAME}", google_saved=False,
+                            google_attempts=0)
     )  # fmt: skip
     connection.execute(
         insert(HOLD).values(external_id="R2", customer_id=number, buyer_id=number, points=100, state="open",

@@ -2,10 +2,21 @@
 
 from datetime import timedelta
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, select, text, update
 
 from core.db import Database
-from core.events import EVENT, START, Happening, Position, append, between, cursor, horizon, move_cursor
+from core.events import (
+    EVENT,
+    START,
+    Happening,
+    Position,
+    append,
+    between,
+    cursor,
+    horizon,
+    move_cursor,
+    number_anew,
+)
 from tests.core.books import START as NOW
 from tests.core.books import program, register
 
@@ -108,3 +119,30 @@ def _read(database: Database, after: Position) -> tuple[list[str], Position]:
         place = (EVENT.c.transaction, EVENT.c.id)
         found = connection.scalars(select(EVENT.c.subject).where(between(after, upto)).order_by(*place))
         return list(found), upto
+
+
+def test_in_a_cluster_that_numbers_from_the_beginning_readers_go_on_where_they_stood(
+    postgres_database: Database,
+) -> None:
+    register(postgres_database, program(), "anna")
+    with postgres_database.write() as connection:
+        _append(connection, "read")
+    _, position = _read(postgres_database, START)
+    with postgres_database.write() as connection:
+        _append(connection, "unread")
+        connection.execute(update(EVENT).values(transaction=EVENT.c.transaction + 10**9))
+        move_cursor(connection, "looks", Position(position.transaction + 10**9, position.event_id))
+        move_cursor(connection, "wallet:day", Position(0, 738_000))
+    assert _read(postgres_database, position)[0] == [], "its number is not reached for years"
+    with postgres_database.write() as connection:
+        assert number_anew(connection)
+        position, day = cursor(connection, "looks") or START, cursor(connection, "wallet:day")
+    assert (_read(postgres_database, position)[0], day) == (["unread"], Position(0, 738_000))
+    with postgres_database.write() as connection:
+        _append(connection, "later")
+        assert not number_anew(connection)
+    assert _read(postgres_database, position)[0] == ["unread", "later"]
+    with postgres_database.write() as connection:
+        move_cursor(connection, "ahead", Position(10**12, 2**62))
+        assert number_anew(connection), "a reader stands at a number that no event has reached"
+        assert (cursor(connection, "ahead") or START).transaction == 0

@@ -69,3 +69,19 @@ def test_links_fit_a_list_unsubscribe_header_and_hide_their_keys() -> None:
     assert len(link) < 77
     assert "key of the tests" not in repr(Links(URL, NEW, (OLD,)))
     assert len(base64.urlsafe_b64decode(token_of(LINKS, "p", 1) + "===")) == 1 + TAG_BYTES
+
+
+@given(st.integers(0, 2**36 - 1))
+def test_the_cards_short_link_is_letters_and_digits_that_only_we_can_make(number: int) -> None:
+    token = LINKS.card_short(number).rpartition("/")[2]
+    assert token.isascii()
+    assert token.isalnum()
+    assert len(token) == (12 if number < 2**24 else 14)
+    assert Links(URL, NEW, (OLD,)).read_card_short(token) == number
+    assert Links(URL, NEW).read_card_short(token) is None
+    assert LINKS.read_card_short(token[:-1] + ("A" if token[-1] != "A" else "B")) is None
+
+
+@given(st.text(max_size=16))
+def test_nothing_else_leads_to_a_card(text: str) -> None:
+    assert LINKS.read_card_short(text) is None

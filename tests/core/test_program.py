@@ -25,7 +25,7 @@ tiers: {levels: [{name: member, from: 0}]}
 
 def findings(text: str) -> list[str]:
     problems: list[Problem] = []
-    read_program(text, problems, channels=["email", "sms", "push"])
+    read_program(text, problems, channels=["email", "sms", "push", "wallet"])
     return [str(problem).removeprefix("program.yaml:") for problem in sorted(problems)]
 
 

@@ -41,7 +41,7 @@ LOOKED = st.tuples(st.just("look"), TIMES, st.just(0), st.just(0))
 
 @pytest.mark.parametrize("name", PROGRAMS)
 @settings(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

@@ -28,6 +28,7 @@ from core.events import append
 from core.ledger.book import Book
 from core.links import Links
 from core.program.lifetime import Life
+from scheduler.board import CardBoard, LiveDeck
 from scheduler.delivery import Delivered, Delivery
 from scheduler.outcomes import Heard, confirm
 from scheduler.tick import decide
@@ -82,6 +83,7 @@ class Kiosk:
         self.settings: dict[str, str] = {}
         self.files = {"program.yaml": PROGRAM, "scenarios/reminder.yaml": REMINDER}
         self.files |= {f"messages/hello/{name}": text for name, text in TEXTS.items()}
+        self.pictures: Mapping[str, bytes] = {}
         self.ids: dict[str, int] = {}
         self.naps: list[float] = []
 
@@ -95,7 +97,8 @@ class Kiosk:
                 del self.files[path]
             else:
                 self.files[path] = text
-        running = make_ready(Bundle({path: text.encode() for path, text in self.files.items()}))
+        texts = {path: text.encode() for path, text in self.files.items()}
+        running = make_ready(Bundle({**texts, **self.pictures}))
         with self.database.write() as connection:
             apply(connection, running, "test", self.clock.now())
 
@@ -202,7 +205,9 @@ class Kiosk:
             environment |= known
         use(self.patch, environment | self.settings)
         configs = self.live.running().program.channels
-        return {name: create(name, configs.get(name) or {}, outbox_dir=self.folder) for name in discover()}
+        board = CardBoard(self.database, LiveDeck(self.live, lambda _: self.links))
+        given: Mapping[str, Any] = {"outbox_dir": self.folder, "board": board}
+        return {name: create(name, configs.get(name) or {}, **given) for name in discover()}
 
     # --- what happens
 

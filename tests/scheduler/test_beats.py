@@ -25,10 +25,13 @@ from scheduler.looks import Looked, Looks
 from tests.api.shop import EXAMPLE, make_workspace
 from tidings.cards import cards_of
 from tidings.workspace import Workspace
+from wallet import passes, registrations
+from wallet.tables import DEVICE
+from wallet.updates import COALESCE
 
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 # Longer than any test: only what is rung by something else happens.
-NEVER = Pace(news=3600, look=3600, delivery=3600, letters=3600, wallet=3600)
+NEVER = Pace(news=3600, look=3600, delivery=3600, letters=3600, wallet=3600, google=3600)
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +115,39 @@ def test_a_recorded_fact_becomes_a_message_as_soon_as_the_beats_are_woken(
 
     assert run(workspace, clock, story)
     assert len(letters(workspace)) == 1
+
+
+def test_a_phone_is_woken_when_its_push_is_due_and_not_when_somebody_looks_again(
+    workspace: Workspace, clock: MovableClock
+) -> None:
+    olena = register(workspace, clock)
+    cards = cards_of(workspace, clock)
+    assert cards.apple_pass(olena) is not None
+    with workspace.database.write() as connection:
+        row = passes.current(connection, olena)
+        assert row is not None
+        registrations.register(connection, row.serial, "phone", "aa", clock.now())
+    asyncio.run(cards.beat(timedelta(0)))
+    asyncio.run(cards.close())
+
+    def pushed() -> list[str]:
+        return [path.name for path in (workspace.outbox / "apple-wallet").glob("*.json")]
+
+    def is_marked() -> bool:
+        with workspace.database.read() as connection:
+            return connection.scalar(select(DEVICE.c.push_at)) is not None
+
+    async def story(beats: Beats) -> None:
+        buy(workspace, clock)
+        clock.move_by(timedelta(milliseconds=1))
+        beats.wake()
+        await until(is_marked)
+        assert pushed() == []
+        clock.move_by(COALESCE)
+        await until(pushed)
+
+    assert run(workspace, clock, story)
+    assert len(pushed()) == 1
 
 
 def test_without_being_woken_the_clock_finds_it(workspace: Workspace, clock: MovableClock) -> None:
@@ -221,6 +257,7 @@ def test_every_beat_has_a_pulse(workspace: Workspace, clock: MovableClock) -> No
             "news",
             "look",
             "wallet",
+            "google",
             "delivery",
             "letters",
             "asking",

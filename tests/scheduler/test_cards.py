@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, Row, select, update
 
 from campaigns.bundle import Bundle
 from campaigns.running import Running, make_ready
@@ -21,17 +21,20 @@ from core.customers.addresses import Addresses
 from core.customers.consent import Choice, choose
 from core.customers.profiles import CUSTOMER, Profile, save
 from core.db import Database
-from core.errors import Problems
+from core.errors import EnvironmentFault, Problems
 from core.events import CURSOR
 from core.ledger.writing import LOT
 from core.links import Links
 from core.purchases.receipts import Line, Purchase, Recorded, record
 from core.tables import Store
-from scheduler.cards import COALESCE, READER, Cards, CardsDone
+from scheduler.card_changes import READER
+from scheduler.cards import Cards, CardsDone
 from scheduler.deck import read_card
 from tests.api.shop import EXAMPLE, private
+from tests.wallet.acts import announce
 from wallet import passes, registrations
 from wallet.tables import DEVICE, PASS
+from wallet.updates import COALESCE
 
 NO_WAIT = timedelta(0)
 STORE = Store.__table__  # type: ignore[attr-defined]
@@ -64,9 +67,13 @@ class Salon:
         self.addresses = Addresses(b"a secret for tests")
         self.live = Live(database)
         self.apply(bundle)
-        self.cards = Cards(
-            database, self.live, lambda _: Links("https://loyalty.example", b"a secret for tests"), clock,
-            outbox=outbox, private=private(),
+        self.cards = self.new_cards()
+
+    def new_cards(self, env_file: Path | None = None) -> Cards:
+        """What a process begins with."""
+        return Cards(
+            self.database, self.live, lambda _: Links("https://loyalty.example", b"a secret for tests"),
+            self.clock, outbox=self.outbox, private=private(), env_file=env_file,
         )  # fmt: skip
 
     @property
@@ -86,20 +93,24 @@ class Salon:
         return saved.customer_id
 
     def buy(
-        self, external_id: str, receipt: str, total: int, store: str | None = None, live: bool = True
-    ) -> None:
-        """`total` in whole money."""
+        self, external_id: str, receipt: str, total: int, store: str | None = None, live: bool = True,
+        ahead: timedelta = NO_WAIT,
+    ) -> None:  # fmt: skip
+        """`total` in whole money; the till's clock is so far `ahead` of ours."""
         lines = (Line("flat-white", 1000, total * 100),)
-        purchase = Purchase(receipt, external_id, self.clock.now(), lines, store)
+        purchase = Purchase(receipt, external_id, self.clock.now() + ahead, lines, store)
         with self.database.write() as connection:
             record(connection, self.running.program, [purchase], self.clock.now(), live=live)
 
     def carry(self, customer_id: int, device: str) -> None:
         """A phone adds the customer's pass."""
         with self.database.write() as connection:
-            row = passes.of_customer(connection, customer_id)
+            row = passes.current(connection, customer_id)
             assert row is not None
-            registrations.register(connection, row, device, device.replace("-", ""), self.clock.now())
+            registrations.register(connection, row.serial, device, device.replace("-", ""), self.clock.now())
+
+    def packed(self, connection: Connection, row: Row[Any]) -> bytes:
+        return self.cards.packed(self.cards.faces(connection, [row.customer_id])[row.customer_id], row)
 
     def beat(self, wait: timedelta = NO_WAIT) -> CardsDone:
         return asyncio.run(self._beat(wait))
@@ -277,11 +288,11 @@ def test_the_card_names_the_stores_nearest_to_where_the_customer_shops(salon: Sa
     olena = salon.holder(city="Kyiv")
     face = salon.cards.face(olena)
     assert face is not None
-    assert [place.text for place in face.places] == ["kyiv-1", "lviv-1"]
+    assert [place.text.partition(":")[0] for place in face.places] == ["kyiv-1", "lviv-1"]
     salon.buy("olena", "R1", 100, store="lviv-1")
     face = salon.cards.face(olena)
     assert face is not None
-    assert [place.text for place in face.places] == ["lviv-1", "kyiv-1"]
+    assert [place.text.partition(":")[0] for place in face.places] == ["lviv-1", "kyiv-1"]
 
 
 def test_the_same_card_is_issued_again_and_again(salon: Salon) -> None:
@@ -303,7 +314,7 @@ def test_the_same_card_is_issued_again_and_again(salon: Salon) -> None:
 def test_a_message_on_the_card_reaches_the_phone(salon: Salon) -> None:
     olena = salon.holder()
     with salon.database.write() as connection:
-        passes.announce(connection, olena, "Кава −20% до неділі")
+        announce(connection, olena, "Кава −20% до неділі", now=salon.clock.now())
         connection.execute(update(CUSTOMER).where(CUSTOMER.c.id == olena).values(city="Lviv"))
     salon.buy("olena", "R1", 100)
     assert salon.beat().pushes == {"accepted": 1}
@@ -324,8 +335,8 @@ def test_the_card_of_a_duplicate_is_void_once_the_profiles_are_merged(salon: Sal
     with salon.database.read() as connection:
         rows = {it.customer_id: it for it in connection.execute(select(PASS))}
         assert (rows[duplicate].voided, rows[survivor].voided) == (True, False)
-        assert b'"voided":true' in pass_of(salon.cards.build(connection, rows[duplicate]))
-        assert b'"voided":true' not in pass_of(salon.cards.build(connection, rows[survivor]))
+        assert b'"voided":true' in pass_of(salon.packed(connection, rows[duplicate]))
+        assert b'"voided":true' not in pass_of(salon.packed(connection, rows[survivor]))
     assert salon.google_state(duplicate) == "INACTIVE"
     assert salon.google_state(survivor) == "ACTIVE"
 
@@ -360,6 +371,8 @@ def test_a_card_that_cannot_be_filled_in_holds_up_no_other(salon: Salon, bundle:
         kit = salon.cards.kit()
         assert kit is not None
         assert list(kit.deck.faces(connection, [rich - 1, rich], salon.clock.now())) == [rich]
+    with pytest.raises(EnvironmentFault, match="cannot be filled in just now"):
+        salon.cards.apple_pass(rich - 1)
 
 
 def test_a_card_file_that_is_wrong_is_told_with_its_line(bundle: Bundle) -> None:

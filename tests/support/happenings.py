@@ -17,7 +17,7 @@ from core.tables import Product, Store
 from scheduler.claim import Claimer
 from tests.support.world import LINKS, World
 from triggers import discover
-from wallet import registrations
+from wallet import registrations, updates
 from wallet.google import webservice
 from wallet.google.callback import Callback
 from wallet.tables import PASS
@@ -118,15 +118,27 @@ def add_card(world: World, name: str, device: str = "phone") -> None:
     """A device of the customer's registers for their card."""
     row = card_of(world, name)
     with world.database.write() as connection:
-        registrations.register(connection, row, f"{device}-{name}", "aa", world.now)
+        registrations.register(connection, row.serial, f"{device}-{name}", "aa", world.now)
 
 
 def remove_card(world: World, name: str, device: str = "phone") -> None:
     """The card is deleted from a device, which had it."""
     add_card(world, name, device)
+    take_away(world, card_of(world, name), f"{device}-{name}")
+
+
+def take_away(world: World, row: Row[Any], device: str) -> None:
+    """A device says that it carries this pass no more."""
+    with world.database.write() as connection:
+        registrations.unregister(connection, row.serial, device, world.now)
+
+
+def lose_phone(world: World, name: str) -> Row[Any]:
+    """The customer gets another pass in the place of theirs; returns the one that is void now."""
     row = card_of(world, name)
     with world.database.write() as connection:
-        registrations.unregister(connection, row, f"{device}-{name}", world.now)
+        updates.retire(connection, world.ids[name], world.now)
+    return row
 
 
 def google(world: World, name: str, kind: Literal["save", "del"]) -> None:
@@ -139,16 +151,19 @@ def google(world: World, name: str, kind: Literal["save", "del"]) -> None:
 
 
 def card_of(world: World, name: str) -> Row[Any]:
-    """The customer's pass, issued if they had none."""
-    customer_id = world.ids[name]
-    mine = select(PASS).where(PASS.c.customer_id == customer_id)
+    """The customer's pass, issued if they have none that is good."""
+    mine = select(PASS).where(PASS.c.customer_id == world.ids[name])
     with world.database.write() as connection:
-        if (row := connection.execute(mine).first()) is None:
-            new = {"customer_id": customer_id, "serial": f"card-{name}", "token": "secret", "digest": "",
-                   "changed_at": world.now, "google_object_id": f"1.card-{name}"}  # fmt: skip
-            connection.execute(PASS.insert().values(**new))
-            row = connection.execute(mine).one()
-    return row
+        passes = connection.execute(mine.order_by(PASS.c.serial)).all()
+        if (good := next((row for row in passes if row.replaced_at is None), None)) is not None:
+            return good
+        own = f"{name}-{len(passes)}"
+        new = {
+            "customer_id": world.ids[name], "serial": f"card-{own}", "token": "secret", "digest": "",
+            "changed_at": world.now, "issued_at": world.now, "google_object_id": f"1.card-{own}",
+        }  # fmt: skip
+        connection.execute(PASS.insert().values(**new))
+        return connection.execute(mine.where(PASS.c.serial == new["serial"])).one()
 
 
 # --- what became of it

@@ -1,12 +1,28 @@
 """A card that comes to a wallet and leaves it: the first device and the last one."""
 
-from datetime import date
+from datetime import date, timedelta
+from typing import Any, Literal
 
 import pytest
+from sqlalchemy import Row, select
 
 from core.db import Database
-from tests.support.happenings import add_card, google, merge, remove_card, still_true, told
+from core.events import EVENT
+from tests.support.happenings import (
+    add_card,
+    card_of,
+    google,
+    lose_phone,
+    merge,
+    remove_card,
+    still_true,
+    take_away,
+    told,
+)
 from tests.support.world import World, scenario
+from tests.wallet.acts import void
+from wallet.google import webservice
+from wallet.google.callback import Callback
 
 
 def waiting_for(database: Database, when: str) -> World:
@@ -95,3 +111,59 @@ def test_the_card_of_a_duplicate_is_no_news_of_the_survivor(database: Database) 
     add_card(world, "ihor")
     merge(world, "ihor", "anna")
     assert world.look("2026-03-01 10:00") == {}
+
+
+@pytest.mark.parametrize("order", ["the new one comes first", "the old one goes first"])
+def test_a_pass_in_the_place_of_another_is_no_card_that_left_and_came(database: Database, order: str) -> None:
+    world = waiting_for(database, "{card_added: {}}")
+    add_card(world, "anna")
+    assert world.look("2026-03-01 10:00") == {"anna": "planned"}
+    old = lose_phone(world, "anna")
+    if order == "the new one comes first":
+        add_card(world, "anna", "new")
+        take_away(world, old, "phone-anna")
+    else:
+        take_away(world, old, "phone-anna")
+        add_card(world, "anna", "new")
+    assert world.look("2026-03-01 10:01") == {}
+    assert set(still_true(world)) == {"anna"}
+    assert happened(world) == ["card_added"]
+    take_away(world, card_of(world, "anna"), "new-anna")
+    assert happened(world) == ["card_added", "card_removed"]
+
+
+def test_google_deletes_and_saves_a_replaced_card_without_a_word(database: Database) -> None:
+    world = waiting_for(database, "{card_removed: {}}")
+    google(world, "anna", "save")
+    old = lose_phone(world, "anna")
+    hear(world, "del", old)
+    google(world, "anna", "save")
+    assert happened(world) == ["card_added"]
+    google(world, "anna", "del")
+    assert world.look("2026-03-01 10:00") == {"anna": "planned"}
+
+
+def test_nobody_leaves_when_the_shop_makes_the_pass_void(database: Database) -> None:
+    world = waiting_for(database, "{card_removed: {}}")
+    for name in ("anna", "ihor"):
+        add_card(world, name)
+    with world.database.write() as connection:  # as an erased person's, or a merged duplicate's
+        void(connection, world.ids.values())
+    for name in ("anna", "ihor"):
+        take_away(world, card_of(world, name), f"phone-{name}")
+    assert happened(world) == ["card_added", "card_added"]
+    assert world.look("2026-03-01 10:00") == {}
+
+
+def happened(world: World) -> list[str]:
+    """What the stream of events says of cards."""
+    with world.database.read() as connection:
+        kinds = select(EVENT.c.kind).where(EVENT.c.kind.in_(("card_added", "card_removed")))
+        return list(connection.scalars(kinds.order_by(EVENT.c.id)))
+
+
+def hear(world: World, kind: Literal["save", "del"], row: Row[Any]) -> None:
+    """Google tells of one object."""
+    callback = Callback(kind, row.google_object_id, f"n-{row.serial}-{kind}", world.now + timedelta(hours=1))
+    with world.database.write() as connection:
+        webservice.note(connection, callback, world.now)

@@ -1,8 +1,9 @@
 """Cards for tests: the example's design, filled in by a small renderer of their own."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,9 +23,16 @@ def number(value: Decimal) -> str:
     return f"{value:,}".replace(",", "\u00a0")
 
 
+@cache
 def load_card(text: str | None = None) -> Card:
     source = text or (EXAMPLE / "cards" / "loyalty.yaml").read_text(encoding="utf-8")
     return Card.model_validate(YAML(typ="safe", pure=True).load(source))
+
+
+def designed(**parts: Any) -> Card:
+    """The example's card with some parts of its file written otherwise."""
+    file = YAML(typ="safe", pure=True).load((EXAMPLE / "cards" / "loyalty.yaml").read_text(encoding="utf-8"))
+    return Card.model_validate({**file, **parts})
 
 
 def artwork(card: Card | None = None) -> Artwork:
@@ -49,7 +57,7 @@ class Guest:
         return {
             "balance": self.balance,
             "customer": SimpleNamespace(card=self.card, name=self.name),
-            "program": SimpleNamespace(name="Kavarnia", terms=self.terms),
+            "program": SimpleNamespace(name="Kavarnia", terms=self.terms, url="https://kavarnia.example"),
             "tier": SimpleNamespace(name=self.tier, missing=self.missing),
             "expiring": SimpleNamespace(
                 amount=self.expiring, on=date(2026, 3, 15) if self.expiring else None
@@ -63,6 +71,16 @@ class Guest:
         environment.filters["money"] = lambda value: f"{number(value)}\u00a0₴"
         environment.filters["day"] = lambda value: f"{value.day} {MONTHS[locale]}"
         return environment.from_string(source).render(self.context())
+
+    def near(self, source: str, locale: str, stores: tuple[Place, ...]) -> tuple[Place, ...]:
+        template = SandboxedEnvironment(undefined=StrictUndefined).from_string(source)
+        return tuple(replace(store, text=template.render(store={"name": store.text})) for store in stores)
+
+    def day(self, source: str) -> date | None:
+        if "{" not in source:
+            return date.fromisoformat(source)
+        given = SandboxedEnvironment().compile_expression(source.strip("{} "))(**self.context())
+        return given if isinstance(given, date) else None
 
     def truthy(self, expression: str) -> bool:
         return bool(SandboxedEnvironment().compile_expression(expression)(**self.context()))

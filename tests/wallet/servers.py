@@ -1,4 +1,4 @@
-"""Servers that speak Apple's and Google's protocols on this machine."""
+"""Servers on this machine, and among them Apple's push service; Google's is tests.wallet.google."""
 
 import asyncio
 import json
@@ -8,20 +8,16 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
-import jsonschema
-import jwt
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Answer = tuple[int, object]
+# Status and content; perhaps headers.
+Answer = tuple[int, object] | tuple[int, object, Mapping[str, str]]
 
 
 @dataclass
@@ -48,9 +44,16 @@ class Fake:
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         request = Seen(scope["method"], scope["path"], headers, await _whole(receive), scope["http_version"])
         self.seen.append(request)
-        status, content = self.answer(request)
-        body = b"" if content is None else json.dumps(content).encode()
-        await send({"type": "http.response.start", "status": status, "headers": []})
+        status, content, *more = self.answer(request)
+        own = [(name.encode(), value.encode()) for some in more for name, value in some.items()]
+        body = (
+            content
+            if isinstance(content, bytes)
+            else b""
+            if content is None
+            else json.dumps(content).encode()
+        )
+        await send({"type": "http.response.start", "status": status, "headers": own})
         await send({"type": "http.response.body", "body": body})
 
     def answer(self, request: Seen) -> Answer:
@@ -150,86 +153,3 @@ def make_certificate(folder: Path) -> None:
     (folder / "server-key.pem").write_bytes(
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     )
-
-
-@cache
-def google_schema(name: str, *, whole: bool) -> Any:
-    """Google's own schema of a body, made strict: nothing unknown, and all that is required if `whole`."""
-    documents = files("googleapiclient") / "discovery_cache" / "documents"
-    document = json.loads((documents / "walletobjects.v1.json").read_text())
-    definitions = {key: _strict(value, whole=whole) for key, value in document["schemas"].items()}
-    return jsonschema.Draft202012Validator({"$defs": definitions, "$ref": f"#/$defs/{name}"})
-
-
-def _strict(schema: Any, *, whole: bool) -> Any:
-    """Google's discovery format as JSON Schema."""
-    if isinstance(schema, list):
-        return [_strict(item, whole=whole) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if "$ref" in schema:
-        return {"$ref": f"#/$defs/{schema['$ref']}"}
-    kept = {key: _strict(schema[key], whole=whole) for key in ("type", "items", "enum") if key in schema}
-    if schema.get("format") == "int64":
-        kept["pattern"] = "^-?[0-9]+$"
-    if "properties" in schema:
-        properties = schema["properties"]
-        kept["properties"] = {key: _strict(value, whole=whole) for key, value in properties.items()}
-        kept["additionalProperties"] = False
-        if whole:
-            kept["required"] = [
-                key
-                for key, value in properties.items()
-                if value.get("description", "").startswith("Required")
-            ]
-    return kept
-
-
-@dataclass
-class Google(Fake):
-    """Google Wallet: keeps what is written, answers as documented, checks bodies by its schema."""
-
-    public_key: Any = None
-    kept: dict[str, dict[str, Any]] = field(default_factory=dict)
-    failures: list[Answer] = field(default_factory=list)
-
-    def answer(self, request: Seen) -> Answer:
-        if request.path == "/token":
-            return self._token(request)
-        if request.headers.get("authorization") != "Bearer the-token":
-            return 401, {"error": {"status": "UNAUTHENTICATED"}}
-        if self.failures:
-            return self.failures.pop(0)
-        kind, _, rest = request.path.removeprefix("/walletobjects/v1/").partition("/")
-        body = json.loads(request.body)
-        if rest.endswith("/addMessage"):
-            google_schema("AddMessageRequest", whole=True).validate(body)
-            return 200, {"resource": {}}
-        return self._insert(kind, body) if request.method == "POST" else self._patch(kind, rest, body)
-
-    def _insert(self, kind: str, body: dict[str, Any]) -> Answer:
-        google_schema(f"L{kind[1:]}", whole=True).validate(body)
-        if body["id"] in self.kept:
-            return 409, {"error": {"code": 409, "status": "ALREADY_EXISTS"}}
-        if kind == "loyaltyObject" and body["classId"] not in self.kept:
-            return 404, {"error": {"code": 404, "errors": [{"reason": "classNotFound"}]}}
-        self.kept[body["id"]] = body
-        return 200, body
-
-    def _patch(self, kind: str, name: str, body: dict[str, Any]) -> Answer:
-        google_schema(f"L{kind[1:]}", whole=False).validate(body)
-        if name not in self.kept:
-            return 404, {"error": {"code": 404, "errors": [{"reason": "resourceNotFound"}]}}
-        self.kept[name] |= {key: value for key, value in body.items() if key != "notifyPreference"}
-        return 200, self.kept[name]
-
-    def _token(self, request: Seen) -> Answer:
-        (assertion,) = parse_qs(request.body.decode())["assertion"]
-        claims = jwt.decode(assertion, self.public_key, ["RS256"], options={"verify_aud": False})
-        assert claims["scope"] == "https://www.googleapis.com/auth/wallet_object.issuer"
-        return 200, {"access_token": "the-token", "expires_in": 3600, "token_type": "Bearer"}
-
-    def requests(self) -> list[tuple[str, str]]:
-        """Method and path of what was asked, but for tokens."""
-        asked = ((it.method, it.path.removeprefix("/walletobjects/v1/")) for it in self.seen)
-        return [it for it in asked if it[1] != "/token"]

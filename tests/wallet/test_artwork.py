@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from core.errors import UserError
-from tests.wallet.cards import artwork
+from tests.wallet.cards import artwork, designed
 from wallet.artwork import Artwork
 from wallet.design import Card
 
@@ -33,6 +33,7 @@ def test_google_gets_a_square_logo_and_a_wide_picture(pictures: Artwork) -> None
     assert {name: size(png) for name, png in pictures.google.items()} == {
         "logo.png": (660, 660),
         "hero.png": (1032, 336),
+        pictures.google_hero("gold"): (1032, 336),
     }
 
 
@@ -45,8 +46,28 @@ def test_a_card_without_a_strip_has_none() -> None:
 
 def test_the_digest_is_that_of_the_originals() -> None:
     originals = artwork()._originals
-    assert artwork().digest == Artwork(originals).digest
-    assert Artwork({**originals, "strip": originals["icon"]}).digest != artwork().digest
+    plain = Artwork(originals)
+    assert plain.digest == Artwork(originals).digest
+    assert Artwork({**originals, "strip": originals["icon"]}).digest != plain.digest
+    assert Artwork(originals, {"gold": originals["icon"]}).digest != plain.digest
+
+
+def test_a_level_may_have_its_own_strip_and_shares_all_else(pictures: Artwork) -> None:
+    gold = pictures.of_tier("gold")
+    assert gold.apple["strip.png"] != pictures.apple["strip.png"]
+    assert gold.apple["icon.png"] is pictures.apple["icon.png"]
+    assert gold.google["hero.png"] == pictures.google[pictures.google_hero("gold") or ""]
+    assert gold.digest != pictures.digest
+    assert (pictures.of_tier("silver"), pictures.of_tier(None)) == (pictures, pictures)
+    assert pictures.google_hero("silver") == "hero.png"
+
+
+def test_google_may_have_pictures_of_its_own(pictures: Artwork) -> None:
+    originals = artwork()._originals
+    own = Artwork({**originals, "hero": originals["icon"], "google_logo": originals["logo"]})
+    assert own.google["hero.png"] != pictures.google["hero.png"]
+    assert own.google["logo.png"] != pictures.google["logo.png"]
+    assert own.apple == Artwork(originals).apple
 
 
 def test_a_picture_that_is_not_there_is_named(card: Card) -> None:
@@ -57,3 +78,16 @@ def test_a_picture_that_is_not_there_is_named(card: Card) -> None:
 def test_a_file_that_is_no_picture_is_named() -> None:
     with pytest.raises(UserError, match=r"images.icon is not a picture"):
         _ = Artwork({"icon": b"hello", "logo": b"hello"}).apple
+
+
+def test_a_pass_is_new_only_with_a_picture_that_it_carries() -> None:
+    def of(**pictures: str) -> Artwork:
+        look = {"gold": {"strip": pictures["gold"]}} if "gold" in pictures else {}
+        google = {"hero": pictures["hero"]} if "hero" in pictures else {}
+        return artwork(designed(by_tier=look, google=google))
+
+    plain, googles, golden = of(), of(hero="images/strip-gold.png"), of(gold="images/strip-gold.png")
+    assert len({it.digest for it in (plain, googles, golden)}) == 3
+    assert plain.apple_digest == googles.apple_digest == golden.of_tier("silver").apple_digest
+    assert golden.of_tier("gold").apple_digest != plain.apple_digest
+    assert plain.google_digest == "" != googles.google_digest

@@ -3,7 +3,8 @@
 import json
 from base64 import b64encode
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,19 +13,22 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from httpx import ConnectError
+from httpx import ConnectError, HTTPError
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import select
 
 from core.clock import MovableClock
 from core.db import Database
 from core.events import EVENT
 from tests.wallet.conftest import NOW, NewCustomer
-from tests.wallet.servers import Fake, Seen, running
+from tests.wallet.servers import Answer, Fake, Seen, running
 from tests.wallet.shop import Shop
 from wallet.apple.package import Packager
 from wallet.artwork import Artwork
-from wallet.google.callback import Forged, verified
-from wallet.google.webservice import RootKeys, callback_router, picture_router
+from wallet.google.callback import Callback, Forged, UnknownKey, verified
+from wallet.google.keys import NOT_BEFORE, RootKeys
+from wallet.google.webservice import Keys, callback_router, picture_router
 from wallet.tables import PASS
 
 ISSUER = "3388000000022000000"
@@ -44,13 +48,18 @@ def sign(key: ec.EllipticCurvePrivateKey, *parts: str) -> str:
     return b64encode(key.sign(content, ec.ECDSA(SHA256()))).decode()
 
 
+def published(*, anew: bool = False) -> bytes:
+    """What Google publishes, today as yesterday."""
+    return root_keys()
+
+
 def root_keys(key: ec.EllipticCurvePrivateKey = ROOT, until: datetime = NOW + timedelta(days=30)) -> bytes:
-    published = {
+    one = {
         "keyValue": public(key),
         "protocolVersion": "ECv2SigningOnly",
         "keyExpiration": millis(until),
     }
-    return json.dumps({"keys": [published]}).encode()
+    return json.dumps({"keys": [one]}).encode()
 
 
 def callback(
@@ -58,6 +67,7 @@ def callback(
     nonce: str = "n1",
     object_id: str = f"{ISSUER}.abc",
     issuer: str = ISSUER,
+    class_id: str = f"{ISSUER}.ключ",
     until: datetime = NOW + timedelta(hours=1),
     key_until: datetime = NOW + timedelta(days=1),
     middle: ec.EllipticCurvePrivateKey = MIDDLE,
@@ -65,7 +75,7 @@ def callback(
     signed_key = json.dumps({"keyValue": public(middle), "keyExpiration": millis(key_until)})
     message = json.dumps(
         {
-            "classId": f"{ISSUER}.ключ",
+            "classId": class_id,
             "objectId": object_id,
             "eventType": kind,
             "expTimeMillis": int(millis(until)),
@@ -119,6 +129,9 @@ FORGERIES: dict[str, tuple[dict[str, Any], bytes]] = {
     "nothing": ({}, root_keys()),
     "signatures that are none": (touched(lambda it: it.update(signature="%%%")), root_keys()),
     "no root keys": (callback(), b"[]"),
+    "a list": ([], root_keys()),  # type: ignore[dict-item]
+    "no signature": (touched(lambda it: it.pop("signature")), root_keys()),
+    "a time that there is not": (callback(until=datetime.max.replace(tzinfo=UTC)), root_keys()),
 }
 
 
@@ -126,6 +139,41 @@ FORGERIES: dict[str, tuple[dict[str, Any], bytes]] = {
 def test_anything_else_is_not(content: dict[str, Any], keys: bytes) -> None:
     with pytest.raises(Forged):
         verified(json.dumps(content).encode(), ISSUER, keys, NOW)
+
+
+CONTENT = json.dumps(callback()).encode()
+SEVERAL = st.lists(st.tuples(st.integers(0, len(CONTENT) - 1), st.integers(0, 255)), min_size=1, max_size=3)
+
+
+@given(SEVERAL)
+def test_a_callback_that_was_touched_anywhere_says_the_same_or_nothing(
+    changes: list[tuple[int, int]],
+) -> None:
+    body = bytearray(CONTENT)
+    for place, byte in changes:
+        body[place] = byte
+    try:
+        heard: Callback | None = verified(bytes(body), ISSUER, root_keys(), NOW)
+    except Forged:
+        heard = None
+    assert heard in (None, verified(CONTENT, ISSUER, root_keys(), NOW))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
+    lambda it: st.lists(it, max_size=3) | st.dictionaries(st.text(max_size=9), it, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from(list(callback())), JSON), JSON)
+def test_whatever_somebody_sends_it_is_a_forgery_and_no_crash(parts: dict[str, Any], keys: Any) -> None:
+    for published_keys in (root_keys(), json.dumps(keys).encode()):
+        content = {**callback(), **parts} if parts else {}
+        with pytest.raises(Forged):
+            verified(json.dumps(content).encode(), ISSUER, published_keys, NOW)
+    with pytest.raises(Forged):
+        verified(b"[" * 60_000, ISSUER, root_keys(), NOW)
 
 
 class TestTheEar:
@@ -145,7 +193,7 @@ class TestTheEar:
             connection.execute(PASS.update().where(mine).values(google_object_id=f"{ISSUER}.abc"))
         return customer
 
-    def client(self, shop: Shop, keys: Callable[[], bytes] = root_keys) -> TestClient:
+    def client(self, shop: Shop, keys: Keys = published) -> TestClient:
         app = FastAPI()
         app.include_router(callback_router(shop.database, shop.clock, ISSUER, keys), prefix="/google")
         return TestClient(app)
@@ -163,7 +211,8 @@ class TestTheEar:
         for content in (callback(), callback(), callback(nonce="n2")):
             assert client.post("/google/callback", json=content).status_code == 200
         assert self.told(shop) == ["card_added"]
-        assert shop.row(customer).google_saved is True
+        row = shop.row(customer)
+        assert (row.google_saved, row.google_saved_at) == (True, shop.clock.now())
 
     def test_an_old_callback_played_again_does_not_bring_a_deleted_card_back(
         self, shop: Shop, customer: int
@@ -179,6 +228,12 @@ class TestTheEar:
         assert self.client(shop).post("/google/callback", json=content).status_code == 200
         assert self.told(shop) == []
 
+    def test_what_is_not_of_our_issuer_is_ignored(self, shop: Shop, customer: int) -> None:
+        for content in (callback(class_id="1.b"), callback(object_id="1.abc", nonce="n2")):
+            assert self.client(shop).post("/google/callback", json=content).status_code == 200
+        assert self.told(shop) == []
+        assert shop.row(customer).google_saved is False
+
     def test_a_forgery_is_refused(self, shop: Shop, customer: int) -> None:
         client = self.client(shop)
         assert client.post("/google/callback", json=callback(issuer="1")).status_code == 400
@@ -186,24 +241,75 @@ class TestTheEar:
         assert self.told(shop) == []
 
     def test_without_googles_keys_it_asks_google_to_come_again(self, shop: Shop, customer: int) -> None:
-        def keys() -> bytes:
+        def keys(*, anew: bool = False) -> bytes:
             raise ConnectError("nobody there")
 
         assert self.client(shop, keys).post("/google/callback", json=callback()).status_code == 503
 
 
-def test_the_root_keys_are_fetched_twice_a_day(clock: MovableClock) -> None:
-    class Publisher(Fake):
-        def answer(self, request: Seen) -> tuple[int, object]:
-            return 200, {"keys": []}
+@dataclass
+class Publisher(Fake):
+    """Where Google publishes its keys."""
 
-    publisher = Publisher()
-    with running(publisher) as address:
-        keys = RootKeys(f"http://{address}/keys", clock)
-        for hours in (0, 11, 2):
-            clock.move_by(timedelta(hours=hours))
-            assert json.loads(keys()) == {"keys": []}
-    assert len(publisher.seen) == 2
+    keys: bytes = field(default_factory=root_keys)
+    status: int = 200
+
+    def answer(self, request: Seen) -> Answer:
+        return self.status, self.keys
+
+
+class TestTheKeys:
+    """Google's keys are kept, and fetched anew when they must be."""
+
+    def test_they_are_fetched_twice_a_day(self, clock: MovableClock) -> None:
+        publisher = Publisher()
+        with running(publisher) as address:
+            keys = RootKeys(f"http://{address}/keys", clock)
+            for hours in (0, 11, 2):
+                clock.move_by(timedelta(hours=hours))
+                assert keys() == root_keys()
+        assert len(publisher.seen) == 2
+
+    def test_a_key_that_is_not_among_them_makes_us_look_again_every_few_minutes(
+        self, clock: MovableClock, database: Database
+    ) -> None:
+        publisher = Publisher(keys=root_keys(STRANGER))
+        with running(publisher) as address:
+            app = FastAPI()
+            keys = RootKeys(f"http://{address}/keys", clock)
+            app.include_router(callback_router(database, clock, ISSUER, keys), prefix="/google")
+            client = TestClient(app)
+
+            def ask(nonce: str) -> int:
+                until = clock.now() + timedelta(hours=1)
+                content = callback(nonce=nonce, until=until, key_until=until)
+                status: int = client.post("/google/callback", json=content).status_code
+                return status
+
+            assert [ask("n1"), ask("n2")] == [400, 400]
+            publisher.keys = root_keys(until=clock.now() + timedelta(days=1))
+            assert ask("n3") == 400, "we looked a moment ago"
+            assert len(publisher.seen) == 1
+            clock.move_by(NOT_BEFORE)
+            assert [ask("n4"), ask("n5")] == [200, 200]
+            assert len(publisher.seen) == 2
+
+    def test_while_google_cannot_be_reached_those_known_go_on(self, clock: MovableClock) -> None:
+        publisher = Publisher(status=500)
+        with running(publisher) as address:
+            keys = RootKeys(f"http://{address}/keys", clock)
+            with pytest.raises(HTTPError):
+                keys()
+            clock.move_by(NOT_BEFORE)
+            publisher.status = 200
+            assert keys() == root_keys()
+        clock.move_by(timedelta(days=1))
+        assert keys() == root_keys()
+
+    def test_one_that_has_expired_is_as_good_as_none(self) -> None:
+        old = root_keys(until=NOW - timedelta(days=1))
+        with pytest.raises(UnknownKey):
+            verified(json.dumps(callback()).encode(), ISSUER, old, NOW)
 
 
 def test_google_may_fetch_the_pictures_of_the_card(pictures: Artwork) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha1
 from io import BytesIO
@@ -10,13 +12,31 @@ from zipfile import ZIP_STORED, ZipFile
 
 import pytest
 
-from tests.wallet.cards import Guest
-from tests.wallet.conftest import PASS_TYPE, TEAM
-from wallet.apple.package import Issuer, Packager, pass_json, rgb
+from tests.wallet.cards import Guest, artwork, designed
+from tests.wallet.conftest import NOW, PASS_TYPE, TEAM
+from tests.wallet.test_signature import verified
+from wallet.apple.content import Issuer, pass_json, rgb
+from wallet.apple.package import Packager
+from wallet.apple.signature import Signer
+from wallet.artwork import Artwork
 from wallet.design import Card, Code, Place
-from wallet.preview.canvas import FONTS
+from wallet.measure import FONTS
 
 SERIAL, TOKEN = "0123456789abcdef", "secret-token-of-16-or-more"
+FRONT = {
+    "header": [
+        {"key": "balance", "label": "Бонуси", "value": "{{ balance | number }}", "notify": "Тепер у вас %@"}
+    ],
+    "secondary": [
+        {"key": "tier", "label": "Рівень", "value": "{{ tier.name | capitalize }}"},
+        {
+            "key": "next",
+            "label": "До наступного",
+            "value": "{{ tier.missing | money }}",
+            "when": "tier.missing",
+        },
+    ],
+}
 
 
 def opened(content: bytes) -> dict[str, bytes]:
@@ -25,60 +45,42 @@ def opened(content: bytes) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def test_the_signature_is_that_of_the_manifest_and_the_manifest_that_of_every_file(
+def test_the_manifest_has_the_hash_of_every_file_and_the_signature_is_over_it(
     packager: Packager, guest: Guest, chain: Path, tmp_path: Path
 ) -> None:
-    files = opened(packager.build(guest.face(), SERIAL, TOKEN))
-    for name in ("manifest.json", "signature"):
-        (tmp_path / name).write_bytes(files[name])
-    command = [
-        *("openssl", "cms", "-verify", "-binary", "-inform", "DER", "-in", "signature"),
-        *("-content", "manifest.json", "-purpose", "any", "-CAfile", str(chain / "root.pem")),
-    ]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
-    assert result.returncode == 0, result.stderr.decode()
-    assert result.stdout == files["manifest.json"]
+    files = opened(packager.build(guest.face(), SERIAL, TOKEN, NOW))
+    assert verified(files["signature"], files["manifest.json"], chain, tmp_path) == files["manifest.json"]
     manifest = json.loads(files["manifest.json"])
     assert set(manifest) == set(files) - {"manifest.json", "signature"}
     assert all(sha1(files[name]).hexdigest() == digest for name, digest in manifest.items())
 
 
-def test_a_manifest_that_was_touched_is_refused(
-    packager: Packager, guest: Guest, chain: Path, tmp_path: Path
-) -> None:
-    files = opened(packager.build(guest.face(), SERIAL, TOKEN))
-    (tmp_path / "signature").write_bytes(files["signature"])
-    (tmp_path / "manifest.json").write_bytes(files["manifest.json"] + b"\n")
-    command = [
-        *("openssl", "cms", "-verify", "-binary", "-inform", "DER", "-in", "signature"),
-        *("-content", "manifest.json", "-purpose", "any", "-CAfile", str(chain / "root.pem")),
-    ]
-    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode != 0
+def test_the_same_card_is_the_same_file_to_the_byte(pictures: Artwork, signer: Signer, guest: Guest) -> None:
+    issuer = Issuer(PASS_TYPE, TEAM)
+    one, other = (
+        Packager(issuer, pictures, signer).build(guest.face(), SERIAL, TOKEN, NOW) for _ in range(2)
+    )
+    assert one == other
+    later = Packager(issuer, pictures, signer).build(guest.face(), SERIAL, TOKEN, NOW + timedelta(hours=1))
+    assert opened(later)["signature"] != opened(one)["signature"]
+    assert opened(later)["pass.json"] == opened(one)["pass.json"]
 
 
-def test_the_signature_carries_leaf_intermediate_and_time_but_not_the_manifest(
-    packager: Packager, guest: Guest, tmp_path: Path
-) -> None:
-    files = opened(packager.build(guest.face(), SERIAL, TOKEN))
-    assert files["manifest.json"] not in files["signature"]
-    (tmp_path / "signature").write_bytes(files["signature"])
-    command = ["openssl", "cms", "-cmsout", "-print", "-inform", "DER", "-in", str(tmp_path / "signature")]
-    said = subprocess.run(command, capture_output=True, check=True, text=True).stdout
-    assert f"Pass Type ID: {PASS_TYPE}" in said
-    assert "Throw-away Worldwide Developer Relations CA" in said
-    assert "signingTime" in said
-    assert "sha256" in said
+def test_a_tier_with_its_own_picture_wears_it(signer: Signer, guest: Guest) -> None:
+    card = designed(by_tier={"gold": {"strip": "images/logo.png"}})
+    packager = Packager(Issuer(PASS_TYPE, TEAM), artwork(card), signer)
 
+    def strip() -> bytes:
+        return opened(packager.build(guest.face(card), SERIAL, TOKEN, NOW))["strip.png"]
 
-def test_the_same_card_is_the_same_file_but_for_the_signature(packager: Packager, guest: Guest) -> None:
-    one, other = (opened(packager.build(guest.face(), SERIAL, TOKEN)) for _ in range(2))
-    assert {**one, "signature": b""} == {**other, "signature": b""}
+    silver, guest.tier = strip(), "gold"
+    assert strip() != silver
 
 
 def test_members_are_stored_with_a_fixed_time_and_nothing_strays_among_them(
     packager: Packager, guest: Guest
 ) -> None:
-    with ZipFile(BytesIO(packager.build(guest.face(), SERIAL, TOKEN))) as archive:
+    with ZipFile(BytesIO(packager.build(guest.face(), SERIAL, TOKEN, NOW))) as archive:
         members = archive.infolist()
     assert {it.compress_type for it in members} == {ZIP_STORED}
     assert {it.date_time for it in members} == {(1980, 1, 1, 0, 0, 0)}
@@ -87,14 +89,17 @@ def test_members_are_stored_with_a_fixed_time_and_nothing_strays_among_them(
 
 
 def test_other_programs_read_the_archive(packager: Packager, guest: Guest, tmp_path: Path) -> None:
-    (tmp_path / "card.pkpass").write_bytes(packager.build(guest.face(), SERIAL, TOKEN))
+    (tmp_path / "card.pkpass").write_bytes(packager.build(guest.face(), SERIAL, TOKEN, NOW))
     command = ["python3", "-m", "zipfile", "-t", str(tmp_path / "card.pkpass")]
     assert "Done testing" in subprocess.run(command, capture_output=True, check=True, text=True).stdout
 
 
 def test_pass_json_holds_what_wallet_asks_for(packager: Packager, guest: Guest) -> None:
     guest.places = [Place(50.45, 30.52, "Kavarnia на Хрещатику")]
-    content = json.loads(opened(packager.build(guest.face(), SERIAL, TOKEN))["pass.json"])
+    link = {"key": "choices", "label": "Мої & ваші", "uri": "{{ links.preferences }}"}
+    terms = {"key": "terms", "label": "Правила", "value": "{{ program.terms }}"}
+    face = guest.face(designed(front=FRONT, links=[link], near={"stores": 10}, back=[terms]))
+    content = json.loads(opened(packager.build(face, SERIAL, TOKEN, NOW))["pass.json"])
     assert content == {
         "formatVersion": 1,
         "passTypeIdentifier": PASS_TYPE,
@@ -117,13 +122,16 @@ def test_pass_json_holds_what_wallet_asks_for(packager: Packager, guest: Guest) 
                 }
             ],
             "secondaryFields": [
-                {"key": "tier", "label": "Рівень", "value": "Silver", "changeMessage": "Ваш рівень: %@"},
+                {"key": "tier", "label": "Рівень", "value": "Silver"},
                 {"key": "next", "label": "До наступного", "value": "7\u00a0400\u00a0₴"},
             ],
-            "auxiliaryFields": [{"key": "expiring", "label": "Згорає", "value": "500 до 15 березня"}],
             "backFields": [
                 {"key": "terms", "label": "Правила", "value": "1 бонус = 1 грн."},
-                {"key": "unsubscribe", "label": "Повідомлення", "value": "https://kavarnia.example/p/abc"},
+                {
+                    "key": "link.choices",
+                    "value": "https://kavarnia.example/p/abc",
+                    "attributedValue": '<a href="https://kavarnia.example/p/abc">Мої &amp; ваші</a>',
+                },
             ],
         },
         "barcodes": [
@@ -156,6 +164,30 @@ def test_a_voided_pass_says_so(guest: Guest) -> None:
     assert pass_json(Issuer(PASS_TYPE, TEAM), guest.face(), SERIAL, TOKEN, voided=True)["voided"] is True
 
 
+def test_what_few_cards_have_is_written_where_they_have_it(guest: Guest) -> None:
+    face = replace(
+        guest.face(), expires=datetime(2026, 12, 31, 21, 59, 59, tzinfo=UTC), sharing=False, apps=(1, 2),
+        logo_text="Kavarnia", authenticate=True,
+    )  # fmt: skip
+    content = pass_json(Issuer(PASS_TYPE, TEAM, nfc_public_key="MDkw"), face, SERIAL, TOKEN)
+    assert content["expirationDate"] == "2026-12-31T21:59:59+00:00"
+    assert content["sharingProhibited"] is True
+    assert content["associatedStoreIdentifiers"] == [1, 2]
+    assert content["logoText"] == "Kavarnia"
+    assert content["nfc"]["requiresAuthentication"] is True
+    plain = pass_json(Issuer(PASS_TYPE, TEAM), guest.face(), SERIAL, TOKEN)
+    assert not {"expirationDate", "sharingProhibited", "associatedStoreIdentifiers", "voided"} & set(plain)
+
+
+def test_an_emptied_card_still_makes_a_pass_that_knows_its_service(packager: Packager, guest: Guest) -> None:
+    guest.places = [Place(50.45, 30.52, "Kavarnia")]
+    files = opened(packager.build(guest.face().emptied(), SERIAL, TOKEN, NOW, voided=True))
+    content = json.loads(files["pass.json"])
+    assert (content["storeCard"], content["voided"]) == ({}, True)
+    assert content["authenticationToken"] == TOKEN
+    assert not {"barcodes", "locations", "nfc"} & set(content)
+
+
 @pytest.mark.parametrize(
     ("kind", "written"),
     [
@@ -180,9 +212,9 @@ def test_a_code_that_latin_1_cannot_spell_is_said_to_be_utf_8(card: Card, guest:
 
 
 def test_two_balances_make_two_passes_of_one_serial(packager: Packager, guest: Guest) -> None:
-    first = opened(packager.build(guest.face(), SERIAL, TOKEN))
+    first = opened(packager.build(guest.face(), SERIAL, TOKEN, NOW))
     guest.balance = Decimal(7)
-    second = opened(packager.build(guest.face(), SERIAL, TOKEN))
+    second = opened(packager.build(guest.face(), SERIAL, TOKEN, NOW))
     assert first["manifest.json"] != second["manifest.json"]
     assert first["logo.png"] == second["logo.png"]
     assert json.loads(second["pass.json"])["serialNumber"] == SERIAL

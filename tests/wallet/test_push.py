@@ -2,17 +2,17 @@
 
 import asyncio
 import json
+import socket
 import ssl
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import SecretStr
 from sqlalchemy import select
 
@@ -20,20 +20,23 @@ from core.clock import MovableClock
 from core.db import Database
 from core.errors import EnvironmentFault
 from core.events import EVENT
+from tests.wallet.apns_server import with_key
 from tests.wallet.conftest import NOW, PASS_TYPE, TEAM, NewCustomer
 from tests.wallet.phone import Phone
 from tests.wallet.servers import Answer, Apns, make_certificate
 from tests.wallet.shop import Shop
+from wallet.apple.apns import verdict
+from wallet.apple.live import ITS_OWN_REST, SHORTEST_REST, Rest, Waking
+from wallet.apple.owing import Owed, backoff
 from wallet.apple.package import Packager
-from wallet.apple.push import Outcome, Pushed, pusher_for, verdict
+from wallet.apple.push import Outcome, Pushed, pusher_for
 from wallet.apple.settings import AppleSettings
-from wallet.live import push_round
 from wallet.tables import DEVICE
-from wallet.updates import COALESCE, Owed
+from wallet.updates import COALESCE
 
 
 def owed(token: str, device: str = "device") -> Owed:
-    return Owed(device, token, 1, NOW)
+    return Owed(device, token, 1, NOW, NOW)
 
 
 @pytest.fixture(scope="session")
@@ -41,14 +44,6 @@ def authorities(chain: Path) -> Path:
     """Whom the server trusts: the issuers of the pass certificate."""
     path = chain / "authorities.pem"
     path.write_bytes((chain / "root.pem").read_bytes() + (chain / "intermediate.pem").read_bytes())
-    return path
-
-
-@pytest.fixture(scope="session")
-def p8(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("key") / "AuthKey_ABC123DEFG.p8"
-    key = ec.generate_private_key(ec.SECP256R1())
-    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return path
 
 
@@ -89,7 +84,7 @@ def test_a_p8_key_signs_a_token_that_is_kept_for_forty_minutes(
 ) -> None:
     apns = Apns()
     with apns.behind_tls(tmp_path) as url:
-        settings = _with_key(url, tmp_path, p8)
+        settings = with_key(url, tmp_path, p8)
 
         async def run() -> None:
             pusher = pusher_for(settings, Path("unused"), PASS_TYPE, TEAM, clock)
@@ -109,7 +104,7 @@ def test_a_p8_key_signs_a_token_that_is_kept_for_forty_minutes(
 def test_the_pass_certificate_may_be_der_as_apple_hands_it_out(
     apple: AppleSettings, authorities: Path, clock: MovableClock, tmp_path: Path
 ) -> None:
-    assert apple.certificate is not None
+    assert isinstance(apple.certificate, Path)
     pem = apple.certificate.read_text()
     (tmp_path / "pass.cer").write_bytes(ssl.PEM_cert_to_DER_cert(pem))
     with Apns().behind_tls(tmp_path, authorities) as url:
@@ -119,19 +114,38 @@ def test_the_pass_certificate_may_be_der_as_apple_hands_it_out(
     assert result.outcome is Outcome.ACCEPTED
 
 
-def test_a_stranger_does_not_get_in(apple: AppleSettings, clock: MovableClock, tmp_path: Path) -> None:
-    """The server above does look at certificates."""
+def test_a_certificate_that_apple_does_not_want_is_a_mistake_of_ours(
+    apple: AppleSettings, clock: MovableClock, tmp_path: Path
+) -> None:
     make_certificate(tmp_path)
-    with Apns().behind_tls(tmp_path, tmp_path / "server.pem") as url:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "server.pem", tmp_path / "server-key.pem")
+    tls.load_verify_locations(tmp_path / "server.pem")  # of nobody else's certificates
+    tls.verify_mode = ssl.CERT_REQUIRED
+    tls.set_alpn_protocols(["h2"])
+
+    def refuse(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with pytest.raises(ssl.SSLError):
+            tls.wrap_socket(connection, server_side=True)
+        connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as pool:
+        refusing = pool.submit(refuse, listening)
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}"
         changes = {"transport": "apns", "apns_url": url, "apns_ca": tmp_path / "server.pem"}
         (result,) = send(apple.model_copy(update=changes), clock, [owed("aa")])
-    assert result.outcome is Outcome.RETRY
+        refusing.result(10)
+    assert (result.outcome, result.reason) == (Outcome.CONFIGURATION, "certificate refused")
 
 
-def _with_key(url: str, folder: Path, p8: Path) -> AppleSettings:
-    return AppleSettings(
-        transport="apns", apns_url=url, apns_ca=folder / "server.pem", apns_key=p8, apns_key_id="ABC123DEFG"
-    )
+def test_a_server_that_is_not_apple_gets_nothing(p8: Path, clock: MovableClock, tmp_path: Path) -> None:
+    apns = Apns()
+    with apns.behind_tls(tmp_path) as url:
+        trusting_others = with_key(url, tmp_path, p8).model_copy(update={"apns_ca": None})
+        (result,) = send(trusting_others, clock, [owed("aa")])
+    assert (result.outcome, result.reason) == (Outcome.CONFIGURATION, "server not trusted")
+    assert apns.seen == []
 
 
 def test_a_token_that_apple_finds_too_old_is_made_anew_at_once(
@@ -139,7 +153,7 @@ def test_a_token_that_apple_finds_too_old_is_made_anew_at_once(
 ) -> None:
     apns = Apns(answers={"aa": [(403, {"reason": "ExpiredProviderToken"})]})
     with apns.behind_tls(tmp_path) as url:
-        (result,) = send(_with_key(url, tmp_path, p8), clock, [owed("aa")])
+        (result,) = send(with_key(url, tmp_path, p8), clock, [owed("aa")])
     assert result.outcome is Outcome.ACCEPTED
     assert len(apns.seen) == 2
 
@@ -180,8 +194,8 @@ def test_an_answer_that_is_no_json_is_judged_by_its_status() -> None:
 def test_nobody_there_is_a_reason_to_try_later(p8: Path, clock: MovableClock, tmp_path: Path) -> None:
     with Apns().behind_tls(tmp_path) as url:
         pass
-    (result,) = send(_with_key(url, tmp_path, p8), clock, [owed("aa")])
-    assert (result.outcome, result.reason) == (Outcome.RETRY, "ConnectError")
+    (result,) = send(with_key(url, tmp_path, p8), clock, [owed("aa")])
+    assert (result.outcome, result.reason) == (Outcome.UNREACHABLE, "unreachable")
 
 
 def test_without_an_account_pushes_are_written_into_a_folder(clock: MovableClock, tmp_path: Path) -> None:
@@ -221,7 +235,7 @@ def test_a_wrong_password_does_not_open_the_connection(
     wrong = apple.model_copy(
         update={"transport": "apns", "key": chain / "root.pem", "key_password": SecretStr("hunter2")}
     )
-    with pytest.raises(EnvironmentFault, match="do not open a connection") as caught:
+    with pytest.raises(EnvironmentFault, match="is a certificate; give the key") as caught:
         pusher_for(wrong, Path("unused"), PASS_TYPE, TEAM, clock)
     assert "hunter2" not in str(caught.value)
 
@@ -235,14 +249,21 @@ class TestARound:
     ) -> Shop:
         return Shop(database, clock, packager, new_customer)
 
+    @pytest.fixture(autouse=True)
+    def _account(self) -> None:
+        self.rest = Rest()
+
+    def trouble(self) -> str | None:
+        return self.rest.trouble
+
     def run(self, shop: Shop, answers: dict[str, list[Answer]], folder: Path, p8: Path) -> Counter[str]:
         apns = Apns(answers=answers)
         with apns.behind_tls(folder) as url:
 
             async def run() -> Counter[str]:
-                pusher = pusher_for(_with_key(url, folder, p8), folder, PASS_TYPE, TEAM, shop.clock)
+                pusher = pusher_for(with_key(url, folder, p8), folder, PASS_TYPE, TEAM, shop.clock)
                 try:
-                    return await push_round(shop.database, pusher, shop.clock)
+                    return await Waking(shop.database, shop.clock, self.rest).push_due(pusher)
                 finally:
                     await pusher.close()
 
@@ -275,12 +296,45 @@ class TestARound:
             "configuration: TopicDisallowed": 1,
         }
         assert self.devices(shop) == {"phone-of-olena", "phone-of-taras", "phone-of-oksana"}
-        shop.clock.move_by(timedelta(seconds=30))
+        shop.clock.move_by(backoff(0))
         assert self.run(shop, {}, tmp_path, p8) == {"accepted": 1}
-        shop.clock.move_by(timedelta(minutes=15))
+        shop.clock.move_by(ITS_OWN_REST)
         assert self.run(shop, {}, tmp_path, p8) == {"accepted": 1}
         shop.clock.move_by(timedelta(days=1))
         assert self.run(shop, {}, tmp_path, p8) == {}
+
+    def test_a_busy_apple_is_left_alone_for_as_long_as_it_asks(
+        self, shop: Shop, tmp_path: Path, p8: Path
+    ) -> None:
+        self.changed(shop, "olena", "a1")
+        shop.clock.move_by(COALESCE)
+        busy: Answer = (429, {"reason": "TooManyRequests"}, {"retry-after": "600"})
+        assert self.run(shop, {"a1": [busy]}, tmp_path, p8) == {"retry: TooManyRequests": 1}
+        shop.clock.move_by(timedelta(seconds=599))
+        assert self.run(shop, {}, tmp_path, p8) == {}
+        shop.clock.move_by(timedelta(seconds=1))
+        assert self.run(shop, {}, tmp_path, p8) == {"accepted": 1}
+
+    def test_a_mistake_of_ours_rests_all_pushing_and_one_push_looks_whether_it_is_mended(
+        self, shop: Shop, tmp_path: Path, p8: Path
+    ) -> None:
+        names = ("olena", "ihor", "taras")
+        for number, name in enumerate(names):
+            self.changed(shop, name, f"a{number}")
+        shop.clock.move_by(COALESCE)
+        refused: Answer = (403, {"reason": "InvalidProviderToken"})
+        answers = {f"a{number}": [refused] for number in range(3)}
+        assert sum(self.run(shop, answers, tmp_path, p8).values()) == 3
+        assert self.trouble() == "InvalidProviderToken"
+        assert self.run(shop, {}, tmp_path, p8) == {}
+        shop.clock.move_by(SHORTEST_REST)
+        again = {f"a{number}": [refused] for number in range(3)}
+        assert self.run(shop, again, tmp_path, p8) == {"configuration: InvalidProviderToken": 1}
+        shop.clock.move_by(2 * SHORTEST_REST)
+        assert self.run(shop, {}, tmp_path, p8) == {"accepted": 1}
+        assert self.trouble() is None
+        assert self.run(shop, {}, tmp_path, p8) == {"accepted": 2}
+        assert self.devices(shop) == {f"phone-of-{name}" for name in names}
 
     def test_a_device_that_is_gone_removes_the_card(self, shop: Shop, tmp_path: Path, p8: Path) -> None:
         customer = self.changed(shop, "olena", "aa")

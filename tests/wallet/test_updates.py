@@ -14,11 +14,15 @@ from core.db import Database
 from tests.wallet.conftest import NewCustomer
 from tests.wallet.phone import Phone
 from tests.wallet.shop import Shop
-from wallet import registrations, updates
+from wallet import passes, registrations, updates
+from wallet.apple import dormancy, owing
+from wallet.apple.owing import ATTEMPTS_AT_MOST, LEASE, Owed, Settling, backoff
 from wallet.apple.package import Packager
 from wallet.design import Face
+from wallet.google import due
+from wallet.registrations import Tag
 from wallet.tables import DEVICE, PASS
-from wallet.updates import ATTEMPTS_AT_MOST, COALESCE, LEASE, backoff
+from wallet.updates import COALESCE
 
 
 @pytest.fixture
@@ -30,6 +34,23 @@ def with_phone(shop: Shop, name: str, device: str | None = None) -> int:
     customer = shop.issue(name)
     Phone(shop.client, device or f"phone-of-{name}", "aa").add(shop.download(customer))
     return customer
+
+
+def accept(shop: Shop, *owed: Owed) -> None:
+    """Apple took these pushes."""
+    with shop.database.write() as connection:
+        settling = Settling(connection, shop.clock.now())
+        settling.accepted(owed, settling.held(owed))
+
+
+def change_and_push(shop: Shop, customer: int, balance: int) -> int:
+    """The card shows something new; how many devices were pushed."""
+    shop.guests[customer].balance = Decimal(balance + 1)
+    shop.mark(customer)
+    shop.clock.move_by(COALESCE)
+    owed = shop.claim()
+    accept(shop, *owed)
+    return len(owed)
 
 
 def test_only_cards_that_show_something_else_are_marked(shop: Shop) -> None:
@@ -54,7 +75,7 @@ def test_a_burst_of_changes_is_one_push_after_a_short_while(shop: Shop) -> None:
     for balance in range(5):
         shop.guests[customer].balance = Decimal(balance)
         shop.mark(customer)
-        shop.clock.move_by(timedelta(milliseconds=100))
+        shop.clock.move_by(timedelta(milliseconds=40))
     assert shop.claim() == []
     shop.clock.move_by(COALESCE)
     (owed,) = shop.claim()
@@ -78,8 +99,7 @@ def test_a_change_while_the_push_is_under_way_is_pushed_next(shop: Shop) -> None
     (owed,) = shop.claim()
     shop.guests[customer].balance = Decimal(2)
     shop.mark(customer)
-    with shop.database.write() as connection:
-        updates.pushed(connection, owed, shop.clock.now())
+    accept(shop, owed)
     (again,) = shop.claim()
     assert again.tag == owed.tag + 1
 
@@ -95,18 +115,20 @@ def test_a_push_that_nobody_recorded_is_made_again_after_the_lease(shop: Shop) -
     assert len(shop.claim()) == 1
 
 
-def test_a_push_that_fails_waits_longer_each_time_and_ends(shop: Shop) -> None:
+def test_a_push_that_fails_waits_longer_each_time_and_for_a_day(shop: Shop) -> None:
     customer = with_phone(shop, "olena")
     shop.guests[customer].balance = Decimal(1)
     shop.mark(customer)
     shop.clock.move_by(COALESCE)
-    tries = 0
+    tries, began = 0, shop.clock.now()
     while owed := shop.claim():
         with shop.database.write() as connection:
-            updates.push_later(connection, owed[0], backoff(tries), shop.clock.now())
+            settling = Settling(connection, shop.clock.now())
+            settling.failed({owed[0]: backoff(owed[0].attempts)}, settling.held(owed))
         shop.clock.move_by(backoff(tries))
         tries += 1
     assert tries == ATTEMPTS_AT_MOST
+    assert timedelta(hours=18) < shop.clock.now() - began < timedelta(days=1)
     shop.guests[customer].balance = Decimal(2)
     shop.mark(customer)
     shop.clock.move_by(COALESCE)
@@ -114,7 +136,63 @@ def test_a_push_that_fails_waits_longer_each_time_and_ends(shop: Shop) -> None:
 
 
 def test_waiting_grows_to_an_hour() -> None:
-    assert [backoff(tries).total_seconds() for tries in (0, 1, 2, 20)] == [30, 60, 120, 3600]
+    assert [backoff(tries).total_seconds() for tries in (0, 1, 2, 20)] == [5, 10, 20, 3600]
+
+
+def test_who_comes_back_after_the_lease_records_nothing(shop: Shop) -> None:
+    """Somebody else has the device in hand by now, and may fail."""
+    customer = with_phone(shop, "olena")
+    shop.guests[customer].balance = Decimal(1)
+    shop.mark(customer)
+    shop.clock.move_by(COALESCE)
+    [late] = shop.claim()
+    shop.clock.move_by(LEASE)
+    [owed] = shop.claim()
+    accept(shop, late)
+    assert shop.claim() == []
+    shop.clock.move_by(LEASE)
+    assert [it.device for it in shop.claim()] == [owed.device]
+
+
+def test_a_device_that_moved_while_it_was_pushed_is_pushed_where_it_listens_now(shop: Shop) -> None:
+    customer = shop.issue("olena")
+    phone = Phone(shop.client, "phone-of-olena", "aa")
+    phone.add(shop.download(customer))
+    shop.guests[customer].balance = Decimal(1)
+    shop.mark(customer)
+    shop.clock.move_by(COALESCE)
+    [owed] = shop.claim()
+    phone.push_token = "bb"
+    phone.register(shop.row(customer).serial)
+    accept(shop, owed)
+    assert [it.push_token for it in shop.claim()] == ["bb"]
+
+
+def test_a_phone_that_never_asks_is_pushed_no_more_until_it_does(shop: Shop) -> None:
+    customer = with_phone(shop, "olena")
+    for number in range(dormancy.PUSHES):
+        assert change_and_push(shop, customer, number) == 1
+        shop.clock.move_by(timedelta(days=3))
+    shop.clock.move_by(timedelta(days=1))
+    assert change_and_push(shop, customer, 100) == 0
+    with shop.database.read() as connection:
+        assert dormancy.count(connection, shop.clock.now()) == 1
+    with shop.database.write() as connection:
+        registrations.asked(connection, "phone-of-olena", shop.clock.now())
+        assert dormancy.count(connection, shop.clock.now()) == 0
+    assert change_and_push(shop, customer, 101) == 1
+
+
+def test_a_phone_that_asks_now_and_then_never_sleeps(shop: Shop) -> None:
+    customer = with_phone(shop, "olena")
+    for number in range(3 * dormancy.PUSHES):
+        assert change_and_push(shop, customer, number) == 1
+        shop.clock.move_by(timedelta(days=5))
+        if number % 7 == 0:
+            with shop.database.write() as connection:
+                registrations.asked(connection, "phone-of-olena", shop.clock.now())
+    with shop.database.read() as connection:
+        assert dormancy.count(connection, shop.clock.now()) == 0
 
 
 def test_tags_of_cards_marked_together_are_one_and_rise_with_the_next(shop: Shop) -> None:
@@ -204,8 +282,8 @@ def test_who_is_claimed_is_not_claimed_by_another_worker(
         shop.mark(customer)
     shop.clock.move_by(COALESCE)
     with shop.database.write() as one, shop.database.write() as other:
-        first = updates.claim(one, shop.clock.now(), limit=1)
-        second = updates.claim(other, shop.clock.now(), limit=5)
+        first = owing.claim(one, shop.clock.now(), limit=1)
+        second = owing.claim(other, shop.clock.now(), limit=5)
     assert {it.device for it in first} | {it.device for it in second} == {"phone-of-olena", "phone-of-ihor"}
     assert len(first) == len(second) == 1
 
@@ -229,4 +307,45 @@ def test_a_google_object_is_due_only_if_there_is_one(shop: Shop) -> None:
     shop.mark(one, other)
     shop.clock.move_by(COALESCE)
     with shop.database.write() as connection:
-        assert [row.customer_id for row in updates.claim_google(connection, shop.clock.now())] == [one]
+        assert [it.row.customer_id for it in due.claim(connection, shop.clock.now())] == [one]
+
+
+def test_what_only_google_is_told_wakes_no_phone(shop: Shop) -> None:
+    customer = with_phone(shop, "olena")
+    with shop.database.write() as connection:
+        connection.execute(PASS.update().values(google_object_id="1.a"))
+    before = shop.row(customer)
+    shop.guests[customer].name = "Олена Інша"
+    assert shop.mark(customer) == [customer]
+    assert shop.mark(customer) == []
+    shop.clock.move_by(COALESCE)
+    assert shop.claim() == []
+    assert (shop.row(customer).tag, shop.row(customer).changed_at) == (before.tag, before.changed_at)
+    with shop.database.write() as connection:
+        assert [it.row.serial for it in due.claim(connection, shop.clock.now())] == [before.serial]
+
+
+def test_after_an_upgrade_only_cards_that_show_something_new_are_marked(shop: Shop) -> None:
+    shop.redesign(links=[], google={})
+    same, changed = with_phone(shop, "olena"), with_phone(shop, "ihor")
+    with shop.database.write() as connection:
+        for customer in (same, changed):
+            kept = shop.guests[customer].face(shop.design).digest_before_0005()
+            connection.execute(PASS.update().where(PASS.c.customer_id == customer).values(digest=kept))
+    shop.guests[changed].balance = Decimal(1)
+    assert shop.mark(same, changed) == [changed]
+
+
+def test_a_replaced_pass_is_void_and_its_phone_is_told_at_once(shop: Shop) -> None:
+    customer = with_phone(shop, "olena")
+    old = shop.row(customer)
+    with shop.database.write() as connection:
+        new = passes.replace(connection, customer, shop.guests[customer].face(), shop.clock.now())
+    assert {new.serial, new.token} & {old.serial, old.token} == set()
+    assert [owed.device for owed in shop.claim()] == ["phone-of-olena"]
+    with shop.database.read() as connection:
+        kept = connection.execute(select(PASS).where(PASS.c.serial == old.serial)).one()
+        known = Tag(old.tag, 0)
+        [listed] = registrations.changed_since(connection, "phone-of-olena", known)
+    assert (kept.voided, kept.replaced_at, kept.tag) == (True, shop.clock.now(), listed.tag)
+    assert (listed.serial, shop.row(customer).serial) == (old.serial, new.serial)

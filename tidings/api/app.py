@@ -9,6 +9,7 @@ from tidings.api import (
     acts,
     bonuses,
     card_page,
+    cards,
     choices,
     customer_page,
     customers,
@@ -18,6 +19,7 @@ from tidings.api import (
     hooks,
     identify,
     letter_page,
+    metrics,
     people,
     promo_codes,
     receipts,
@@ -40,10 +42,10 @@ ABOUT = (
 # Each is a module with `routes`; the description shows them in this order, and their examples can be played
 # in it.
 ENDPOINTS: tuple[ModuleType, ...] = (
-    customers, identify, till, receipts, bonuses, customer_page, acts, promo_codes, events, people,
+    customers, identify, till, receipts, bonuses, customer_page, acts, promo_codes, events, cards, people,
 )  # fmt: skip
 PAGES: tuple[ModuleType, ...] = (
-    guide, health, hooks, sms_reports, telegram, choices, tracking, letter_page, card_page,
+    guide, health, metrics, hooks, sms_reports, telegram, choices, tracking, letter_page, card_page,
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from campaigns.running import Running
+from channels.base import CARD
 from core.customers.addresses import address_of
 from core.customers.consent import MARKETING, Choice, in_force
 from core.customers.double_opt_in import ask_again, give, pending
@@ -15,6 +16,7 @@ from core.customers.proof import of_page
 from core.program import Program
 from core.program.consent import words_in
 from tidings.api.words import Words, masked, named
+from wallet.holding import cards_of
 
 BY_PAGE = "preference page"
 # Purpose and channel.
@@ -91,7 +93,12 @@ def _addresses(connection: Connection, customer_id: int, words: Words) -> dict[s
     """
     shown = {kind: masked(address_of(connection, customer_id, kind)) for kind in ("email", "phone")}
     joined = address_of(connection, customer_id, "telegram") is not None
-    return {**shown, "telegram": words["chat_joined" if joined else "chat_none"]}
+    held = bool(cards_of(connection, [customer_id]))
+    return {
+        **shown,
+        "telegram": words["chat_joined" if joined else "chat_none"],
+        CARD: words["card_held" if held else "card_not_held"],
+    }
 
 
 def field_of(purpose: str) -> str:

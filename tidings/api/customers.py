@@ -22,6 +22,7 @@ from templates.context import TierView
 from templates.facts import contexts
 from tidings.api.access import Here, asks
 from tidings.api.balances import balances, holder_of
+from tidings.api.card_links import card_links
 from tidings.api.idempotency import Once
 from tidings.api.lookup import CustomerPath, known
 from tidings.api.models import (
@@ -229,7 +230,8 @@ def _shown(here: Services, connection: Connection, external_id: str) -> Customer
         registered_at=row.registered_at, balance=str(program.from_points(balance.total)),
         available=str(program.from_points(balance.available)), tier=_tier(tier),
         expiring=Expiring(amount=str(program.from_points(amount)), on=day),
-        lots=_lots(connection, program, holder), consents=_consents(connection, row.id), **texts,
+        lots=_lots(connection, program, holder), consents=_consents(connection, row.id),
+        wallet_card=card_links(here.running, here.links, row.id), **texts,
     )  # fmt: skip
 
 

@@ -30,6 +30,15 @@ CUSTOMER_LOT: Example = {
     "reason": "welcome", "amount": "50", "remaining": "50", "active_from": "2026-03-01T08:00:00Z",
     "expires_on": "2026-03-31",
 }  # fmt: skip
+CARD_LINKS: Example = {
+    "page": "https://loyalty.example/c/AcPgkYYkERgJhZLTMg", "short": "https://loyalty.example/k/0000H6RbgvTs",
+    "apple": "https://loyalty.example/c/AcPgkYYkERgJhZLTMg/card.pkpass",
+    "google": "https://loyalty.example/c/AcPgkYYkERgJhZLTMg/google",
+}  # fmt: skip
+CARD: Example = {
+    "customer": "10042", "state": "issued", "serial": "b5b8cf4d1c6f4c6ab1c0a3f6a0f7c0de", "links": CARD_LINKS,
+}  # fmt: skip
+REISSUE: Example = {"author": "maria", "reason": "the phone was lost", "card": "KV20264321"}
 CUSTOMER: Example = {
     **CUSTOMER_IN, "gender": None, "registered_at": "2026-03-01T08:00:00Z", "balance": "50",
     "available": "50",
@@ -37,7 +46,7 @@ CUSTOMER: Example = {
              "next": "silver", "unit": "money", "have": "0", "missing": "5000", "until": None,
              "to_keep": None, "kept_by": "everybody"},
     "expiring": {"amount": "50", "on": "2026-03-31"}, "lots": [CUSTOMER_LOT], "consents": [CONSENT],
-    "warnings": [],
+    "wallet_card": CARD_LINKS, "warnings": [],
 }  # fmt: skip
 CUSTOMER_SHORT: Example = {
     "external_id": "10042", "card": "KV20261234", "name": "Олена Коваль", "tier": "bronze", "balance": "50",

@@ -107,7 +107,7 @@ def inbound(here: Here, form: Signed) -> Response:
         if said.word == "stop":
             answer = stop(here, connection, channel, phone, by_stop(channel), text)
         elif said.word == "start":
-            start(here, connection, channel, phone, text)
+            start(here, connection, channel, phone, text, first(form, "MessageSid"))
         locale = _locale(connection, theirs)
     LOG.info("inbound", channel=channel, word=said.word or "other")
     words = _words(here, said, locale) if answer and not said.answered else ""

@@ -275,6 +275,21 @@ class ConsentOut(BaseModel):
     pending: bool = False
 
 
+class CardLinks(BaseModel):
+    """Where the customer gets their wallet card; whoever has one of these links has the card.
+
+    `page` chooses the wallet by the device, `short` leads to it in fewer characters, for an SMS. `apple` and
+    `google` add the card at once; a wallet that the program has not is null.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CARD_LINKS]})
+
+    page: str
+    short: str
+    apple: str | None
+    google: str | None
+
+
 class CustomerOut(BaseModel):
     """A customer with their bonuses: `balance` is all of them, `available` what may be spent now."""
 
@@ -298,6 +313,9 @@ class CustomerOut(BaseModel):
     expiring: Expiring
     lots: list[LotOut]
     consents: list[ConsentOut]
+    wallet_card: CardLinks | None = Field(
+        None, description="The links to their wallet card, if the program has one; `card` is its number."
+    )
     warnings: list[str] = []
 
 

@@ -8,7 +8,11 @@ from core.customers.addresses import ADDRESS, SUPPRESSION, lift, suppress
 from core.customers.consent import BY_PROVIDER, CONSENT, MARKETING, Choice, choose
 from core.customers.profiles import phone_number
 from core.customers.proof import given
+from core.db import insert_ignoring
+from core.tables import HeardReply
 from tidings.api.services import Services
+
+HEARD = HeardReply.__table__  # type: ignore[attr-defined]
 
 KIND = "phone"
 
@@ -37,10 +41,15 @@ def stop(
     return news
 
 
-def start(here: Services, connection: Connection, channel: str, phone: str, text: str) -> None:
-    """The number may be used again, and who had said STOP agrees again by `text`."""
+def start(
+    here: Services, connection: Connection, channel: str, phone: str, text: str, provider_id: str
+) -> None:
+    """The number may be used again, and who had said STOP agrees again by `text`.
+
+    Once for each reply (`provider_id`): the same one heard again must not undo a later STOP.
+    """
     digest = digest_of(here, phone)
-    if digest is None:
+    if digest is None or not _first_time(here, connection, provider_id):
         return
     lift(connection, channel, digest)
     withdrawn = select(CONSENT.c.customer_id).where(
@@ -50,6 +59,11 @@ def start(here: Services, connection: Connection, channel: str, phone: str, text
     )  # fmt: skip
     again = list(connection.scalars(withdrawn))
     _choose(here, connection, again, channel, True, f"{channel}: START", text)
+
+
+def _first_time(here: Services, connection: Connection, provider_id: str) -> bool:
+    heard = insert_ignoring(connection, HEARD).values(provider_id=provider_id[:200], at=here.now())
+    return connection.execute(heard.returning(HEARD.c.provider_id)).first() is not None
 
 
 def give_up(

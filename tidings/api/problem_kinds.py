@@ -119,6 +119,15 @@ PROBLEMS: Mapping[str, Kind] = {
         409, "This customer was erased", "The person asked to be forgotten; their number is not used again.",
         "Register them under a new number if they join anew.",
     ),
+    "no_card": Kind(
+        404, "The program has no wallet card",
+        "What is live has no `cards/*.yaml`, or it cannot be filled in.",
+        "Write the card (`tidings check` says what is missing) and apply it.",
+    ),
+    "card_revoked": Kind(
+        409, "The card was revoked", "The customer's pass was revoked, and is not given out by itself again.",
+        "If the customer is to have a card: `POST /api/v1/customers/{id}/card/reissue`.",
+    ),
     # --- what tills send
     "unknown_receipt": Kind(
         404, "There is no such receipt", "No receipt is recorded under this number.",

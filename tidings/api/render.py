@@ -68,6 +68,7 @@ def strip(here: Services, kit: Kit) -> str | None:
 
 def qr(url: str) -> str:
     """The address as a QR code, as SVG to stand in a page."""
-    import segno
+    from wallet.design import Code
+    from wallet.preview.barcode import svg
 
-    return segno.make(url, error="m").svg_inline(border=1, omitsize=True, dark="#111", title="QR")
+    return svg(Code("qr", url))

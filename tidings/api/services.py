@@ -20,6 +20,7 @@ from core.purchases.sales import Purchase
 from core.purchases.tills import Tills
 from scheduler.beat import Pulse
 from scheduler.cards import Cards
+from tidings.api.card_figures import CardFigures
 from tidings.api.keys import Keeper
 from tidings.api.limits import Limits
 from tidings.api.reactions import Reactions
@@ -109,6 +110,11 @@ class Services:
     def keys(self) -> Keeper:
         """Who may call."""
         return Keeper(lambda: self.database, self.clock, self.token, self.ticks)
+
+    @cached_property
+    def card_figures(self) -> CardFigures:
+        """How many cards there are."""
+        return CardFigures(lambda: self.database, self.clock, self.ticks)
 
     @cached_property
     def limits(self) -> Limits:

@@ -72,6 +72,8 @@ def label(reader: Links, url: str) -> str:
     page, _, token = parts.path.rpartition("/")
     if page.endswith("/c") and reader.read("c", token) is not None:
         return "card"
+    if page.endswith("/k") and reader.read_card_short(token) is not None:
+        return "card"
     return f"{parts.hostname or ''}{parts.path}"[:LONGEST_LABEL]
 
 

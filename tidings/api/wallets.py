@@ -7,16 +7,19 @@ import asyncio
 from dataclasses import dataclass
 from functools import lru_cache
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scheduler.kit import Kit
 from tidings.api.problems import install
 from tidings.api.services import Services
-from wallet.apple.webservice import router as apple_router
+from wallet.apple.attempts import Attempts
+from wallet.apple.routes import router
+from wallet.apple.webservice import WebService
 from wallet.artwork import Artwork
-from wallet.google.webservice import RootKeys, callback_router, picture_router
+from wallet.google.keys import RootKeys
+from wallet.google.webservice import callback_router, picture_router
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,8 @@ class Wallets:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        # Whatever version is live: wrong tokens of a minute ago still count.
+        self._attempts = Attempts(services.ticks)
         self._routes = lru_cache(maxsize=4)(self._make)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,11 +54,12 @@ class Wallets:
 
     def _make(self, names: _Names) -> ASGIApp:
         here = self._services
-        app = FastAPI(openapi_url=None)
+        # A redirect for a slash too many would lead a phone and its token to http behind a proxy.
+        app = FastAPI(openapi_url=None, redirect_slashes=False)
         install(app)
         if names.pass_type:
-            passes: APIRouter = apple_router(here.database, here.clock, names.pass_type, here.cards.build)
-            app.include_router(passes, prefix="/apple")
+            passes = WebService(here.database, here.clock, names.pass_type, here.cards, self._attempts)
+            app.include_router(router(passes), prefix="/apple")
         if names.issuer:
             keys = RootKeys(names.keys_url, here.clock)
             app.include_router(

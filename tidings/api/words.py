@@ -1,6 +1,7 @@
 """The words of the pages that customers open, in the languages that we speak ourselves.
 
-A program in another language gets English pages, with its own card and its own terms on them.
+A program in another language gets English pages, with its own card and its own terms on them. The wallets
+are called as Apple and Google call them in that language.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,8 +30,17 @@ ENGLISH: Words = {
     "card_title": "Your card",
     "card_text": "Keep it on your phone: the balance stays up to date by itself.",
     "card_apple": "Add to Apple Wallet",
-    "card_google": "Save to Google Wallet",
-    "card_scan": "Open this page on your phone: point its camera here.",
+    "card_google": "Add to Google Wallet",
+    "card_scan": "Point your phone’s camera here: this page opens on it.",
+    "card_scan_other": "Point the other phone’s camera here: this page opens on it.",
+    "card_elsewhere": "For another phone",
+    "card_in_app": "If nothing opens, open this page in your browser: menu ⋮, then “Open in browser”.",
+    "card_in_app_apple": "This app may not be able to add cards. Open the page in Safari: by the button "
+    "below, or by the menu ••• and “Open in browser”.",
+    "card_safari": "Open in Safari",
+    "card_mac": "From a Mac the card goes to your iPhone by iCloud. An iPad has no Wallet: take your phone.",
+    "card_gone": "This card was withdrawn",
+    "card_gone_text": "It is not valid any more. Ask in the shop for a new one; your bonuses are safe.",
     "card_none": "There is no card to add yet",
     "card_none_text": "Ask in the shop; it may be ready soon.",
     "google_busy": "Google Wallet does not answer just now. Please try again in a minute.",
@@ -39,6 +49,9 @@ ENGLISH: Words = {
     "terms": "Terms",
     "webhook": "Other messages from us",
     "call_list": "Phone calls",
+    "wallet": "Wallet card",
+    "card_held": "Added to your phone",
+    "card_not_held": "Not on your phone yet",
     "chat_joined": "Connected",
     "chat_none": "Not connected yet: our messages have the link",
     "wait_note": "Waiting: answer the letter that we sent there.",
@@ -98,9 +111,19 @@ UKRAINIAN: Words = {
     "choices_note": "Повідомлення про ваш рахунок, як-от чек, від цього не залежать.",
     "card_title": "Ваша картка",
     "card_text": "Додайте її в телефон: баланс оновлюватиметься сам.",
-    "card_apple": "Додати в Apple Wallet",
-    "card_google": "Зберегти в Google Гаманці",
-    "card_scan": "Відкрийте цю сторінку на телефоні: наведіть камеру сюди.",
+    "card_apple": "Додати в Гаманець Apple",
+    "card_google": "Додати в Google Гаманець",
+    "card_scan": "Наведіть сюди камеру телефона: сторінка відкриється на ньому.",
+    "card_scan_other": "Наведіть сюди камеру іншого телефона: сторінка відкриється на ньому.",
+    "card_elsewhere": "Для іншого телефона",
+    "card_in_app": "Якщо нічого не відкривається, відкрийте цю сторінку в браузері: меню ⋮, далі «Відкрити в "
+    "браузері».",
+    "card_in_app_apple": "Цей застосунок може не вміти додавати картки. Відкрийте сторінку в Safari: кнопкою "
+    "нижче або через меню ••• і «Відкрити в браузері».",
+    "card_safari": "Відкрити в Safari",
+    "card_mac": "З Mac картка потрапить на ваш iPhone через iCloud. На iPad Гаманця немає: візьміть телефон.",
+    "card_gone": "Цю картку відкликано",
+    "card_gone_text": "Вона більше не дійсна. Попросіть нову в магазині; ваші бонуси збережено.",
     "card_none": "Картки поки що немає",
     "card_none_text": "Запитайте в магазині: можливо, вона скоро з’явиться.",
     "google_busy": "Google Гаманець зараз не відповідає. Спробуйте за хвилину.",
@@ -109,6 +132,9 @@ UKRAINIAN: Words = {
     "terms": "Правила",
     "webhook": "Інші повідомлення",
     "call_list": "Телефонні дзвінки",
+    "wallet": "Картка в гаманці",
+    "card_held": "Додана на телефон",
+    "card_not_held": "Ще не на телефоні",
     "chat_joined": "Підключено",
     "chat_none": "Ще не підключено: посилання є в наших повідомленнях",
     "wait_note": "Очікує: дайте відповідь на лист, який ми туди надіслали.",
@@ -169,8 +195,18 @@ RUSSIAN: Words = {
     "card_title": "Ваша карта",
     "card_text": "Добавьте её в телефон: баланс будет обновляться сам.",
     "card_apple": "Добавить в Apple Wallet",
-    "card_google": "Сохранить в Google Кошельке",
-    "card_scan": "Откройте эту страницу на телефоне: наведите камеру сюда.",
+    "card_google": "Добавить в Google Кошелек",
+    "card_scan": "Наведите сюда камеру телефона: страница откроется на нём.",
+    "card_scan_other": "Наведите сюда камеру другого телефона: страница откроется на нём.",
+    "card_elsewhere": "Для другого телефона",
+    "card_in_app": "Если ничего не открывается, откройте эту страницу в браузере: меню ⋮, затем «Открыть в "
+    "браузере».",
+    "card_in_app_apple": "Это приложение может не уметь добавлять карты. Откройте страницу в Safari: кнопкой "
+    "ниже или через меню ••• и «Открыть в браузере».",
+    "card_safari": "Открыть в Safari",
+    "card_mac": "С Mac карта попадёт на ваш iPhone через iCloud. На iPad Кошелька нет: возьмите телефон.",
+    "card_gone": "Эта карта отозвана",
+    "card_gone_text": "Она больше не действительна. Попросите новую в магазине; ваши бонусы сохранены.",
     "card_none": "Карты пока нет",
     "card_none_text": "Спросите в магазине: возможно, она скоро появится.",
     "google_busy": "Google Кошелёк сейчас не отвечает. Попробуйте через минуту.",
@@ -179,6 +215,9 @@ RUSSIAN: Words = {
     "terms": "Правила",
     "webhook": "Другие сообщения",
     "call_list": "Телефонные звонки",
+    "wallet": "Карта в кошельке",
+    "card_held": "Добавлена на телефон",
+    "card_not_held": "Ещё не на телефоне",
     "chat_joined": "Подключено",
     "chat_none": "Ещё не подключено: ссылка есть в наших сообщениях",
     "wait_note": "Ожидает: ответьте на письмо, которое мы туда отправили.",

@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 def create(
     context: Context,
     name: Annotated[str, typer.Argument(help="What to call it, for example till-1.")],
-    role: Annotated[str | None, typer.Option("--role", help="till, marketer or admin.")] = None,
+    role: Annotated[str | None, typer.Option("--role", help="till, marketer, metrics or admin.")] = None,
     scope: Annotated[
         list[str] | None, typer.Option("--scope", help="What it may do beside its role; may be repeated.")
     ] = None,

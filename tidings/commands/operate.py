@@ -1,4 +1,4 @@
-"""Operating: serve, pause and resume, the messages."""
+"""Operating: serve, how it stands, pause and resume, the messages."""
 
 from typing import Annotated
 
@@ -12,6 +12,7 @@ Context = typer.Context
 def register(app: typer.Typer) -> None:
     """Add these commands."""
     app.command()(serve)
+    app.command()(status)
     app.command()(pause)
     app.command()(resume)
     app.command()(messages)
@@ -30,6 +31,29 @@ def serve(
 
     with workspace(context) as here:
         raise typer.Exit(serving.serve(here, host, port))
+
+
+def status(
+    context: Context, output: Annotated[Format, typer.Option("--format", help="table or json")] = Format.table
+) -> None:
+    """What runs, how far behind it is, what is stuck and why. Exit code 1 if somebody must look after it.
+
+    Example: tidings status
+    """
+    from core.clock import SystemClock
+    from scheduler.standing import standing
+    from tidings import standing_view
+
+    with workspace(context) as here:
+        running = here.live.running()
+        program = running.program
+        with here.database.read() as connection:
+            found = standing(connection, here.channels(program), running, SystemClock().now())
+    if output is Format.json:
+        print_json(found.as_json())
+    else:
+        standing_view.show(console(), found, program.zone)
+    raise typer.Exit(1 if found.trouble else 0)
 
 
 def pause(

@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 
 def init(directory: Annotated[Path, typer.Argument(help="A new or empty folder.")]) -> None:
-    """Make a ready workspace: a program, five scenarios in two languages, a card, and their tests.
+    """Make a ready workspace: a program, six scenarios in two languages, a card, and their tests.
 
     Example: tidings init my-shop && cd my-shop && tidings test
     """

@@ -1,4 +1,4 @@
-"""Versions: what changes against what is live, making it live, taking it back, the database's schema."""
+"""Versions: what changes against what is live, making it live, taking it back."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,6 @@ from tidings.shipping import (
 )
 
 Context = typer.Context
-database_app = typer.Typer(no_args_is_help=True, help="The database.")
 
 Output = Annotated[Format, typer.Option("--format", help="table or json")]
 Who = Annotated[
@@ -35,8 +34,6 @@ def register(app: typer.Typer) -> None:
     """Add these commands."""
     for command in (diff, apply, approve, reject, history, show, rollback):
         app.command()(command)
-    database_app.command()(upgrade)
-    app.add_typer(database_app, name="db")
 
 
 def diff(context: Context, output: Output = Format.table, lines: Lines = True) -> None:
@@ -214,20 +211,3 @@ def show(
         return
     view.show_history(console(), [found], zone)
     view.show_files(console(), found.changes if version > 1 else (), lines=lines)
-
-
-def upgrade(context: Context) -> None:
-    """Bring the database to this version's schema.
-
-    Example: tidings db upgrade
-    """
-    from core.db import Database
-    from tidings.schema import HEAD, upgrade
-
-    with workspace(context) as here:
-        database = Database(here.database_url)
-        try:
-            upgrade(database)
-        finally:
-            database.close()
-    typer.echo(f"the database is at schema {HEAD}")

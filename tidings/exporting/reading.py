@@ -20,7 +20,7 @@ from core.purchases.stored import RECEIPT
 from core.tables import ReceiptLine
 from tidings.exporting.masking import Mask
 from tidings.scenariotests.people import variant_of
-from wallet.tables import PASS, REGISTRATION
+from wallet.tables import CURRENT, PASS, REGISTRATION
 
 LINE = ReceiptLine.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
@@ -107,8 +107,9 @@ class Facts:
         return sorted(self.connection.scalars(blocked))
 
     def _wallets(self) -> list[str]:
-        apple = select(REGISTRATION.c.device).where(REGISTRATION.c.customer_id == self.row.id).limit(1)
-        google = select(PASS.c.google_saved).where(PASS.c.customer_id == self.row.id)
+        carried = select(REGISTRATION.c.device).join(PASS, PASS.c.serial == REGISTRATION.c.serial)
+        apple = carried.where(REGISTRATION.c.customer_id == self.row.id, CURRENT).limit(1)
+        google = select(PASS.c.google_saved).where(PASS.c.customer_id == self.row.id, CURRENT)
         found = ["apple"] if self.connection.scalar(apple) else []
         return [*found, "google"] if self.connection.scalar(google) else found
 

@@ -12,6 +12,7 @@ from scheduler.deck import read_card
 from tidings.scenariotests.memory import empty_database
 from tidings.scenariotests.results import Mismatch, Moment, Result
 from tidings.scenariotests.stage import run_one
+from wallet.design import NEWS_KEY
 
 FIXTURES = "tests/fixtures/"
 
@@ -40,12 +41,12 @@ def known_to(bundle: Bundle, program: Program, scenarios: Mapping[str, Scenario]
 
 
 def _card_keys(bundle: Bundle) -> list[str] | None:
-    """The keys of the card's fields; None without a card that can be read."""
+    """The keys of the card's fields, and that of the message on it; None without a card that can be read."""
     try:
         card = read_card(bundle.files)
     except Problems:
         return None
-    return [field.key for field in card[1].fields()] if card else None
+    return [*(field.key for field in card[1].fields()), NEWS_KEY] if card else None
 
 
 def read_all(known: Known, files: Mapping[str, str], problems: list[Problem]) -> list[ScenarioTest]:

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from channels import Accepted, Failed, Outgoing, create, discover
-from channels.base import Channel
+from channels.base import CARD, Channel
 from channels.sending import Record
 from core.program import Program
+from wallet.news import News
 
 NOWHERE = Path("scenario-tests-write-nothing")
 # Not `folder`: somebody tells whether a message arrived, so that a cascade may wait for it.
@@ -20,12 +21,16 @@ FAILS = Failed("permanent", "fails_in_the_test")
 
 @dataclass(slots=True)
 class Post:
-    """What has left, and on which channels nothing gets through to whom (by external id)."""
+    """What has left, and on which channels nothing gets through to whom (by external id).
+
+    `to_pin` are messages that are still to be put on their cards.
+    """
 
     said: list[tuple[str, Outgoing]] = field(default_factory=list)
     fails: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     unconfirmed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     to_confirm: list[str] = field(default_factory=list)
+    to_pin: list[News] = field(default_factory=list)
 
 
 class Outlet:
@@ -43,13 +48,15 @@ class Outlet:
     async def send(self, batch: Sequence[Outgoing], record: Record) -> None:
         """Compose each message; what `fails` names does not arrive."""
         for outgoing in batch:
-            self._channel.compose(outgoing)
+            composed = self._channel.compose(outgoing)
             name = self._channel.name
             who = outgoing.key.partition(".")[2].rpartition(".")[0]
             if name in self._post.fails[who]:
                 record(outgoing.key, FAILS)
                 continue
             self._post.said.append((name, outgoing))
+            if self._channel.address_kind == CARD:
+                self._post.to_pin.append(composed.news)
             if name not in self._post.unconfirmed[who]:
                 self._post.to_confirm.append(outgoing.key)
             record(outgoing.key, Accepted(outgoing.key))

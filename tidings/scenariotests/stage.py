@@ -19,6 +19,7 @@ from core.clock import MovableClock
 from core.db import Database
 from core.links import Links
 from core.schedule import times_between
+from scheduler.board import CardBoard
 from scheduler.delivery import Delivery
 from scheduler.outcomes import confirm
 from scheduler.tick import decide
@@ -54,6 +55,7 @@ class Stage:
         self.comparing = Comparing(test, self.people, self.post, self.cards, links)
         channels: Any = outlets(self.program, self.post)
         self.channels = channels
+        self.board = CardBoard(self.database, lambda: self.cards.deck)
         self.delivery = Delivery(self.database, self.live, channels, links, self.clock, _no_wait)
 
     async def run(self) -> Result:
@@ -137,7 +139,14 @@ class Stage:
     async def _tick(self) -> None:
         decide(self.database, self.live, self.clock, holdout_on=self.test.test.holdout)
         await self.delivery.run()
+        self._pin()
         self._confirm()
+
+    def _pin(self) -> None:
+        """Messages stand on their cards, and those whose time is over do not any more."""
+        news, self.post.to_pin = self.post.to_pin, []
+        self.board.put(news)
+        self.board.take_off(self.clock.now())
 
     def _confirm(self) -> None:
         """Everything arrives at once, but for what the test says of a channel."""

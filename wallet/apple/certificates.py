@@ -1,107 +1,144 @@
-"""The certificates that sign passes: loaded from files with every fault named, or made on the spot."""
+"""The certificates that sign passes: every fault named, warned of before they end, or made on the spot."""
 
-from collections.abc import Callable
-from datetime import datetime
+import ssl
+from base64 import b64decode
+from binascii import Error as NotBase64
+from datetime import datetime, timedelta
 from pathlib import Path
+from secrets import token_hex
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from core.errors import EnvironmentFault
+from wallet.apple.identity import CERTIFICATE, KEY, WWDR, Identity, certificate, identity, read
 from wallet.apple.settings import AppleSettings
 from wallet.apple.signature import Signer
 from wallet.apple.throwaway import throwaway
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-    from cryptography.x509 import Certificate, ObjectIdentifier
+    from cryptography.x509 import Certificate, Name, ObjectIdentifier
+
+WARNED = timedelta(days=30)
+"""How long before its end a certificate is warned of."""
 
 _PORTAL = "make one at developer.apple.com under Certificates, Identifiers & Profiles"
+_AUTHORITY = "get the current one from apple.com/certificateauthority"
+_NAMES = "pass certificate", "intermediate certificate"
 
 
 def signer_for(settings: AppleSettings, folder: Path, pass_type: str, team: str, now: datetime) -> Signer:
     """The configured signer; without a certificate in the settings a throw-away one kept in `folder`."""
-    if settings.certificate is None and settings.key is None:
+    if not configured(settings):
         return load(throwaway(folder, pass_type, team, now), pass_type, team, now)
     return load(settings, pass_type, team, now)
 
 
+def configured(settings: AppleSettings) -> bool:
+    """Whether there is a certificate of one's own, or at least the wish for one."""
+    return settings.certificate is not None or settings.key is not None
+
+
 def load(settings: AppleSettings, pass_type: str, team: str, now: datetime) -> Signer:
-    """Read the three files and check that they fit each other, the program and the day."""
-    certificate = _certificate("TIDINGS_APPLE_CERTIFICATE", settings.certificate)
-    intermediate = _certificate("TIDINGS_APPLE_WWDR", settings.wwdr)
-    key = _key(settings)
-    _current("pass certificate", certificate, now, _PORTAL)
-    _current(
-        "intermediate certificate",
-        intermediate,
-        now,
-        "get the current one from apple.com/certificateauthority",
-    )
-    _belongs(certificate, pass_type, team)
-    if certificate.public_key() != key.public_key():
+    """Read certificate, key and intermediate, and check that they fit each other, the program and the day."""
+    own = identity(settings)
+    intermediate = _intermediate(settings, own)
+    _current(_NAMES[0], own.certificate, now, _PORTAL)
+    _current(_NAMES[1], intermediate, now, _AUTHORITY)
+    _belongs(own.certificate, pass_type, team)
+    if own.certificate.public_key() != own.key.public_key():
         raise EnvironmentFault(
-            "the key in TIDINGS_APPLE_KEY is not that of the certificate in TIDINGS_APPLE_CERTIFICATE; "
+            f"the key in {KEY} is not that of the certificate in {CERTIFICATE}; "
             "name the two files of one pair"
         )
-    _issued(certificate, intermediate)
-    return Signer(certificate, key, intermediate)
+    issued(own.certificate, intermediate)
+    return Signer(own.certificate, own.key, intermediate)
 
 
-def _read(setting: str, path: Path | None) -> bytes:
-    if path is None:
-        raise EnvironmentFault(f"{setting} is not set; let it name the file")
+def expires_in(signer: Signer, now: datetime) -> timedelta:
+    """How long the signer is good for: until the first of its two certificates ends. Negative afterwards."""
+    return min(end for _, end in _ends(signer)) - now
+
+
+def expiring(signer: Signer, now: datetime) -> str | None:
+    """One sentence if a certificate ends within 30 days, or has ended; None if there is time."""
+    name, end = min(_ends(signer), key=lambda each: each[1])
+    left = end - now
+    if left > WARNED:
+        return None
+    ends = (
+        f"ends on {end:%Y-%m-%d}, in {left.days} days" if left > timedelta() else f"ended on {end:%Y-%m-%d}"
+    )
+    remedy = _AUTHORITY
+    if name == _NAMES[0]:
+        remedy = "make a new one of the same pass type at developer.apple.com; cards in phones stay good"
+    return f"the {name} {ends}; {remedy}"
+
+
+def client_context(settings: AppleSettings) -> ssl.SSLContext:
+    """A TLS context that shows the pass certificate, as APNs knows us by it; for clients that push."""
+    trust = trusting(settings)
+    own = identity(settings)
+    password = token_hex(16)
+    with TemporaryDirectory() as folder:
+        # The TLS library reads files only; the key lies in it encrypted, and for a moment.
+        path = Path(folder) / "identity.pem"
+        path.touch(mode=0o600)
+        path.write_bytes(_pem(own, password.encode()))
+        try:
+            trust.load_cert_chain(path, password=password)
+        except ssl.SSLError:
+            raise EnvironmentFault(
+                f"the key in {KEY} is not that of the certificate in {CERTIFICATE}, so they open no "
+                "connection to Apple; name the two files of one pair"
+            ) from None
+    return trust
+
+
+def trusting(settings: AppleSettings) -> ssl.SSLContext:
+    """A TLS context that trusts the public authorities, or `apns_ca` instead."""
+    return ssl.create_default_context(cafile=str(settings.apns_ca) if settings.apns_ca else None)
+
+
+def nfc_key(settings: AppleSettings) -> str | None:
+    """The till's public key as `pass.json` wants it: base64 of a SubjectPublicKeyInfo, in one line."""
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    if not settings.nfc_public_key:
+        return None
+    lines = settings.nfc_public_key.replace("\\n", "\n").splitlines()
+    packed = "".join(line.strip() for line in lines if not line.startswith("-----"))
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise EnvironmentFault(f"{setting}: there is no file {path}; correct the path") from None
-    except OSError as error:
+        key = load_der_public_key(b64decode(packed, validate=True))
+        fits = isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1)
+    except (NotBase64, ValueError):
+        fits = False
+    if not fits:
         raise EnvironmentFault(
-            f"{setting}: {path} cannot be read ({error.strerror}); correct its rights"
-        ) from None
-
-
-def _certificate(setting: str, path: Path | None) -> "Certificate":
-    from cryptography import x509
-
-    data = _read(setting, path)
-    parse: Callable[[bytes], Certificate] = x509.load_der_x509_certificate
-    if b"-----BEGIN" in data:
-        parse = x509.load_pem_x509_certificate
-    try:
-        return parse(data)
-    except ValueError:
-        raise EnvironmentFault(
-            f"{setting}: {path} is not an X.509 certificate; give the .cer from Apple or a PEM made of it"
-        ) from None
-
-
-def _key(settings: AppleSettings) -> "RSAPrivateKey":
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    data, path = _read("TIDINGS_APPLE_KEY", settings.key), settings.key
-    password = settings.key_password.get_secret_value().encode() if settings.key_password else None
-    if password is not None and b"ENCRYPTED" not in data:
-        password = None  # a password too many does no harm
-    try:
-        key = load_pem_private_key(data, password)
-    except TypeError:
-        raise EnvironmentFault(f"the key {path} has a password; set TIDINGS_APPLE_KEY_PASSWORD") from None
-    except ValueError:
-        raise EnvironmentFault(_why_not(path, password)) from None
-    if not isinstance(key, RSAPrivateKey):
-        raise EnvironmentFault(
-            f"TIDINGS_APPLE_KEY: {path} is not an RSA key, as pass certificates have; name the right file"
+            "TIDINGS_APPLE_NFC_PUBLIC_KEY is not a public key of the curve P-256; "
+            "write what `openssl ec -in key.pem -pubout` prints"
         )
-    return key
+    return packed
 
 
-def _why_not(path: Path | None, password: bytes | None) -> str:
-    if password is None:
-        return (
-            f"TIDINGS_APPLE_KEY: {path} is not a PEM private key; "
-            "convert it with `openssl pkey -in FILE -out key.pem`"
-        )
-    return f"TIDINGS_APPLE_KEY_PASSWORD does not open the key {path}; correct it"
+def _ends(signer: Signer) -> tuple[tuple[str, datetime], tuple[str, datetime]]:
+    leaf, issuer = signer.certificate, signer.intermediate
+    return (_NAMES[0], leaf.not_valid_after_utc), (_NAMES[1], issuer.not_valid_after_utc)
+
+
+def _pem(own: Identity, password: bytes) -> bytes:
+    from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+
+    sealed = own.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(password))
+    return own.certificate.public_bytes(Encoding.PEM) + sealed
+
+
+def _intermediate(settings: AppleSettings, own: Identity) -> "Certificate":
+    """The configured one, else one that came in the `.p12`."""
+    issuer = own.certificate.issuer
+    if settings.wwdr is None and (near := [one for one in own.beside if one.subject == issuer]):
+        return near[0]
+    return certificate(read(WWDR, settings.wwdr))
 
 
 def _current(name: str, certificate: "Certificate", now: datetime, remedy: str) -> None:
@@ -115,10 +152,8 @@ def _current(name: str, certificate: "Certificate", now: datetime, remedy: str) 
 def _belongs(certificate: "Certificate", pass_type: str, team: str) -> None:
     from cryptography.x509.oid import NameOID
 
-    found_type, found_team = (
-        _named(certificate, NameOID.USER_ID),
-        _named(certificate, NameOID.ORGANIZATIONAL_UNIT_NAME),
-    )
+    found_type = _named(certificate, NameOID.USER_ID)
+    found_team = _named(certificate, NameOID.ORGANIZATIONAL_UNIT_NAME)
     if found_type != pass_type:
         raise EnvironmentFault(
             f"the certificate is for the pass type {found_type or 'of no name'}, but program.yaml has "
@@ -132,17 +167,33 @@ def _belongs(certificate: "Certificate", pass_type: str, team: str) -> None:
 
 
 def _named(certificate: "Certificate", oid: "ObjectIdentifier") -> str | None:
-    names = certificate.subject.get_attributes_for_oid(oid)
-    return str(names[0].value) if names else None
+    return _text(certificate.subject, oid)
 
 
-def _issued(certificate: "Certificate", intermediate: "Certificate") -> None:
+def _text(name: "Name", oid: "ObjectIdentifier") -> str | None:
+    found = name.get_attributes_for_oid(oid)
+    return str(found[0].value) if found else None
+
+
+def issued(certificate: "Certificate", intermediate: "Certificate") -> None:
+    """EnvironmentFault if the one did not sign the other; it names the generation that did."""
     from cryptography.exceptions import InvalidSignature
 
     try:
         certificate.verify_directly_issued_by(intermediate)
     except (ValueError, TypeError, InvalidSignature):
         raise EnvironmentFault(
-            "the certificate in TIDINGS_APPLE_WWDR did not issue the pass certificate; "
-            "get the generation named in its issuer (now G4) from apple.com/certificateauthority"
+            f"the certificate in {WWDR} did not issue the pass certificate"
+            f"{_generations(certificate, intermediate)}"
         ) from None
+
+
+def _generations(certificate: "Certificate", intermediate: "Certificate") -> str:
+    """Apple's intermediates are of one name; their generation (G4) is its unit."""
+    from cryptography.x509.oid import NameOID
+
+    unit = NameOID.ORGANIZATIONAL_UNIT_NAME
+    wanted, found = _text(certificate.issuer, unit), _text(intermediate.subject, unit)
+    if wanted is None or wanted == found:
+        return "; get the generation named in its issuer (now G4) from apple.com/certificateauthority"
+    return f": it is {found or 'another'}, not {wanted}; get {wanted} from apple.com/certificateauthority"

@@ -1,133 +1,73 @@
-"""The `.pkpass`: `pass.json`, pictures, manifest and signature in one stored zip.
+"""The `.pkpass`: `pass.json`, translations, pictures, manifest and signature in one stored zip.
 
-Source: Apple's Wallet Passes documentation. The pass is rendered in the customer's own language, so it
-carries no `.lproj` folders: amounts, plurals and dates are sentences of one language already.
+Source: Apple's Wallet Passes documentation.
 """
 
-import json
-from collections.abc import Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha1
-from typing import Any
+
+from pydantic_core import to_json
 
 from wallet.apple.archive import Archive, zipped
+from wallet.apple.content import Issuer, kind, look, own
 from wallet.apple.signature import Signer
+from wallet.apple.strings import translations
 from wallet.artwork import Artwork
-from wallet.design import NFC_BYTES, Code, Face, Place, Shown
+from wallet.design import Face
 
 MIME = "application/vnd.apple.pkpass"
-LOCATIONS_AT_MOST = 10
-_FORMATS = {
-    "qr": "PKBarcodeFormatQR",
-    "pdf417": "PKBarcodeFormatPDF417",
-    "aztec": "PKBarcodeFormatAztec",
-    "code128": "PKBarcodeFormatCode128",
-}
 
 
 @dataclass(frozen=True, slots=True)
-class Issuer:
-    """Who issues passes: `web_service` is the https address without `/v1`, None for none."""
+class _Pictures:
+    """Pictures as they lie at the beginning of every pass, and their part of the manifest, still open."""
 
-    pass_type: str
-    team: str
-    web_service: str | None = None
-    nfc_public_key: str | None = None
+    archive: Archive
+    manifest: str
 
 
 class Packager:
-    """Makes passes for one version of a card; pictures and their hashes are laid out once."""
+    """Makes passes for one version of a card; a tier's pictures and their hashes are laid out once."""
 
     def __init__(self, issuer: Issuer, artwork: Artwork, signer: Signer) -> None:
         self._issuer = issuer
-        self._signer = signer
-        self._pictures = Archive(artwork.apple.items())
-        self._hashes = {name: _hash(data) for name, data in artwork.apple.items()}
+        self._artwork = artwork
+        self.signer = signer
+        self._laid_out: dict[Artwork, _Pictures] = {}
+        self._openings: dict[Hashable, bytes] = {}
 
-    def build(self, face: Face, serial: str, token: str, *, voided: bool = False) -> bytes:
-        """One signed pass; the same arguments give the same bytes but for the signing time."""
-        content = _dump(pass_json(self._issuer, face, serial, token, voided=voided))
-        manifest = _dump({**self._hashes, "pass.json": _hash(content)})
-        signature = self._signer.sign(manifest)
-        members = (("pass.json", content), ("manifest.json", manifest), ("signature", signature))
-        return zipped(self._pictures, members)
+    def build(self, face: Face, serial: str, token: str, at: datetime, *, voided: bool = False) -> bytes:
+        """One pass, signed as of `at`; the same arguments give the same bytes."""
+        own_part = to_json(own(self._issuer, face, serial, token, voided=voided))
+        files = [("pass.json", self._opening(face) + own_part[1:]), *translations(face)]
+        pictures = self._pictures(face.tier)
+        listed = ",".join([f'"{name}":"{_hash(data)}"' for name, data in files])
+        manifest = f"{pictures.manifest}{listed}}}".encode()
+        signature = self.signer.sign(manifest, at)
+        return zipped(pictures.archive, [*files, ("manifest.json", manifest), ("signature", signature)])
 
+    def _opening(self, face: Face) -> bytes:
+        """The beginning of `pass.json`, the same for all cards that look alike."""
+        alike = kind(face)
+        if (found := self._openings.get(alike)) is None:
+            found = self._openings[alike] = to_json(look(self._issuer, face))[:-1] + b","
+        return found
 
-def pass_json(issuer: Issuer, face: Face, serial: str, token: str, *, voided: bool = False) -> dict[str, Any]:
-    """`pass.json` of a store card."""
-    colours = face.colours
-    content: dict[str, Any] = {
-        "formatVersion": 1,
-        "passTypeIdentifier": issuer.pass_type,
-        "teamIdentifier": issuer.team,
-        "serialNumber": serial,
-        "organizationName": face.organisation,
-        "description": face.about,
-        "backgroundColor": rgb(colours.background),
-        "foregroundColor": rgb(colours.text),
-        "labelColor": rgb(colours.label),
-        "storeCard": _store_card(face),
-    }
-    if issuer.web_service:
-        content |= {"webServiceURL": issuer.web_service, "authenticationToken": token}
-    if face.barcode is not None and face.barcode.message:
-        content["barcodes"] = [_barcode(face.barcode)]
-    if face.places:
-        content["locations"] = [_location(place) for place in face.places[:LOCATIONS_AT_MOST]]
-    if face.nfc and issuer.nfc_public_key:
-        content["nfc"] = {"message": _bounded(face.nfc), "encryptionPublicKey": issuer.nfc_public_key}
-    if voided:
-        content["voided"] = True
-    return content
+    def _pictures(self, tier: str | None) -> _Pictures:
+        artwork = self._artwork.of_tier(tier)
+        if (found := self._laid_out.get(artwork)) is None:
+            found = self._laid_out[artwork] = _lay_out(artwork)
+        return found
 
 
-def rgb(colour: str) -> str:
-    """`#1f3b2d` as Apple writes it: `rgb(31, 59, 45)`."""
-    red, green, blue = bytes.fromhex(colour[1:])
-    return f"rgb({red}, {green}, {blue})"
-
-
-def _store_card(face: Face) -> dict[str, Any]:
-    rows = {
-        "headerFields": face.header,
-        "primaryFields": face.primary,
-        "secondaryFields": face.secondary,
-        "auxiliaryFields": face.auxiliary,
-        "backFields": face.back,
-    }
-    return {name: _fields(fields) for name, fields in rows.items() if fields}
-
-
-def _fields(fields: Sequence[Shown]) -> list[dict[str, str]]:
-    return [_field(field) for field in fields]
-
-
-def _field(field: Shown) -> dict[str, str]:
-    shown = {"key": field.key, "label": field.label, "value": field.value}
-    return {**shown, "changeMessage": field.change_message} if field.change_message else shown
-
-
-def _barcode(code: Code) -> dict[str, str]:
-    # Every scanner reads Latin-1; what it cannot spell goes as UTF-8.
-    encoding = "iso-8859-1" if code.message.isascii() else "utf-8"
-    under = {"altText": code.under} if code.under else {}
-    return {"format": _FORMATS[code.kind], "message": code.message, "messageEncoding": encoding, **under}
-
-
-def _location(place: Place) -> dict[str, Any]:
-    text = {"relevantText": place.text} if place.text else {}
-    return {"latitude": place.latitude, "longitude": place.longitude, **text}
-
-
-def _bounded(message: str) -> str:
-    """Terminals take 64 bytes."""
-    return message.encode()[:NFC_BYTES].decode(errors="ignore")
+def _lay_out(artwork: Artwork) -> _Pictures:
+    files = artwork.apple
+    listed = "".join(f'"{name}":"{_hash(data)}",' for name, data in files.items())
+    return _Pictures(Archive(files.items()), f"{{{listed}")
 
 
 def _hash(data: bytes) -> str:
     """SHA-1, as the format demands; what it guards is the signature over the manifest."""
     return sha1(data, usedforsecurity=False).hexdigest()
-
-
-def _dump(content: object) -> bytes:
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,239 +1,208 @@
 """Apple's PassKit web service: devices register, ask what changed, fetch it, and complain.
 
-Source: Wallet Passes documentation, "Adding a Web Service to Update Passes". Mount it at the path of
-`webServiceURL`; devices append `/v1` themselves.
+Source: Wallet Passes documentation, "Adding a Web Service to Update Passes". `wallet.apple.routes` speaks
+HTTP for it.
 """
 
 import hmac
 import json
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime, parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, select
 
 from core.clock import Clock
 from core.db import Database
-from wallet import registrations
-from wallet.apple.package import MIME
-from wallet.tables import LOG, PASS
-
-if TYPE_CHECKING:
-    from fastapi import APIRouter, Request, Response
-
-Build = Callable[[Connection, Row[Any]], bytes]
+from wallet import news, passes, registrations
+from wallet.apple import complaints
+from wallet.apple.attempts import Attempts
+from wallet.apple.dates import read_http_date
+from wallet.design import Face
+from wallet.registrations import Tag
+from wallet.showing import showing
+from wallet.tables import PASS
 
 SCHEME = "applepass "
-BODY_AT_MOST = 64 * 1024
 DEVICE_LENGTH = 100
-LOG_LINES_A_CALL = 20
-LOG_LINE_LENGTH = 500
-LOG_LINES_A_MINUTE = 200
-LOG_LINES_KEPT = 10_000
+PUSH_TOKEN_LENGTH = 200
+# For a card that cannot be filled in now, or changes faster than it is made.
+RETRY_SECONDS = 30
+_NOBODYS = "0" * 32
+
+
+class Maker(Protocol):
+    """Makes passes."""
+
+    def faces(self, connection: Connection, ids: Sequence[int]) -> Mapping[int, Face]:
+        """The cards of customers as they are now; whose card cannot be filled in is left out."""
+        ...
+
+    def packed(self, face: Face, row: Row[Any]) -> bytes:
+        """The signed pass of a row of `wallet_pass`, showing `face`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Whose pass a device speaks of, from which address, and the header by which it may."""
+
+    pass_type: str
+    serial: str
+    authorization: str = field(repr=False)
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A status; with it a pass, its Last-Modified, or in how many seconds to come again.
+
+    `row` is the pass that was given out, of which a note is to be taken.
+    """
+
+    status: int
+    content: bytes = field(default=b"", repr=False)
+    changed_at: datetime | None = None
+    wait: float = 0.0
+    row: Row[Any] | None = field(default=None, repr=False)
 
 
 class WebService:
-    """The answers, one method for each call; `build` makes the bytes of a pass from its row."""
+    """The answers, one method for each call."""
 
-    def __init__(self, database: Database, clock: Clock, pass_type: str, build: Build) -> None:
-        self._database = database
-        self._clock = clock
-        self._pass_type = pass_type
-        self._build = build
+    def __init__(
+        self, database: Database, clock: Clock, pass_type: str, maker: Maker, attempts: Attempts
+    ) -> None:
+        self._database, self._clock, self._pass_type = database, clock, pass_type
+        self._maker, self._attempts = maker, attempts
 
-    def register(self, device: str, pass_type: str, serial: str, authorization: str, body: bytes) -> int:
+    def register(self, device: str, request: Request, body: bytes) -> Reply:
         """201 for a new registration, 200 for a known one (its push token may still be new)."""
         token = _push_token(body)
+        if refusal := self._refusal(request):
+            return refusal
+        if token is None or not _is_device(device):
+            return Reply(400)
         with self._database.write() as connection:
-            row = self._authorised(connection, pass_type, serial, authorization)
-            if row is None:
-                return 401
-            if token is None:
-                return 400
-            new = registrations.register(connection, row, device, token, self._clock.now())
-        return 201 if new else 200
+            new = registrations.register(connection, request.serial, device, token, self._clock.now())
+        return Reply(201 if new else 200)
 
-    def unregister(self, device: str, pass_type: str, serial: str, authorization: str) -> int:
+    def unregister(self, device: str, request: Request) -> Reply:
         """200, also for a registration that is already gone."""
-        with self._database.write() as connection:
-            row = self._authorised(connection, pass_type, serial, authorization)
-            if row is None:
-                return 401
-            registrations.unregister(connection, row, device, self._clock.now())
-        return 200
+        if refusal := self._refusal(request):
+            return refusal
+        if _is_device(device):
+            with self._database.write() as connection:
+                registrations.unregister(connection, request.serial, device, self._clock.now())
+        return Reply(200)
 
-    def changed(self, device: str, pass_type: str, since: str | None) -> dict[str, Any] | None:
-        """Serials on the device that changed strictly after the tag; None for none."""
-        if pass_type != self._pass_type:
-            return None
+    def changed(self, device: str, pass_type: str, since: str | None) -> tuple[bytes, bool]:
+        """JSON with the serials on the device that changed strictly after the tag; empty for none.
+
+        The second says whether `note_question` has something to write down.
+        """
+        if pass_type != self._pass_type or not _is_device(device):
+            return b"", False
         with self._database.read() as connection:
-            found = registrations.changed_since(connection, device, _tag(since))
+            who = registrations.asking(connection, device)
+            if who is None:
+                return b"", False
+            tag = Tag.read(since).believed(who.highest)
+            found = registrations.changed_since(connection, device, tag)
+        notable = registrations.is_worth_noting(who, self._clock.now())
         if not found:
-            return None
-        return {
-            "serialNumbers": [serial for serial, _ in found],
-            "lastUpdated": str(max(tag for _, tag in found)),
-        }
+            return b"", notable
+        newest = str(tag.moved(found))
+        answer = {"serialNumbers": [it.serial for it in found], "lastUpdated": newest}
+        return json.dumps(answer).encode(), notable
 
-    def latest(
-        self, pass_type: str, serial: str, authorization: str, since: str | None
-    ) -> tuple[int, bytes, datetime | None]:
-        """Status, the pass and its Last-Modified: 200, 304 if the device has it already, 401."""
-        with self._database.read() as connection:
-            row = self._authorised(connection, pass_type, serial, authorization)
-            if row is None:
-                return 401, b"", None
-            if (known := _http_date(since)) is not None and row.changed_at <= known:
-                return 304, b"", row.changed_at
-            content = self._build(connection, row)
-        self._note_fetch(row)
-        return 200, content, row.changed_at
+    def latest(self, request: Request, since: str | None) -> Reply:
+        """200 with the pass, 304 if the device has it already, 401, 503 if it cannot be made just now.
 
-    def log(self, body: bytes) -> None:
-        """Keep what devices complain of: so many lines a call, a minute and in all; the rest is dropped."""
-        lines = _log_lines(body)
-        if not lines:
-            return
+        Content and Last-Modified are of one snapshot (wallet.showing): a time never names two contents.
+        """
+        if refusal := self._refusal(request):
+            return refusal
+        known = read_http_date(since, self._clock.now())
+
+        def has_it(row: Row[Any]) -> bool:
+            return known is not None and self._is_current(row, known)
+
+        found = showing(self._database, request.serial, self._maker.faces, self._clock, has_it)
+        if has_it(found.row):
+            return Reply(304, changed_at=found.row.changed_at)
+        if found.face is None:
+            return Reply(503, wait=RETRY_SECONDS)
+        content = self._maker.packed(found.face, found.row)
+        return Reply(200, content, found.row.changed_at, row=found.row)
+
+    def note_question(self, device: str) -> None:
+        """The device asked what changed: afterwards, since an answer should not wait for a writer."""
+        with self._database.write() as connection:
+            registrations.asked(connection, device, self._clock.now())
+
+    def note_fetch(self, row: Row[Any]) -> None:
+        """The pass was fetched, and with it the message that stood on it."""
         now = self._clock.now()
         with self._database.write() as connection:
-            recent = select(func.count()).select_from(LOG).where(LOG.c.at > now - timedelta(minutes=1))
-            room = max(0, LOG_LINES_A_MINUTE - (connection.scalar(recent) or 0))
-            rows = [{"at": now, "text": line} for line in lines[:room]]
-            if rows:
-                connection.execute(LOG.insert(), rows)
-                newest = connection.scalar(select(func.max(LOG.c.id))) or 0
-                connection.execute(LOG.delete().where(LOG.c.id <= newest - LOG_LINES_KEPT))
+            passes.fetched(connection, row.serial, now)
+            news.seen(connection, row.serial, row.news_message, now)
 
-    def _authorised(
-        self, connection: Connection, pass_type: str, serial: str, authorization: str
-    ) -> Row[Any] | None:
-        """The pass, if the header carries its token. An unknown serial answers like a wrong token."""
-        row = connection.execute(select(PASS).where(PASS.c.serial == serial)).first()
-        expected = row.token if row else "0" * 32
-        given = authorization[len(SCHEME) :] if authorization.lower().startswith(SCHEME) else ""
-        right = hmac.compare_digest(given.encode(), expected.encode())
-        return row if right and pass_type == self._pass_type else None
+    def log(self, body: bytes, address: str) -> None:
+        """Keep what devices complain of, within limits; the rest is dropped."""
+        lines = complaints.read_lines(body)
+        heard = self._attempts.complaints(address, len(lines)) if lines else 0
+        if heard:
+            with self._database.write() as connection:
+                complaints.keep(connection, lines[:heard], self._clock.now())
 
-    def _note_fetch(self, row: Row[Any]) -> None:
-        with self._database.write() as connection:
-            mine = PASS.c.customer_id == row.customer_id
-            connection.execute(PASS.update().where(mine).values(fetched_at=self._clock.now()))
+    def _refusal(self, request: Request) -> Reply | None:
+        """Why the request is refused, if it is. An unknown serial answers like a wrong token, as fast."""
+        if wait := self._attempts.barred(request.address, request.serial):
+            return Reply(429, wait=wait)
+        with self._database.read() as connection:
+            token = connection.scalar(select(PASS.c.token).where(PASS.c.serial == _text(request.serial)))
+        right = _same(_given(request.authorization), token or _NOBODYS)
+        if right and token is not None and request.pass_type == self._pass_type:
+            self._attempts.right(request.address, request.serial)
+            return None
+        wait = self._attempts.wrong(request.address, request.serial)
+        return Reply(429, wait=wait) if wait else Reply(401)
+
+    def _is_current(self, row: Row[Any], known: datetime) -> bool:
+        """A time that is still to come, and later than any we gave, is none that the device had from us."""
+        changed_at: datetime = row.changed_at
+        return changed_at <= known <= max(changed_at, self._clock.now())
+
+
+def _given(authorization: str) -> str:
+    return authorization[len(SCHEME) :].strip() if authorization.lower().startswith(SCHEME) else ""
+
+
+def _same(one: str, other: str) -> bool:
+    """Compared in a time that tells nothing, not even lengths."""
+    given, expected = (sha256(text.encode("utf-8", "replace")).digest() for text in (one, other))
+    return hmac.compare_digest(given, expected)
+
+
+def _text(serial: str) -> str:
+    """What a database takes: a NUL is in none of our serials."""
+    return serial.replace("\0", "?")
+
+
+def _is_device(device: str) -> bool:
+    return 0 < len(device) <= DEVICE_LENGTH and device.isprintable()
 
 
 def _push_token(body: bytes) -> str | None:
     """The token of `{"pushToken": …}`, whatever the Content-Type says; None if there is none."""
-    content = _json(body)
-    token = content.get("pushToken") if isinstance(content, dict) else None
-    fits = isinstance(token, str) and 0 < len(token) <= 200 and token.isalnum() and token.isascii()
-    return token if fits else None
-
-
-def _log_lines(body: bytes) -> list[str]:
-    content = _json(body)
-    logs = content.get("logs") if isinstance(content, dict) else None
-    if not isinstance(logs, list):
-        return []
-    lines = (line.replace("\0", "").strip()[:LOG_LINE_LENGTH] for line in logs if isinstance(line, str))
-    return [line for line in lines if line][:LOG_LINES_A_CALL]
-
-
-def _json(body: bytes) -> object:
     try:
-        return json.loads(body)
+        content = json.loads(body)
     except (ValueError, RecursionError):
         return None
-
-
-def _tag(since: str | None) -> int:
-    """Our own tag come back; anything else means that the device knows nothing yet."""
-    fits = since is not None and since.isascii() and since.isdigit() and len(since) < 19
-    return int(since) if since is not None and fits else -1
-
-
-def _http_date(value: str | None) -> datetime | None:
-    """The time of an HTTP date (RFC 9110, 5.6.7), None for anything else."""
-    try:
-        parsed = parsedate_to_datetime(value) if value else None
-    except ValueError:
+    token = content.get("pushToken") if isinstance(content, dict) else None
+    if not isinstance(token, str) or len(token) > PUSH_TOKEN_LENGTH:
         return None
-    return parsed.replace(tzinfo=UTC) if parsed is not None and parsed.tzinfo is None else parsed
-
-
-def router(database: Database, clock: Clock, pass_type: str, build: Build) -> "APIRouter":
-    """The calls under `/v1`, ready to be mounted."""
-    from fastapi import APIRouter
-
-    service = WebService(database, clock, pass_type, build)
-    routes = APIRouter(prefix="/v1", tags=["Apple Wallet"], include_in_schema=False)
-    _registration_routes(routes, service)
-    _pass_routes(routes, service)
-    return routes
-
-
-def _registration_routes(routes: "APIRouter", service: WebService) -> None:
-    from fastapi import Depends, Header, Response
-
-    one = "/devices/{device}/registrations/{kind}/{serial}"
-
-    @routes.post(one)
-    def register(
-        device: str,
-        kind: str,
-        serial: str,
-        content: bytes = Depends(_body()),
-        authorization: str = Header(""),
-    ) -> Response:
-        return _answer(service.register(device[:DEVICE_LENGTH], kind, serial, authorization, content))
-
-    @routes.delete(one)
-    def unregister(device: str, kind: str, serial: str, authorization: str = Header("")) -> Response:
-        return _answer(service.unregister(device[:DEVICE_LENGTH], kind, serial, authorization))
-
-    @routes.get("/devices/{device}/registrations/{kind}")
-    def changed(device: str, kind: str, passesUpdatedSince: str | None = None) -> Response:  # noqa: N803 - Apple's
-        found = service.changed(device[:DEVICE_LENGTH], kind, passesUpdatedSince)
-        if found is None:
-            return Response(status_code=204)
-        return Response(json.dumps(found), media_type="application/json")
-
-
-def _pass_routes(routes: "APIRouter", service: WebService) -> None:
-    from fastapi import Depends, Header, Response
-
-    @routes.get("/passes/{kind}/{serial}")
-    def latest(
-        kind: str, serial: str, authorization: str = Header(""), if_modified_since: str | None = Header(None)
-    ) -> Response:
-        status, content, changed_at = service.latest(kind, serial, authorization, if_modified_since)
-        if changed_at is None:
-            return _answer(status)
-        modified = format_datetime(changed_at, usegmt=True)
-        headers = {"Last-Modified": modified, "Cache-Control": "private, no-cache"}
-        return Response(content or None, status, headers, MIME if status == 200 else None)
-
-    @routes.post("/log")
-    def log(content: bytes = Depends(_body())) -> Response:
-        service.log(content)
-        return Response(status_code=200)
-
-
-def _body() -> "Callable[[Request], Awaitable[bytes]]":
-    """The bytes of a request, whatever its Content-Type says: devices are not strict about it."""
-    from fastapi import HTTPException, Request
-
-    async def read(request: Request) -> bytes:
-        content = bytearray()
-        async for chunk in request.stream():
-            content += chunk
-            if len(content) > BODY_AT_MOST:
-                raise HTTPException(413)
-        return bytes(content)
-
-    return read
-
-
-def _answer(status: int) -> "Response":
-    from fastapi import Response
-
-    return Response(status_code=status, headers={"WWW-Authenticate": "ApplePass"} if status == 401 else {})
+    return token if token.isascii() and token.isalnum() else None

@@ -1,7 +1,7 @@
 """The service account: its key, loaded once, or a throw-away one for demos without an account."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,8 @@ class Account:
     """Who speaks to Google. `info` is the key file as Google gave it."""
 
     email: str
-    key: "RSAPrivateKey"
-    info: dict[str, Any]
+    key: "RSAPrivateKey" = field(repr=False)
+    info: dict[str, Any] = field(repr=False)
 
 
 def account_for(settings: GoogleSettings, folder: Path) -> Account:

@@ -20,6 +20,10 @@ class Forged(Exception):
     """The callback is not Google's, not ours, or too old."""
 
 
+class UnknownKey(Forged):
+    """None of the root keys known, as far as they are good still, signed it: perhaps there are newer ones."""
+
+
 @dataclass(frozen=True, slots=True)
 class Callback:
     """A callback that proved genuine. `nonce` is its own: the same one twice is a repetition."""
@@ -28,13 +32,18 @@ class Callback:
     object_id: str
     nonce: str
     expires_at: datetime
+    class_id: str = ""
+
+    def concerns(self, issuer: str) -> bool:
+        """Whether it is about a card of this issuer's."""
+        return all(it.startswith(f"{issuer}.") for it in (self.object_id, self.class_id))
 
 
 def verified(body: bytes, issuer: str, keys: bytes, now: datetime) -> Callback:
     """The callback in `body`; `keys` is what Google publishes as its root keys. Raises `Forged`."""
     try:
         return _verified(json.loads(body), issuer, json.loads(keys), now)
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError, RecursionError):
         raise Forged("the callback cannot be read") from None
 
 
@@ -49,7 +58,7 @@ def _verified(envelope: dict[str, Any], issuer: str, keys: dict[str, Any], now: 
         if key["protocolVersion"] == PROTOCOL and _not_over(key.get("keyExpiration"), now)
     ]
     if not _signed(roots, middle["signatures"], (SENDER, PROTOCOL, signed_key)):
-        raise Forged("no key of Google's signed the intermediate key")
+        raise UnknownKey("no key of Google's signed the intermediate key")
     key = json.loads(signed_key)
     if not _not_over(key["keyExpiration"], now):
         raise Forged("the intermediate key has expired")
@@ -66,7 +75,8 @@ def _callback(message: dict[str, Any], now: datetime) -> Callback:
     kind = message["eventType"]
     if kind not in ("save", "del"):
         raise ValueError(kind)
-    return Callback(kind, str(message["objectId"]), str(message["nonce"]), expires_at)
+    objects = str(message["objectId"]), str(message["classId"])
+    return Callback(kind, objects[0], str(message["nonce"]), expires_at, objects[1])
 
 
 def _not_over(millis: str | int | None, now: datetime) -> bool:

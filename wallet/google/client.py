@@ -3,60 +3,49 @@
 Source: walletobjects v1. Outcomes are values; only a missing or wrong credential is a fault.
 """
 
-import asyncio
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from core.errors import EnvironmentFault
+import structlog
+
 from wallet.google.account import Account
+from wallet.google.calls import CLASS, OBJECT, Answer, Body, Call, Outcome, Written, verdict
+from wallet.google.folder import Folder
 from wallet.google.settings import GoogleSettings
 
-if TYPE_CHECKING:
-    from google.oauth2.service_account import Credentials
-    from httpx import AsyncClient, Response
+LOG = structlog.get_logger("tidings.cards")
 
-SCOPE = "https://www.googleapis.com/auth/wallet_object.issuer"
-TIMEOUT_SECONDS = 15.0
-_RETRY_STATUS = {408, 429, 500, 502, 503, 504}
-
-Body = Mapping[str, Any]
-
-
-class Outcome(Enum):
-    """What became of a request, and so what is to be done."""
-
-    WRITTEN = "written"
-    RETRY = "retry"  # busy or unreachable: later
-    QUOTA = "quota"  # too many notifications for this pass today: write it without
-    REFUSED = "refused"  # the content is wrong: set aside and report
-    CONFIGURATION = "configuration"  # our account has no right: tell the engineer
+NOTIFY, SILENT = "TEXT_AND_NOTIFY", "TEXT"
+BATCH = 500
+# A round is over in about this time, so that nothing else waits long for it.
+ROUND_SECONDS = 2
+# Patch, insert, patch again, each once more without what Google will not take.
+STEPS_AT_MOST = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """The outcome for one class or object."""
+class Save:
+    """An object to be written. `body` is complete: what is None is taken away if it `exists`."""
 
-    outcome: Outcome
-    reason: str = ""
+    body: Body = field(repr=False)
+    exists: bool
 
 
-class Wallet(Protocol):
-    """Keeps classes and objects, wherever."""
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message for the object `object_id`; `body` is Google's Message, its `id` ours."""
 
-    async def save_class(self, body: Body) -> Written:
-        """Make the class or bring it up to date."""
-        ...
+    object_id: str
+    body: Body = field(repr=False)
 
-    async def save_object(self, body: Body, *, exists: bool) -> Written:
-        """Make the object, or bring the one that `exists` up to date."""
-        ...
 
-    async def add_message(self, object_id: str, message: Body) -> Written:
-        """Put a message on the card."""
+class Carrier(Protocol):
+    """Takes requests to Google, or to where the demo keeps them."""
+
+    async def send(self, calls: Sequence[Call]) -> list[Answer]:
+        """The answers in the order of the calls."""
         ...
 
     async def close(self) -> None:
@@ -64,175 +53,161 @@ class Wallet(Protocol):
         ...
 
 
-class FolderWallet:
-    """Writes each body as a file: the demo needs no account."""
+class Wallet:
+    """Keeps classes and objects at Google; however many at once, each is settled for itself."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    async def save_class(self, body: Body) -> Written:
-        """`loyaltyClass/<id>.json`."""
-        return self._write("loyaltyClass", str(body["id"]), body)
-
-    async def save_object(self, body: Body, *, exists: bool) -> Written:
-        """`loyaltyObject/<id>.json`."""
-        return self._write("loyaltyObject", str(body["id"]), body)
-
-    async def add_message(self, object_id: str, message: Body) -> Written:
-        """`message/<id>.json`."""
-        return self._write("message", object_id, message)
-
-    def _write(self, kind: str, name: str, body: Body) -> Written:
-        folder = self._folder / kind
-        folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(body, indent=2, ensure_ascii=False)
-        (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
-        return Written(Outcome.WRITTEN)
-
-    async def close(self) -> None:
-        """Nothing is held."""
-
-
-class Pace:
-    """Lets one request through every so often; those in between wait their turn."""
-
-    def __init__(self, a_second: float) -> None:
-        self._gap = 1 / a_second
-        self._next = 0.0
-
-    async def turn(self) -> None:
-        """Wait for one's turn."""
-        loop = asyncio.get_running_loop()
-        at = max(self._next, loop.time())
-        self._next = at + self._gap
-        if at > loop.time():
-            await asyncio.sleep(at - loop.time())
-
-
-class ApiWallet:
-    """Google's API."""
-
-    def __init__(self, client: "AsyncClient", credentials: "Credentials", pace: Pace) -> None:
-        self._client = client
-        self._credentials = credentials
-        self._pace = pace
-        self._renewing = asyncio.Lock()
+    def __init__(self, carrier: Carrier, size: int = BATCH) -> None:
+        """`size` is how many objects are best written in one go."""
+        self._carrier, self.size = carrier, size
+        self._places = True
 
     async def save_class(self, body: Body) -> Written:
         """Classes exist more often than not: patch, insert on 404."""
-        return await self._save("loyaltyClass", body, exists=True)
+        [written] = await self._save([_Attempt(CLASS, body, exists=True)])
+        return written
 
-    async def save_object(self, body: Body, *, exists: bool) -> Written:
-        """Patch what exists, insert what does not; Google's word (404, 409) goes over ours."""
-        return await self._save("loyaltyObject", body, exists=exists)
+    async def save_objects(self, saves: Sequence[Save]) -> list[Written]:
+        """Patch what exists, insert what does not; Google's word (404, 409) goes over ours.
 
-    async def add_message(self, object_id: str, message: Body) -> Written:
-        """One message; over the day's quota of notifications it is put there silently."""
-        path = f"loyaltyObject/{object_id}/addMessage"
-        result = await self._request("POST", path, {"message": {**message}})
-        if result.outcome is Outcome.QUOTA:
-            return await self._request("POST", path, {"message": {**message, "messageType": "TEXT"}})
-        return result
+        QUOTA says that the object was written, but without telling its holder.
+        """
+        return await self._save(
+            [_Attempt(OBJECT, save.body, exists=save.exists, places=self._places) for save in saves]
+        )
 
-    async def _save(self, kind: str, body: Body, *, exists: bool) -> Written:
-        result = await self._put(kind, body, exists=exists)
-        if result.reason in ("404", "409") and result.outcome is Outcome.REFUSED:
-            result = await self._put(kind, body, exists=result.reason == "409")
-        if result.outcome is Outcome.QUOTA:
-            silent = {name: value for name, value in body.items() if name != "notifyPreference"}
-            again = await self._put(kind, silent, exists=True)
-            return Written(Outcome.QUOTA, result.reason) if again.outcome is Outcome.WRITTEN else again
-        return result
+    async def patch_objects(self, bodies: Sequence[Body]) -> list[Written]:
+        """Patch objects; one that Google has not stays so, and is MISSING."""
+        calls = [Call("PATCH", f"{OBJECT}/{body['id']}", body) for body in bodies]
+        return await self._ask(calls)
 
-    async def _put(self, kind: str, body: Body, *, exists: bool) -> Written:
-        if exists:
-            return await self._request("PATCH", f"{kind}/{body['id']}", body)
-        new = {name: value for name, value in body.items() if name != "notifyPreference"}
-        return await self._request("POST", kind, new)
+    async def add_messages(self, messages: Sequence[Message]) -> list[Written]:
+        """Put messages on cards. Over the day's quota of notifications one is put there silently: QUOTA."""
+        results = await self._ask([_adding(it, it.body) for it in messages])
+        silent = [place for place, it in enumerate(results) if it.outcome is Outcome.QUOTA]
+        bodies = [{**messages[place].body, "messageType": SILENT} for place in silent]
+        again = await self._ask(
+            [_adding(messages[place], body) for place, body in zip(silent, bodies, strict=True)]
+        )
+        for place, written in zip(silent, again, strict=True):
+            results[place] = _silently(written, results[place].reason)
+        return results
 
-    async def _request(self, method: str, path: str, body: Body) -> Written:
-        from httpx import HTTPError
+    async def carrying(self, messages: Sequence[Message]) -> list[bool | None]:
+        """Whether each object has its message already; None where Google does not say."""
+        answers = await self._send([Call("GET", f"{OBJECT}/{it.object_id}") for it in messages])
+        return [_has(answer, str(it.body["id"])) for it, answer in zip(messages, answers, strict=True)]
 
-        try:
-            headers = await self._authorization()
-            await self._pace.turn()
-            response = await self._client.request(method, path, json=body, headers=headers)
-        except HTTPError as error:
-            return Written(Outcome.RETRY, type(error).__name__)
-        return verdict(response)
+    async def _save(self, attempts: "Sequence[_Attempt]") -> list[Written]:
+        """One request for each, and another one for those whose answer says what to do instead."""
+        results = [Written(Outcome.REFUSED)] * len(attempts)
+        waiting = list(enumerate(attempts))
+        for _ in range(STEPS_AT_MOST):
+            answers = await self._ask([attempt.call() for _, attempt in waiting])
+            again = []
+            for (place, attempt), written in zip(waiting, answers, strict=True):
+                results[place] = attempt.result(written)
+                if attempt.learns(written):
+                    again.append((place, attempt))
+            if not again:
+                break
+            waiting = again
+        self._note_places(attempts)
+        return results
 
-    async def _authorization(self) -> dict[str, str]:
-        from google.auth.exceptions import GoogleAuthError, TransportError
-        from httpx import TransportError as Unreachable
+    def _note_places(self, attempts: "Sequence[_Attempt]") -> None:
+        if self._places and any(attempt.no_places for attempt in attempts):
+            self._places = False
+            LOG.warning(
+                "google wallet: this issuer may not name stores, so cards are written without them; "
+                "ask Google's support for Merchant Locations, or leave out `near`"
+            )
 
-        async with self._renewing:
-            if not self._credentials.valid:
-                try:
-                    await asyncio.to_thread(self._credentials.refresh, _carry)
-                except TransportError as error:
-                    raise Unreachable(str(error)) from error
-                except GoogleAuthError as error:
-                    raise EnvironmentFault(
-                        "Google does not accept the key in TIDINGS_GOOGLE_SERVICE_ACCOUNT; "
-                        "make a new one in the Google Cloud console"
-                    ) from error
-        return {"authorization": f"Bearer {self._credentials.token}"}
+    async def _ask(self, calls: Sequence[Call]) -> list[Written]:
+        answers = await self._send(calls)
+        return [verdict(call, answer) for call, answer in zip(calls, answers, strict=True)]
+
+    async def _send(self, calls: Sequence[Call]) -> list[Answer]:
+        return await self._carrier.send(calls) if calls else []
 
     async def close(self) -> None:
-        """Close connections."""
-        await self._client.aclose()
+        """Give back connections."""
+        await self._carrier.close()
 
 
-def verdict(response: "Response") -> Written:
-    """What an answer means. The reason is a word of Google's, never the content that was sent."""
-    status = response.status_code
-    if status < 300:
-        return Written(Outcome.WRITTEN)
-    reason = _reason(response)
-    if "QuotaExceeded" in response.text and status in (400, 403, 429):
-        return Written(Outcome.QUOTA, reason)
-    if status in (401, 403):
-        return Written(Outcome.CONFIGURATION, reason)
-    if status in _RETRY_STATUS:
-        return Written(Outcome.RETRY, reason)
-    return Written(Outcome.REFUSED, str(status) if status in (404, 409) else reason)
+class _Attempt:
+    """One class or object on its way: what is asked next follows from what was answered."""
+
+    def __init__(self, kind: str, body: Body, *, exists: bool, places: bool = True) -> None:
+        self._kind, self._body, self._exists = kind, body, exists
+        self._places = places
+        self._quota = ""
+        self.no_places = False
+
+    def call(self) -> Call:
+        """Complete, so that it does not matter what Google knew."""
+        leave_out = set() if self._places else {"merchantLocations"}
+        if self._quota or not self._exists:
+            leave_out.add("notifyPreference")
+        body = {name: value for name, value in self._body.items() if name not in leave_out}
+        if self._exists:
+            return Call("PATCH", f"{self._kind}/{body['id']}", body)
+        return Call("POST", self._kind, without_nothing(body))
+
+    def learns(self, written: Written) -> bool:
+        """Whether the answer says what to ask instead."""
+        match written.outcome:
+            case Outcome.MISSING if self._exists:
+                self._exists = False
+            case Outcome.EXISTS if not self._exists:
+                self._exists = True
+            case Outcome.QUOTA if not self._quota:
+                self._quota = written.reason
+            case Outcome.NO_PLACES if self._places:
+                self._places, self.no_places = False, True
+            case _:
+                return False
+        return True
+
+    def result(self, written: Written) -> Written:
+        """What came of it in all."""
+        return _silently(written, self._quota) if self._quota else written
 
 
-def _reason(response: "Response") -> str:
-    try:
-        error = response.json()["error"]
-        return str(error.get("status") or error["errors"][0]["reason"])
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-        return f"HTTP {response.status_code}"
+def _silently(written: Written, reason: str) -> Written:
+    """The same thing without a notification: if it was written, then over the quota."""
+    return Written(Outcome.QUOTA, reason) if written.outcome is Outcome.WRITTEN else written
 
 
-class _Answer:
-    """An answer as google-auth wants it."""
-
-    def __init__(self, response: "Response") -> None:
-        self.status = response.status_code
-        self.headers = response.headers
-        self.data = response.content
+def without_nothing(value: Any) -> Any:
+    """A body without what is None: an insert takes nothing away."""
+    if isinstance(value, dict):
+        return {name: without_nothing(it) for name, it in value.items() if it is not None}
+    return [without_nothing(it) for it in value] if isinstance(value, list) else value
 
 
-def _carry(url: str, method: str = "GET", body: Any = None, headers: Any = None, **_: object) -> _Answer:
-    """The transport of google-auth over httpx, for the one request that fetches an access token."""
-    import httpx
-    from google.auth.exceptions import TransportError
+def _adding(message: Message, body: Body) -> Call:
+    return Call("POST", f"{OBJECT}/{message.object_id}/addMessage", {"message": body})
 
-    try:
-        return _Answer(httpx.request(method, url, content=body, headers=headers, timeout=TIMEOUT_SECONDS))
-    except httpx.HTTPError as error:
-        raise TransportError(type(error).__name__) from error  # type: ignore[no-untyped-call]
+
+def _has(answer: Answer, name: str) -> bool | None:
+    if answer.status == 404:
+        return False
+    if answer.status != 200:
+        return None
+    messages = answer.json().get("messages") or []
+    return any(isinstance(it, dict) and it.get("id") == name for it in messages)
 
 
 def wallet_for(settings: GoogleSettings, account: Account, folder: Path) -> Wallet:
     """The wallet that the settings ask for; `folder` takes what is only written down."""
     if settings.transport == "folder":
-        return FolderWallet(folder)
+        return Wallet(Folder(folder))
     from google.oauth2.service_account import Credentials
     from httpx import AsyncClient
 
+    from wallet.google.api import SCOPE, TIMEOUT_SECONDS, Api, Pace
+
     credentials = Credentials.from_service_account_info(account.info, scopes=[SCOPE])  # type: ignore[no-untyped-call]
     client = AsyncClient(base_url=settings.base_url, timeout=TIMEOUT_SECONDS)
-    return ApiWallet(client, credentials, Pace(settings.requests_a_second))
+    size = max(1, min(BATCH, int(ROUND_SECONDS * settings.requests_a_second)))
+    return Wallet(Api(client, credentials, Pace(settings.requests_a_second)), size)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -19,7 +20,7 @@ class GoogleSettings(BaseSettings):
     """Where the API is."""
     keys_url: str = "https://pay.google.com/gp/m/issuer/keys"
     """Where Google publishes the keys that sign its callbacks."""
-    requests_a_second: float = 20.0
-    """Google's quota for one issuer."""
+    requests_a_second: float = Field(20.0, gt=0)
+    """Google's quota; of several processes that write cards give each its share."""
     smart_tap_issuers: list[str] = []
     """Redemption issuers that may read the card over NFC."""

@@ -1,43 +1,29 @@
 """What Google asks of us: the card's pictures, and an ear for cards that were saved or deleted."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import Connection
 
 from core.clock import Clock
 from core.db import Database, insert_ignoring
-from wallet import registrations
+from wallet import happenings
 from wallet.artwork import Artwork
-from wallet.google.callback import Callback, Forged, verified
+from wallet.google.callback import Callback, Forged, UnknownKey, verified
+from wallet.requests import body
 from wallet.tables import NONCE, PASS
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-KEYS_LAST = timedelta(hours=12)
-BODY_AT_MOST = 64 * 1024
-TIMEOUT_SECONDS = 10.0
 
+class Keys(Protocol):
+    """Google's published keys as JSON."""
 
-class RootKeys:
-    """Google's published keys, fetched twice a day."""
-
-    def __init__(self, url: str, clock: Clock) -> None:
-        self._url, self._clock = url, clock
-        self._keys = b""
-        self._fetched_at: datetime | None = None
-
-    def __call__(self) -> bytes:
-        """The keys as JSON; raises `httpx.HTTPError` if they cannot be had."""
-        import httpx
-
-        now = self._clock.now()
-        if self._fetched_at is None or now - self._fetched_at >= KEYS_LAST:
-            answer = httpx.get(self._url, timeout=TIMEOUT_SECONDS).raise_for_status()
-            self._keys, self._fetched_at = answer.content, now
-        return self._keys
+    def __call__(self, *, anew: bool = False) -> bytes:
+        """The keys; `anew` if those known do not fit. Raises `httpx.HTTPError` if there are none."""
+        ...
 
 
 def note(connection: Connection, callback: Callback, now: datetime) -> bool:
@@ -49,47 +35,49 @@ def note(connection: Connection, callback: Callback, now: datetime) -> bool:
         return False
     saved = callback.kind == "save"
     mine = (PASS.c.google_object_id == callback.object_id) & (PASS.c.google_saved != saved)
-    change = PASS.update().where(mine).values(google_saved=saved).returning(PASS.c.customer_id)
-    customer = connection.execute(change).scalar_one_or_none()
-    if customer is None:
+    since = {"google_saved": saved, "google_saved_at": now if saved else None}
+    change = PASS.update().where(mine).values(since)
+    serial = connection.execute(change.returning(PASS.c.serial)).scalar_one_or_none()
+    if serial is None:
         return False
-    kind = registrations.ADDED if saved else registrations.REMOVED
-    registrations.note(connection, kind, customer, "google", callback.object_id, now)
+    told = happenings.came if saved else happenings.went
+    told(connection, serial, "google", now, callback.object_id)
     return True
 
 
-def callback_router(database: Database, clock: Clock, issuer: str, keys: Callable[[], bytes]) -> "APIRouter":
+def callback_router(database: Database, clock: Clock, issuer: str, keys: Keys) -> "APIRouter":
     """`POST /callback`, the address for `callbackOptions.url`."""
-    from fastapi import APIRouter, Depends, HTTPException, Request, Response
+    from fastapi import APIRouter, Depends, Response
     from httpx import HTTPError
 
     routes = APIRouter(tags=["Google Wallet"], include_in_schema=False)
 
-    async def content(request: Request) -> bytes:
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > BODY_AT_MOST:
-                raise HTTPException(413)
-        return bytes(body)
-
     @routes.post("/callback")
-    def callback(body: bytes = Depends(content)) -> Response:
+    def callback(content: bytes = Depends(body())) -> Response:
         try:
-            heard = verified(body, issuer, keys(), clock.now())
+            heard = _heard(content, issuer, keys, clock.now())
         except Forged:
             return Response(status_code=400)
         except HTTPError:
             return Response(status_code=503)  # Google tries again
-        with database.write() as connection:
-            note(connection, heard, clock.now())
+        if heard.concerns(issuer):
+            with database.write() as connection:
+                note(connection, heard, clock.now())
         return Response(status_code=200)
 
     return routes
 
 
+def _heard(content: bytes, issuer: str, keys: Keys, now: datetime) -> Callback:
+    """The callback; Google may have changed its keys since we fetched them."""
+    try:
+        return verified(content, issuer, keys(), now)
+    except UnknownKey:
+        return verified(content, issuer, keys(anew=True), now)
+
+
 def picture_router(artwork: Callable[[], Artwork]) -> "APIRouter":
-    """`GET /logo.png` and `/hero.png`, the address for `GoogleIssuer.images`."""
+    """`GET /logo.png` and the wide pictures, the address for `GoogleIssuer.images`."""
     from fastapi import APIRouter, HTTPException, Response
 
     routes = APIRouter(tags=["Google Wallet"], include_in_schema=False)

@@ -1,33 +1,74 @@
 """A picture of the card, as each wallet lays it out: SVG, and PNG made of it with our own fonts.
 
 It is a proof for the marketer, not a promise of the last pixel: phones differ. Texts are measured, so
-that what is too long for its place is seen to be too long.
+that what is too long for its place is seen to be cut off.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-from wallet.artwork import Artwork
-from wallet.design import Face
-from wallet.preview import apple, google
-from wallet.preview.canvas import FONTS, Canvas
+from wallet.measure import FONTS
+from wallet.preview import apple, apple_details, google, google_details, lock_screen
+from wallet.preview.canvas import Canvas, Cut
+from wallet.preview.phone import LEAST
+from wallet.preview.subject import Status, Subject
+from wallet.preview.themes import THEMES, Theme
+
+__all__ = [
+    "SIDES", "THEMES", "WALLETS", "Canvas", "Cut", "Side", "Status", "Subject", "Theme", "WalletName", "draw",
+    "png", "screens", "sheet",
+]  # fmt: skip
 
 WalletName = Literal["apple", "google"]
-Side = Literal["front", "back"]
-GAP = 24
+# Details longer than this do not make the front longer.
+MUCH = 1000.0
+# `lock` is the lock screen with the message that is on the card.
+Side = Literal["front", "back", "lock"]
+WALLETS: tuple[WalletName, ...] = ("apple", "google")
+SIDES: tuple[Side, ...] = ("front", "back", "lock")
+
+_DRAWN: Mapping[tuple[WalletName, Side], Callable[[Subject, Theme, float], Canvas]] = {
+    ("apple", "front"): apple.front,
+    ("apple", "back"): apple_details.back,
+    ("apple", "lock"): lock_screen.apple_lock,
+    ("google", "front"): google.front,
+    ("google", "back"): google_details.back,
+    ("google", "lock"): lock_screen.google_lock,
+}
 
 
-def svg(face: Face, artwork: Artwork, wallet: WalletName = "apple", side: Side = "front") -> str:
-    """One side of the card."""
-    return _drawn(face, artwork, wallet, side).svg()
+def draw(
+    subject: Subject, wallet: WalletName, side: Side = "front", theme: Theme = "light", least: float = LEAST
+) -> Canvas:
+    """One side of the card on a phone of that theme, at least so many points high."""
+    return _DRAWN[wallet, side](subject, theme, least)
 
 
-def sheet(face: Face, artwork: Artwork, wallet: WalletName = "apple") -> str:
-    """Front and back side by side."""
-    front, back = (_drawn(face, artwork, wallet, side) for side in ("front", "back"))
-    whole = Canvas(front.width + GAP + back.width, max(front.height, back.height))
-    whole.place(front, 0, 0)
-    whole.place(back, front.width + GAP, 0)
-    return whole.svg()
+def sheet(
+    subject: Subject, wallet: WalletName, theme: Theme = "light", sides: Sequence[Side] = ("front", "back")
+) -> Canvas:
+    """Several sides beside each other."""
+    return beside(screens(subject, wallet, theme, sides))
+
+
+def screens(subject: Subject, wallet: WalletName, theme: Theme, sides: Sequence[Side]) -> list[Canvas]:
+    """Several sides, all as high as the highest, unless that is a very long one."""
+    drawn = [draw(subject, wallet, side, theme) for side in sides]
+    high = min(MUCH, max(it.height for it in drawn))
+    return [
+        one if one.height >= high else draw(subject, wallet, side, theme, high)
+        for one, side in zip(drawn, sides, strict=True)
+    ]
+
+
+def beside(drawn: Sequence[Canvas], gap: float = 24) -> Canvas:
+    """Pictures beside each other, their upper edges at one height."""
+    whole = Canvas(sum(it.width for it in drawn) + gap * (len(drawn) - 1), max(it.height for it in drawn))
+    x = 0.0
+    for one in drawn:
+        whole.place(one, x, 0)
+        x += one.width + gap
+    return whole
 
 
 def png(picture: str, zoom: float = 2.0) -> bytes:
@@ -40,9 +81,3 @@ def png(picture: str, zoom: float = 2.0) -> bytes:
             svg_string=picture, zoom=zoom, skip_system_fonts=True, font_files=files, font_family="Inter"
         )
     )
-
-
-def _drawn(face: Face, artwork: Artwork, wallet: WalletName, side: Side) -> Canvas:
-    if wallet == "apple":
-        return apple.front(face, artwork) if side == "front" else apple.back(face)
-    return google.front(face, artwork) if side == "front" else google.back(face)

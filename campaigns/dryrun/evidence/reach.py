@@ -1,7 +1,7 @@
 """Channel by channel: which consent, since when and where from, which address, which suppression."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,11 +11,12 @@ from sqlalchemy import and_, select
 from campaigns.dryrun.evidence.facts import Batch, Told
 from campaigns.dryrun.forecast import Evidence
 from campaigns.staging import OPTION
-from channels.base import NO_ADDRESS
+from channels.base import CARD, NO_ADDRESS
 from core.customers.consent import KINDS, MARKETING
 from core.db import json_text
 from core.events import EVENT
 from core.tables import Address, Consent, Suppression
+from wallet.holding import wallets_of
 
 ADDRESS = Address.__table__  # type: ignore[attr-defined]
 CONSENT = Consent.__table__  # type: ignore[attr-defined]
@@ -28,12 +29,15 @@ CALLED = {
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Of the batch's customers: consents, addresses by kind, and the suppressions of these."""
+    """Of the batch's customers: consents, addresses by kind, the suppressions of these, and the wallets that
+    have their card.
+    """
 
     consents: Mapping[tuple[int, str], Any]
     addresses: Mapping[tuple[int, str], list[Any]]
     suppressed: Mapping[tuple[int, str], list[Any]]
     sources: Mapping[tuple[int, str, datetime], str]
+    wallets: Mapping[int, Sequence[str]]
 
 
 def channels(batch: Batch) -> Told:
@@ -61,7 +65,9 @@ def _read(batch: Batch) -> _Known:
     for it in batch.connection.execute(blocked):
         by_channel[it.customer_id, it.channel].append(it)
     given = {(it.customer_id, it.channel): it for it in batch.connection.execute(consents)}
-    return _Known(given, by_kind, by_channel, _sources(batch, given))
+    cards = CARD in {batch.step.kinds[channel] for channel in batch.step.step.send}
+    wallets = wallets_of(batch.connection, who) if cards else {}
+    return _Known(given, by_kind, by_channel, _sources(batch, given), wallets)
 
 
 def _sources(batch: Batch, given: Mapping[tuple[int, str], Any]) -> dict[tuple[int, str, datetime], str]:
@@ -101,6 +107,10 @@ def _consent(batch: Batch, option: Any, known: _Known) -> tuple[str, dict[str, A
 def _address(batch: Batch, option: Any, known: _Known) -> tuple[str, dict[str, Any]]:
     if option.kind == NO_ADDRESS:
         return "needs no address", {}
+    if option.kind == CARD:
+        wallets = list(known.wallets.get(option.customer_id, ()))
+        names = " and ".join(wallet.capitalize() for wallet in wallets)
+        return f"the card is in {names} Wallet", {"wallets": wallets}
     active = [it for it in known.addresses[option.customer_id, option.kind] if it.active]
     if not active:
         return f"no {_called(option)} known", {}
@@ -117,6 +127,8 @@ def _suppression(batch: Batch, option: Any, known: _Known) -> tuple[str, dict[st
 
 
 def _no_address(batch: Batch, option: Any, known: _Known) -> tuple[str, dict[str, Any]]:
+    if option.kind == CARD:
+        return "no card in a wallet", {}
     dropped = known.addresses[option.customer_id, option.kind]
     if dropped:
         since = batch.words.day(batch.step.program.day_of(dropped[-1].since))

@@ -228,7 +228,8 @@ def _card(found: Crowd, draw: Random, who: int) -> None:
     serial = f"serial-{who}"
     found.add(
         WalletPass, customer_id=who, serial=serial, token="t", digest="d", changed_at=ago(9), tag=0,
-        voided=False, google_notices="", google_saved=draw.random() < 0.4, google_attempts=0,
+        issued_at=ago(9), voided=False, google_notices="", google_saved=draw.random() < 0.4,
+        google_attempts=0, google_saved_at=draw.choice([None, ago(1), ago(-1)]),
     )  # fmt: skip
     if draw.random() < 0.5:
         device = f"device-{who}"

@@ -241,7 +241,8 @@ class Plain:
 
     def has_card(self, row: Row, test: Test) -> bool:
         apple = bool(self.crowd.of(WalletRegistration, customer_id=row["id"]))
-        google = bool(self.crowd.of(WalletPass, customer_id=row["id"], google_saved=True))
+        saved = self.crowd.of(WalletPass, customer_id=row["id"], google_saved=True)
+        google = any(it["google_saved_at"] is None or it["google_saved_at"] <= AT for it in saved)
         return _choice({"apple": apple, "google": google}, test)
 
     def received(self, row: Row, test: Test) -> bool:

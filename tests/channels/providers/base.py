@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
+from channels.board import Board
+
 Verdict = Literal["accept", "permanent", "temporary", "dead", "hang", "drop"]
 
 SECRET = "sentinel-5ecret-do-not-show"
@@ -27,6 +29,11 @@ class Provider(ABC):
     @abstractmethod
     def address(self, verdict: Verdict, number: int = 0) -> str:
         """An address that the server treats in this way."""
+
+    @property
+    def board(self) -> Board | None:
+        """Itself, where messages stay in the house."""
+        return None
 
     @property
     @abstractmethod

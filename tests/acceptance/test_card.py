@@ -1,0 +1,74 @@
+"""`tidings card …` as an operator uses it: issued, looked at, issued anew, revoked."""
+
+import json
+import shutil
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+
+from tests.api.shop import private
+from tests.support.shop import Shop, shop
+from tests.wallet.phone import contents
+
+__all__ = ["shop"]
+
+CUSTOMERS = "customer,name,locale,card\nK-1,Олена Коваль,uk,KV1\nK-2,Ivan,en,KV2\n"
+
+
+@pytest.fixture
+def counter(shop: Shop) -> Shop:
+    """A shop with two customers and its card live."""
+    shutil.copytree(private(), shop.path / ".tidings")
+    assert shop.run("import", "customers", str(shop.write("customers.csv", CUSTOMERS))).code == 0
+    assert shop.run("apply", "--yes", "--as", "anna").code == 0
+    return shop
+
+
+def told(counter: Shop, *words: str) -> dict[str, Any]:
+    said = counter.run("card", *words, "--format", "json")
+    assert said.code == 0, said.err
+    return dict(json.loads(said.out))
+
+
+def test_a_cards_life(counter: Shop) -> None:
+    issued = told(counter, "issue", "K-1", "KV2")
+    with ZipFile(str(issued["pkpasses"])) as bundle:
+        found = [contents(bundle.read(name)) for name in sorted(bundle.namelist())]
+    assert [it["barcodes"][0]["message"] for it in found] == ["KV1", "KV2"]
+    first = told(counter, "status", "K-1")
+    page = counter.run("card", "status", "K-1").out
+    for word in (
+        "issued",
+        str(first["serial"]),
+        str(first["short"]),
+        "Бонуси",
+        "No Apple device",
+        "as the card is",
+    ):
+        assert word in page
+    lost = ("--author", "maria", "--reason", "phone lost")
+    assert "the old barcode stays good" in counter.run("card", "reissue", "K-1", *lost).out.replace("\n", " ")
+    again = told(counter, "reissue", "K-1", *lost, "--card", "KV9")
+    now = told(counter, "status", "K-1")
+    assert (now["serial"], now["barcode"]) == (again["serial"], "KV9")
+    assert first["serial"] in str(now["replaced"])
+    assert counter.run("card", "revoke", "K-1", "--author", "maria").out == "the card of K-1 is revoked\n"
+    assert told(counter, "status", "K-1")["state"] == "revoked"
+    assert "was revoked" in counter.run("card", "issue", "K-1").err
+    everything = told(counter, "status")
+    assert (everything["issued"], everything["revoked"]) == (1, 1)
+    assert "in Apple Wallet" in counter.run("card", "status").out
+
+
+def test_what_cannot_be_is_one_sentence(counter: Shop) -> None:
+    mistakes = {
+        ("status", "nobody"): "there is no customer 'nobody'",
+        ("revoke", "K-1", "--author", "maria"): "K-1 has no card that could be revoked",
+        ("reissue", "K-1", "--author", "m", "--reason", "x", "--card", "KV2"): "--card KV2: ",
+        ("reissue", "K-1", "--author", "m"): "--reason",
+    }
+    for words, says in mistakes.items():
+        said = counter.run("card", *words)
+        assert said.code == 2
+        assert says in said.err

@@ -1,0 +1,120 @@
+"""How the installation stands: who works on it, what waits, what is stuck and what to do."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import insert
+
+from campaigns import versions
+from core.customers.letters import LETTER
+from scheduler.beat import Pulse
+from scheduler.presence import KEPT, MISSING, Presence
+from scheduler.standing import LATE, LOOK_LATE, TICK_LATE, Standing, standing
+from scheduler.throttle import BREAK_AFTER, pause, resume
+from tests.scheduler.kiosk import Kiosk
+
+SCENARIO = "steps: [{id: first, message: hello, send: [sms]}]\n"
+
+
+def stands(kiosk: Kiosk) -> Standing:
+    with kiosk.database.read() as connection:
+        return standing(connection, kiosk.channels(), kiosk.live.running(), kiosk.clock.now())
+
+
+def serving(kiosk: Kiosk, *pulses: Pulse) -> Presence:
+    return Presence(kiosk.database, kiosk.clock, "serve", "0.1.0", lambda: pulses)
+
+
+def test_messages_that_nobody_sends_are_told_of_until_somebody_does(kiosk: Kiosk) -> None:
+    kiosk.scenario(send="[sms]")
+    kiosk.customers({f"anna{n}": {"phone": kiosk.to("sms", "accept", n)} for n in range(3)})
+    kiosk.plan()
+    assert stands(kiosk).trouble == ()
+    kiosk.later(seconds=LATE.total_seconds() + 60)
+    found = stands(kiosk)
+    [sms] = [queue for queue in found.queues if queue.condition.channel == "sms"]
+    assert (sms.due, sms.waited) == (3, LATE.total_seconds() + 60)
+    assert found.trouble == (
+        "nothing works on this database, and messages are due; start `tidings serve`",
+        "sms: 3 messages are due, the first for 6 minutes",
+    )
+    with kiosk.database.write() as connection:
+        pause(connection, "sms", kiosk.clock.now())
+    serving(kiosk).say()
+    assert stands(kiosk).trouble == (), "what somebody paused is not stuck"
+    with kiosk.database.write() as connection:
+        resume(connection, "sms")
+        versions.pause(connection, "reminder")
+    serving(kiosk).say()
+    assert stands(kiosk).trouble == (), "nor is a scenario that somebody paused"
+
+
+def test_a_process_is_shown_while_it_runs_and_missed_when_it_dies(kiosk: Kiosk) -> None:
+    ill = Pulse("look", ended_at=kiosk.clock.now() - timedelta(minutes=5), failures=4, reason="a sentence")
+    presence, other = serving(kiosk, ill), serving(kiosk)
+    presence.say()
+    other.say()
+    here = stands(kiosk)
+    assert [it.kind for it in here.processes] == ["serve", "serve"]
+    [sentence] = here.trouble
+    assert sentence.endswith(": look: a sentence")
+    other.leave()
+    kiosk.later(seconds=MISSING.total_seconds() + 60)
+    [sentence] = stands(kiosk).trouble
+    assert sentence.endswith("has been silent for 2 minutes; see its log")
+    again = serving(kiosk)
+    again.say()
+    assert (stands(kiosk).trouble, len(stands(kiosk).processes)) == ((), 1), "it was started again"
+    kiosk.later(seconds=KEPT.total_seconds() + 1)
+    serving(kiosk).say()
+    assert len(stands(kiosk).processes) == 1, "who has been missing for a day is forgotten"
+
+
+def test_a_provider_that_is_down_and_what_may_have_left_are_told_of(kiosk: Kiosk) -> None:
+    kiosk.scenario(send="[sms]")
+    people = {f"anna{n}": {"phone": kiosk.to("sms", "temporary", n)} for n in range(BREAK_AFTER + 2)}
+    kiosk.customers({"ihor": {"phone": kiosk.to("sms", "drop")}, **people})
+    kiosk.plan()
+    kiosk.deliver()
+    found = stands(kiosk)
+    assert any(sentence.startswith("sms is left alone: ") for sentence in found.trouble)
+    unknown = "sms: 1 unknown in the last 3 days; see `tidings messages --state unknown`"
+    assert unknown in found.trouble
+    document = found.as_json()
+    assert document["scenarios"] == {"active": [*kiosk.live.running().scenarios]}
+    assert next(it for it in document["channels"] if it["channel"] == "sms")["waiting"] >= BREAK_AFTER
+    kiosk.later(days=4)
+    assert unknown not in stands(kiosk).trouble, "by then somebody has read of it"
+
+
+@pytest.mark.parametrize("when", ["{bonus_accrued: {}}", "{bonus_expiring: {at_least: 100, ahead: 3 days}}"])
+def test_a_scenario_that_is_due_and_at_which_nobody_looks_is_told_of(kiosk: Kiosk, when: str) -> None:
+    kiosk.files = {"program.yaml": kiosk.files["program.yaml"], "messages/hello/sms.txt": "Hello\n"}
+    schedule = "" if "accrued" in when else "schedule: every day at 10:00\n"
+    kiosk.write(looked=f"{SCENARIO}when: {when}\n{schedule}")
+    kiosk.customer("anna", phone="+380671234567", bonuses=0)
+    kiosk.give("anna", 100)
+    kiosk.later(seconds=TICK_LATE.total_seconds() - 60)
+    assert stands(kiosk).trouble == (), "`tidings tick` may run by night"
+    serving(kiosk).say()
+    assert stands(kiosk).trouble == ("looked is due, and nobody looks at it; see the log of `tidings serve`",)
+    kiosk.plan()
+    kiosk.later(seconds=LOOK_LATE.total_seconds())
+    serving(kiosk).say()
+    assert not stands(kiosk).overdue
+    kiosk.give("anna", 100)
+    kiosk.later(days=3)
+    assert any(it.startswith("nothing works on this database, and ") for it in stands(kiosk).trouble)
+
+
+def test_letters_that_somebody_waits_for_are_told_of_while_they_are_tried_again(kiosk: Kiosk) -> None:
+    kiosk.customer("anna", email="anna@example.com")
+    now = kiosk.clock.now()
+    row = {"customer_id": kiosk.ids["anna"], "kind": "consent", "channel": "email", "digest": "d", "tries": 0}
+    with kiosk.database.write() as connection:
+        times = {"at": now, "due_at": now + timedelta(hours=1), "changed_at": now}
+        connection.execute(insert(LETTER).values(**row, **times, state="planned"))
+    assert stands(kiosk).trouble == ()
+    kiosk.later(minutes=6)
+    [sentence] = stands(kiosk).trouble
+    assert sentence == "1 letters that somebody waits for are not sent, the first for 6 minutes"

@@ -1,0 +1,35 @@
+"""Several passes in one file, `.pkpasses`, which a phone offers to add together.
+
+Source: Apple's "Distributing and updating a pass". Its pages name no limits; these are the ones that
+developers report.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from core.errors import UserError
+from wallet.apple.archive import Archive, zipped
+
+MIME = "application/vnd.apple.pkpasses"
+PASSES_AT_MOST = 10
+BYTES_AT_MOST = 150_000_000
+
+
+def bundle(passes: Mapping[str, bytes]) -> bytes:
+    """A zip of `.pkpass` files by name (without the suffix); the same passes give the same bytes.
+
+    UserError for none, for more than ten, or for more than 150 MB.
+    """
+    if not passes:
+        raise UserError("a bundle holds at least one pass; name a customer")
+    if len(passes) > PASSES_AT_MOST:
+        raise UserError(
+            f"a bundle holds at most {PASSES_AT_MOST} passes, not {len(passes)}; make several of them"
+        )
+    if (size := sum(map(len, passes.values()))) > BYTES_AT_MOST:
+        raise UserError(
+            f"a bundle has at most {BYTES_AT_MOST // 1_000_000} MB, not {size // 1_000_000}; "
+            "make several of them, or the card's pictures smaller"
+        )
+    # A customer's id may hold anything; a name in the zip must not lead into a folder.
+    return zipped(Archive(), [(f"{quote(name, '')}.pkpass", passes[name]) for name in sorted(passes)])
