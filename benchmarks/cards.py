@@ -154,7 +154,7 @@ def _pushes(asked: argparse.Namespace) -> tuple[list[Row], dict[str, Any]]:
     """Pushes a second, recorded, to a server that costs next to nothing."""
     name = f"{asked.cards:,} pushes, claimed to recorded"
     rows = [
-        Row(name, "httpx, one after another", "/s", "20"),
+        Row(name, "httpx, one after another", "/s", "10"),
         Row(name, "httpx, 100 under way, not recorded", "/s", "5"),
         Row(name, "h2load, sends only", "/s", "-"),
     ]
