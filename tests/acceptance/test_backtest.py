@@ -28,9 +28,11 @@ def test_days_that_are_over_are_replayed_and_told(filled: Shop) -> None:
     assert again[0] == again[1]
     [found] = json.loads(again[0])
     assert len(found["days"]) == 10
+    filled.monkeypatch.chdir(filled.path)
     written = filled.run("backtest", "win-back", *DAYS, "--format", "csv", "--out", "out/days.csv")
     assert written.code == 0, written.err
     assert "wrote out/days.csv" in written.out
+    assert (filled.path / "out" / "days.csv").is_file()
 
 
 @pytest.mark.parametrize(
