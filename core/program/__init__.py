@@ -6,7 +6,6 @@ Amounts in the file are whole units; the helpers turn them into the integers tha
 """
 
 import hashlib
-from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -132,7 +131,3 @@ class Program(PointRules, EarnRules, SpendRules, ShopRules, TierRules, Model):
     def consent_in(self, locale: str) -> str:
         """What customers agree to, in a locale, else in the default one; '' if the program has no wording."""
         return words_in(self.consent.text, locale, self.locale)
-
-    def grant_expires_on(self, grant: Grant, starts: date | datetime) -> date | None:
-        """The last day of a grant that starts then; None for ever."""
-        return (grant.lasts or self.account(grant.account).lasts).last_day(self.day_of(starts))

@@ -164,7 +164,8 @@ def test_the_welcome_grant_has_its_own_lifetime(kavarnia: Program) -> None:
     (welcome,) = kavarnia.grants("registered")
     start = utc("2026-03-01T10:00")
     assert (welcome.rule, welcome.points) == ("welcome", 5_000)
-    assert kavarnia.grant_expires_on(welcome, start) == date(2026, 3, 31)
+    assert welcome.lasts is not None
+    assert welcome.lasts.last_day(kavarnia.day_of(start)) == date(2026, 3, 31)
     assert kavarnia.expires_on(start) == date(2026, 8, 28)
 
 

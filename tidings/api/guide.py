@@ -3,18 +3,18 @@
 import json
 import secrets
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup, escape
 from starlette.exceptions import HTTPException
 
 from tidings.api.access import SCOPE
 from tidings.api.description import JSON, Document, example_of, operations
 from tidings.api.problem_kinds import PROBLEMS
+from tidings.drawn_pages import templates
 from tidings.keys import ROLES, SCOPES
 
 routes = APIRouter(include_in_schema=False)
@@ -86,14 +86,8 @@ def _pretty(example: Any) -> str:
     return "" if example is None else json.dumps(example, ensure_ascii=False, indent=2)
 
 
-@cache
 def _templates() -> Environment:
-    made = Environment(
-        loader=PackageLoader("tidings.api", "guide_pages"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, auto_reload=False,
-    )  # fmt: skip
-    made.filters |= {"marked": _marked, "breakable": _breakable}
-    return made
+    return templates("tidings.api", "guide_pages", {"marked": _marked, "breakable": _breakable})
 
 
 def _breakable(path: str) -> Markup:

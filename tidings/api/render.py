@@ -3,16 +3,16 @@
 import base64
 import secrets
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from scheduler.kit import GOOGLE_PICTURES, Kit
 from tidings.api.contrast import readable
 from tidings.api.services import Services
 from tidings.api.words import LANGUAGES, language
+from tidings.drawn_pages import templates
 from wallet.design import Colours
 
 # Neither frames nor scripts nor anything from elsewhere; nobody learns the address by a referrer.
@@ -28,12 +28,8 @@ HEADERS = {
 }
 
 
-@cache
 def _templates() -> Environment:
-    return Environment(
-        loader=PackageLoader("tidings.api", "pages"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, auto_reload=False,
-    )  # fmt: skip
+    return templates("tidings.api", "pages")
 
 
 def page(

@@ -2,15 +2,15 @@
 
 import base64
 from collections.abc import Iterator, Sequence
-from functools import cache
 from itertools import groupby
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from tidings.card_looks import SAMPLE, Found
 from tidings.card_pictures import WALLET_NAMES, Layout, remarks_on, sides_of
+from tidings.drawn_pages import templates
 from wallet import preview
 from wallet.design import NEWS_KEY
 from wallet.measure import FONTS
@@ -37,12 +37,8 @@ def page(found: Found, layout: Layout, program: str) -> str:
     )  # fmt: skip
 
 
-@cache
 def _templates() -> Environment:
-    return Environment(
-        loader=PackageLoader("tidings", "card_gallery"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, auto_reload=False,
-    )  # fmt: skip
+    return templates("tidings", "card_gallery")
 
 
 def _card(subject: Subject, layout: Layout, shared: dict[str, str]) -> dict[str, Any]:

@@ -2,15 +2,15 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from campaigns.dryrun import Forecast, Sample
 from campaigns.dryrun.words import reason
 from campaigns.gates import NAMES
 from templates.sms import segments
+from tidings.drawn_pages import templates
 from tidings.dry_runs import Answer
 from tidings.forecast_page.bubbles import bubbles
 from tidings.forecast_view import WHY, number
@@ -38,14 +38,9 @@ def _in_order(made: Answer) -> list[Forecast]:
     return sorted(made.forecasts, key=lambda it: bool(made.customer and not it.samples))
 
 
-@cache
 def _templates() -> Environment:
-    made = Environment(
-        loader=PackageLoader("tidings", "forecast_page"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, auto_reload=False,
-    )  # fmt: skip
-    made.filters |= {"reason": reason, "number": number, "words": lambda text: str(text).replace("_", " ")}
-    return made
+    filters = {"reason": reason, "number": number, "words": lambda text: str(text).replace("_", " ")}
+    return templates("tidings", "forecast_page", filters)
 
 
 def _forecast(forecast: Forecast, made: Answer) -> dict[str, Any]:

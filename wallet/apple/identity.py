@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretBytes
 
 from core.errors import EnvironmentFault
+from wallet import key_files
 from wallet.apple.settings import AppleSettings
 
 if TYPE_CHECKING:
@@ -51,14 +52,7 @@ def read(setting: str, given: Path | SecretBytes | None) -> Source:
         raise EnvironmentFault(f"{setting} is not set; let it name the file")
     if isinstance(given, SecretBytes):
         return Source(setting, "its value", given.get_secret_value())
-    try:
-        return Source(setting, str(given), given.read_bytes())
-    except FileNotFoundError:
-        raise EnvironmentFault(f"{setting}: there is no file {given}; correct the path") from None
-    except OSError as error:
-        raise EnvironmentFault(
-            f"{setting}: {given} cannot be read ({error.strerror}); correct its rights"
-        ) from None
+    return Source(setting, str(given), key_files.read(setting, given))
 
 
 def identity(settings: AppleSettings) -> Identity:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import EnvironmentFault
+from wallet import key_files
 from wallet.google.settings import GoogleSettings
 
 if TYPE_CHECKING:
@@ -41,16 +42,11 @@ def load(path: Path) -> Account:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     setting = "TIDINGS_GOOGLE_SERVICE_ACCOUNT"
+    data = key_files.read(setting, path)
     try:
-        info = json.loads(path.read_text(encoding="utf-8"))
+        info = json.loads(data)
         email, pem = info["client_email"], info["private_key"].encode()
         key = load_pem_private_key(pem, None)
-    except FileNotFoundError:
-        raise EnvironmentFault(f"{setting}: there is no file {path}; correct the path") from None
-    except OSError as error:
-        raise EnvironmentFault(
-            f"{setting}: {path} cannot be read ({error.strerror}); correct its rights"
-        ) from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise EnvironmentFault(
             f"{setting}: {path} is not a service account's JSON key; make one in the Google Cloud console"
