@@ -5,6 +5,7 @@ from datetime import date, datetime
 from sqlmodel import Field, SQLModel
 
 from core.tables import moment
+from scheduler import jobs  # noqa: F401 - procrastinate's tables are made with these
 
 
 class ChannelState(SQLModel, table=True):

@@ -82,6 +82,11 @@ def _indexes(connection: Connection, table: str) -> list[str]:
     return sorted(re.sub(r"\s+", " ", sql) for sql in connection.scalars(text(query), {"name": table}))
 
 
+def _is_ours(name: str | None, kind: str, _parents: object) -> bool:
+    """procrastinate's tables come from a file of its own (tests/scheduler/test_jobs.py)."""
+    return kind != "table" or not str(name).startswith("procrastinate")
+
+
 def test_migrating_an_empty_database_makes_every_table_as_the_code_describes_it(empty: Empty) -> None:
     with empty() as migrated, empty() as fresh:
         schema.upgrade(migrated)
@@ -97,7 +102,9 @@ def test_alembic_itself_finds_nothing_left_to_migrate(empty: Empty) -> None:
     with empty() as migrated:
         schema.upgrade(migrated)
         with migrated.read() as connection:
-            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            context = MigrationContext.configure(
+                connection, opts={"compare_type": True, "include_name": _is_ours}
+            )
             assert compare_metadata(context, SQLModel.metadata) == []
 
 
