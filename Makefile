@@ -16,11 +16,11 @@ PACKAGES := core triggers campaigns templates channels wallet scheduler tidings
 RUNTIME := $(VENV)/stamps/runtime
 DEVELOPMENT := $(VENV)/stamps/development
 
-.PHONY: help setup demo test faults mutants lint format types contracts wheel bench ci lock clean
+.PHONY: help setup demo test faults mutants lint format types contracts wheel bench bench-list bench-tools bench-accept bench-page ci lock clean
 
 help: ## Say what there is to make
 	@echo 'Tidings: what there is to make'
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(DEVELOPMENT) ## Install what running and developing need, into .venv
 	@echo 'Ready: $(VENV)/bin/tidings --help'
@@ -31,8 +31,8 @@ demo: $(RUNTIME) ## See it work: a shop, its customers, its messages, on this ma
 test: $(DEVELOPMENT) ## Run the tests, on SQLite and PostgreSQL (TESTS='tests/core -k ledger', WORKERS=2)
 	@PYTHONDONTWRITEBYTECODE= $(PYTHON_RUN) -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
-faults: $(DEVELOPMENT) ## Kill senders twenty times amid 10,000 messages, restart PostgreSQL and the mail server
-	@$(PYTHON_RUN) -m tests.faults.long
+faults: $(DEVELOPMENT) ## Break everything on purpose, then audit every promise (MINUTES=10 SEED=... SCENE=killed)
+	@$(PYTHON_RUN) -m tests.faults.long --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(if $(SCENE),--scene $(SCENE))
 
 mutants: $(DEVELOPMENT) ## Change triggers and gates one thing at a time, and see whether a test notices (FILES=...)
 	@scripts/mutants $(FILES)
@@ -54,8 +54,23 @@ contracts: $(DEVELOPMENT) ## Check that imports only go down, and vendors stay b
 wheel: $(RUNTIME) ## Build the wheel, install it into an environment of its own, and use it there
 	@scripts/wheel
 
-bench: $(DEVELOPMENT) ## Measure
-	@$(PYTHON_RUN) -m benchmarks
+bench: $(DEVELOPMENT) ## Measure everything; bench-NAME measures one (QUICK=1: a trial run)
+	@$(PYTHON_RUN) -m benchmarks $(if $(QUICK),--quick)
+
+bench-list: $(DEVELOPMENT) ## Say what can be measured, and how long each takes
+	@$(PYTHON_RUN) -m benchmarks --list
+
+bench-tools: $(DEVELOPMENT) ## Install the programs of others that benchmarks are held against
+	@$(PYTHON_RUN) -m benchmarks --tools
+
+bench-accept: $(DEVELOPMENT) ## Make the last run the reference that later ones are compared with
+	@$(PYTHON_RUN) -m benchmarks --accept
+
+bench-page: $(DEVELOPMENT) ## Write the figures of the reference into docs/performance.md, and the pictures
+	@$(PYTHON_RUN) -m benchmarks --page
+
+bench-%: $(DEVELOPMENT)
+	@$(PYTHON_RUN) -m benchmarks $* $(if $(QUICK),--quick)
 
 ci: ## Everything that is checked before a change is taken
 	@.ci/run

@@ -1,6 +1,6 @@
 """Composing email: our skeleton beside `email.message.EmailMessage` with its SMTP policy, in one run.
 
-    python -m benchmarks.compose [--seconds 1]
+    python -m benchmarks.compose [--seconds 1] [--rounds 5]
 
 Two messages, text and page: a short one in English (2.4 KB) and a long one in Russian (17 KB). Both ways
 make the same headers and the same parts; the bytes of ours are parsed back before anything is measured. Then
@@ -17,6 +17,7 @@ from email.utils import format_datetime
 
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
+from benchmarks.report import MORE, Row, keep, machine
 from channels.email.addresses import Mailbox
 from channels.email.dkim import Key, Signer
 from channels.email.mime import Skeleton
@@ -26,7 +27,6 @@ from channels.outgoing import Outgoing
 SENDER = Mailbox("Kavarnia", "hello@kavarnia.example")
 RETURN = ReturnPath("bounces", "kavarnia.example")
 AT = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
-ROUNDS = 5
 LINK = "https://kavarnia.example/u/email/AQIDBAUGBwgJCgsMDQ4PEBES"
 ENGLISH = "Your bonuses wait for you, and they are good for coffee, cake and everything on the shelf. "
 RUSSIAN = "Ваши бонусы ждут вас: ими можно заплатить за кофе, торт и всё, что стоит на полке. "
@@ -76,16 +76,13 @@ def library(outgoing: Outgoing) -> bytes:
 
 
 def rate(compose: Callable[[Outgoing], object], messages: list[Outgoing], seconds: float) -> float:
-    """Messages a second, the best of some rounds."""
-    best = 0.0
-    for _ in range(ROUNDS):
-        done, began = 0, time.perf_counter()
-        while time.perf_counter() - began < seconds / ROUNDS:
-            for message in messages:
-                compose(message)
-            done += len(messages)
-        best = max(best, done / (time.perf_counter() - began))
-    return best
+    """Messages a second."""
+    done, began = 0, time.perf_counter()
+    while (spent := time.perf_counter() - began) < seconds:
+        for message in messages:
+            compose(message)
+        done += len(messages)
+    return done / spent
 
 
 def check(skeleton: Skeleton, message: Outgoing) -> None:
@@ -101,24 +98,37 @@ def check(skeleton: Skeleton, message: Outgoing) -> None:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
-    arguments.add_argument("--seconds", type=float, default=1.0, help="How long each is measured.")
-    seconds = arguments.parse_args().seconds
+    arguments.add_argument("--seconds", type=float, default=1.0, help="how long each is measured")
+    arguments.add_argument("--rounds", type=int, default=5)
+    asked, before = arguments.parse_args(), machine()
     keys = {
         "Ed25519": Key("a", ed25519.Ed25519PrivateKey.generate()),
         "RSA 2048": Key("a", rsa.generate_private_key(public_exponent=65537, key_size=2048)),
     }
-    for name, sentence, size in (("English 2.4 KB", ENGLISH, 2_400), ("Russian 17 KB", RUSSIAN, 17_000)):
-        messages = batch(parts(sentence, size))
-        skeleton = Skeleton(SENDER, RETURN)
-        check(skeleton, messages[0])
-        ours, theirs = rate(skeleton.compose, messages, seconds), rate(library, messages, seconds)
-        print(
-            f"{name}: {ours:,.0f} messages/s ({1e6 / ours:.1f} µs), EmailMessage {theirs:,.0f}/s: "
-            f"{ours / theirs:.0f} ×"
-        )
+    rows = [
+        row
+        for name, sentence, size in (("English, 2.4 KB", ENGLISH, 2_400), ("Russian, 17 KB", RUSSIAN, 17_000))
+        for row in compare(name, batch(parts(sentence, size)), keys, asked.rounds, asked.seconds)
+    ]
+    print(*rows, sep="\n")
+    keep("compose", rows, before)
+
+
+def compare(
+    name: str, messages: list[Outgoing], keys: dict[str, Key], rounds: int, seconds: float
+) -> list[Row]:
+    """Ours beside the library, and with a signature beside itself without one."""
+    skeleton = Skeleton(SENDER, RETURN)
+    check(skeleton, messages[0])
+    plain = Row(f"composing {name}", "EmailMessage", "/s", MORE, "naive")
+    signed = {it: Row(f"composing {name}, signed by {it}", "unsigned", "/s", MORE, "smaller") for it in keys}
+    for _ in range(rounds):
+        ours = rate(skeleton.compose, messages, seconds)
+        plain.pairs.append((ours, rate(library, messages, seconds)))
         for kind, key in keys.items():
             signing = Skeleton(SENDER, RETURN, Signer(SENDER.domain, (key,)))
-            print(f"  signed by {kind}: {rate(signing.compose, messages, seconds):,.0f} messages/s")
+            signed[kind].pairs.append((rate(signing.compose, messages, seconds), ours))
+    return [plain, *signed.values()]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A dry run of the whole base, with the full gate table, on SQLite.
 
-    python -m benchmarks.dry_run [CUSTOMERS ...] [--verdicts] [--keep FOLDER]
+    python -m benchmarks.dry_run [CUSTOMERS ...] [--rounds 3] [--verdicts] [--keep FOLDER]
 
 For each size, of a base where everybody has a phone, every second an email address, four in five consent: a
 campaign to all of them (every customer is a candidate, and passes every gate), and the look for expiring
@@ -19,7 +19,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import machine
+from benchmarks.report import Row, at_most, keep, machine
 from campaigns.dryrun import DryRun, Forecast
 from campaigns.dryrun.verdicts import VerdictLines
 from campaigns.past import as_of
@@ -111,29 +111,41 @@ def _run(connection: Any, running: Running, watch: VerdictLines | None = None) -
     return DryRun(connection, running, channels(running), LINKS, AT, watch=watch)
 
 
-def measure(customers: int, folder: Path, *, verdicts: bool) -> None:
-    """One size."""
+def measure(customers: int, folder: Path, *, rounds: int, verdicts: bool) -> list[Row]:
+    """One size; seconds and megabytes."""
     file = folder / f"dry-{customers}.db"
     there = file.exists()
     database = Database(f"sqlite:///{file}", durable=False)
     if not there:
         database.create_all()
         fill(database, customers)
+    rows = []
     # Each alone: what is timed is one scenario, without those that are looked at before it.
     for name, text in SCENARIOS.items():
         running = make_ready(bundle_of({name: text}, PROGRAM))
         with database.write() as connection:
             apply(connection, running, "benchmark", BEGAN)
-        gc.collect()
-        start, worked = time.perf_counter(), time.process_time()
-        made = forecast(database, running, name, folder / f"{name}.csv" if verdicts else None)
-        seconds, worked = time.perf_counter() - start, time.process_time() - worked
-        gates = ", ".join(f"{gate} {count:,}" for gate, count in made.gates.most_common())
-        print(
-            f"{customers:>9,} customers  {name:8} {made.candidates:>9,} due {made.sends:>9,} to send"
-            f"  {seconds:6.2f} s ({worked:.2f} s of processor)  {_memory():>5} MB  ({gates or 'no gate'})"
-        )
+        evidence = folder / f"{name}.csv" if verdicts else None
+        took = [_timed(database, running, name, evidence) for _ in range(rounds)]
+        what = f"dry run of {name}, {customers:,} customers"
+        rows.append(Row(what, "10 s", "s", at_most(1), "wanted", [(it, 10) for it in took]))
     database.close()
+    what = f"memory of dry runs, {customers:,} customers"
+    return [*rows, Row(what, "1,000 MB", "MB", at_most(1), "wanted", [(_memory(), 1_000)])]
+
+
+def _timed(database: Database, running: Running, name: str, verdicts: Path | None) -> float:
+    gc.collect()
+    start, worked = time.perf_counter(), time.process_time()
+    made = forecast(database, running, name, verdicts)
+    seconds, worked = time.perf_counter() - start, time.process_time() - worked
+    gates = ", ".join(f"{gate} {count:,}" for gate, count in made.gates.most_common())
+    print(
+        f"{name:8} {made.candidates:>9,} due {made.sends:>9,} to send  {seconds:6.2f} s"
+        f" ({worked:.2f} s of processor)  {_memory():>5} MB  ({gates or 'no gate'})",
+        flush=True,
+    )
+    return seconds
 
 
 def _memory() -> int:
@@ -144,15 +156,18 @@ def main() -> None:
     """Every size named on the command line."""
     load_tables()
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("customers", type=int, nargs="*", default=[100_000, 1_000_000])
+    parser.add_argument("customers", type=int, nargs="*", default=[1_000_000])
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--verdicts", action="store_true", help="write every verdict too")
     parser.add_argument("--keep", type=Path, help="a folder for the filled databases")
-    asked = parser.parse_args()
-    print(f"load {machine()['load']}")
+    asked, before = parser.parse_args(), machine()
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         for customers in asked.customers:
-            measure(customers, asked.keep or Path(folder), verdicts=asked.verdicts)
-    print(f"load {machine()['load']}")
+            place = asked.keep or Path(folder)
+            rows += measure(customers, place, rounds=asked.rounds, verdicts=asked.verdicts)
+    print(*rows, sep="\n")
+    keep("dry_run", rows, before)
 
 
 if __name__ == "__main__":

@@ -1,30 +1,33 @@
 """The look for expiring bonuses: from the lots to enrolments, messages and decisions, on SQLite.
 
-    python -m benchmarks.expiry_look [CUSTOMERS ...] [--rounds N] [--keep FOLDER]
+    python -m benchmarks.expiry_look [--sizes 100000,1000000,3000000] [--rounds 3] [--keep FOLDER]
 
 For each size: five lots a customer, one customer in 170 with one that expires within the series. Timed are
 the first look of a new database connection, the next day's look that finds them entered, and the same
-through the ORM one candidate at a time; medians of the rounds, in which they take turns, each on a copy of
-its own. Trust the ratios of one run. `--keep` leaves the filled databases in a folder for the next run.
+through the ORM one candidate at a time. A second scenario looks less far ahead, where every size has as many
+due as the smallest. In each round the sizes take turns, each on a copy of its own: growth is the time for
+each who is due by that of the smallest size, and of the second scenario the whole time. Trust the ratios of
+one run. `--keep` leaves the filled databases in a folder for the next run.
 """
 
 import argparse
 import gc
+import logging
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from statistics import median
 from typing import Any
 
+import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from benchmarks.report import machine
+from benchmarks.report import Row, at_least, at_most, keep, machine
 from campaigns.running import make_ready
 from campaigns.tables import Enrolment, Message
 from campaigns.versions import Live, apply
@@ -40,6 +43,9 @@ TODAY = date(2026, 3, 1)
 LOTS = 5
 ONE_IN = 170
 SCENARIO = scenario("{bonus_expiring: {at_least: 100, ahead: [14 days, 3 days, 1 day]}}", holdout="10%")
+# Looks no further than where only so many of the first customers have anything.
+NEAR = scenario("{bonus_expiring: {at_least: 100, ahead: [7 days, 1 day]}}", holdout="10%")
+FIRST = 100_000
 PROGRAM = {"allowances": {"marketing": {"all": "2 per 7 days"}}, "quiet_hours": "21:00-09:00"}
 
 
@@ -104,7 +110,11 @@ def fill(database: Database, customers: int) -> None:
 
 
 def _lot(customer: int, number: int) -> tuple[Any, ...]:
-    days = 12 if customer % ONE_IN == 0 and number == 0 else 30 + (customer * 7 + number * 31) % 150
+    days = 30 + (customer * 7 + number * 31) % 150
+    if number == 0 and customer % ONE_IN == 0:
+        days = 12
+    elif number == 0 and customer % ONE_IN == 1 and customer <= FIRST:
+        days = 5
     last = TODAY + timedelta(days=days)
     return (
         customer,
@@ -178,6 +188,9 @@ class Took:
     clock: float
     processor: float
 
+    def __str__(self) -> str:
+        return f"{self.clock:,.0f} ms ({self.processor:,.0f} of processor)"
+
 
 def timed(work: Callable[[], Any]) -> tuple[Took, Any]:
     """How long it took, and what came of it."""
@@ -208,61 +221,100 @@ def _copied(file: Path, copy: Path) -> None:
         os.fsync(written.fileno())
 
 
-def one_round(file: Path, copy: Path) -> tuple[int, Took, Took, Took]:
-    """How many are due; the ORM, the look, the next day's look."""
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round took; `due` are the candidates of the look, `near` those of the shorter one."""
+
+    due: int
+    orm: Took
+    first: Took
+    second: Took
+    near: int
+    short: Took
+
+
+def one_round(file: Path, copy: Path) -> Round:
+    """The ORM, the look, the next day's look; and on another copy the look that goes less far."""
     _copied(file, copy)
     database = Database(f"sqlite:///{copy}")
-    running = make_ready(bundle_of({"expiring": SCENARIO}, PROGRAM))
     orm, due = timed(lambda: by_orm(database))
-    with database.write() as connection:
-        apply(connection, running, "benchmark", AT - timedelta(hours=1))
-    live = Live(database)
-    looks = Looks(database, live)
-    live.running()
+    looks = _applied(database, SCENARIO)
     first, [looked] = timed(lambda: looks.run(AT))
     second, [again] = timed(lambda: looks.run(AT + timedelta(days=1)))
     assert looked.candidates == again.candidates == due
-    assert again.verdicts == {"already_entered": due}
+    assert again.verdicts["already_entered"] == again.candidates
     database.close()
-    return due, orm, first, second
+    _copied(file, copy)
+    database = Database(f"sqlite:///{copy}")
+    looks = _applied(database, NEAR)
+    short, [looked] = timed(lambda: looks.run(AT))
+    database.close()
+    return Round(due, orm, first, second, looked.candidates, short)
 
 
-def measure(customers: int, rounds: int, folder: Path) -> None:
-    """One size."""
-    file = filled(customers, folder)
+def _applied(database: Database, text: str) -> Looks:
+    running = make_ready(bundle_of({"expiring": text}, PROGRAM))
+    with database.write() as connection:
+        apply(connection, running, "benchmark", AT - timedelta(hours=1))
+    live = Live(database)
+    live.running()
+    return Looks(database, live)
+
+
+def measure(sizes: Sequence[int], rounds: int, folder: Path) -> dict[int, list[Round]]:
+    """The rounds of each size, in turn."""
+    files = {customers: filled(customers, folder) for customers in sizes}
+    found: dict[int, list[Round]] = {customers: [] for customers in sizes}
     with tempfile.TemporaryDirectory(dir=folder) as copies:
-        found = [one_round(file, Path(copies) / f"{number}.db") for number in range(rounds)]
-    due = found[0][0]
-    orm, first, second = (_medians(it) for it in zip(*(row[1:] for row in found), strict=True))
-    ratios = [row[1].clock / row[2].clock for row in found]
-    print(
-        f"{customers:>9,} customers  {due:>6,} due  look {_shown(first)}  next look {_shown(second)}"
-        f"  ORM {_shown(orm)}  {median(ratios):.0f}x ({min(ratios):.0f}–{max(ratios):.0f}),"
-        f" {orm.processor / first.processor:.0f}x of processor"
-    )
+        for _ in range(rounds):
+            for customers, file in files.items():
+                found[customers].append(it := one_round(file, Path(copies) / "copy.db"))
+                print(
+                    f"{customers:>9,} customers  {it.due:>6,} due  look {it.first}  next look {it.second}"
+                    f"  ORM {it.orm}  {it.near:,} due soon {it.short}", flush=True,
+                )  # fmt: skip
+    return found
 
 
-def _medians(took: Sequence[Took]) -> Took:
-    return Took(median(it.clock for it in took), median(it.processor for it in took))
+def compared(found: Mapping[int, Sequence[Round]]) -> list[Row]:
+    """Against the ORM, the next look against the first, and each size against the smallest."""
+    (least, small), *larger = sorted(found.items())
+    rows = []
+    for customers, rounds in found.items():
+        what = f"expiry look, {customers:,} customers"
+        speed = [(it.due / it.first.clock * 1000, it.due / it.orm.clock * 1000) for it in rounds]
+        rows.append(Row(what, "the ORM, one by one", "/s", at_least(80), "naive", speed))
+        again = [(it.second.clock, it.first.clock) for it in rounds]
+        rows.append(Row(f"{what}, the next day's", "the first one", "ms", at_most(1), "smaller", again))
+    for customers, rounds in larger:
+        grown = [_growth(*pair) for pair in zip(rounds, small, strict=True)]
+        what, against = f"expiry look, {customers:,} customers, a thousand due", f"{least:,} customers"
+        rows.append(Row(what, against, "ms", at_most(1.2), "smaller", grown))
+        flat = [(it.short.clock, other.short.clock) for it, other in zip(rounds, small, strict=True)]
+        what = f"expiry look, {customers:,} customers, {rounds[0].near:,} due"
+        rows.append(Row(what, against, "ms", at_most(1.2), "smaller", flat))
+    return rows
 
 
-def _shown(took: Took) -> str:
-    return f"{took.clock:,.0f} ms ({took.processor:,.0f} of processor)"
+def _growth(large: Round, small: Round) -> tuple[float, float]:
+    """Milliseconds for a thousand who are due."""
+    return large.first.clock / large.due * 1000, small.first.clock / small.due * 1000
 
 
 def main() -> None:
     """Every size named on the command line."""
     load_tables()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("customers", type=int, nargs="*", default=[100_000, 1_000_000])
+    parser.add_argument("--sizes", default="100000,1000000,3000000", help="customers, with commas between")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--keep", type=Path, help="a folder for the filled databases")
-    asked = parser.parse_args()
-    print(f"load {machine()['load']}")
+    asked, before = parser.parse_args(), machine()
+    sizes = [int(size) for size in asked.sizes.split(",")]
     with tempfile.TemporaryDirectory() as folder:
-        for customers in asked.customers:
-            measure(customers, asked.rounds, asked.keep or Path(folder))
-    print(f"load {machine()['load']}")
+        rows = compared(measure(sizes, asked.rounds, asked.keep or Path(folder)))
+    print(*rows, sep="\n")
+    keep("expiry_look", rows, before, sizes=sizes)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from benchmarks.tools import needed
 from campaigns.bundle import Bundle
 from campaigns.running import make_ready
 from campaigns.versions import apply
@@ -171,12 +172,9 @@ def _serve(folder: Path, pipe: Any) -> None:
 
 
 @contextmanager
-def fast_server(folder: Path) -> Iterator[str | None]:
-    """nghttpd of nghttp2, which answers 200 to every push; None if it is not installed."""
-    program = shutil.which("nghttpd", path=f"{os.environ['PATH']}:/usr/sbin")
-    if program is None:
-        yield None
-        return
+def fast_server(folder: Path) -> Iterator[str]:
+    """nghttpd of nghttp2, which answers 200 to every push."""
+    program = needed("nghttpd")
     make_certificate(folder)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

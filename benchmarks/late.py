@@ -3,13 +3,13 @@
     python -m benchmarks.late [--later 10 500 5000] [--rounds 3]
 
 On SQLite (synchronous=FULL). One customer for each size and round, with a purchase a minute that earns and
-spends. Kept in benchmarks/measured/late.json.
+spends. Kept in benchmarks/results/last/late.json.
 """
 
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -17,18 +17,19 @@ from statistics import median
 from typing import Any
 
 from benchmarks import shop
-from benchmarks.report import FOLDER, keep, machine
+from benchmarks.report import LESS, Row, keep, machine
 from core.db import Database
 from core.program import Program
 from core.purchases.receipts import Line, Purchase
 from core.purchases.returns import Return, take_back
 
 MINUTE = timedelta(minutes=1)
+KINDS = ("a return", "a late receipt")
 
 
 def main() -> None:
     """Every size."""
-    asked, before, found = _options(), machine(), []
+    asked, before, found, took = _options(), machine(), [], []
     with tempfile.TemporaryDirectory(prefix="tidings-late-") as folder:
         database, rules = Database(f"sqlite:///{Path(folder) / 'late.db'}"), shop.program()
         shop.opened(database, rules, len(asked.later) * asked.rounds)
@@ -37,6 +38,7 @@ def main() -> None:
                 _measured(database, rules, f"c{place * asked.rounds + number}", later)
                 for number in range(asked.rounds)
             ]
+            took.append(list(zip(*times, strict=True)))
             one, other = (median(it) for it in zip(*times, strict=True))
             found.append({"later": later, "return_ms": round(one, 1), "late_receipt_ms": round(other, 1)})
             print(
@@ -44,8 +46,18 @@ def main() -> None:
                 flush=True,
             )
         database.close()
-    keep("late", [], before, sizes=found)
-    print(f"kept in {FOLDER / 'late.json'}")
+    kept = zip(KINDS, zip(*took, strict=True), strict=True)
+    rows = [_growth(kind, asked.later, times) for kind, times in kept]
+    print(*rows, sep="\n")
+    keep("late", rows, before, sizes=found)
+
+
+def _growth(kind: str, later: Sequence[int], took: Sequence[Sequence[float]]) -> Row:
+    """Microseconds for each later purchase, with the most and the fewest but one of them."""
+    (few, quick), (many, slow) = (sorted(zip(later, took, strict=True))[at] for at in (-2, -1))
+    row = Row(f"{kind} before {many:,} purchases, for each", f"before {few:,}", "µs", LESS, "smaller")
+    row.pairs = [(a * 1_000 / many, b * 1_000 / few) for a, b in zip(slow, quick, strict=True)]
+    return row
 
 
 def _options() -> argparse.Namespace:

@@ -1,12 +1,12 @@
 """Signed passes and save links a core: beside OpenSSL's bare signatures and npm's passkit-generator.
 
-    python -m benchmarks.passes [--rounds 5] [--seconds 1] [--passkit FOLDER] [--core 0] [--profile]
+    python -m benchmarks.passes [--rounds 5] [--seconds 1] [--core 0] [--profile]
 
 A pass is whole: from a customer's face (2 KB of pass.json, six PNG) to the 24 KB that a phone takes. OpenSSL
 signs with a key of the same size and does nothing else: it is the limit. passkit-generator has its pictures
-and certificates in memory too, and makes a pass of the same content; it is found by NODE_PATH or in FOLDER,
-where `npm install --prefix FOLDER passkit-generator` puts it. All run on one core, in turn in each round, and
-are counted by the processor's time, so that work beside them disturbs them less.
+and certificates in memory too, and makes a pass of the same content; `make bench-tools` installs it.
+All run on one core, in turn in each round, and are counted by the processor's time, so that work beside
+them disturbs them less.
 """
 
 import argparse
@@ -15,7 +15,6 @@ import json
 import os
 import pstats
 import random
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +27,8 @@ from zipfile import ZipFile
 
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
-from benchmarks.report import Row, keep, machine
+from benchmarks.report import Row, at_least, keep, machine
+from benchmarks.tools import needed, node, without
 from core.collecting import collect_seldom
 from wallet.apple.certificates import load
 from wallet.apple.content import Issuer, pass_json
@@ -171,34 +171,23 @@ def rate(make: Callable[[], object], seconds: float) -> float:
 
 def openssl(seconds: float) -> float:
     """Signatures in a second of the processor, as OpenSSL's own measure counts them."""
-    command = ["openssl", "speed", "-seconds", str(max(1, round(seconds))), "rsa2048"]
+    command = [needed("openssl"), "speed", "-seconds", str(max(1, round(seconds))), "rsa2048"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return float(said.split()[-2])
 
 
-def passkit(folder: Path, seconds: float, modules: str | None) -> float:
+def passkit(folder: Path, seconds: float) -> float:
     """Passes in a second of the processor by passkit-generator."""
-    if (node := shutil.which("node")) is None:
-        raise SystemExit("this needs Node.js: install it, and passkit-generator by npm (see --help)")
-    path = {"NODE_PATH": str(Path(modules) / "node_modules")} if modules else {}
-    run = subprocess.run(
-        [node, "-e", NODE, str(folder), str(seconds)],
-        env=os.environ | path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if run.returncode:
-        raise SystemExit(
-            "passkit-generator did not run; `npm install --prefix FOLDER passkit-generator`, "
-            "then --passkit FOLDER"
-        )
-    return float(json.loads(run.stdout)["rate"])
+    return float(json.loads(node(NODE, str(folder), str(seconds)))["rate"])
 
 
-def measure(rounds: int, seconds: float, modules: str | None) -> None:
+def measure(rounds: int, seconds: float) -> None:
     """Every round runs all; ratios are of one round."""
-    before = machine()
-    limit = Row("signed passes from a face", "openssl speed rsa2048, signs", "/s", "≥ 0.9")
-    peer = Row("signed passes from a face", "passkit-generator", "/s", "≥ 80")
-    saved = Row("Google save links", "openssl speed rsa2048, signs", "/s", "≥ 0.92")
+    before, why_not = machine(), without("passkit-generator")
+    signs = "openssl speed rsa2048, signs"
+    limit = Row("signed passes from a face", signs, "/s", at_least(0.9), "limit")
+    peer = Row("signed passes from a face", "passkit-generator", "/s", at_least(80), "peer")
+    saved = Row("Google save links", signs, "/s", at_least(0.92), "limit")
     with TemporaryDirectory() as place:
         folder = Path(place)
         make, link = passes(folder), links()
@@ -207,9 +196,11 @@ def measure(rounds: int, seconds: float, modules: str | None) -> None:
         for _ in range(rounds):
             limit.pairs.append((rate(make, seconds), openssl(seconds)))
             saved.pairs.append((rate(link, seconds), openssl(seconds)))
-            peer.pairs.append((rate(make, seconds), passkit(folder, seconds, modules)))
-    print(limit, peer, saved, sep="\n")
-    keep("passes", [limit, peer, saved], before, openssl=_version())
+            if not why_not:
+                peer.pairs.append((rate(make, seconds), passkit(folder, seconds)))
+    rows = [limit, saved] if why_not else [limit, peer, saved]
+    print(*rows, sep="\n")
+    keep("passes", rows, before, [why_not] if why_not else [], openssl=_version())
 
 
 def _version() -> str:
@@ -229,7 +220,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="how long each is measured")
-    parser.add_argument("--passkit", metavar="FOLDER", help="where passkit-generator was installed by npm")
     parser.add_argument("--core", type=int, default=0, help="the core on which all of them run")
     parser.add_argument("--profile", action="store_true", help="only where our time goes")
     asked = parser.parse_args()
@@ -237,7 +227,7 @@ def main() -> None:
     if asked.profile:
         profile()
     else:
-        measure(asked.rounds, asked.seconds, asked.passkit)
+        measure(asked.rounds, asked.seconds)
 
 
 if __name__ == "__main__":

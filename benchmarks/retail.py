@@ -21,6 +21,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from benchmarks import study
+from benchmarks.report import Row, at_least, at_most, keep, machine
 from core.customers.addresses import Addresses
 from core.db import Database
 from core.imports import Report, import_file
@@ -37,18 +38,27 @@ MEGABYTE = 1024
 
 def main() -> None:
     """Make the files, bring them in, check the books."""
-    options = _options()
+    options, before, rows = _options(), machine(), []
     with tempfile.TemporaryDirectory(prefix="tidings-retail-") as name:
         folder = Path(name)
         files = _made(folder, options)
         database = Database(options.database or f"sqlite:///{folder / 'retail.db'}")
         prepare(database)
         for kind, file in files.kinds():
-            _bring_in(database, kind, file)
+            report = _bring_in(database, kind, file)
+            if kind == "receipts":
+                rows.append(_speed("a year of receipts, lines imported", report))
         _show_books(database)
         if options.twice:
             _bring_in(database, "receipts", files.receipts)
         database.close()
+    memory = Row("memory of the import", "500 MB", "MB", at_most(1), "wanted", [(_memory(), 500)])
+    print(*rows, memory, sep="\n")
+    keep("retail", [*rows, memory], before, households=options.households or "all", format=options.format)
+
+
+def _speed(what: str, report: Report) -> Row:
+    return Row(what, "20,000/s", "/s", at_least(1), "wanted", [(report.read / report.seconds, 20_000)])
 
 
 def _options() -> argparse.Namespace:
@@ -71,7 +81,7 @@ def program() -> Program:
     return read
 
 
-def _bring_in(database: Database, kind: str, file: Path) -> None:
+def _bring_in(database: Database, kind: str, file: Path) -> Report:
     began, worked = time.perf_counter(), time.process_time()
 
     def tell(rows: int, part: float) -> None:
@@ -83,6 +93,7 @@ def _bring_in(database: Database, kind: str, file: Path) -> None:
     )
     print("\r", end="", file=sys.stderr)
     print(_line(report, time.process_time() - worked))
+    return report
 
 
 def _line(report: Report, worked: float) -> str:

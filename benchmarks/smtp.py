@@ -1,10 +1,10 @@
 """Composing and sending email: the channel beside nodemailer's pool and Postfix's own load generator.
 
-    python -m benchmarks.smtp [--messages 5000] [--rounds 5] [--nodemailer FOLDER] [--memory] [--profile]
+    python -m benchmarks.smtp [--messages 5000] [--rounds 5] [--memory] [--profile]
 
 All send to `smtp-sink` of Debian's postfix package, one after the other in each round. nodemailer composes by
 its own composer and keeps a pool of connections; `smtp-source -s 20` only copies bytes of the same length.
-nodemailer is found by NODE_PATH or in FOLDER, where `npm install --prefix FOLDER nodemailer` puts it.
+`make bench-tools` installs both.
 """
 
 import argparse
@@ -13,7 +13,6 @@ import cProfile
 import os
 import pstats
 import resource
-import shutil
 import socket
 import subprocess
 import sys
@@ -23,7 +22,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.report import Row, keep, machine
+from benchmarks.report import Row, at_least, keep, machine
+from benchmarks.tools import needed, node, without
 from channels import Accepted, Outcome, Outgoing, create
 
 AT = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
@@ -49,22 +49,13 @@ Promise.all(Array.from({length: +count}, (_, n) => pool.sendMail(mail(n)))).then
 """
 
 
-def tool(name: str) -> str:
-    """Where Postfix's tool is; systems keep these out of the usual path."""
-    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
-    found = shutil.which(name, path=path)
-    if found is None:
-        raise SystemExit(f"this needs {name}: apt-get install postfix, or put it into PATH")
-    return found
-
-
 @contextmanager
 def sink() -> Iterator[int]:
     """A server that takes everything; gives its port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
-    command = [tool("smtp-sink"), f"127.0.0.1:{port}", "1000"]
+    command = [needed("smtp-sink"), f"127.0.0.1:{port}", "1000"]
     if os.geteuid() == 0:
         command[1:1] = ["-u", "nobody"]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -121,45 +112,36 @@ async def send(port: int, count: int) -> float:
     return seconds
 
 
-def nodemailer(port: int, count: int, folder: str | None) -> float:
+def nodemailer(port: int, count: int) -> float:
     """Seconds that nodemailer's pool takes to compose and send as much."""
-    if (node := shutil.which("node")) is None:
-        raise SystemExit("this needs Node.js: install it, and nodemailer by npm (see --help)")
-    modules = {"NODE_PATH": str(Path(folder) / "node_modules")} if folder else {}
-    arguments = [str(port), str(count), str(SESSIONS), str(SHARE), TEXT, PAGE]
-    run = subprocess.run(
-        [node, "-e", NODE, *arguments], env=os.environ | modules, capture_output=True, text=True, check=False
-    )
-    if run.returncode:
-        raise SystemExit(
-            "nodemailer did not run; `npm install --prefix FOLDER nodemailer`, then --nodemailer FOLDER"
-        )
-    return float(run.stdout)
+    return float(node(NODE, str(port), str(count), str(SESSIONS), str(SHARE), TEXT, PAGE))
 
 
 def smtp_source(port: int, count: int, length: int) -> float:
     """Seconds that Postfix's generator takes, its start included (a few milliseconds)."""
     options = ["-s", str(SESSIONS), "-m", str(count), "-l", str(length), "-t", "anna@example.com"]
     start = time.perf_counter()
-    subprocess.run([tool("smtp-source"), *options, f"127.0.0.1:{port}"], check=True)
+    subprocess.run([needed("smtp-source"), *options, f"127.0.0.1:{port}"], check=True)
     return time.perf_counter() - start
 
 
-def measure(count: int, rounds: int, folder: str | None) -> None:
+def measure(count: int, rounds: int) -> None:
     """Every round runs all three; ratios are of one round."""
-    before = machine()
-    beside = Row("compose and send", "nodemailer's pool", "/s", "≥ 15")
-    limit = Row("compose and send", "smtp-source -s 20", "/s", "≥ 1")
+    before, why_not = machine(), without("nodemailer")
+    limit = Row("compose and send", "smtp-source -s 20", "/s", at_least(1), "limit")
+    beside = Row("compose and send", "nodemailer's pool", "/s", at_least(15), "peer")
     length = len(create_one())
     with sink() as port:
         asyncio.run(send(port, 200))
         for _ in range(rounds):
             ours = count / asyncio.run(send(port, count))
             limit.pairs.append((ours, count / smtp_source(port, count, length)))
-            ours = count / asyncio.run(send(port, count))
-            beside.pairs.append((ours, count / nodemailer(port, count, folder)))
-    print(beside, limit, sep="\n")
-    keep("smtp", [beside, limit], before, messages=count, octets=length)
+            if not why_not:
+                ours = count / asyncio.run(send(port, count))
+                beside.pairs.append((ours, count / nodemailer(port, count)))
+    rows = [limit] if why_not else [limit, beside]
+    print(*rows, sep="\n")
+    keep("smtp", rows, before, [why_not] if why_not else [], messages=count, octets=length)
 
 
 def create_one() -> bytes:
@@ -196,7 +178,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--messages", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--nodemailer", metavar="FOLDER", help="where nodemailer was installed by npm")
     parser.add_argument("--memory", action="store_true", help="only the memory for more and more messages")
     parser.add_argument("--profile", action="store_true", help="only where our time goes")
     asked = parser.parse_args()
@@ -205,7 +186,7 @@ def main() -> None:
     elif asked.profile:
         profile(asked.messages)
     else:
-        measure(asked.messages, asked.rounds, asked.nodemailer)
+        measure(asked.messages, asked.rounds)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,12 @@ from pydantic import BaseModel
 from campaigns.audience import Names
 from campaigns.checks import Surroundings, check_scenario, check_steps
 from campaigns.checks.conditions import contradictory
+from campaigns.checks.kept import check_kept
 from campaigns.checks.tracked import check_tracked
 from campaigns.kinds import of_kind
 from campaigns.scenario import Scenario, TriggerLike, is_name, read_scenario
 from campaigns.segments import NamedAudience, circles, read_segment
+from campaigns.windows import of_audience, of_program
 from core.errors import Problem, Problems, UserError
 from core.events import NOTED
 from core.grants.acts import ACTS
@@ -208,6 +210,7 @@ class _Reading:
         for name, segment in segments.items():
             self.problems.extend(contradictory(documents[name], (), segment.audience))
             self.problems.extend(check_tracked(segment.audience, documents[name], program))
+            self.problems.extend(check_kept(of_audience(segment.audience), documents[name], program))
         scenarios = self._scenarios(names, program)
         return Checked(self.bundle, program, scenarios, segments, tuple(sorted(set(self.problems))))
 
@@ -220,6 +223,7 @@ class _Reading:
         if program is not None:
             program.keep(self.bundle.files[PROGRAM_FILE].decode())
             self.problems.extend(check_program(program, document, self._text_files()))
+            self.problems.extend(check_kept(of_program(program), document, program))
         for name, config in self._configs().items():
             if ("channels", name) in document.places:
                 document.validate(config, self.problems, at=("channels", name))

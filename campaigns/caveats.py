@@ -1,9 +1,10 @@
-"""What a look at an earlier time sees as it is today, because nothing keeps how it was then."""
+"""What a look at an earlier time sees as it is today, or no more: nothing keeps how it was then."""
 
 from datetime import datetime
 
 from sqlalchemy import Connection, func, literal, select
 
+from campaigns.gone import missing
 from core.db import UtcDateTime
 from core.events import EVENT
 
@@ -23,4 +24,4 @@ def caveats(connection: Connection, at: datetime) -> list[str]:
     )
     if erased:
         said.append(f"{erased:,} customers who were erased since are left out")
-    return said
+    return said + missing(connection, at)

@@ -1,18 +1,20 @@
 """What a live look keeps of its verdicts: enrolments, messages and decisions, in one transaction."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, String, and_, case, exists, func, literal, null, or_, select, update
 from sqlalchemy import cast as sql_cast
 
 from campaigns.gates import FINAL, REACH, Step
 from campaigns.gates.allowance import MAY_GIVE_WAY
-from campaigns.membership import keep
+from campaigns.membership import keep, keep_part
 from campaigns.staging import CANDIDATE
 from campaigns.states import keep_states_of
 from campaigns.tables import Decision, Enrolment, Message
 from campaigns.verdicts import KEY
 from core.db import Json, UtcDateTime, insert_ignoring, upsert
+from core.program import Program
 
 DECISION = Decision.__table__  # type: ignore[attr-defined]
 ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
@@ -47,15 +49,43 @@ def commit(step: Step, allowed: int | None = None) -> int | Guarded:
 
     `allowed` is a number that somebody agreed to beforehand, above the program's `max_per_look`.
     """
+    found = _found(step)
+    limit = limit_of(step.program, allowed)
+    if not step.index and found.passed > limit:
+        return Guarded(step.scenario.name, found.passed, limit)
+    if not step.index:
+        keep(step.connection, step.running, step.scenario, step.at)
+    return _copy(step, found)
+
+
+def commit_part(step: Step) -> int:
+    """The same of one part of the customers, once the blast guard has nothing against the whole look."""
+    keep_part(step.connection, step.scenario, step.at)
+    return _copy(step, _found(step))
+
+
+def limit_of(program: Program, allowed: int | None) -> int:
+    """To how many customers a look may write, by the program or by who agreed to more."""
+    return max(program.max_per_look, allowed or 0)
+
+
+class _Found(NamedTuple):
+    """How many candidates nothing holds back, are not told of already, and would displace a message."""
+
+    passed: int
+    news: int
+    victims: int
+
+
+def _found(step: Step) -> _Found:
     found = select(
         func.count().filter(PASSED), func.count().filter(_NEWS), func.count(CANDIDATE.c.victim_id)
     ).select_from(CANDIDATE)
-    count, news, victims = step.connection.execute(found).one()
-    limit = max(step.program.max_per_look, allowed or 0)
-    if not step.index and count > limit:
-        return Guarded(step.scenario.name, count, limit)
-    if not step.index:
-        keep(step.connection, step.running, step.scenario, step.at)
+    return _Found(*step.connection.execute(found).one())
+
+
+def _copy(step: Step, found: _Found) -> int:
+    count, news, victims = found
     if not news:
         return 0
     gives_way = bool(victims) and _hold_victims(step)
@@ -69,7 +99,7 @@ def commit(step: Step, allowed: int | None = None) -> int | Guarded:
         _plan(step)
     if gives_way or news > count:
         _remember(step)
-    return passing(step) if gives_way else int(count)
+    return passing(step) if gives_way else count
 
 
 def _enrol(step: Step) -> None:

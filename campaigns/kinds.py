@@ -57,6 +57,8 @@ _ALL = (
     Kind("no-effect", "Something that changes nothing here.", "Remove it.", "warning"),
     Kind("not-tracked", "An audience asks for opens or clicks that the program does not track.",
          "Switch tracking on.", "warning"),
+    Kind("kept-too-short", "A time is asked about for which `retention` does not keep what is asked.",
+         "Keep it for longer, or ask for less.", "warning"),
     Kind("nobody-left", "A holdout that leaves nobody to write to.", "Lower it.", "warning"),
     Kind("template-syntax", "A template that cannot be read.", "Correct it at this place."),
     Kind("unknown-template-name", "A template uses a name that there is not.", "Write a name it may use."),

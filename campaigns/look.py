@@ -7,12 +7,14 @@ transaction. A dry run leaves that out, and so has the same verdicts (promise 5)
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Label,
+    Select,
     and_,
     exists,
     func,
@@ -38,7 +40,7 @@ from core.schedule import times_between
 from core.tables import Customer, TimeZone
 from core.units import Duration, at_local
 from triggers import Look, discover
-from triggers.base import CANDIDATE_COLUMNS, Zone
+from triggers.base import CANDIDATE_COLUMNS, Part, Zone
 
 CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
 DECISION = Decision.__table__  # type: ignore[attr-defined]
@@ -77,19 +79,21 @@ class Bundles(Protocol):
 class Looker:
     """Looks at the scenarios of one bundle.
 
-    A `rehearsal` keeps nothing, so it remembers what its looks have reserved until its transaction ends.
+    A `rehearsal` keeps nothing, so it remembers what its looks have reserved until its transaction ends. With
+    a `part` it looks at those customers alone.
     """
 
     connection: Connection
     running: Running
     holdout_on: bool = True
     rehearsal: bool = False
+    part: Part | None = None
 
     def enter(self, scenario: Scenario, span: Span, zones: Sequence[Zone]) -> Step:
         """Stage who becomes due for the first step, and let the gates decide."""
         step = self._begin(scenario, 0, span, zones)
         trigger = discover()[scenario.trigger]
-        due = trigger.candidates(scenario.parameters, step.look).cte("due")
+        due = self.due(scenario, step.look).cte("due")
         if not trigger.plain:
             # Found once, read several times: unfolded, the occasion would be reckoned anew for each use.
             due = due.prefix_with("MATERIALIZED")
@@ -102,6 +106,27 @@ class Looker:
         self.connection.execute(CANDIDATE.insert().from_select(columns, rows))
         return self._decide(step)
 
+    def due(self, scenario: Scenario, look: Look) -> Select[Any]:
+        """What the trigger asks, of this part of the customers."""
+        candidates = discover()[scenario.trigger].candidates(scenario.parameters, look)
+        if look.part is None:
+            return candidates
+        # Inside the trigger's own query: from outside, no plan would look at this part alone.
+        return candidates.where(look.about(_unlabelled(candidates.selected_columns["customer_id"])))
+
+    def question(self, scenario: Scenario, span: Span, zones: Sequence[Zone]) -> Select[Any]:
+        """What the trigger asks at this look, and whose customers those are; nothing is staged."""
+        due = self.due(scenario, self._begin(scenario, 0, span, zones).look).subquery("due")
+        return select(due.c.customer_id).join(CUSTOMER, CUSTOMER.c.id == due.c.customer_id)
+
+    def at_most(self, scenario: Scenario, span: Span, zones: Sequence[Zone], limit: int) -> bool:
+        """Whether no more than `limit` candidates could enter; nothing is staged, and few gates are asked."""
+        step = self._begin(scenario, 0, span, zones)
+        due = self.due(scenario, step.look).subquery("due")
+        rows = select(literal(1)).join_from(due, CUSTOMER, CUSTOMER.c.id == due.c.customer_id)
+        some = rows.where(entry_gate(step, due).is_(None)).limit(limit + 1).subquery("some")
+        return (self.connection.scalar(select(func.count()).select_from(some)) or 0) <= limit
+
     def proceed(
         self, scenario: Scenario, index: int, span: Span, zones: Sequence[Zone], version: int | None = None
     ) -> Step:
@@ -113,6 +138,7 @@ class Looker:
         step = self._begin(scenario, index, span, zones)
         waiting = [
             *waits(scenario, index, span.at, self.running.program, version),
+            step.look.about(ENROLMENT.c.customer_id),
             or_(~asked(scenario, index), _struck_for(ENROLMENT.c.customer_id)),
         ]
         over = waited(self.connection, scenario, index, span.at, self.running.program, waiting)
@@ -152,7 +178,7 @@ class Looker:
             zones,
             {zone.name: quiet_until(program, scenario, span.at, zone.zone) for zone in zones},
         )
-        look = Look(span.at, program, ZONE, tuple(zones), span.after, span.upto)
+        look = Look(span.at, program, ZONE, tuple(zones), span.after, span.upto, part=self.part)
         look = informed(self.connection, self.running, scenario, look, fresh=not index)
         return Step(
             self.connection,
@@ -171,6 +197,11 @@ class Looker:
             analyze(self.connection)
             decide(step)
         return step
+
+
+def _unlabelled(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """What a column of a query is: the query's own condition cannot speak of its label."""
+    return column.element if isinstance(column, Label) else column
 
 
 def rehearsal(connection: Connection, running: Running, *, holdout_on: bool = True) -> Looker:

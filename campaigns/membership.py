@@ -45,6 +45,8 @@ CHANGE = SegmentChange.__table__  # type: ignore[attr-defined]
 DEFINITION = SegmentDefinition.__table__  # type: ignore[attr-defined]
 ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
 
+EVERYBODY = true()
+
 # The changes that one look has found; `news`: the customers changed, and not the segment's own file.
 STAGED = Table(
     "look_segment_change", METADATA,
@@ -70,7 +72,8 @@ def informed(
         return look
     if fresh:
         # What was found at this very time is found again: two scenarios may ask for one segment.
-        _stage(connection, running, segment, CHANGE.c.at < literal(look.at, UtcDateTime), look.at)
+        earlier = CHANGE.c.at < literal(look.at, UtcDateTime)
+        _stage(connection, running, segment, earlier, look.at, look.about(CUSTOMER.c.id))
     log = select(CHANGE).where(CHANGE.c.segment == segment).subquery("log")
     since = _began(connection, scenario, look.at)
     changes = _changes(segment, since, look.at, staged=fresh)
@@ -98,14 +101,29 @@ def keep(connection: Connection, running: Running, scenario: Scenario, at: datet
         _keep(connection, running, segment, at, insert_ignoring(connection, CHANGE))
 
 
+def keep_part(connection: Connection, scenario: Scenario, at: datetime) -> None:
+    """Keep what the look has staged of a part of the customers; `define` follows the last part."""
+    segment = segment_of(scenario)
+    if segment is not None:
+        _keep_changes(connection, segment, at, insert_ignoring(connection, CHANGE))
+
+
+def define(connection: Connection, running: Running, scenario: Scenario) -> None:
+    """Remember what the segment that the scenario asks about meant when its members were compared."""
+    segment = segment_of(scenario)
+    if segment is not None:
+        _define(connection, running, segment)
+
+
 def _condition(running: Running, segment: str, at: datetime) -> ColumnElement[bool]:
     audience = Audience(running.program, running.segments, at, running.kinds)
     return func.coalesce(audience.condition(running.segments[segment]), false())
 
 
 def _stage(
-    connection: Connection, running: Running, segment: str, earlier: ColumnElement[bool], at: datetime
-) -> None:
+    connection: Connection, running: Running, segment: str, earlier: ColumnElement[bool], at: datetime,
+    among: ColumnElement[bool] = EVERYBODY,
+) -> None:  # fmt: skip
     """Stage who belongs otherwise at a time than the last of the `earlier` changes says."""
     connection.execute(CreateTable(STAGED, if_not_exists=True))
     connection.execute(delete(STAGED))
@@ -114,7 +132,7 @@ def _stage(
     compared = select(
         CUSTOMER.c.id, _condition(running, segment, at).label("now"),
         func.coalesce(last.scalar_subquery(), false()).label("before"),
-    ).where(PRESENT).subquery("compared")  # fmt: skip
+    ).where(PRESENT, among).subquery("compared")  # fmt: skip
     known = connection.scalar(select(DEFINITION.c.digest).where(DEFINITION.c.segment == segment))
     news = true() if known == _digest(running, segment) else false()
     rows = select(compared.c.id, compared.c.now, news).where(compared.c.now != compared.c.before)
@@ -159,10 +177,18 @@ def _changes(segment: str, since: datetime, at: datetime, *, staged: bool) -> Fr
 
 
 def _keep(connection: Connection, running: Running, segment: str, at: datetime, insert: Any) -> None:
+    _keep_changes(connection, segment, at, insert)
+    _define(connection, running, segment)
+
+
+def _keep_changes(connection: Connection, segment: str, at: datetime, insert: Any) -> None:
     rows = select(
         literal(segment), STAGED.c.customer_id, literal(at, UtcDateTime), STAGED.c.entered, STAGED.c.news
     ).order_by(STAGED.c.customer_id)
     columns = ["segment", "customer_id", "at", "entered", "news"]
     connection.execute(insert.from_select(columns, rows))
+
+
+def _define(connection: Connection, running: Running, segment: str) -> None:
     definition = upsert(connection, DEFINITION, ["segment"], ["digest"])
     connection.execute(definition.values(segment=segment, digest=_digest(running, segment)))

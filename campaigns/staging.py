@@ -88,28 +88,35 @@ RESERVATION = Table(
     prefixes=["TEMPORARY"],
 )  # fmt: skip
 
+# Bytes from which on PostgreSQL's tables are emptied by new files, which takes as long as a small look.
+MOST_DELETED = 1 << 20
 TABLES = (CANDIDATE, OPTION, ZONE, DEADLINE, RESERVATION)
 
 
 def prepare(connection: Connection, *, keep_reservations: bool = False) -> None:
     """Empty staging tables. A dry run of several scenarios keeps what the earlier ones reserved."""
-    there = _present(connection)
+    there = _sizes(connection)
     METADATA.create_all(connection, tables=[it for it in TABLES if it.name not in there], checkfirst=False)
     used = [it for it in TABLES if it.name in there and not (keep_reservations and it is RESERVATION)]
-    if connection.dialect.name == "sqlite":
-        for table in used:
-            connection.execute(delete(table))
-    elif used:
-        # Nobody vacuums temporary tables: what is deleted would stay as long as the connection.
+    if sum(there[it.name] for it in used) > MOST_DELETED:
+        # Nobody vacuums temporary tables: what is deleted stays as long as the connection.
         connection.execute(text(f"TRUNCATE {', '.join(f'pg_temp.{it.name}' for it in used)}"))
+        return
+    for table in used:
+        if there[table.name]:
+            connection.execute(delete(table))
 
 
-def _present(connection: Connection) -> set[str]:
+def _sizes(connection: Connection) -> dict[str, int]:
+    """The tables that are there, with their bytes; 1 on SQLite, which does not tell."""
     if connection.dialect.name == "sqlite":
-        return set(connection.scalars(text("SELECT name FROM temp.sqlite_master WHERE type = 'table'")))
-    return set(
-        connection.scalars(text("SELECT relname FROM pg_class WHERE relnamespace = pg_my_temp_schema()"))
-    )
+        asked = "SELECT name, 1 AS size FROM temp.sqlite_master WHERE type = 'table'"
+    else:
+        asked = (
+            "SELECT relname AS name, pg_relation_size(oid) AS size FROM pg_class "
+            "WHERE relnamespace = pg_my_temp_schema()"
+        )
+    return {row.name: row.size for row in connection.execute(text(asked))}
 
 
 def analyze(connection: Connection) -> None:

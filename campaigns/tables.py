@@ -36,7 +36,8 @@ class ScenarioState(SQLModel, table=True):
     """What runs, and how far its looks have come. `held` counts the candidates of a look that was stopped.
 
     `earlier` are the names that it had before it was renamed, the first one first: holdout and variants are
-    drawn by that one.
+    drawn by that one. `late_seconds` is how long its last look was due, or its oldest event there.
+    What was planned until `cancelled_at` leaves no more.
     """
 
     __tablename__ = "scenario_state"
@@ -48,6 +49,8 @@ class ScenarioState(SQLModel, table=True):
     held: int | None = None
     allowed: int | None = None
     earlier: list[str] | None = Field(default=None, sa_column=Column(Json, nullable=True))
+    late_seconds: float | None = None
+    cancelled_at: datetime | None = moment(nullable=True)
 
 
 class ScenarioRun(SQLModel, table=True):
@@ -60,6 +63,44 @@ class ScenarioRun(SQLModel, table=True):
     fire_at: datetime = moment()
     candidates: int = 0
     planned: int = 0
+
+
+class ShardedLook(SQLModel, table=True):
+    """A look at a large base that is under way in shards; gone with its last one.
+
+    `version` is the bundle that it looks by, `upto` the end of the events that it reads. With `enters` it is
+    for the first step too. While `counting` nothing of that is kept: the blast guard waits for the number,
+    which may be `most`. `error` says why it cannot go on.
+    """
+
+    __tablename__ = "sharded_look"
+    scenario: str = Field(primary_key=True)
+    at: datetime = moment()
+    version: int
+    enters: bool
+    counting: bool
+    most: int
+    upto_transaction: int = Field(sa_column=Column(BigInteger, nullable=False))
+    upto_event: int = Field(sa_column=Column(BigInteger, nullable=False))
+    error: str | None = None
+
+
+class LookShard(SQLModel, table=True):
+    """The part of a look that is about the customers with an id from `low` on, below `high`.
+
+    `counted` is whom it would write to, `planned` to whom it does. `entering` and `later` count the verdicts
+    of the first step and of the others, and the channels of their messages.
+    """
+
+    __tablename__ = "look_shard"
+    scenario: str = Field(primary_key=True)
+    low: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    high: int = Field(sa_column=Column(BigInteger, nullable=False))
+    counted: int | None = None
+    done: bool = False
+    planned: int = 0
+    entering: dict[str, dict[str, int]] = json_column()
+    later: dict[str, dict[str, int]] = json_column()
 
 
 class Enrolment(SQLModel, table=True):

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import count
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, select, update
 
 from campaigns import membership
 from campaigns.bundle import Bundle
@@ -15,7 +16,8 @@ from campaigns.scenario import Scenario
 from campaigns.tables import BundleVersion, Decision, Enrolment, Message, ScenarioRun, ScenarioState
 from campaigns.undone import Undone, recall, undone
 from core.db import Database, insert_ignoring, insert_many
-from core.errors import Problems, UserError
+from core.db.hot import Hot
+from core.errors import EnvironmentFault, Problems, UserError
 from core.events import CURSOR, horizon, move_cursor
 from core.program.check import FILE as PROGRAM_FILE
 from core.program.versions import begin
@@ -50,9 +52,14 @@ class Overtaken(UserError):
         )
 
 
+# Asked with each request and each look.
+_NEWEST = Hot(("MAX(version)", VERSION.c.version), tail=f"FROM {VERSION.name}")
+
+
 def live_version(connection: Connection) -> int:
     """The version that runs; 0 before the first apply."""
-    return connection.scalar(select(func.max(VERSION.c.version))) or 0
+    [(newest,)] = _NEWEST(connection)
+    return newest or 0
 
 
 class Live:
@@ -64,15 +71,16 @@ class Live:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._lock = Lock()
+        self._lock, self._asking = Lock(), Lock()
+        self._moments, self._asked_at = count(1), 0
+        self._found: int | EnvironmentFault = 0
         self._newest = 0
         self._ready: dict[int, Running | Problems] = {}
         self._asked: set[int] = set()
 
     def running(self) -> Running:
         """What runs now; UserError if nothing was ever applied."""
-        with self._database.read() as connection:
-            version = live_version(connection)
+        version = self._number()
         if not version:
             raise UserError("nothing is live yet; run `tidings apply` to make this workspace live")
         with self._lock:
@@ -92,6 +100,26 @@ class Live:
         if isinstance(ready, Problems):
             raise ready
         return ready
+
+    def _number(self) -> int:
+        """The version that is live, asked once for everybody who comes while somebody asks."""
+        came = next(self._moments)
+        with self._asking:
+            # What somebody began to ask before we came may be older than what we know of.
+            if self._asked_at < came:
+                begun, self._found = next(self._moments), self._ask()
+                self._asked_at = begun
+            found = self._found
+        if isinstance(found, EnvironmentFault):
+            raise found
+        return found
+
+    def _ask(self) -> int | EnvironmentFault:
+        try:
+            with self._database.glance() as connection:
+                return live_version(connection)
+        except EnvironmentFault as fault:
+            return fault
 
     def _load(self, version: int) -> Running | Problems:
         with self._database.read() as connection:
@@ -148,7 +176,9 @@ def apply(
     _allow(newest, leave)
     version = _keep(connection, running, who, at, leave, newest)
     begin(connection, running.program, at)
-    states = {state.name: state for state in connection.execute(select(STATE).with_for_update())}
+    # In the order in which looks lock them.
+    held = select(STATE).order_by(STATE.c.name).with_for_update()
+    states = {state.name: state for state in connection.execute(held)}
     renamed = _rename(connection, running, states)
     gone = [it for it in states if it not in running.scenarios and states[it].status != "removed"]
     gone = sorted(name for name in gone if name not in renamed.values())
@@ -308,7 +338,7 @@ def pause(connection: Connection, scenario: str) -> Undone:
 
     UserError for one that does not run.
     """
-    _known(connection, scenario)
+    known(connection, scenario)
     _set(connection, [scenario], status="paused")
     return undone(connection, [scenario])[scenario]
 
@@ -319,13 +349,14 @@ def resume(connection: Connection, scenario: str, allowed: int | None = None) ->
     Returns how many that look would have reached if it was stopped and `allowed` is less: unless fewer are
     due by then, the guard stops it again.
     """
-    _known(connection, scenario)
+    known(connection, scenario)
     stopped = connection.scalar(select(STATE.c.held).where(STATE.c.name == scenario))
     _set(connection, [scenario], status="active", held=None, allowed=allowed)
     return stopped if stopped and (allowed or 0) < stopped else None
 
 
-def _known(connection: Connection, scenario: str) -> None:
+def known(connection: Connection, scenario: str) -> None:
+    """UserError for a scenario that does not run."""
     names = connection.scalars(
         select(STATE.c.name).where(STATE.c.status != "removed").order_by(STATE.c.name)
     ).all()

@@ -103,7 +103,7 @@ class Channel(ABC, Generic[C, S, W]):
         transport = self._choose_transport()
         await transport.open()
         self._transport = transport
-        self._sender = BatchSender(self.compose, transport, self.settings.concurrency)
+        self._sender = BatchSender(self.compose, transport, self.settings.concurrency, self.name)
 
     async def close(self) -> None:
         """Close what `open` opened; may be called twice."""

@@ -9,6 +9,7 @@ from typing import Generic
 from channels.outcome import Accepted, Failed, Outcome, Unknown
 from channels.outgoing import Outgoing
 from channels.transport import INTERRUPTED, BulkTransport, ChannelDown, Malformed, Record, Transport, W
+from channels.watching import Watch
 
 __all__ = ["BatchSender", "Record"]
 
@@ -19,6 +20,7 @@ class _Run:
 
     waiting: deque[Outgoing]
     record: Record
+    begin: Callable[[Outgoing], None]
 
     def set_aside(self, outcome: Failed) -> None:
         """Give what has not begun this outcome: it certainly did not leave."""
@@ -29,11 +31,16 @@ class _Run:
 class BatchSender(Generic[W]):
     """Sends batches so that whatever happens to one message happens to it alone."""
 
-    def __init__(self, compose: Callable[[Outgoing], W], transport: Transport[W], concurrency: int) -> None:
-        """`concurrency` bounds the messages on their way, over all batches sent at one time."""
+    def __init__(
+        self, compose: Callable[[Outgoing], W], transport: Transport[W], concurrency: int, channel: str = ""
+    ) -> None:
+        """`concurrency` bounds the messages on their way, over all batches sent at one time; under `channel`
+        they are measured.
+        """
         self._compose = compose
         self._transport = transport
         self._concurrency = concurrency
+        self._channel = channel
         self._slots = asyncio.Semaphore(concurrency)
         self._runs: list[_Run] = []
 
@@ -43,7 +50,8 @@ class BatchSender(Generic[W]):
         Cancelled, it records what was on its way as `Unknown("interrupted")` and what had not begun as a
         temporary failure of that name, and passes the cancellation on.
         """
-        run = _Run(deque(batch), record)
+        watch = Watch(self._channel, record)
+        run = _Run(deque(batch), watch.record, watch.begin)
         self._runs.append(run)
         try:
             if isinstance(self._transport, BulkTransport):
@@ -78,6 +86,7 @@ class BatchSender(Generic[W]):
             if isinstance(wire, Failed):
                 run.record(outgoing.key, wire)
             else:
+                run.begin(outgoing)
                 yield wire
 
     async def _send_each(self, run: _Run) -> None:
@@ -93,7 +102,7 @@ class BatchSender(Generic[W]):
 
     async def _send_one(self, outgoing: Outgoing, run: _Run) -> None:
         try:
-            run.record(outgoing.key, await self._outcome(outgoing))
+            run.record(outgoing.key, await self._outcome(outgoing, run))
         except ChannelDown as down:
             run.record(outgoing.key, down.outcome)
             run.set_aside(down.outcome)
@@ -101,10 +110,11 @@ class BatchSender(Generic[W]):
             run.record(outgoing.key, Unknown(INTERRUPTED))
             raise
 
-    async def _outcome(self, outgoing: Outgoing) -> Outcome:
+    async def _outcome(self, outgoing: Outgoing, run: _Run) -> Outcome:
         wire = self._wire(outgoing)
         if isinstance(wire, Failed):
             return wire
+        run.begin(outgoing)
         try:
             return _readable(await self._transport.transmit(wire))
         except ChannelDown:

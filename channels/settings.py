@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from channels.warm_up import WarmUp
+from core.environment import Environment, variable
 from core.errors import EnvironmentFault, UserError
 from core.units import Rate
 
@@ -23,7 +24,7 @@ class ChannelConfig(BaseModel):
     )
 
 
-class ChannelSettings(BaseSettings):
+class ChannelSettings(Environment):
     """What stands in the environment or .env under the channel's prefix; an empty value is none."""
 
     model_config = SettingsConfigDict(
@@ -45,7 +46,7 @@ class ChannelSettings(BaseSettings):
     @classmethod
     def variable(cls, name: str) -> str:
         """The environment variable behind a setting: `password` is TIDINGS_EMAIL_PASSWORD."""
-        return f"{cls.model_config.get('env_prefix', '')}{name}".upper()
+        return variable(cls, name)
 
     def unset(self, names: Iterable[str]) -> list[str]:
         """Which of these settings have no value, as environment variables."""

@@ -21,10 +21,13 @@ LISTED = 10
 Explanation = tuple[str, str]
 
 
-def complaint(what: str, fix: str = "") -> PydanticCustomError:
-    """An error for a validator to raise: what is wrong, and what to write instead."""
+def complaint(what: str, fix: str = "", at: Sequence[str | int] = ()) -> PydanticCustomError:
+    """An error for a validator to raise: what is wrong, and what to write instead.
+
+    A validator of a whole model says `at` which path below it.
+    """
     # The template takes the whole text, so that a brace in a value is not read as a placeholder.
-    return PydanticCustomError("complaint", "{what}; {fix}", {"what": what, "fix": fix})
+    return PydanticCustomError("complaint", "{what}; {fix}", {"what": what, "fix": fix, "at": tuple(at)})
 
 
 def describe(value: object) -> str:

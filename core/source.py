@@ -100,7 +100,7 @@ class Document:
         everything = error.errors(include_url=False)
         meant = {path for details in everything if (path := _meant(details, model))}
         for details in everything:
-            inner = details["loc"]
+            inner = (*details["loc"], *details.get("ctx", {}).get("at", ()))
             path = self._existing(at + inner)
             if details["type"] == "extra_forbidden":
                 yield self._unknown_key(path, model, inner, noun)

@@ -46,9 +46,11 @@ class Beat:
     """Runs `work` after each `ring`; rings that come during a run make one more."""
 
     def __init__(
-        self, name: str, work: Callable[[], Awaitable[None]], clock: Clock, first_pause: float = 0.5
-    ) -> None:
-        """`first_pause` is how long it rests after a first failure, seconds."""
+        self, name: str, work: Callable[[], Awaitable[None]], clock: Clock, first_pause: float = 0.5,
+        rest: float = 0.0,
+    ) -> None:  # fmt: skip
+        """`first_pause` is how long it rests after a first failure, `rest` after a good run, seconds."""
+        self._rest = rest
         self._work, self._clock, self._first_pause = work, clock, first_pause
         self._bell, self._stopped = asyncio.Event(), asyncio.Event()
         self.pulse = Pulse(name, clock.now())
@@ -56,6 +58,12 @@ class Beat:
     def ring(self) -> None:
         """There may be something to do. Call it on the event loop."""
         self._bell.set()
+
+    def begin(self) -> None:
+        """Ring for the first time, or for the first time after a rest."""
+        if self.pulse.busy_since is None and not self.pulse.failures:
+            self.pulse = Pulse(self.pulse.name, self._clock.now())
+        self.ring()
 
     def stop(self) -> None:
         """End after the run under way."""
@@ -69,6 +77,8 @@ class Beat:
             self._bell.clear()
             if not self._stopped.is_set():
                 await self._once()
+                if self._rest:
+                    await self._pause(self._rest)
 
     async def _once(self) -> None:
         self.pulse = replace(self.pulse, busy_since=self._clock.now())

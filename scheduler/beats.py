@@ -1,13 +1,16 @@
-"""The beats of `serve`, in one process on one event loop.
+"""The beats of `serve` and `worker`, on one event loop.
 
 APScheduler is only the clock: it rings. What is due stands in our tables, so a ring that is lost or comes
 twice changes nothing. Facts and decisions run in threads, one decision at a time; delivery and cards go on
 beside them.
+
+On PostgreSQL any number of processes share the work (`Share`): what the clock rings, it rings in the one that
+leads, and deliveries are jobs, which each does as many of as it has hands.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,25 +26,31 @@ from core.grants import granting
 from core.ledger import expiry
 from core.links import Links
 from core.program import Program
+from scheduler import pump
 from scheduler.asking import Asking
 from scheduler.beat import Beat, Pulse
 from scheduler.bounces import Bounces
 from scheduler.cards import Cards, CardsDone
-from scheduler.delivery import Delivery
+from scheduler.crew import Crew, Share
+from scheduler.deliveries import STRETCH_SECONDS, Deliveries
+from scheduler.delivery import Delivered
 from scheduler.expiry_watch import ExpiryWatch
+from scheduler.hands import Tools
 from scheduler.letters import Letters
 from scheduler.looks import Looked, Looks
+from scheduler.pruning import Nights
 
 AnyChannel = Channel[Any, Any, Any]
 LOG = structlog.get_logger("tidings.beats")
 
-# A delivery is ended and begun anew after so long, so that a new version takes hold in a long campaign too.
-STRETCH_SECONDS = 30.0
 GRACE_SECONDS = 8.0
 # The channel whose messages the beats of the cards carry on.
 ON_THE_CARD = "wallet"
 # What is due while somebody else has it in hand is looked at again after so long.
 AT_ONCE_SECONDS = 0.02
+# Every recorded fact wakes these. Purchases that come many a second share a look, and have the processor and
+# SQLite's one writer to themselves in between.
+REST_SECONDS = {"news": 0.2, "letters": 0.25, "wallet": 0.1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,8 @@ class Pace:
     google: float = 0.5
     asking: float = 15.0
     inbox: float = 30.0
+    retention: float = 15.0
+    reaper: float = 2.0
 
 
 class Beats:
@@ -64,16 +75,22 @@ class Beats:
     def __init__(
         self, database: Database, live: Live, clock: Clock, cards: Cards, *,
         channels: Callable[[Program], Mapping[str, AnyChannel]], links: Callable[[Program], Links],
-        pace: Pace = Pace(),
+        pace: Pace = Pace(), share: Share | None = None,
     ) -> None:  # fmt: skip
-        """`channels` makes the channels of a program, not yet open."""
+        """`channels` makes the channels of a program, not yet open; without a `share` it is alone."""
         self._database, self._live, self._clock, self._cards = database, live, clock, cards
         self._make_channels, self._links, self._pace = channels, links, pace
-        self._channels: dict[str, AnyChannel] = {}
-        self._configs: dict[str, Any] = {}
+        self._deliveries = Deliveries(
+            database, live, clock, channels, links, self._delivered,
+            only=share.channels if share else None, hands=share.concurrency if share else 1,
+        )  # fmt: skip
+        self._crew: Crew | None = None
+        if share is not None:
+            tools = Tools(database, live, clock, cards, links, self._deliveries, share.addresses)
+            self._crew = Crew(share, tools, channels, self._begin)
+        self._looks = Looks(database, live, planned=pump.planned if share else None)
+        self._nights = Nights(database, live, clock)
         self._deciding = asyncio.Lock()
-        self._delivery: Delivery | None = None
-        self._stopping = False
         self._beats: dict[str, Beat] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -87,9 +104,7 @@ class Beats:
         UserError if nothing is live, EnvironmentFault if a channel or the card lacks a credential.
         """
         running = await asyncio.to_thread(self._live.running)
-        for name, channel in self._make_channels(running.program).items():
-            self._channels[name], self._configs[name] = channel, running.program.channels.get(name)
-            await channel.open()
+        await self._deliveries.open()
         await asyncio.to_thread(self._cards.kit)
         self._loop = asyncio.get_running_loop()
         self._beats = {"news": self._beat("news", self._news), "look": self._beat("look", self._look)}
@@ -98,12 +113,17 @@ class Beats:
         self._beats |= {"delivery": self._beat("delivery", self._deliver)}
         self._beats |= {"letters": self._beat("letters", self._write)}
         self._beats |= {"asking": self._beat("asking", self._ask)}
-        if (inbox := self._inbox()) is not None:
+        self._beats |= {"retention": self._beat("retention", self._nights.look)}
+        if (inbox := self._inbox(running.program)) is not None:
             self._beats |= {"inbox": self._beat("inbox", lambda: self._take_back(inbox))}
-        self._tasks = [asyncio.create_task(beat.run()) for beat in self._beats.values()]
+        work = [beat.run() for beat in self._beats.values()]
+        if self._crew is not None:
+            self._beats |= {"reaper": self._beat("reaper", self._crew.reap)}
+            work += [self._beats["reaper"].run(), *self._crew.run()]
+        self._tasks = [asyncio.create_task(it) for it in work]
         self._scheduler = self._clockwork()
-        for beat in self._beats.values():
-            beat.ring()
+        if self._crew is None:
+            self._begin()
 
     def wake(self) -> None:
         """A fact was recorded: look at it now. From any thread; nothing happens before the start."""
@@ -111,14 +131,20 @@ class Beats:
             self._loop.call_soon_threadsafe(self._ring, "news", "wallet", "letters")
 
     def pulses(self) -> Sequence[Pulse]:
-        """How every beat is."""
-        return [beat.pulse for beat in self._beats.values()]
+        """How every beat is; one that has nothing to do, because another process leads, is well."""
+        pulses = [beat.pulse for beat in self._beats.values()]
+        if self._crew is None or self._crew.leads:
+            return [*pulses, *(self._crew.pulses() if self._crew else ())]
+        now = self._clock.now()
+        rested = [it if it.busy_since or it.failures else replace(it, ended_at=now) for it in pulses]
+        return [*rested, *self._crew.pulses()]
 
     def begin_stop(self) -> None:
         """Begin nothing new; what is under way goes on."""
-        self._stopping = True
-        if self._delivery is not None:
-            self._delivery.stop()
+        self._deliveries.stop()
+        self._nights.stop()
+        if self._crew is not None:
+            self._crew.stop()
         for beat in self._beats.values():
             beat.stop()
 
@@ -136,12 +162,11 @@ class Beats:
 
     async def close(self) -> None:
         """Close channels and connections."""
-        for channel in self._channels.values():
-            await channel.close()
+        await self._deliveries.close()
         await self._cards.close()
 
     def _beat(self, name: str, work: Callable[[], Any]) -> Beat:
-        return Beat(name, work, self._clock)
+        return Beat(name, work, self._clock, rest=REST_SECONDS.get(name, 0.0))
 
     def _clockwork(self) -> Any:
         from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -150,10 +175,27 @@ class Beats:
         for name, beat in self._beats.items():
             seconds = getattr(self._pace, name)
             scheduler.add_job(
-                _ringing(beat), "interval", seconds=seconds, id=name, coalesce=True, misfire_grace_time=None
+                self._ringing(beat),
+                "interval",
+                seconds=seconds,
+                id=name,
+                coalesce=True,
+                misfire_grace_time=None,
             )
         scheduler.start()
         return scheduler
+
+    def _ringing(self, beat: Beat) -> Callable[[], Any]:
+        async def ring() -> None:  # a coroutine: APScheduler runs plain functions in a thread
+            if self._crew is None or self._crew.leads:
+                beat.ring()
+
+        return ring
+
+    def _begin(self) -> None:
+        """This process is the one that beats by the clock."""
+        for beat in self._beats.values():
+            beat.begin()
 
     def _ring(self, *names: str) -> None:
         for name in names:
@@ -170,7 +212,7 @@ class Beats:
     def _hear(self, at: datetime) -> list[Looked]:
         """What has happened may bring bonuses; these are news as well."""
         granting.give_for_news(self._database, self._live.running().program, at)
-        return Looks(self._database, self._live).run(at, news_only=True)
+        return self._looks.run(at, news_only=True)
 
     async def _look(self) -> None:
         """What has become true with time: expiry, tiers (nightly), birthdays, schedules, waits."""
@@ -186,7 +228,7 @@ class Beats:
             LOG.info("night", expired_lots=expired, moved_down=moved)
         if granted := granting.give_what_is_due(self._database, program, at):
             LOG.info("grants", given=granted)
-        return Looks(self._database, self._live).run(at)
+        return self._looks.run(at)
 
     def _after(self, looks: Sequence[Looked]) -> None:
         for looked in looks:
@@ -199,21 +241,15 @@ class Beats:
             self._ring("delivery")
 
     async def _deliver(self) -> None:
-        program = (await asyncio.to_thread(self._live.running)).program
-        await self._renew(program)
-        delivery = Delivery(self._database, self._live, self._channels, self._links(program), self._clock)
-        if self._stopping:
+        """Send what is due, or have it sent by whoever has a hand free."""
+        if self._crew is not None:
+            await self._crew.pump()
             return
-        self._delivery = delivery
-        ending = asyncio.get_running_loop().call_later(STRETCH_SECONDS, delivery.stop)
-        try:
-            delivered = await delivery.run()
-        finally:
-            ending.cancel()
-            self._delivery = None
-        for channel, counts in delivered.by_channel.items():
-            LOG.info("delivered", channel=channel, **counts)
+        delivered = await self._deliveries.run()
+        if delivered.by_channel:
             self._ring("delivery")
+
+    def _delivered(self, delivered: Delivered) -> None:
         if ON_THE_CARD in delivered.by_channel:
             self._ring("wallet", "google")
 
@@ -236,9 +272,9 @@ class Beats:
             LOG.info("asked", found=asked.found, still_unknown=asked.open)
             self._ring("delivery")
 
-    def _inbox(self) -> Inbox | None:
+    def _inbox(self, program: Program) -> Inbox | None:
         """The mailbox to which bounces come, if there is one."""
-        boxes = (inbox_of(channel.settings) for channel in self._channels.values())
+        boxes = (inbox_of(channel.settings) for channel in self._make_channels(program).values())
         return next((inbox for inbox in boxes if inbox is not None), None)
 
     async def _take_back(self, inbox: Inbox) -> None:
@@ -277,22 +313,3 @@ class Beats:
         counts = await self._cards.tell_google(timedelta(seconds=STRETCH_SECONDS))
         if counts:
             LOG.info("google wallet", **counts)
-
-    async def _renew(self, program: Program) -> None:
-        """Open anew the channels of which the live version says something else than the one before.
-
-        Only between two deliveries: nothing is under way on them.
-        """
-        changed = [name for name in self._channels if program.channels.get(name) != self._configs[name]]
-        made = self._make_channels(program) if changed else {}
-        for name in changed:
-            await made[name].open()
-            await self._channels[name].close()
-            self._channels[name], self._configs[name] = made[name], program.channels.get(name)
-
-
-def _ringing(beat: Beat) -> Callable[[], Any]:
-    async def ring() -> None:  # a coroutine: APScheduler runs plain functions in a thread
-        beat.ring()
-
-    return ring

@@ -105,6 +105,7 @@ class Cards:
         self._database, self._live, self._clock = database, live, clock
         self._kits = KitMaker(links, clock, outbox=outbox, private=private, env_file=env_file)
         self._changes, self._rest = CardChanges(database, clock), Rest()
+        self._waking = asyncio.Lock()
 
     # --- what a card is now
 
@@ -226,6 +227,11 @@ class Cards:
         await asyncio.to_thread(report, self._database, self._clock.now())
         return done, marked
 
+    async def wake(self) -> Counter[str]:
+        """Wake the phones that are due, as other processes do; nothing while this one is at it already."""
+        kit = await asyncio.to_thread(self.kit)
+        return await self._push(kit) if kit is not None and not self._waking.locked() else Counter[str]()
+
     async def tell_google(self, at_most: timedelta | None = None) -> Counter[str]:
         """Bring the objects that are due up to date, for so long `at_most`. Counts outcomes."""
         counts: Counter[str] = Counter()
@@ -256,6 +262,10 @@ class Cards:
         return marked + swept.customers, swept.more
 
     async def _push(self, kit: Kit) -> Counter[str]:
+        async with self._waking:
+            return await self._push_all(kit)
+
+    async def _push_all(self, kit: Kit) -> Counter[str]:
         """Wake the phones that are due. What stops all of them is told once, and when it is over."""
         counts, before = Counter[str](), self._rest.trouble
         waking = Waking(self._database, self._clock, self._rest)

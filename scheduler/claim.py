@@ -5,7 +5,7 @@ knows that this message may be on its way.
 
 What is asked once more, and what follows:
 
-- the scenario was removed, or its trigger is no longer true: recalled;
+- the scenario was removed, its messages were cancelled, or its trigger is no longer true: recalled;
 - the goal is met, or what the step's `unless` and `only_if` ask says no: recalled, and the enrolment is over;
 - the customer withdrew consent: recalled, whatever other channels there are;
 - the address is gone or suppressed: the cascade goes on to its next open channel; recalled if there is none;
@@ -14,6 +14,7 @@ What is asked once more, and what follows:
 A paused scenario's messages are not looked at, they wait.
 """
 
+import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,13 +25,16 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    Text,
     and_,
+    func,
     literal,
     literal_column,
     select,
     true,
     update,
 )
+from sqlalchemy import cast as sql_cast
 
 from campaigns.look import quiet_until, zone_info
 from campaigns.membership import informed
@@ -49,9 +53,10 @@ from core.db.sets import among, update_each
 from core.errors import UserError
 from core.events import START
 from core.links import Links
+from scheduler.cancelling import CANCELLED, cancelled
 from scheduler.leaving import EXITED, leave, left
 from scheduler.outbox import MOST_AT_ONCE, Turn, doubtful, ended, keep_attempts, moved, write
-from scheduler.reach import MessageRow, Reach
+from scheduler.reach import MessageRow, Reach, Standing
 from scheduler.throttle import CHUNK
 from templates.facts import EVERYTHING, Context, contexts
 from triggers import Look, discover
@@ -108,7 +113,7 @@ class Taken(NamedTuple):
     external_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Claimed:
     """A message that may be sent, with everything that its words need; `facts` as stored, and fresh."""
 
@@ -142,6 +147,7 @@ class Claimer:
     at: datetime
     lease: timedelta = LEASE
     _quiet: dict[tuple[str, str | None], datetime | None] = field(default_factory=dict)
+    _cancelled: dict[str, datetime] = field(default_factory=dict)
 
     def claim(
         self, connection: Connection, channel: str, limit: int = CHUNK, marketing: int | None = None
@@ -153,8 +159,12 @@ class Claimer:
         """
         fence, lease_until = secrets.token_hex(8), self.at + self.lease
         rows = self._take(connection, channel, limit, marketing)
+        self._cancelled.update(cancelled(connection) if rows else {})
         reach = Reach(connection, self.running, self.at, rows)
-        held = {row.id: turn for row in rows if (turn := self._held(row, channel, reach))}
+        free = self._free(rows, reach.of(channel)) if rows else ()
+        held = {
+            row.id: turn for row in rows if row.id not in free if (turn := self._held(row, channel, reach))
+        }
         going = [row for row in rows if row.id not in held]
         gone = left(connection, self.running, going, self.at)
         held |= {row.id: ended(row, "recalled", EXITED, gone[row.id])
@@ -196,11 +206,32 @@ class Claimer:
             return [*first, (purpose.in_(("service", "transactional")), limit), last]
         return [*first, (purpose != "transactional" if urgent else true(), limit)]
 
+    def _free(self, rows: Sequence[MessageRow], standing: Standing) -> set[int]:
+        """Messages that nothing holds back: most of a chunk, told at once; of the others `_held` says it."""
+        at, agreed, addresses = self.at, standing.agreed, standing.addresses
+        open_for = {
+            (name, zone)
+            for name, zone in {(row.scenario, row.time_zone) for row in rows}
+            if (scenario := self.running.scenarios.get(name))
+            and name not in self._cancelled
+            and self._quiet_until(scenario, zone) is None
+        }
+        return {
+            row.id
+            for row in rows
+            if (row.scenario, row.time_zone) in open_for
+            and row.customer_id in addresses
+            and (row.customer_id in agreed or row.purpose != MARKETING)
+            and (row.expires_at is None or row.expires_at > at)
+        }
+
     def _held(self, row: MessageRow, channel: str, reach: Reach) -> Turn | None:
         """What becomes of a message that must not go now, or not at all."""
         scenario = self.running.scenarios.get(row.scenario)
         if scenario is None:
             return ended(row, "recalled", "scenario_removed")
+        if row.scenario in self._cancelled and row.planned_at <= self._cancelled[row.scenario]:
+            return ended(row, "recalled", CANCELLED)
         if row.expires_at is not None and row.expires_at <= self.at:
             return ended(row, "expired", "expired", row.reason)
         gate = reach.of(channel).gate(row)
@@ -234,11 +265,12 @@ class Claimer:
             asking = informed(connection, self.running, scenario, look)
             trigger = discover()[scenario.trigger]
             still = trigger.still_true(scenario.parameters, asking, due.subquery("due")).subquery("still")
-            fresh = still.c.facts != MESSAGE.c.facts
-            asked = select(still.c.id, still.c.facts, fresh.label("fresh"))
+            # As text, all of which is read in one go.
+            asked = select(still.c.id, sql_cast(still.c.facts, Text), still.c.facts != MESSAGE.c.facts)
             answers = connection.execute(asked.join(MESSAGE, MESSAGE.c.id == still.c.id)).all()
-            found |= {row.id: row.facts for row in answers}
-            changed = [(row.id, row.facts) for row in answers if row.fresh]
+            facts = json.loads(f"[{','.join([answer[1] for answer in answers])}]")
+            found |= zip([answer[0] for answer in answers], facts, strict=True)
+            changed = [(row.id, now) for row, now in zip(answers, facts, strict=True) if row[2]]
             update_each(connection, MESSAGE, {}, ("facts",), changed)
         return found
 
@@ -293,6 +325,12 @@ def _due(connection: Connection, at: datetime) -> Select[Any]:
 def due_on(connection: Connection, channel: str, at: datetime) -> bool:
     """Whether the channel has a message that could go now."""
     return connection.scalar(_due(connection, at).where(MESSAGE.c.channel == channel).limit(1)) is not None
+
+
+def count_due(connection: Connection, channel: str, at: datetime, most: int) -> int:
+    """How many messages of the channel could go now; counted up to `most`."""
+    due = _due(connection, at).where(MESSAGE.c.channel == channel).limit(most).subquery()
+    return connection.scalar(select(func.count()).select_from(due)) or 0
 
 
 def _hold(connection: Connection, turns: Sequence[Turn], at: datetime) -> None:

@@ -35,6 +35,15 @@ class Condition:
     open_until: datetime | None = None
     reason: str | None = None
 
+    def left_alone(self, at: datetime) -> bool:
+        """Whether its provider is asked only now and then."""
+        return self.open_until is not None and self.open_until > at
+
+    @property
+    def full(self) -> bool:
+        """Whether today's places of the warm-up plan are used."""
+        return self.places is not None and self.used >= self.places
+
     def as_json(self) -> dict[str, Any]:
         """For programs."""
         return {name: it.isoformat() if isinstance(it, datetime) else it for name, it in asdict(self).items()}

@@ -26,10 +26,13 @@ from campaigns.running import Running
 from campaigns.versions import Live
 from channels import Failed, Outcome, Outgoing, Unknown
 from channels.base import Channel
+from core import tracing
 from core.clock import Clock
 from core.db import Database
 from core.errors import EnvironmentFault
 from core.links import Links
+from scheduler import following
+from scheduler.cancelling import Halt, halts
 from scheduler.claim import LEASE, Claim, Claimer, due_on, reap, stale_or_late
 from scheduler.line import MARGIN, Chunk, Done, Line, told_apart
 from scheduler.outcomes import Settlement, fall_back, settle
@@ -74,11 +77,18 @@ class Delivery:
     def __init__(
         self, database: Database, live: Live, channels: Mapping[str, AnyChannel], links: Links, clock: Clock,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep, *, lease: timedelta = LEASE,
+        tidies: bool = True,
     ) -> None:  # fmt: skip
-        """`lease` is how long a claimed chunk may take before others may call its sender dead."""
+        """`lease` is how long a claimed chunk may take before others may call its sender dead.
+
+        Without `tidies` what dead senders and silent providers left is left to somebody else (`tidy`).
+        """
         self._database, self._live, self._channels = database, live, channels
         self._links, self._clock, self._sleep, self._lease = links, clock, sleep, lease
+        self._tidies = tidies
         self._stopping = self._cancelled = False
+        # How often it was looked at what is paused and cancelled, and what was so at the last look.
+        self._looks, self._halts = 0, frozenset[Halt]()
         # SQLite has one writer at a time: waiting for one's turn here is shorter than being refused there.
         self._turn: AbstractContextManager[Any] = (
             threading.Lock() if database.dialect == "sqlite" else contextlib.nullcontext()
@@ -97,9 +107,10 @@ class Delivery:
         barren: set[str] = set()
         try:
             while True:
-                due, paused = await asyncio.to_thread(self._look, delivered)
+                due, paused, halts = await asyncio.to_thread(self._look, delivered)
                 for name in paused & set(drains):
                     lines[name].pause()
+                self._halt([lines[name] for name in drains], halts)
                 for name in due:
                     if name not in drains and name not in barren:
                         lines[name] = Line(self._channels[name], self._clock.now())
@@ -121,32 +132,33 @@ class Delivery:
                 await asyncio.wait(left)
         self._stopping = stopping
 
-    def _look(self, delivered: Delivered) -> tuple[list[str], set[str]]:
+    def _halt(self, lines: Sequence[Line], halts: frozenset[Halt]) -> None:
+        """What was paused or cancelled since the last look concerns what was claimed before."""
+        new = {scenario for scenario, _ in halts - self._halts}
+        self._halts = halts
+        self._looks += 1
+        for line in lines if new else ():
+            line.halt(new, self._looks)
+
+    def _look(self, delivered: Delivered) -> tuple[list[str], set[str], frozenset[Halt]]:
         """The channels with something to do, once what dead senders and silent providers left is moved on;
-        and those that are paused.
+        those that are paused, and what of scenarios is.
         """
-        if self._stopping:
-            return [], set()
-        now = self._clock.now()
         with self._turn:
-            with self._database.read() as connection:
-                untidy = stale_or_late(connection, now)
-            if untidy:
+            if self._tidies and not self._stopping:
                 self._tidy(delivered)
+            now = self._clock.now()
             with self._database.read() as connection:
                 down = resting(connection, now)
-                ready = [name for name in sorted(self._channels) if name not in down]
-                return [name for name in ready if due_on(connection, name, now)], paused(connection)
+                ready = [name for name in sorted(self._channels) if name not in down and not self._stopping]
+                due = [name for name in ready if due_on(connection, name, now)]
+                return due, paused(connection), halts(connection)
 
     def _tidy(self, delivered: Delivered) -> None:
         policies = {name: channel.policy for name, channel in self._channels.items()}
-        running = self._live.running()
-        with self._database.write() as connection:
-            unknown = reap(connection, policies, self._clock.now())
-            delivered.unknown += unknown
-            delivered.fell_back += fall_back(connection, running, self._clock.now())
-        if unknown:
-            LOG.warning("senders died", unknown=unknown)
+        unknown, fell_back = tidy(self._database, self._live, policies, self._clock)
+        delivered.unknown += unknown
+        delivered.fell_back += fell_back
 
     async def _drain(self, line: Line, delivered: Delivered) -> int:
         """Send a channel's messages until none is due; returns how many were taken.
@@ -212,11 +224,13 @@ class Delivery:
         if settlement is not None:
             delivered.add(line.channel.name, settlement)
             LOG.info("sent", channel=line.channel.name, lost=settlement.lost, **settlement.counts)
+            following.tried(line.channel.name, done.settled if done else ())
         return found
 
     def _move_on(
         self, line: Line, done: Done | None, claiming: bool
     ) -> tuple[Settlement | None, Chunk | datetime | None]:
+        look = self._looks
         try:
             settlement, running, found = self._transaction(line, done, claiming)
         except EnvironmentFault:
@@ -229,7 +243,7 @@ class Delivery:
         if running is None or not isinstance(found, Claim):
             return settlement, None if isinstance(found, Claim) else found
         prepared = [self._wording.prepare(running, line.channel, it) for it in found.messages]
-        return settlement, Chunk(running, found, prepared) if found.taken else None
+        return settlement, Chunk(running, found, prepared, look) if found.taken else None
 
     def _transaction(
         self, line: Line, done: Done | None, claiming: bool
@@ -278,14 +292,24 @@ class Delivery:
         """
         outcomes: dict[str, Outcome] = {}
         left, began = chunk.prepared, time.monotonic()
-        ready = [it.outgoing for it in left if it.outgoing is not None]
+        ready = [it.outgoing for it in line.wanted(chunk) if it.outgoing is not None]
+        line.leaving, line.cut = chunk, False
         sending = asyncio.create_task(self._transmit(line, ready, chunk.claim.lease_until, outcomes))
         while not await self._pause(sending):
-            known, left = told_apart(left, outcomes)
-            if known:
-                await self._recorded(line, chunk.done(known, outcomes), delivered, claiming=False)
+            known, others = told_apart(left, outcomes)
+            if known and await self._kept(line, chunk.done(known, outcomes), delivered):
+                left = others
+        line.leaving = None
         line.took(len(ready), time.monotonic() - began)
         return chunk.done(left, outcomes)
+
+    async def _kept(self, line: Line, done: Done, delivered: Delivered) -> bool:
+        """Record some outcomes; false if the database is away: they are kept with the rest of the chunk."""
+        try:
+            await self._recorded(line, done, delivered, claiming=False)
+        except EnvironmentFault:
+            return False
+        return True
 
     async def _pause(self, sending: "asyncio.Task[None]") -> bool:
         """Wait a moment; whether the chunk has been sent meanwhile."""
@@ -304,7 +328,7 @@ class Delivery:
         begun = 0
         while begun < len(ready):
             left = (last_moment - self._clock.now()).total_seconds()
-            if self._cancelled or line.paused or left <= 0:
+            if self._cancelled or line.paused or line.cut or left <= 0:
                 break
             part = ready[begun : begun + line.part(self._lease, left)]
             begun += len(part)
@@ -320,7 +344,8 @@ class Delivery:
     ) -> None:  # fmt: skip
         try:
             async with asyncio.timeout(seconds):
-                await channel.send(part, outcomes.__setitem__)
+                with tracing.span("chunk", channel=channel.name, messages=len(part)):
+                    await channel.send(part, outcomes.__setitem__)
         except TimeoutError:
             LOG.warning("lease nearly over", channel=channel.name)
         except asyncio.CancelledError:
@@ -335,3 +360,21 @@ class Delivery:
 def _is_down(outcome: Outcome | None) -> bool:
     """It says nothing good of the provider: what is left need not be tried on it now."""
     return isinstance(outcome, Failed) and outcome.kind != "permanent"
+
+
+def tidy(database: Database, live: Live, policies: Mapping[str, str], clock: Clock) -> tuple[int, int]:
+    """Move on what dead senders left *sending*, and what no provider confirmed in time.
+
+    `policies` is channel → policy. Returns how many messages became unknown, and how many go on by their
+    next channel.
+    """
+    with database.read() as connection:
+        if not stale_or_late(connection, clock.now()):
+            return 0, 0
+    running = live.running()
+    with database.write() as connection:
+        unknown = reap(connection, policies, clock.now())
+        fell_back = fall_back(connection, running, clock.now())
+    if unknown:
+        LOG.warning("senders died", unknown=unknown)
+    return unknown, fell_back

@@ -1,7 +1,7 @@
 """One channel's way through a delivery: how much goes at a time, and what was made of it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,6 +33,10 @@ class Line:
     paused: bool = False
     size: int = 0
     speed: float = 0.0
+    # Scenario -> the look at which a halt of it was found: what was claimed before goes no further.
+    halted: dict[str, int] = field(default_factory=dict)
+    leaving: "Chunk | None" = None
+    cut: bool = False
 
     def __post_init__(self) -> None:
         self.size = chunk_of(self.channel)
@@ -60,6 +64,22 @@ class Line:
         self.paused = True
         self.channel.interrupt()
 
+    def halt(self, scenarios: Collection[str], look: int) -> None:
+        """Somebody paused or cancelled scenarios: what has not begun of them goes back.
+
+        All of a chunk under way does that has one of them; what is wanted is claimed again at once.
+        """
+        self.halted |= dict.fromkeys(scenarios, look)
+        if self.leaving is not None and len(self.wanted(self.leaving)) < len(self.leaving.prepared):
+            self.cut = True
+            self.channel.interrupt()
+
+    def wanted(self, chunk: "Chunk") -> Sequence[Prepared]:
+        """What of a chunk may still go."""
+        if not self.halted:
+            return chunk.prepared
+        return [it for it in chunk.prepared if self.halted.get(it.claimed.row.scenario, 0) <= chunk.look]
+
     def took(self, count: int, seconds: float) -> None:
         """A chunk of so many took so long: so large may the next one be."""
         self.size = chunk_of(self.channel, quick=seconds < QUICK)
@@ -86,11 +106,12 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Claimed messages, put into words."""
+    """Claimed messages, put into words; `look` is the last look at halts before they were claimed."""
 
     running: Running
     claim: Claim
     prepared: Sequence[Prepared]
+    look: int = 0
 
     def done(self, some: Sequence[Prepared], outcomes: Mapping[str, Outcome]) -> Done:
         """What became of some of them; those without an outcome were not begun."""

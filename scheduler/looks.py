@@ -1,66 +1,45 @@
 """The looks: which scenarios are due now, and one transaction for each."""
 
-import traceback
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, select
 
-from campaigns.commit import Guarded, commit, verdict
-from campaigns.gates import Step
+from campaigns.commit import Guarded, commit
 from campaigns.look import Looker, Span, asked, under_way, waited, waits, zones_of
 from campaigns.running import Running
 from campaigns.scenario import Scenario
-from campaigns.staging import CANDIDATE
-from campaigns.tables import ScenarioRun
 from campaigns.versions import STATE, Live, reader_of, since_of
-from core.db import Database, insert_ignoring
-from core.errors import EnvironmentFault, UserError
-from core.events import EVENT, START, Position, between, cursor, horizon, move_cursor
+from core import tracing
+from core.db import Database
+from core.errors import EnvironmentFault
+from core.events import EVENT, START, Position, between, cursor, horizon
+from scheduler import shards
+from scheduler.looked import Looked, conclude, hold, why
+from scheduler.shards import LARGE, Cut, Prospect, Shards
 from triggers import discover
 from triggers.base import EventTrigger
 
-RUN = ScenarioRun.__table__  # type: ignore[attr-defined]
+__all__ = ["Looked", "Looks", "overdue"]
+
 LOG = structlog.get_logger("tidings.looks")
-
-
-@dataclass(slots=True)
-class Looked:
-    """What the looks at one scenario did: verdict → how many, channel → how many were planned.
-
-    `error` says why nothing was kept of a look that broke, without any personal data.
-    """
-
-    scenario: str
-    version: int
-    at: datetime
-    candidates: int = 0
-    verdicts: Counter[str] = field(default_factory=Counter)
-    channels: Counter[str] = field(default_factory=Counter)
-    guarded: Guarded | None = None
-    error: str | None = None
-
-    def add(self, step: Step) -> None:
-        """Count the verdicts that are staged."""
-        said = verdict(step).label("said")
-        counted = select(said, CANDIDATE.c.channel, func.count()).group_by(said, CANDIDATE.c.channel)
-        for name, channel, count in step.connection.execute(counted):
-            self.candidates += count
-            self.verdicts[name] += count
-            if name in ("planned", "deferred"):
-                self.channels[channel] += count
 
 
 class Looks:
     """Looks at everything that is due, in the order of priority."""
 
-    def __init__(self, database: Database, live: Live, *, holdout_on: bool = True) -> None:
+    def __init__(
+        self, database: Database, live: Live, *, holdout_on: bool = True, rule: Cut = LARGE,
+        planned: Callable[[Connection, Mapping[str, int]], None] | None = None,
+    ) -> None:  # fmt: skip
+        """`rule` says which looks are cut into shards; `planned` is told in a look's own transaction how many
+        messages it leaves for which channel.
+        """
+        self._planned = planned
         self._database, self._live, self._holdout_on = database, live, holdout_on
+        self._shards, self._rule = Shards(database, live, holdout_on=holdout_on), rule
 
     def run(self, at: datetime, *, news_only: bool = False) -> list[Looked]:
         """One look at every active scenario that is due; each in a transaction of its own.
@@ -79,26 +58,52 @@ class Looks:
         except EnvironmentFault:
             raise
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one scenario, the others go on
-            why = _why(error)
+            reason = why(error)
         # Without the traceback: the text of an error may hold what the database was told of a customer.
-        LOG.error("look failed", scenario=scenario.name, version=running.version, error=why)
-        return [Looked(scenario.name, running.version, at, error=why)]
+        LOG.error("look failed", scenario=scenario.name, version=running.version, error=reason)
+        return [Looked(scenario.name, running.version, at, error=reason)]
 
     def _scenario(
         self, running: Running, scenario: Scenario, at: datetime, news_only: bool
     ) -> Iterator[Looked]:
         if not self._anything(running, scenario, at, news_only):
             return
+        with tracing.span("look", scenario=scenario.name):
+            looked = self._look(running, scenario, at, news_only)
+            while looked is None and not news_only and (begun := self._in_shards()):
+                yield from (ended for name in begun if (ended := self._shards.end(name)) is not None)
+                if scenario.name in begun:
+                    return
+                looked = self._look(running, scenario, at, news_only)
+        if looked is not None:
+            yield looked
+
+    def _in_shards(self) -> list[str]:
+        with self._database.read() as connection:
+            return shards.under_way(connection)
+
+    def _look(self, running: Running, scenario: Scenario, at: datetime, news_only: bool) -> Looked | None:
+        """One look, in one transaction; None if it is nobody's turn, or goes on in shards."""
         with self._database.write() as connection:
-            state = _lock(connection, scenario)
-            if state is None or not _is_due(state, at):
-                return
+            state = shards.lock(connection).get(scenario.name)
+            if state is None or not _is_due(state, at) or _elsewhere(connection, scenario, news_only):
+                return None
             looked = Looked(scenario.name, running.version, at)
+            looker = Looker(connection, running, self._holdout_on)
+            span = _span(connection, scenario, state, at)
+            zones = zones_of(connection, running.program, scenario, span)
+            prospect = Prospect(connection, looker, scenario, state, span, zones)
+            if not news_only and shards.cut(prospect, self._rule):
+                return None
             if not news_only:
-                self._later_steps(connection, running, scenario, looked, state)
-            if state.status == "active":
-                self._first_step(connection, running, scenario, looked, state)
-        yield looked
+                for step in looker.later(scenario, span, zones, self._live):
+                    commit(step)
+                    looked.counts.add(step)
+            if prospect.enters:
+                _enter(prospect, looked)
+            if self._planned is not None:
+                self._planned(connection, looked.channels)
+        return looked
 
     def _anything(self, running: Running, scenario: Scenario, at: datetime, news_only: bool) -> bool:
         """A cheap read, so that an idle second makes no write transaction and no temporary table."""
@@ -129,47 +134,28 @@ class Looks:
                     return True
         return False
 
-    def _first_step(
-        self, connection: Connection, running: Running, scenario: Scenario, looked: Looked, state: Row[Any]
-    ) -> None:
-        after = cursor(connection, reader_of(scenario.name)) or START
-        upto = horizon(connection) if scenario.kind == "event" else START
-        span = Span(looked.at, since_of(state), after, upto)
-        zones = zones_of(connection, running.program, scenario, span)
-        if not any(zone.fired_at for zone in zones):
-            return
-        step = Looker(connection, running, self._holdout_on).enter(scenario, span, zones)
-        done = commit(step, state.allowed)
-        looked.add(step)
-        mine = update(STATE).where(STATE.c.name == scenario.name)
-        if isinstance(done, Guarded):
-            looked.guarded = done
-            connection.execute(mine.values(status="held", held=done.count))
-            return
-        connection.execute(mine.values(looked_at=looked.at, allowed=None))
-        if scenario.kind == "event":
-            move_cursor(connection, reader_of(scenario.name), upto)
-        self._keep_run(connection, scenario, looked, done)
 
-    @staticmethod
-    def _keep_run(connection: Connection, scenario: Scenario, looked: Looked, planned: int) -> None:
-        row = {
-            "scenario": scenario.name,
-            "fire_at": looked.at,
-            "candidates": looked.candidates,
-            "planned": planned,
-        }
-        connection.execute(insert_ignoring(connection, RUN).values(**row))
+def _enter(it: Prospect, looked: Looked) -> None:
+    """The look at the first step."""
+    step = it.looker.enter(it.scenario, it.span, it.zones)
+    done = commit(step, it.state.allowed)
+    looked.counts.add(step)
+    if isinstance(done, Guarded):
+        hold(it.connection, looked, done)
+    else:
+        conclude(it.connection, it.scenario, looked, it.span, it.zones, done)
 
-    def _later_steps(
-        self, connection: Connection, running: Running, scenario: Scenario, looked: Looked, state: Row[Any]
-    ) -> None:
-        span = Span(looked.at, since_of(state))
-        zones = zones_of(connection, running.program, scenario, span)
-        looker = Looker(connection, running, self._holdout_on)
-        for step in looker.later(scenario, span, zones, self._live):
-            commit(step)
-            looked.add(step)
+
+def _span(connection: Connection, scenario: Scenario, state: Row[Any], at: datetime) -> Span:
+    after = cursor(connection, reader_of(scenario.name)) or START
+    upto = horizon(connection) if scenario.kind == "event" else START
+    return Span(at, since_of(state), after, upto)
+
+
+def _elsewhere(connection: Connection, scenario: Scenario, news_only: bool) -> bool:
+    """Somebody looks in shards: at this scenario, or at any that may come before it."""
+    begun = shards.under_way(connection)
+    return scenario.name in begun if news_only else bool(begun)
 
 
 def overdue(connection: Connection, running: Running, at: datetime) -> list[str]:
@@ -197,25 +183,6 @@ def _was_due(
     )
     first = connection.scalar(unread.order_by(EVENT.c.transaction, EVENT.c.id).limit(1))
     return first is not None and first < at
-
-
-def _why(error: Exception) -> str:
-    """What broke and where; only our own sentences are quoted, others may hold a customer's data."""
-    if isinstance(error, UserError):
-        return str(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [it for it in frames if "site-packages" not in it.filename] or frames
-    place = f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
-    return f"{type(error).__name__}{place}"
-
-
-def _lock(connection: Connection, scenario: Scenario) -> Row[Any] | None:
-    """The scenario's state, under the lock of all of them: looks of several processes take turns.
-
-    Scenarios share their customers' allowances: two looks at once would each find the same place free.
-    """
-    states = connection.execute(select(STATE).order_by(STATE.c.name).with_for_update()).all()
-    return next((state for state in states if state.name == scenario.name), None)
 
 
 def _is_due(state: Row[Any], at: datetime) -> bool:

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, exists, select, update
+from sqlalchemy import Connection, literal, select, update
 
 from campaigns.states import keep_states
 from campaigns.tables import WAITING, Attempt, Enrolment, Message
 from channels import Accepted, Outcome, Unknown
 from core.db.bulk import insert_rows
 from core.db.sets import among, update_each
+from scheduler import tally
 from scheduler.reach import MessageRow
 
 ATTEMPT = Attempt.__table__  # type: ignore[attr-defined]
@@ -28,7 +29,7 @@ ENDS = ("sent", "unknown", "failed", "recalled", "expired")
 MOST_AT_ONCE = 1_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Turn:
     """What becomes of one message: its state, why, and what else changes in its row.
 
@@ -61,26 +62,30 @@ def moved(row: MessageRow, channel: str, reason: str, at: datetime) -> Turn:
 
 def write(connection: Connection, turns: Sequence[Turn], at: datetime) -> None:
     """Write all of it; the caller holds the rows."""
-    shapes: dict[tuple[str, ...], list[tuple[Any, ...]]] = defaultdict(list)
+    shapes: dict[tuple[str, ...], list[Turn]] = defaultdict(list)
     for turn in turns:
-        values = {"state": turn.state, "reason": turn.reason, "detail": turn.detail} | dict(turn.values)
-        shapes[tuple(values)].append((turn.row.id, *values.values()))
-    for names, rows in shapes.items():
+        shapes[tuple(turn.values)].append(turn)
+    for names, some in shapes.items():
+        columns: dict[str, Sequence[Any]] = {
+            "state": [turn.state for turn in some],
+            "reason": [turn.reason for turn in some],
+            "detail": [turn.detail for turn in some],
+        }
+        columns |= {name: [turn.values[name] for turn in some] for name in names}
         same = {"changed_at": at, "fence": None, "lease_until": None}
-        update_each(connection, MESSAGE, *_told_apart(names, rows, same))
+        update_each(connection, MESSAGE, *_told_apart([turn.row.id for turn in some], columns, same))
     keep_states(connection, [turn.row.id for turn in turns])
     _anchor(connection, turns, at)
+    tally.count(connection, turns)
 
 
 def _told_apart(
-    names: Sequence[str], rows: Sequence[tuple[Any, ...]], same: Mapping[str, Any]
+    ids: Sequence[int], columns: Mapping[str, Sequence[Any]], same: Mapping[str, Any]
 ) -> tuple[Mapping[str, Any], Sequence[str], Sequence[Sequence[Any]]]:
     """What is the same in every row, and the columns that are each row's own."""
-    by_column = list(zip(*rows, strict=True))
-    values = dict(zip(names, by_column[1:], strict=True))
-    own = [name for name, column in values.items() if len(set(column)) > 1]
-    same = {**same, **{name: column[0] for name, column in values.items() if name not in own}}
-    return same, own, list(zip(by_column[0], *(values[name] for name in own), strict=True))
+    own = [name for name, values in columns.items() if len(set(values)) > 1]
+    same = {**same, **{name: values[0] for name, values in columns.items() if name not in own}}
+    return same, own, list(zip(ids, *(columns[name] for name in own), strict=True))
 
 
 def _anchor(connection: Connection, turns: Sequence[Turn], at: datetime) -> None:
@@ -106,13 +111,8 @@ def anchor(connection: Connection, ids: Sequence[int], since: datetime | None) -
 
     Only while the enrolment stands at the message: a late end starts no later wait anew.
     """
-    last = exists().where(
-        MESSAGE.c.enrolment_id == ENROLMENT.c.id,
-        MESSAGE.c.step_index + 1 == ENROLMENT.c.step,
-        among(MESSAGE.c.id, ids),
-    )
-    mine = ENROLMENT.c.id.in_(select(MESSAGE.c.enrolment_id).where(among(MESSAGE.c.id, ids)))
-    connection.execute(update(ENROLMENT).where(mine, last).values(anchor_at=since))
+    last = (MESSAGE.c.enrolment_id == ENROLMENT.c.id) & (MESSAGE.c.step_index + 1 == ENROLMENT.c.step)
+    connection.execute(update(ENROLMENT).where(last, among(MESSAGE.c.id, ids)).values(anchor_at=since))
 
 
 def keep_attempts(
@@ -136,6 +136,18 @@ def keep_attempts(
         for row, number, outcome in tried
     ]  # fmt: skip
     insert_rows(connection, ATTEMPT, columns, rows)
+
+
+def keep_accepted(connection: Connection, ids: Sequence[int]) -> None:
+    """The same for messages that were just written as *sent*: all of it stands in their rows."""
+    if not ids:
+        return
+    kept = ("message_id", "customer_id", "channel", "number", "outcome", "provider_id", "at")
+    tried = select(
+        MESSAGE.c.id, MESSAGE.c.customer_id, MESSAGE.c.channel, MESSAGE.c.tries, literal("accepted"),
+        MESSAGE.c.provider_id, MESSAGE.c.accepted_at,
+    )  # fmt: skip
+    connection.execute(ATTEMPT.insert().from_select(kept, tried.where(among(MESSAGE.c.id, ids))))
 
 
 def name_of(outcome: Outcome) -> str:

@@ -25,6 +25,7 @@ from core.customers.consent import BY_PROVIDER, Choice, choose
 from core.db import UtcDateTime, bucket_of, insert_many
 from core.db.sets import among
 from core.units import Duration
+from scheduler import tally
 from scheduler.claim import MOST_TRIES, Claimed
 from scheduler.outbox import (
     MOST_AT_ONCE,
@@ -32,6 +33,7 @@ from scheduler.outbox import (
     anchor,
     doubtful,
     ended,
+    keep_accepted,
     keep_attempts,
     moved,
     write,
@@ -56,7 +58,7 @@ NOT_BEGUN = ("not_begun", "interrupted")
 NOT_CONFIRMED = "not_confirmed"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Settled:
     """One message with its outcome, its cost and the locale that it went out in."""
 
@@ -90,20 +92,11 @@ def settle(
 
 class _Settling:
     def __init__(
-        self,
-        connection: Connection,
-        running: Running,
-        channel: Channel[Any, Any, Any],
-        fence: str,
+        self, connection: Connection, running: Running, channel: Channel[Any, Any, Any], fence: str,
         at: datetime,
-    ) -> None:
-        self.connection, self.running, self.channel, self.fence, self.at = (
-            connection,
-            running,
-            channel,
-            fence,
-            at,
-        )
+    ) -> None:  # fmt: skip
+        self.connection, self.running, self.channel = connection, running, channel
+        self.fence, self.at = fence, at
         self.settlement = Settlement()
         # Of these an earlier try may have left.
         self.perhaps: set[int] = set()
@@ -114,17 +107,19 @@ class _Settling:
         self.settlement.lost = len(settled) - len(owned)
         self.perhaps = doubtful(self.connection, [it.claimed.row for it in owned if it.claimed.row.tries])
         tried = [it for it in owned if not _not_begun(it.outcome)]
-        keep_attempts(
-            self.connection, [(it.claimed.row, it.claimed.row.tries + 1, it.outcome) for it in tried], self.at
-        )
+        accepted = [it.claimed.row.id for it in tried if isinstance(it.outcome, Accepted)]
+        failed = [it for it in tried if not isinstance(it.outcome, Accepted)]
+        begun = [(it.claimed.row, it.claimed.row.tries + 1, it.outcome) for it in failed]
+        keep_attempts(self.connection, begun, self.at)
         self.settlement.breaker = judge(
             self.connection, self.channel.name, [it.outcome for it in tried], self.at
         )
         self._give_places_back(owned)
-        for it in owned:
+        for it in failed:
             self._close_address(it)
         turns = self._cascades([self._turn(it) for it in owned])
         write(self.connection, turns, self.at)
+        keep_accepted(self.connection, accepted)
         for turn in turns:
             self._count(turn)
         return self.settlement
@@ -356,6 +351,7 @@ def note(connection: Connection, row: MessageRow, kind: str, detail: str | None,
         return Heard.REPEATED
     report = {"message_id": row.id, "customer_id": row.customer_id, "kind": kind, "detail": detail, "at": at}
     insert_many(connection, FEEDBACK, [report])
+    tally.report(connection, row.channel, kind)
     return Heard.NEWS
 
 

@@ -27,6 +27,7 @@ from scheduler.claim import IS_SENDING, IS_WAITING
 from scheduler.outbox import Turn, anchor, write
 from scheduler.presence import MISSING, PROCESS, present
 from scheduler.reach import MessageRow, after
+from scheduler.shards import abandon
 from scheduler.tick import decide
 from wallet.tables import CURRENT, PASS
 
@@ -76,6 +77,7 @@ def set_aside(database: Database, live: Live, clock: Clock, since: datetime) -> 
     with database.write() as connection:
         _nobody_works(connection, done.until)
         number_anew(connection)
+        abandon(connection)
         idle = select(STATE.c.name).where(STATE.c.status.in_(("paused", "held"))).order_by(STATE.c.name)
         done.idle = list(connection.scalars(idle))
     try:

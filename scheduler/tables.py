@@ -2,9 +2,11 @@
 
 from datetime import date, datetime
 
+from sqlalchemy import BigInteger, Column
 from sqlmodel import Field, SQLModel
 
-from core.tables import moment
+from core.db import Json
+from core.tables import identity, moment
 from scheduler import jobs  # noqa: F401 - procrastinate's tables are made with these
 
 
@@ -29,10 +31,27 @@ class ChannelState(SQLModel, table=True):
     paused_reason: str | None = None
 
 
+class DeliveryTally(SQLModel, table=True):
+    """How many messages came to what, on which channel and why: rows are added, and summed up later.
+
+    `what` says whether it is an outcome of ours or a report that came back (scheduler.tally).
+    """
+
+    __tablename__ = "delivery_tally"
+    id: int | None = identity()
+    what: str
+    channel: str
+    outcome: str
+    reason: str = ""
+    times: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
 class Process(SQLModel, table=True):
     """A program that works on this database, and says so every few seconds; one that ended in order is gone.
 
-    `trouble` names the beats that do not do their work, and why.
+    `trouble` names the beats that do not do their work, and why. It does up to `concurrency` jobs at a time
+    for each of `channels` (all, where it names none); none at all without a number. Who leads said so last at
+    `led_at`.
     """
 
     name: str = Field(primary_key=True, max_length=64)
@@ -43,3 +62,6 @@ class Process(SQLModel, table=True):
     began_at: datetime = moment()
     seen_at: datetime = moment()
     trouble: str | None = None
+    channels: list[str] | None = Field(default=None, sa_column=Column(Json, nullable=True))
+    concurrency: int | None = None
+    led_at: datetime | None = moment(nullable=True)

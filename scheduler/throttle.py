@@ -17,10 +17,10 @@ CHANNEL = ChannelState.__table__  # type: ignore[attr-defined]
 LOG = structlog.get_logger("tidings.delivery")
 _LEARNED = ("failures", "open_until", "reason", "broken_since")
 
-# What a kill leaves unknown is at most a chunk.
+# What a kill leaves unknown is at most a chunk for each delivery under way.
 CHUNK = 100
 # Where it is sent again under the same name, and the last chunk was over at once.
-LARGE_CHUNK = 500
+LARGE_CHUNK = 1_000
 # A provider that has just failed is tried with so many messages first.
 PROBE = 5
 # How long a provider is left alone that refuses us for a reason of our own, or does not answer at all.

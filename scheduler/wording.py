@@ -26,7 +26,7 @@ AnyChannel = Channel[Any, Any, Any]
 LOG = structlog.get_logger("tidings.delivery")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prepared:
     """A message in words; without `outgoing` it could not be put into any."""
 

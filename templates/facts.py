@@ -78,7 +78,7 @@ def _wanted(
     """Each name with its value for each customer."""
     ids = [row.id for row in people]
     if "customer" in names:
-        yield "customer", {row.id: _customer(row) for row in people}
+        yield "customer", {row.id: OwnProfile(row) for row in people}
     if "program" in names:
         programs = {locale: _program(program, locale) for locale in {row.locale for row in people}}
         yield "program", {row.id: programs[row.locale] for row in people}
@@ -165,23 +165,26 @@ def tier_view(program: Program, progress: Progress, since: datetime | None, spen
     )
 
 
-def _customer(row: _Person) -> CustomerView:
-    first_name = row.name.split()[0] if row.name else None
-    return CustomerView(
-        external_id=row.external_id,
-        name=row.name,
-        first_name=first_name,
-        phone=row.phone,
-        email=row.email,
-        birthday=row.birthday,
-        gender=row.gender,
-        city=row.city,
-        locale=row.locale,
-        time_zone=row.time_zone,
-        card=row.card or row.external_id,
-        registered_at=row.registered_at,
-        attributes=row.attributes,
-    )
+class OwnProfile:
+    """A `CustomerView` that looks into the customer's row when a template asks."""
+
+    __slots__ = ("_row",)
+
+    def __init__(self, row: _Person) -> None:
+        self._row = row
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._row, name)
+
+    @property
+    def first_name(self) -> str | None:
+        """The first word of the name."""
+        return self._row.name.split()[0] if self._row.name else None
+
+    @property
+    def card(self) -> str:
+        """The number on the card."""
+        return self._row.card or self._row.external_id
 
 
 def _program(program: Program, locale: str | None) -> ProgramView:
@@ -233,6 +236,7 @@ class OwnLinks:
 
 
 FIELDS[OwnLinks] = FIELDS[LinksView]
+FIELDS[OwnProfile] = FIELDS[CustomerView]
 
 
 def with_trigger(context: Context, facts: Mapping[str, Any], channel: str) -> Context:

@@ -15,6 +15,7 @@ from core.errors import Problem, Problems, UserError
 from templates import sources
 from templates.environment import MessageEnvironment, PartLoader, RenderError
 from templates.filters import Conventions
+from templates.folding import folded
 from templates.located import Located, Source
 from templates.pages import Part, parts_of
 from templates.pieces import Pieces
@@ -203,7 +204,8 @@ class Library:
     def _template(self, slot: sources.Slot, part: Part) -> Template:
         environment = self.environment(slot.locale, part.kind)
         try:
-            code = environment.compile(part.template, name=part.file)
+            tree = folded(environment.parse(part.template, part.file), environment)
+            code = environment.compile(tree, name=part.file)
         except TemplateSyntaxError as wrong:
             raise Problems([syntax_problem(part.located, wrong)]) from None
         return Template.from_code(environment, code, environment.globals)

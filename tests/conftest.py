@@ -1,10 +1,14 @@
 """What every test may ask for: a clock, and a database of each kind."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+# Its plugin imports it at the end of a run that has no property test, and what it registers then may look
+# as if nobody held it: a warning, which fails the run.
+import hypothesis  # noqa: F401
 import pytest
 import structlog
 
@@ -27,9 +31,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
-def pytest_runtest_teardown() -> None:
-    """A command sets the level of the log: the next test hears everything again."""
+def _log_without_debug() -> None:
     structlog.reset_defaults()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+
+
+def pytest_sessionstart() -> None:
+    """A line for each message of each test would take a while."""
+    _log_without_debug()
+
+
+def pytest_runtest_teardown() -> None:
+    """A command sets the level of the log: the next test hears of what is no matter of debugging again."""
+    _log_without_debug()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,7 +1,7 @@
 """Whose card is drawn, in which level and language: a customer's own, or that of somebody made up."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from core.errors import UserError
 from core.explain import suggest
 from core.program import Program
 from scheduler.deck import NEWS, Deck, read_card
-from templates.context import TierView
+from templates.context import CustomerView, TierView
 from templates.environment import RenderError
 from tidings.samples import sample_context
 from tidings.workspace import Workspace
@@ -165,7 +165,8 @@ class _SeenAs:
         if self.tier not in (None, context["tier"].name):
             yield "tier", in_tier(self.program, context["tier"], self.tier)
         if self.locale is not None:
-            yield "customer", replace(context["customer"], locale=self.locale)
+            known = {it.name: getattr(context["customer"], it.name) for it in fields(CustomerView)}
+            yield "customer", CustomerView(**{**known, "locale": self.locale})
             terms = self.program.terms_in(self.locale.split("-")[0])
             yield "program", replace(context["program"], terms=terms)
 

@@ -30,7 +30,7 @@ FILE_NAME = "my-data.json"
 ABOUT = (
     "Amounts of bonuses and money are in whole units, times are UTC. Bonuses of a household stand with its "
     "head. `text` of a message is written anew from its words of that day and the facts kept with it; what "
-    "was not kept with it is as it is now."
+    "was not kept with it is as it is now. A message whose facts are no longer kept has no text."
 )
 # Of what happened and what was noted: parts that name somebody else.
 OF_OTHERS = ("friend", "sender", "receiver", "author", "member", "head", "duplicate")
@@ -170,8 +170,8 @@ def _plain(value: Any) -> Any:
 
 
 def _with_text(live: Live, context: Context, message: dict[str, Any], at: datetime) -> dict[str, Any]:
-    """What a message said; nothing for one that did not leave, or whose words cannot be read any more."""
-    if message["accepted_at"] is None:
+    """What a message said; nothing for one that did not leave, or whose words or facts are no longer kept."""
+    if message["accepted_at"] is None or not message["facts"]:
         return {**message, "text": None}
     try:
         running = live.of(message["version"])

@@ -195,7 +195,8 @@ def _person(here: Workspace, running: Running, wanted: Wanted, links: ProofLinks
             )
         context = contexts(connection, program, [row.id], at, links)[row.id]
         stored = _stored(connection, wanted.scenario, row.id)
-    facts = trigger.read(stored, program, at) if stored is not None else invented
+    # What an old reason said of them is no longer kept.
+    facts = trigger.read(stored, program, at) if stored else invented
     return Person(context, facts, row.locale)
 
 

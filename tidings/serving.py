@@ -3,9 +3,6 @@
 import asyncio
 import contextlib
 import errno
-import logging
-import os
-import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -15,14 +12,11 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from core.clock import SystemClock
-from core.collecting import collect_seldom
 from core.errors import EnvironmentFault, UserError
 
 if TYPE_CHECKING:
     import uvicorn
 
-    from scheduler.beats import Beats
-    from scheduler.presence import Presence
     from tidings.api import Services
     from tidings.workspace import Workspace
 
@@ -30,27 +24,26 @@ LOG = structlog.get_logger("tidings.serve")
 
 # In-flight requests are short; what is still open after this is an idle or a hanging client.
 REQUESTS_SECONDS = 5
-LEAVE_SECONDS = 3.0
-# How often the process says in the database that it is there, seconds.
-PRESENT_EVERY = 10.0
 
 
-def serve(workspace: "Workspace", host: str, port: int) -> int:
+def serve(workspace: "Workspace", host: str, port: int, *, api_only: bool = False) -> int:
     """Serve until SIGINT or SIGTERM, then finish what is in flight; returns the exit code 0.
 
-    EnvironmentFault, before anything is listened to, if the port is taken, a credential is missing or
-    nothing was applied. A second signal ends the process at once.
+    With `api_only` workers do everything else. EnvironmentFault, before anything is listened to, if the port
+    is taken, a credential is missing or nothing was applied. A second signal ends the process at once.
     """
+    from tidings.service import prepare
+    from tidings.telemetry import traced
+
+    if api_only and workspace.database_url.startswith("sqlite"):
+        raise UserError(
+            "on SQLite one process does everything, so --api-only would leave nobody to send; leave it out, "
+            "or move to PostgreSQL (docs/moving-up.md)"
+        )
+    name = prepare(workspace)
     token = _token(workspace)
-    _ = workspace.secret
-    try:
-        workspace.live.running()
-    except UserError as error:
-        raise EnvironmentFault(str(error)) from None
-    _log_through_structlog()
-    collect_seldom()
-    with _listening(host, port) as listener:
-        asyncio.run(_serve(workspace, token, listener))
+    with _listening(host, port) as listener, traced(version("tidings")):
+        asyncio.run(_serve(workspace, name, token, listener, works=not api_only))
     return 0
 
 
@@ -100,62 +93,23 @@ def _why_not(error: OSError, host: str, port: int) -> str:
     return f"the address {host} cannot be listened at; give another with --host"
 
 
-async def _serve(workspace: "Workspace", token: str | None, listener: socket.socket) -> None:
-    from scheduler.beats import Beats
-    from scheduler.presence import Presence
-    from tidings import supervised
+async def _serve(
+    workspace: "Workspace", name: str, token: str | None, listener: socket.socket, *, works: bool
+) -> None:
     from tidings.api import Services, create_app
-    from tidings.cards import cards_of
+    from tidings.service import Part, Service
 
-    clock = SystemClock()
-    cards = cards_of(workspace, clock)
-    beats = Beats(
-        workspace.database, workspace.live, clock, cards, channels=workspace.channels, links=workspace.links
+    service = Service(workspace, name, Part("serve", works=works))
+    services = Services(
+        workspace, service.clock, service.cards, token, wake=service.wake, pulses=service.pulses
     )
-    services = Services(workspace, clock, cards, token, wake=beats.wake, pulses=beats.pulses)
     server = _server(create_app(services))
-    _obey_signals(server, beats)
-    try:
-        await beats.start()
-    except BaseException:
-        await beats.close()
-        raise
-    presence = Presence(workspace.database, clock, "serve", version("tidings"), beats.pulses)
-    signs = [
-        asyncio.create_task(supervised.live(beats.pulses, clock)), asyncio.create_task(_say(presence)),
-    ]  # fmt: skip
-    try:
-        _announce(listener, services)
-        supervised.tell(supervised.READY)
-        # `_serve` is `serve` without uvicorn's own signal handlers, which would end the process by a signal.
-        await server._serve(sockets=[listener])  # noqa: SLF001
-    finally:
-        supervised.tell(supervised.STOPPING)
-        for sign in signs:
-            sign.cancel()
-        ended = await beats.stop()
-        if not ended:
-            await _cut_short()
-        await beats.close()
-        with contextlib.suppress(EnvironmentFault):
-            await asyncio.to_thread(presence.leave)
-        LOG.info("stopped", in_order=ended)
-    if not ended:
-        # asyncio would wait for every thread: one is still busy with a look, whose transaction is undone.
-        _leave(0)
 
+    def end() -> None:
+        server.should_exit = True
 
-async def _say(presence: "Presence") -> None:
-    """Say that this process is here, again and again; a database that takes it not is told of once."""
-    told = ""
-    while True:
-        try:
-            await asyncio.to_thread(presence.say)
-            told = ""
-        except EnvironmentFault as fault:
-            if told != (told := str(fault)):
-                LOG.warning("the database takes nothing", reason=told)
-        await asyncio.sleep(PRESENT_EVERY)
+    # `_serve` is `serve` without uvicorn's own signal handlers, which would end the process by a signal.
+    await service.run(lambda: _announce(listener, services), lambda: server._serve(sockets=[listener]), end)  # noqa: SLF001
 
 
 def _server(app: Any) -> "uvicorn.Server":
@@ -176,46 +130,3 @@ def _announce(listener: socket.socket, services: "Services") -> None:
     kit = services.cards.kit()
     for note in kit.notes if kit else ():
         LOG.warning("not for customers yet", note=note)
-
-
-def _obey_signals(server: "uvicorn.Server", beats: "Beats") -> None:
-    """The first signal ends everything in order, the second at once."""
-    loop = asyncio.get_running_loop()
-
-    def end(number: int) -> None:
-        if server.should_exit:
-            _leave(128 + number)
-        LOG.info("stopping", signal=signal.Signals(number).name)
-        server.should_exit = True
-        beats.begin_stop()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, end, number)
-
-
-async def _cut_short() -> None:
-    """End what did not end in time; what was being sent is written down as unknown, or to be sent again."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    if others:
-        await asyncio.wait(others, timeout=LEAVE_SECONDS)
-
-
-def _leave(code: int) -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
-
-
-class _ToStructlog(logging.Handler):
-    """What libraries log, as JSON lines; without tracebacks, whose values may be personal."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
-        LOG.log(record.levelno, record.getMessage(), logger=record.name, **({"error": kind} if kind else {}))
-
-
-def _log_through_structlog() -> None:
-    # Libraries name addresses in their INFO lines (httpx the device that it pushes to): warnings only.
-    logging.basicConfig(handlers=[_ToStructlog()], level=logging.WARNING, force=True)

@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core.environment import ENDING, Environment, variable
 from core.errors import EnvironmentFault, Problem
 from core.explain import suggest
 
+LEVELS = ("debug", "info", "warning", "error")
 
-class Settings(BaseSettings):
+
+class Settings(Environment):
     """`TIDINGS_…`; an empty value is none. Channels and wallets have settings of their own beside these."""
 
     model_config = SettingsConfigDict(
@@ -40,6 +43,13 @@ class Settings(BaseSettings):
     )
     log_level: str = Field(default="warning", description="debug, info, warning or error")
 
+    @field_validator("log_level")
+    @classmethod
+    def _known(cls, level: str) -> str:
+        if level.lower() not in LEVELS:
+            raise ValueError
+        return level.lower()
+
 
 def read_settings(workspace: Path) -> Settings:
     """The environment first, then the workspace's .env. EnvironmentFault names a variable that cannot be."""
@@ -62,8 +72,7 @@ def known_variables() -> dict[str, type[BaseSettings]]:
     kinds += [channel.Settings for channel in discover().values()]
     known: dict[str, type[BaseSettings]] = {"TIDINGS_WORKSPACE": Settings}
     for kind in kinds:
-        prefix = str(kind.model_config.get("env_prefix", ""))
-        known |= {f"{prefix}{name}".upper(): kind for name in kind.model_fields}
+        known |= {variable(kind, name): kind for name in kind.model_fields}
     return known
 
 
@@ -72,6 +81,7 @@ def misspelt(env_file: Path) -> list[Problem]:
     if not env_file.is_file():
         return []
     known = known_variables()
+    known |= {f"{name}{ENDING.upper()}": kind for name, kind in known.items()}
     problems = []
     for number, line in enumerate(env_file.read_text("utf-8", errors="replace").splitlines(), start=1):
         name = line.split("=", 1)[0].removeprefix("export ").strip().upper()

@@ -19,6 +19,7 @@ from sqlalchemy import (
     and_,
     column,
     func,
+    or_,
     select,
     values,
 )
@@ -82,9 +83,10 @@ class Anniversary(Trigger[AnniversaryParameters]):
 
     def candidates(self, parameters: AnniversaryParameters, look: Look) -> Select[Any]:
         """Whose day has come since the last look, zone by zone."""
-        parts = [astuple(part) for zone in look.zone_rows for part in _parts(zone, parameters.days)]
+        parts = [part for zone in look.zone_rows for part in _parts(zone, parameters.days)]
         # An empty VALUES is no SQL: a row that no customer matches stands for it.
-        target = _table(parts or [("", "", "", 0, 0, 0, "", "", look.at)])
+        parts = parts or [_Part("", "", "", 0, 0, 0, "", "", look.at)]
+        target = _table([astuple(part) for part in parts])
         began = utc_text(_began(parameters))
         year = sql_cast(func.substr(began, 1, 4), Integer) - target.c.moved
         years = sql_cast(func.substr(target.c.day, 1, 4), Integer) - year
@@ -102,7 +104,7 @@ class Anniversary(Trigger[AnniversaryParameters]):
                 facts(years=years, anniversary=target.c.day, since=since).label("facts"),
             )
             .select_from(_customers(parameters).join(target, theirs))
-            .where(PRESENT)
+            .where(PRESENT, or_(*(day_and_time.between(first, last) for first, last in _nearby(parts))))
         )  # fmt: skip
 
     def still_true(self, parameters: AnniversaryParameters, look: Look, due: Due) -> Select[Any]:
@@ -111,6 +113,17 @@ class Anniversary(Trigger[AnniversaryParameters]):
         return (
             select(due.c.id, due.c.facts).select_from(_customers(parameters).join(due, same)).where(PRESENT)
         )
+
+
+def _nearby(parts: list[_Part]) -> list[tuple[str, str]]:
+    """The parts as few stretches of the calendar, whatever the year and the zone: most joined in none."""
+    found: list[tuple[str, str]] = []
+    for start, end in sorted((part.start, part.end) for part in parts):
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((start, end))
+    return found
 
 
 def _customers(parameters: AnniversaryParameters) -> Any:

@@ -103,7 +103,8 @@ def _enough(limit: int, look: Look) -> FromClause:
     now = literal(look.at, UtcDateTime)
     usable = and_(LOT.c.active_from <= now, or_(LOT.c.expires_at.is_(None), LOT.c.expires_at > now))
     balance = func.sum(case((LOT.c.remaining < 0, LOT.c.remaining), (usable, LOT.c.remaining), else_=0))
-    rows = select(LOT.c.customer_id).where(LOT.c.remaining != 0).group_by(LOT.c.customer_id)
+    rows = select(LOT.c.customer_id).where(LOT.c.remaining != 0, look.about(LOT.c.customer_id))
+    rows = rows.group_by(LOT.c.customer_id)
     return rows.having(balance >= limit).cte("enough")
 
 
@@ -112,13 +113,15 @@ def _settled(customer_id: ColumnElement[int], limit: int, look: Look) -> ColumnE
     entered = look.entered
     if entered is None:
         return false()
+    # Of this customer: two levels further in, SQLAlchemy would put everybody there once more.
     last = select(OPERATION.c.recorded_at).where(OPERATION.c.customer_id == customer_id)
+    last = last.order_by(OPERATION.c.id.desc()).limit(1).correlate_except(OPERATION)
     started = exists().where(
         LOT.c.customer_id == customer_id, LOT.c.remaining != 0, LOT.c.active_from >= entered.c.at
-    )
+    ).correlate_except(LOT)  # fmt: skip
     return exists().where(
         entered.c.customer_id == customer_id, whole_number(entered.c.facts, "at_least") == limit,
-        entered.c.at > last.order_by(OPERATION.c.id.desc()).limit(1).scalar_subquery(), ~started,
+        entered.c.at > last.scalar_subquery(), ~started,
     )  # fmt: skip
 
 

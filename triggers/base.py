@@ -130,12 +130,25 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Of all customers those with an id from `low` on, below `high`: what one shard of a look is about."""
+
+    low: int
+    high: int
+
+    def has(self, customer_id: ColumnElement[int]) -> ColumnElement[bool]:
+        """Whether a customer is one of them."""
+        return and_(customer_id >= literal(self.low), customer_id < literal(self.high))
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """One look at the facts: what a trigger may use besides its parameters.
 
     `zones` is the temporary table of `Zone` rows (columns name, fired_at, today); `after` and `upto` bound
     the events of this look. `entered` are the occasions on which customers entered the scenario before
-    (columns customer_id, occasion, at, facts), `segment` the members of the segment that is asked about.
+    (columns customer_id, occasion, at, facts), `segment` the members of the segment that is asked about,
+    `part` the customers whom a shard of a large look is about (None: everybody).
     """
 
     at: datetime
@@ -146,11 +159,18 @@ class Look:
     upto: Position
     entered: FromClause | None = None
     segment: Membership | None = None
+    part: Part | None = None
 
     @property
     def today(self) -> date:
         """The day in the program's zone: days of the ledger are reckoned in it."""
         return self.at.astimezone(self.program.zone).date()
+
+    def about(self, customer_id: ColumnElement[int]) -> ColumnElement[bool]:
+        """Whether the look is about a customer. Who is due is narrowed down by it in any case: a trigger asks
+        it where it gathers something of everybody before.
+        """
+        return true() if self.part is None else self.part.has(customer_id)
 
     def zone_of(self, customer: FromClause) -> ColumnElement[bool]:
         """Joins a customer to their zone, only where the schedule struck."""

@@ -97,20 +97,22 @@ def _near(parameters: TierNearParameters, look: Look, among: Select[Any] | None)
     """Who is near (customer_id, occasion, tier, next_tier, have, missing)."""
     program, limit = look.program, look.program.measured(parameters.missing)
     goal = _by_tier(program, program.tier_amount, BigInteger())
-    bought = select(measured(program)).where(
-        RECEIPT.c.customer_id == CUSTOMER.c.id, RECEIPT.c.returned_at.is_(None),
-        RECEIPT.c.at >= literal(period_began(program, look.at), UtcDateTime),
-        RECEIPT.c.at <= literal(look.at, UtcDateTime),
-    )  # fmt: skip
-    ways = select(
+    below = select(
         CUSTOMER.c.id.label("customer_id"), _occasion(look).label("occasion"), CUSTOMER.c.tier,
         _by_tier(program, attrgetter("name"), String()).label("next_tier"), goal.label("goal"),
-        bought.scalar_subquery().label("have"),
     ).select_from(CUSTOMER.outerjoin(STATS, STATS.c.customer_id == CUSTOMER.c.id))  # fmt: skip
-    ways = ways.where(PRESENT, goal.is_not(None), _ever_enough(program, goal - limit))
+    below = below.where(PRESENT, goal.is_not(None), _ever_enough(program, goal - limit))
+    below = below.where(look.about(CUSTOMER.c.id))
     if among is not None:
-        ways = ways.where(CUSTOMER.c.id.in_(among))
-    way = ways.subquery("way")
+        below = below.where(CUSTOMER.c.id.in_(among))
+    # First who comes into question, then what they bought, once: in one, each receipt would be read thrice.
+    some = below.cte("below").prefix_with("MATERIALIZED")
+    bought = select(measured(program)).where(
+        RECEIPT.c.customer_id == some.c.customer_id, RECEIPT.c.returned_at.is_(None),
+        RECEIPT.c.at >= literal(period_began(program, look.at), UtcDateTime),
+        RECEIPT.c.at <= literal(look.at, UtcDateTime),
+    ).correlate_except(RECEIPT)  # fmt: skip
+    way = select(*some.c, bought.scalar_subquery().label("have")).cte("way").prefix_with("MATERIALIZED")
     missing = way.c.goal - way.c.have
     return (
         select(way.c.customer_id, way.c.occasion, way.c.tier, way.c.next_tier, way.c.have,

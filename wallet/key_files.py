@@ -1,5 +1,8 @@
 """Files that hold keys and certificates, read with every fault named."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import EnvironmentFault
@@ -15,3 +18,26 @@ def read(setting: str, path: Path) -> bytes:
         raise EnvironmentFault(
             f"{setting}: {path} cannot be read ({error.strerror}); correct its rights"
         ) from None
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """No other process of this machine makes keys in `folder` meanwhile; it is made if it is not there."""
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
+
+
+def keep(path: Path, data: bytes) -> None:
+    """Write a secret that only its owner reads. Whoever reads it sees all of it, or what was there before."""
+    begun = path.with_name(path.name + ".new")
+    begun.unlink(missing_ok=True)
+    begun.touch(mode=0o600)
+    begun.write_bytes(data)
+    begun.replace(path)

@@ -7,11 +7,13 @@ from campaigns.checks.around import Surroundings
 from campaigns.checks.conditions import check_conditions
 from campaigns.checks.effect import check_effect
 from campaigns.checks.frequency import check_frequency
+from campaigns.checks.kept import check_kept
 from campaigns.checks.night import check_nights
 from campaigns.checks.order import check_order
 from campaigns.checks.steps import check_step
 from campaigns.checks.tracked import check_scenario_tracked
 from campaigns.scenario import Scenario, Step
+from campaigns.windows import of_scenario
 from core.errors import Problem
 from core.source import Document
 
@@ -28,6 +30,7 @@ def check_scenario(scenario: Scenario, document: Document, around: Surroundings)
         yield from check(scenario, document)
     for check_within in (check_nights, check_frequency, check_scenario_tracked):
         yield from check_within(scenario, document, around.program)
+    yield from check_kept(of_scenario(scenario), document, around.program)
 
 
 def check_steps(document: Document, around: Surroundings) -> Iterator[Problem]:

@@ -31,6 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DatabaseError, DisconnectionError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement, GenericFunction
@@ -51,7 +52,19 @@ _first_32_bits = struct.Struct(">I").unpack_from
 BUSY_MS = 15_000
 # Statements that stay compiled: a look asks some forty a scenario, and compiling takes longer than they do.
 COMPILED = 5_000
-ROWS_A_STATEMENT = 1_000
+# Connections of one process to PostgreSQL, and how many of them stay open: a new one plans everything anew.
+MOST_OPEN, STAY_OPEN = 15, 10
+# A server that vanished without a word is noticed within seconds, by libpq (seconds; the last is in ms) ...
+NOTICED: Mapping[str, int] = {
+    "connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}  # fmt: skip
+# ... and by the server a client that did: what it held is free again.
+_NOTICED_THERE = (
+    "SELECT set_config('tcp_keepalives_idle', '5', false), "
+    "set_config('tcp_keepalives_interval', '2', false), "
+    "set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '30s', false)"
+)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -255,6 +268,14 @@ class Database:
             yield connection
 
     @contextmanager
+    def glance(self) -> Iterator[Connection]:
+        """For a question that is a transaction by itself: nothing is sent to begin it, nor to end it."""
+        with self._reachable(), self.engine.connect() as connection:
+            if self.dialect != "sqlite":
+                connection.execution_options(isolation_level="AUTOCOMMIT")
+            yield connection
+
+    @contextmanager
     def _transaction(self, begin: str, isolation: str, commit: bool = False) -> Iterator[Connection]:
         with self._turn(commit), self._reachable(), self.engine.connect() as connection:
             if self.dialect == "sqlite":
@@ -286,9 +307,18 @@ class Database:
             raise EnvironmentFault(self._sentence(str(error.orig))) from error
         except self._driver.OperationalError as error:
             raise EnvironmentFault(self._sentence(str(error))) from error
+        except PoolTimeout:
+            raise EnvironmentFault(
+                f"every connection of this process to {self.name} has been in use for half a minute; see "
+                "what they wait for, or start another process"
+            ) from None
         except (DatabaseError, sqlite3.DatabaseError) as error:
             if "moved: " in str(error):
                 raise EnvironmentFault(f"{self.name} takes no more writes ({_moved(str(error))})") from error
+            if "read-only transaction" in str(error):
+                raise EnvironmentFault(
+                    f"{self.name} only reads; set TIDINGS_DATABASE to the server that takes writes"
+                ) from error
             if "not a database" not in str(error):
                 raise
             raise EnvironmentFault(f"{self.name} is not a database; move the file away") from error
@@ -305,6 +335,8 @@ class Database:
                 f"the database {self.name} is locked by another program for more than {BUSY_MS // 1000} s; "
                 "wait for it to end, or find it with `fuser` and stop it"
             )
+        if "disk is full" in reason or "No space left" in reason:
+            return f"the disk of the database {self.name} is full; make room on it, and everything goes on"
         if "no such table" in reason:
             return f"the database {self.name} has no tables of Tidings; run `tidings db upgrade`"
         if "readonly" in reason or "unable to open" in reason:
@@ -363,7 +395,11 @@ def _engine(url: str, durable: bool) -> Engine:
 def _postgres_engine(url: str) -> Engine:
     from psycopg.types.numeric import Int8Dumper
 
-    engine = create_engine(url, connect_args={"connect_timeout": 5}, query_cache_size=COMPILED)
+    # What was used last goes first: it knows the most prepared statements, and has its temporary tables.
+    engine = create_engine(
+        url, connect_args=dict(NOTICED), query_cache_size=COMPILED, pool_size=STAY_OPEN,
+        max_overflow=MOST_OPEN - STAY_OPEN, pool_use_lifo=True,
+    )  # fmt: skip
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
@@ -372,6 +408,8 @@ def _postgres_engine(url: str) -> Engine:
         # What is asked often is prepared by core.db.trip. psycopg would prepare what it sees often, and drop
         # every prepared statement of the session, ours too, at each rollback.
         connection.prepare_threshold = None
+        connection.execute(_NOTICED_THERE)
+        connection.commit()
 
     @event.listens_for(engine, "checkout")
     def _still_there(connection: Any, _record: object, _proxy: object) -> None:

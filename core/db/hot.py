@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from itertools import count
 from typing import Any
 
@@ -104,7 +104,7 @@ def _reader(dialect: str, kind: Any) -> Callable[[Any], Any] | None:
     if isinstance(kind, Date):
         return date.fromisoformat
     if isinstance(kind, JSON):
-        return json.loads
+        return _json
     return bool if isinstance(kind, Boolean) else None
 
 
@@ -112,5 +112,11 @@ def _utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
+def _json(value: str) -> Any:
+    # Most customers have no attributes of a shop's own.
+    return {} if value == "{}" else json.loads(value)
+
+
+@lru_cache(maxsize=8192)
 def _moment(value: str) -> datetime:
     return datetime.fromisoformat(f"{value}+00:00")

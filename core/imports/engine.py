@@ -6,7 +6,6 @@ interrupted is simply run again, and one that is repeated changes nothing.
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
@@ -16,10 +15,11 @@ from core.customers.addresses import Addresses
 from core.db import Database
 from core.imports import columns
 from core.imports.kinds import KINDS
-from core.imports.kinds.base import LATER, Context, Item, Kind, Rejected
+from core.imports.kinds.base import Context, Item
+from core.imports.parts import Give, Parts
 from core.imports.reading import Row, open_source
 from core.imports.rejects import Rejects
-from core.ledger.lots import Refusal
+from core.imports.work import Report, Work
 from core.program import Program
 
 # A transaction of so many rows holds the database's write lock for a fraction of a second.
@@ -31,20 +31,6 @@ PAGES_A_CHECKPOINT = 16_384
 
 # Told after each transaction: rows read so far, and the part of the file (0 … 1) that they are.
 Progress = Callable[[int, float], None]
-
-
-@dataclass(slots=True)
-class Report:
-    """What became of the rows of a file; `read` is the sum of the other four."""
-
-    kind: str
-    read: int = 0
-    created: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    rejected: int = 0
-    rejects: Path | None = None
-    seconds: float = 0.0
 
 
 def import_file(
@@ -60,13 +46,15 @@ def import_file(
     rejects: Path | None = None,
     progress: Progress | None = None,
     chunk: int = CHUNK,
+    give: Give | None = None,
 ) -> Report:
     """Bring in a file of `kind` (see `columns.KINDS`).
 
     `format` is `csv`, `jsonl` or `parquet`, by default as the file's name ends. Rows that cannot go in are
     set aside in `rejects` (default: the file's name with `.rejects.jsonl` after it), the rest goes in.
-    Unless `live`, what comes in is history: it triggers nothing and grants nothing. UserError when the
-    file as a whole is wrong; nothing was brought in then.
+    Unless `live`, what comes in is history: it triggers nothing and grants nothing. With `give` other
+    processes help where the kind allows it (`core.imports.parts`). UserError when the file as a whole is
+    wrong; nothing was brought in then.
     """
     began = perf_counter()
     source = open_source(file, kind, columns.KINDS.get(kind, ()), format)
@@ -74,76 +62,42 @@ def import_file(
     path = rejects or file.with_name(f"{file.name}.rejects.jsonl")
     report = Report(kind)
     with closing(source), collecting_seldom(), Rejects(path) as aside:
-        work = _Import(KINDS[kind](context), report, aside)
-        for items in work.batches(source.rows, chunk):
-            work.bring_in(database, items)
+        work = Work(KINDS[kind](context), report, aside)
+        bring_in = Parts(work, give).bring_in if give and work.kind.shared else _One(work, chunk).bring_in
+        for _ in bring_in(source.rows):
+            aside.flush()
             if progress:
                 progress(report.read, source.fraction())
-        work.bring_in_waiting(database, chunk)
         work.kind.finish()
     report.rejects = path if report.rejected else None
     report.seconds = perf_counter() - began
     return report
 
 
-class _Import:
-    """The state of one import."""
+class _One:
+    """An import by this process alone."""
 
-    def __init__(self, kind: Kind, report: Report, rejects: Rejects) -> None:
-        self.kind, self.report, self.rejects = kind, report, rejects
-        self.waiting: list[Item] = []
+    def __init__(self, work: Work, chunk: int) -> None:
+        self._work, self._chunk, self._database = work, chunk, work.kind.context.database
 
-    def batches(self, rows: Iterator[Row], size: int) -> Iterator[list[Item]]:
-        """Items of about `size` rows; what belongs together stays together."""
-        batch: list[Item] = []
-        weight = 0
-        for group in self.kind.groups(rows):
-            weight += len(group)
-            self.report.read += len(group)
-            if item := self._read(group):
-                batch.append(item)
-            if weight >= size:
-                yield batch
-                batch, weight = [], 0
-        if weight:
-            yield batch
-
-    def _read(self, group: list[Row]) -> Item | None:
-        try:
-            return Item(group, self.kind.read(group))
-        except Rejected as error:
-            self._reject(group, error.reasons)
-            return None
-
-    def bring_in_waiting(self, database: Database, size: int) -> None:
-        """What waits for other rows of the file: again and again, until none of it goes in any more."""
+    def bring_in(self, rows: Iterator[Row]) -> Iterator[None]:
+        """Everything, a transaction at a time."""
+        for items in self._work.batches(rows, self._chunk):
+            self._store(items)
+            yield
+        # What waits for other rows of the file: again and again, until none of it goes in any more.
         before = 0
-        while self.waiting:
-            items, self.waiting = self.waiting, []
-            self.kind.last, before = len(items) == before, len(items)
-            for start in range(0, len(items), size):
-                self.bring_in(database, items[start : start + size])
+        while self._work.waiting:
+            items, self._work.waiting = self._work.waiting, []
+            self._work.kind.last, before = len(items) == before, len(items)
+            for start in range(0, len(items), self._chunk):
+                self._store(items[start : start + self._chunk])
+                yield
 
-    def bring_in(self, database: Database, items: list[Item]) -> None:
-        """One transaction."""
-        with database.write() as connection:
+    def _store(self, items: list[Item]) -> None:
+        with self._database.write() as connection:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql(f"PRAGMA cache_size = -{CACHE_KIB}")
                 connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {PAGES_A_CHECKPOINT}")
-            effects = self.kind.store(connection, [item.fact for item in items]) if items else []
-        for item, effect in zip(items, effects, strict=True):
-            if effect == LATER:
-                self.waiting.append(item)
-            elif isinstance(effect, Refusal):
-                self._reject(item.rows, {item.rows[0].line: effect.detail})
-            else:
-                setattr(self.report, effect, getattr(self.report, effect) + len(item.rows))
-        self.rejects.flush()
-
-    def _reject(self, group: list[Row], reasons: dict[int, str]) -> None:
-        """Set a whole group aside; a row that is itself right names the one that is not."""
-        line, reason = next(iter(reasons.items()))
-        others = f"belongs to the receipt whose line {line} {reason}"
-        for row in group:
-            self.rejects.add(row, reasons.get(row.line, others))
-        self.report.rejected += len(group)
+            effects = self._work.stored(connection, items)
+        self._work.count(items, effects)

@@ -1,8 +1,8 @@
 """What happens to bonuses when their day is over."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, not_, select
 
 from core.db import Database
 from core.events import Happening, append
@@ -12,21 +12,25 @@ from core.ledger.writing import ENTRY, LOT, OPERATION
 from core.program import Program
 
 CHUNK = 1_000
+# So long the bonuses of an import are its own to write off, which it does at its end.
+OF_AN_IMPORT = timedelta(days=1)
 
 
-def expire(database: Database, program: Program, at: datetime) -> int:
+def expire(database: Database, program: Program, at: datetime, *, all_history: bool = False) -> int:
     """Write off every lot that has ended by `at`, a thousand customers a transaction; returns how many lots.
 
     A lot is written off once, under its customer's lock, so that it can be interrupted and repeated. What
-    is given back to a lot after its end is written off by the next run.
+    is given back to a lot after its end is written off by the next run. History that was recorded within a
+    day is left alone but for `all_history`: between two receipts of an import that is under way, an expiry
+    would make the second a late one, for which everything is reckoned anew.
     """
     written = 0
-    while (done := _expire_some(database, program, at)) is not None:
+    while (done := _expire_some(database, program, at, all_history=all_history)) is not None:
         written += done
     return written
 
 
-def _expire_some(database: Database, program: Program, at: datetime) -> int | None:
+def _expire_some(database: Database, program: Program, at: datetime, *, all_history: bool) -> int | None:
     """How many lots were written off; None when none is due."""
     # The day bounds the index range; the exact end decides. When a day is over in its zone, UTC shows that
     # day or the next.
@@ -34,6 +38,9 @@ def _expire_some(database: Database, program: Program, at: datetime) -> int | No
     due = select(LOT.c.customer_id).where(
         LOT.c.remaining > 0, LOT.c.expires_on <= day, LOT.c.expires_at <= at
     )
+    if not all_history:
+        fresh = not_(OPERATION.c.live) & (OPERATION.c.recorded_at > at - OF_AN_IMPORT)
+        due = due.join(OPERATION, OPERATION.c.id == LOT.c.operation_id).where(not_(fresh))
     with database.write() as connection:
         customers = set(connection.scalars(due.limit(CHUNK)))
         if not customers:

@@ -17,6 +17,7 @@ from core.db import dumps
 from core.program.consent import ConsentRules, Privacy, words_in
 from core.program.earn import Code, Earn, EarnRules, Grant, Rule
 from core.program.points import PointRules, Points
+from core.program.retention import Retention
 from core.program.shops import Partner, Products, Receipts, ShopRules
 from core.program.spend import Spend, SpendRules
 from core.program.tiers import TierRules, Tiers
@@ -76,6 +77,7 @@ class Program(PointRules, EarnRules, SpendRules, ShopRules, TierRules, Model):
     max_per_look: int = Field(50_000, ge=1)
     consent: ConsentRules = ConsentRules()
     privacy: Privacy = Privacy()
+    retention: Retention = Retention()
     tracking: Tracking = Tracking()
     apply: Apply = Apply()
     channels: dict[str, dict[str, Any] | None] = Field(default_factory=dict)

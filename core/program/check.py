@@ -9,6 +9,7 @@ from core.program.check_rules import check_earning
 from core.program.check_spend import check_spending
 from core.program.check_tiers import check_tiers
 from core.program.consent import check_consent
+from core.program.retention import check_retention
 from core.program.transfers import check_transfers
 from core.source import Document, load
 
@@ -46,6 +47,7 @@ def check_program(
     yield from check_transfers(program.transfers, program.points.scale, accounts, document)
     yield from _allowances(program, document)
     yield from check_consent(program.consent, program.locale, document)
+    yield from check_retention(program.retention, document)
     for name in program.channels:
         if channels is not None and name not in channels:
             yield document.problem(("channels", name), "no such channel", suggest(name, sorted(channels)))

@@ -7,8 +7,9 @@ The common questions (how many receipts, how much money) are answered from kept 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, union
 
 from core.ledger.writing import ENTRY, LOT, OPERATION
 from core.tables import Receipt, ReceiptLine
@@ -32,6 +33,7 @@ class Deed:
 class BuyerPast:
     """core.purchases.cart.Past of one buyer; `before` leaves out what the database has from then on.
 
+    With `ends` only so many of the first and of the last receipts are looked at, whatever the history.
     `tier`, `purchases` and `spent` (minor units) are kept by whoever books the purchases.
     """
 
@@ -41,6 +43,7 @@ class BuyerPast:
     tier: str | None = None
     purchases: int = 0
     spent: int = 0
+    ends: int | None = None
     _news: list[Deed] = field(default_factory=list)
     _new_goods: dict[str, set[str]] = field(default_factory=lambda: {kind: set() for kind in GOODS})
     _deeds: list[Deed] | None = None
@@ -84,35 +87,49 @@ class BuyerPast:
 
     def _load_deeds(self) -> list[Deed]:
         effective = func.coalesce(ENTRY.c.corrects, ENTRY.c.operation_id)
-        mine = [RECEIPT.c.customer_id == self.buyer_id, RECEIPT.c.returned_at.is_(None)]
-        if self.before:
-            mine.append(RECEIPT.c.at < self.before)
-        receipts = select(RECEIPT.c.operation_id, RECEIPT.c.at).where(*mine).subquery("receipts")
-        # Entries are found by whose bonuses they are: the buyer's, or those of a household.
-        booked = select(OPERATION.c.customer_id).where(OPERATION.c.id.in_(select(receipts.c.operation_id)))
+        mine = self._mine()
+        receipts = select(RECEIPT.c.operation_id, RECEIPT.c.at).where(mine, RECEIPT.c.returned_at.is_(None))
+        operations = receipts.with_only_columns(RECEIPT.c.operation_id)
         given = (
-            select(effective.label("operation_id"), ENTRY.c.rule, func.sum(ENTRY.c.amount).label("points"))
+            select(effective, ENTRY.c.rule, func.sum(ENTRY.c.amount))
             .join(LOT, and_(LOT.c.id == ENTRY.c.lot_id, LOT.c.reason == PURCHASE))
-            .where(ENTRY.c.kind == "accrual", ENTRY.c.rule.is_not(None), ENTRY.c.customer_id.in_(booked))
-            .where(effective.in_(select(receipts.c.operation_id)))
+            .where(ENTRY.c.kind == "accrual", ENTRY.c.rule.is_not(None), self._booked(operations))
+            .where(effective.in_(operations))
             .group_by(effective, ENTRY.c.rule)
-            .subquery("given")
         )
-        rows = select(receipts.c.operation_id, receipts.c.at, given.c.rule, given.c.points)
-        found: dict[int, tuple[datetime, dict[str, int]]] = {}
-        joined = rows.outerjoin_from(receipts, given, given.c.operation_id == receipts.c.operation_id)
-        for operation_id, at, rule, points in self.connection.execute(joined):
-            by_rule = found.setdefault(operation_id, (at, {}))[1]
-            if rule is not None:
-                by_rule[rule] = int(points)
-        return [Deed(at, by_rule) for at, by_rule in found.values()]
+        # Two questions: joined, SQLite would go through all that was given for each receipt.
+        by_rule: dict[int, dict[str, int]] = {}
+        for operation_id, rule, points in self.connection.execute(given):
+            by_rule.setdefault(operation_id, {})[rule] = int(points)
+        return [Deed(at, by_rule.get(id_, {})) for id_, at in self.connection.execute(receipts)]
+
+    def _booked(self, operations: Select[Any]) -> ColumnElement[bool]:
+        """How the entries of all operations, or of a few, are found by an index."""
+        if self.ends is not None:
+            return or_(ENTRY.c.operation_id.in_(operations), ENTRY.c.corrects.in_(operations))
+        # By whose bonuses they are: the buyer's, or those of a household.
+        holders = select(OPERATION.c.customer_id).where(OPERATION.c.id.in_(operations))
+        theirs: ColumnElement[bool] = ENTRY.c.customer_id.in_(holders)
+        return theirs
+
+    def _mine(self) -> ColumnElement[bool]:
+        """Which receipts are looked at."""
+        mine: ColumnElement[bool] = RECEIPT.c.customer_id == self.buyer_id
+        if self.before:
+            mine &= RECEIPT.c.at < self.before
+        if self.ends is None:
+            return mine
+        some = [
+            select(RECEIPT.c.id).where(mine).order_by(*order).limit(self.ends).subquery()
+            for order in ((RECEIPT.c.at, RECEIPT.c.id), (RECEIPT.c.at.desc(), RECEIPT.c.id.desc()))
+        ]
+        ids: ColumnElement[bool] = RECEIPT.c.id.in_(union(*(select(it.c.id) for it in some)))
+        return ids
 
     def _load_goods(self) -> dict[str, set[str]]:
         kept = [LINE.c.customer_id == self.buyer_id, LINE.c.returned < LINE.c.quantity]
-        if self.before:
-            kept.append(RECEIPT.c.at < self.before)
         columns = [LINE.c[kind] for kind in GOODS]
-        receipts = [RECEIPT.c.id == LINE.c.receipt_id, RECEIPT.c.customer_id == self.buyer_id]
+        receipts = [RECEIPT.c.id == LINE.c.receipt_id, self._mine()]
         rows = self.connection.execute(select(*columns).distinct().where(*receipts, *kept)).all()
         return {kind: {row[i] for row in rows if row[i] is not None} for i, kind in enumerate(GOODS)}
 

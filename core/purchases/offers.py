@@ -11,19 +11,24 @@ from sqlalchemy import Connection, func, or_, select
 from core.grants.promo_codes import CODE, Codes
 from core.ledger.lots import Refusal
 from core.program import Program, Rule
+from core.program.earn import ONCE
 from core.program.goods import Goods
 from core.program.when import WEEKDAYS, EachNth, When
 from core.purchases.hints import gives
+from core.purchases.history import BuyerPast
 from core.purchases.stats import RECEIPT, STATS
 
 COUPONS_AT_MOST = 10
+# What can be had once is had early, or was of late: so many receipts are looked at, whatever the history.
+RECEIPTS_AT_ENDS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
     """A rule that a customer may use. `facts` is what it gives, and how much it asks for (points and money
     as integers); `code` opens it; `until` is its last day; `now` is false at other hours or
-    weekdays, and while purchases or money spent before are still missing.
+    weekdays, while purchases or money spent before are still missing, and while the customer has had it as
+    often as they may for now.
     """
 
     rule: str
@@ -54,14 +59,28 @@ class _Visit:
         row = self.connection.execute(mine).first()
         return (row.purchases, row.spent) if row else (0, 0)
 
+    @cached_property
+    def history(self) -> BuyerPast:
+        """What they bought, and which rules gave them something: at the beginning and of late."""
+        return BuyerPast(self.connection, self.customer_id, ends=RECEIPTS_AT_ENDS)
+
+    def used_up(self, rule: Rule) -> bool:
+        """Whether the customer has had it as often as one may, by now."""
+        if rule.limit is None:
+            return False
+        since = None if rule.limit == ONCE else self._first_moment(rule.limit.window.days)
+        return self.history.times(rule.rule, since) >= rule.limit.count
+
     def purchases_in(self, days: int) -> int:
         """Purchases within so many calendar days, today included."""
-        first = self.program.day_of(self.at) - timedelta(days=days - 1)
         mine = select(func.count()).where(
             RECEIPT.c.customer_id == self.customer_id, RECEIPT.c.returned_at.is_(None),
-            RECEIPT.c.at >= self.program.start_of(first), RECEIPT.c.at <= self.at,
+            RECEIPT.c.at >= self._first_moment(days), RECEIPT.c.at <= self.at,
         )  # fmt: skip
         return self.connection.scalar(mine) or 0
+
+    def _first_moment(self, days: int) -> datetime:
+        return self.program.start_of(self.program.day_of(self.at) - timedelta(days=days - 1))
 
 
 def offers(
@@ -96,7 +115,7 @@ def _holds(visit: _Visit, rule: Rule) -> bool:
         return False
     if when.tier and visit.program.level(visit.tier).name not in when.tier:
         return False
-    return _holds_here(visit, rule) and not _missed(visit, when)
+    return _holds_here(visit, rule) and not _missed(visit, rule)
 
 
 def _holds_here(visit: _Visit, rule: Rule) -> bool:
@@ -110,8 +129,13 @@ def _holds_here(visit: _Visit, rule: Rule) -> bool:
     return shop is None or shop.has(rule.rule)
 
 
-def _missed(visit: _Visit, when: When) -> bool:
+def _missed(visit: _Visit, rule: Rule) -> bool:
     """Whether no purchase to come can be the one that is asked for."""
+    when = rule.when
+    if rule.limit == ONCE and visit.used_up(rule):
+        return True
+    if when.first_in and any(visit.history.bought(kind, names) for kind, names in when.first_in.named()):
+        return True
     if isinstance(when.purchase, tuple) and when.purchase and max(when.purchase) <= visit.past[0]:
         return True
     reaches = when.spent.reaches if when.spent else None
@@ -143,7 +167,7 @@ def _offer(visit: _Visit, rule: Rule, code: str | None, until: date | None) -> O
     local = visit.at.astimezone(program.zone)
     now = not when.weekday or WEEKDAYS[local.weekday()] in when.weekday
     now &= not when.time or any(window.contains(local.time()) for window in when.time)
-    now = now and _is_next(visit, when)
+    now = now and _is_next(visit, when) and not visit.used_up(rule)
     return Offer(rule.rule, facts, rule.goods, when, code, until=until, now=now)
 
 

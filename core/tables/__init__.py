@@ -11,6 +11,7 @@ from core.tables.confirmations import ConfirmationCode
 from core.tables.consents import Consent, ConsentRequest, HeardReply, Letter
 from core.tables.events import Cursor, Event
 from core.tables.goods import Product, Receipt, ReceiptLine, Store
+from core.tables.imports import ImportPart
 from core.tables.people import Address, Customer, CustomerStats, Suppression, TierChange, TimeZone
 from core.tables.promo import PromoCode, PromoUse, ReferralCode
 
@@ -27,6 +28,7 @@ __all__ = [
     "Event",
     "HeardReply",
     "Hold",
+    "ImportPart",
     "Letter",
     "Lot",
     "Operation",

@@ -215,7 +215,10 @@ def test_every_table_and_every_kind_of_value_comes_over_and_new_rows_are_numbere
                 text("SELECT earlier::text FROM scenario_state ORDER BY name")
             ).scalars()
             assert [*found] == [None, "null", "[]", "10000000000000000", None, "null", "[]"]
-            rules = text("SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND convalidated")
+            rules = text(
+                "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND convalidated "
+                "AND conrelid::regclass::text NOT LIKE 'procrastinate%'"
+            )
             pointing = [key for table in SQLModel.metadata.sorted_tables for key in table.foreign_keys]
             assert connection.scalar(rules) == len(pointing) > 0
 

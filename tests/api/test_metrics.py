@@ -1,6 +1,9 @@
 """Numbers for Prometheus, read by its own parser."""
 
+import json
+import re
 from datetime import timedelta
+from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -11,6 +14,10 @@ from tests.api.test_cards import REISSUE, beat, card, downloaded, registered
 from tests.wallet.phone import Phone
 
 Numbers = dict[str, float]
+ROOT = Path(__file__).parents[2]
+NAME = re.compile(r"\b(?:tidings|process)_[a-z_]+")
+# There are no jobs where one process does everything, and it need not lead.
+OF_MANY = {"tidings_jobs", "tidings_leaders"}
 
 
 def scraped(shop: Shop) -> Numbers:
@@ -65,7 +72,7 @@ def test_how_messages_stand_is_told_by_channel(shop: Shop) -> None:
     registered(shop)
     Presence(shop.database, shop.clock, "serve", "0.1.0", list).say()
     now = scraped(shop)
-    assert (now["processes"], now["trouble"], now["letters_waiting"]) == (1, 0, 0)
+    assert (now["processesserve"], now["trouble"], now["letters_waiting"]) == (1, 0, 0)
     assert (now["messages_duesms"], now["channel_opensms"]) == (0, 1)
     with shop.database.write() as connection:
         pause(connection, "sms", shop.clock.now())
@@ -84,3 +91,75 @@ def test_a_certificate_that_cannot_be_used_is_zero_seconds(shop: Shop) -> None:
     env = shop.services.workspace.path / ".env"
     env.write_text(env.read_text("utf-8") + "TIDINGS_APPLE_CERTIFICATE=gone.pem\n", "utf-8")
     assert scraped(shop)["apple_certificate_expires_seconds"] == 0
+
+
+def exposed(shop: Shop) -> set[str]:
+    """The names of all samples that the service may tell, by the kinds that it declares."""
+    scraped(shop)
+    text = shop.with_key("metrics", "names").get("/metrics").text
+    kinds = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
+    parts = {"histogram": ("_bucket", "_count", "_sum"), "gaugehistogram": ("_bucket", "_gcount", "_gsum")}
+    return {f"{name}{part}" for name, kind in kinds.items() for part in ("", *parts.get(kind, ()))}
+
+
+def named(text: str) -> set[str]:
+    return set(NAME.findall(text))
+
+
+def test_dashboard_and_alerts_ask_for_metrics_that_are_exposed_and_documented(shop: Shop) -> None:
+    registered(shop)
+    found = exposed(shop)
+    missing = OF_MANY if shop.database.dialect == "sqlite" else set()
+    dashboard = json.loads((ROOT / "deploy" / "monitoring" / "dashboard.json").read_text("utf-8"))
+    queries = [it["expr"] for panel in dashboard["panels"] for it in panel.get("targets", ())]
+    alerts = (ROOT / "deploy" / "monitoring" / "alerts.yml").read_text("utf-8")
+    asked = named(" ".join(queries)) | named(" ".join(re.findall(r"expr: ([^\0]*?)(?:for|labels):", alerts)))
+    assert asked - found == missing
+    pages = [(ROOT / "docs" / name).read_text("utf-8") for name in ("monitoring.md", "card-page.md")]
+    told = named(" ".join(pages)) | {f"tidings_card{end}" for end in re.findall("`(_[a-z_]+)", pages[1])}
+    ours = {name for name in found if name.startswith("tidings_")}
+    parts = ("_bucket", "_count", "_sum", "_gcount", "_gsum")
+    assert {name for name in ours if not name.endswith(parts)} <= told
+
+
+def test_requests_are_timed_by_the_template_of_their_route(shop: Shop) -> None:
+    registered(shop)
+    shop.till.get("/api/v1/customers/10042")
+    shop.stranger.get("/nothing/of/the/kind/10042")
+    counts = {
+        name.removeprefix("api_request_seconds_count"): it
+        for name, it in scraped(shop).items()
+        if name.startswith("api_request_seconds_count")
+    }
+    assert counts["GET/api/v1/customers/{external_id}200"] >= 1
+    assert counts["GETunmatched404"] >= 1
+    assert not any("10042" in name for name in counts)
+
+
+def test_a_request_keeps_its_id_and_one_that_is_none_gets_another(shop: Shop) -> None:
+    given = shop.stranger.get("/healthz", headers={"X-Request-ID": "till-7:0001"})
+    assert given.headers["x-request-id"] == "till-7:0001"
+    made_up = shop.stranger.get("/healthz", headers={"X-Request-ID": 'a "b" {c}'})
+    assert re.fullmatch("[0-9a-f]{16}", made_up.headers["x-request-id"])
+
+
+def test_a_process_whose_database_is_away_still_tells_of_itself(shop: Shop) -> None:
+    from sqlalchemy import text
+
+    with shop.database.write() as connection:
+        connection.execute(text("ALTER TABLE bundle_version RENAME TO gone"))
+    now = scraped(shop)
+    with shop.database.write() as connection:
+        # The next test has the same database.
+        connection.execute(text("ALTER TABLE gone RENAME TO bundle_version"))
+    assert now["database_up"] == 0
+    assert now["beat_alivenews"] == 1
+    assert "messages_duesms" not in now
+
+
+def test_a_setting_that_cannot_be_read_is_not_called_a_database_that_is_away(shop: Shop) -> None:
+    env = shop.services.workspace.path / ".env"
+    env.write_text(env.read_text("utf-8") + "TIDINGS_EMAIL_PASSWORD_FILE=gone\n", "utf-8")
+    now = scraped(shop)
+    assert now["database_up"] == 1
+    assert "messages_duesms" not in now

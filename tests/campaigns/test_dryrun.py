@@ -1,6 +1,7 @@
 """A dry run is the real run: the same verdicts, and nothing of it is kept."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import date, timedelta
@@ -47,6 +48,8 @@ ZONES = (None, None, "Europe/Lisbon", "Pacific/Kiritimati")
 Fresh = Callable[[], AbstractContextManager[Database]]
 
 # An example takes a second: a failing one is shown as it was found.
+# `DRY_RUNS=200 make test TESTS=tests/campaigns/test_dryrun.py` takes so many of each, for a night.
+TIMELINES = int(os.environ.get("DRY_RUNS", "0"))
 QUICK = settings(
     deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -107,7 +110,7 @@ def live(world: World) -> dict[Any, str]:
     return {(a, b, c, d): verdict for a, b, c, d, verdict in world.decisions(world.now)}
 
 
-@settings(QUICK, max_examples=12)
+@settings(QUICK, max_examples=TIMELINES or 7)
 @given(everybody=people, timeline=deeds)
 def test_the_dry_runs_verdicts_are_those_of_the_live_look(
     fresh_database: Fresh, everybody: list[dict[str, Any]], timeline: list[tuple[int, str, int]]
@@ -143,7 +146,7 @@ def will_look(world: World, scenario: Any) -> bool:
         return any(zone.fired_at for zone in zones_of(connection, world.program, scenario, span))
 
 
-@settings(QUICK, max_examples=8)
+@settings(QUICK, max_examples=TIMELINES or 5)
 @given(everybody=people, timeline=deeds, moment=st.integers(0, 12))
 def test_a_dry_run_of_an_earlier_time_is_the_one_that_was_made_then(
     fresh_database: Fresh, everybody: list[dict[str, Any]], timeline: list[tuple[int, str, int]], moment: int

@@ -1,5 +1,7 @@
 """What runs is what was applied: versions, what starts and stops with them, whom a first look reaches."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from campaigns.changes import changes, first_looks
 from core.db import Database
 from tests.support.world import World, bundle_of, scenario
@@ -28,6 +30,21 @@ def test_what_runs_is_what_was_applied_whatever_the_files_say(database: Database
     world.apply({"two": DAILY})
     assert list(world.live.running().scenarios) == ["two"]
     assert list(world.live.of(1).scenarios) == ["one"]
+
+
+def test_whoever_asks_after_an_apply_works_by_it_however_many_ask(database: Database) -> None:
+    world = World(database, {"one": DAILY})
+
+    def ask(least: int) -> bool:
+        return world.live.running().version >= least
+
+    with ThreadPoolExecutor(8) as many:
+        asked = []
+        for priority in range(1, 5):
+            asked += [many.submit(ask, priority) for _ in range(8)]
+            version = world.apply({"one": DAILY + f"priority: {priority}\n"}).version
+            asked += [many.submit(ask, version) for _ in range(8)]
+        assert all(it.result() for it in asked)
 
 
 def test_a_scenario_that_is_paused_stays_so_through_an_apply(database: Database) -> None:

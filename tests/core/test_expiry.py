@@ -78,7 +78,7 @@ def test_history_that_was_over_before_it_was_imported_is_no_news(database: Datab
     old = purchase("1", "anna", START - timedelta(days=90), 1_000)
     with database.write() as connection:
         record(connection, SHORT, [old], START, live=False)
-    assert expire(database, SHORT, START) == 1
+    assert expire(database, SHORT, START, all_history=True) == 1
     with database.read() as connection:
         happened = connection.execute(select(EVENT).where(EVENT.c.kind == "bonus_expired")).one()
     assert happened.live is False
@@ -88,3 +88,13 @@ def test_bonuses_for_ever_never_expire(database: Database) -> None:
     lasting = program(("lasts: 180 days", "lasts: forever"))
     give(database, lasting)
     assert expire(database, lasting, START + timedelta(days=36_500)) == 0
+
+
+def test_history_that_an_import_brings_in_is_left_to_it_for_a_day(database: Database) -> None:
+    register(database, SHORT, "anna")
+    with database.write() as connection:
+        record(
+            connection, SHORT, [purchase("1", "anna", START - timedelta(days=90), 1_000)], START, live=False
+        )
+    assert expire(database, SHORT, START + timedelta(minutes=1)) == 0
+    assert expire(database, SHORT, START + timedelta(days=1)) == 1

@@ -60,7 +60,7 @@ moves = st.sampled_from([*(timedelta(days=n) for n in (1, 2, 2, 4, 7, 7, 38)), t
 # How long a receipt was on its way; the program takes none older than thirty days.
 delays = st.sampled_from([timedelta(hours=3), timedelta(days=1), timedelta(days=5), timedelta(days=29)])
 
-BUDGET = Budget(sqlite=60, postgresql=12)
+BUDGET = Budget(sqlite=40, postgresql=8)
 
 
 class Ledger(RuleBasedStateMachine):

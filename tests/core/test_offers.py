@@ -5,6 +5,7 @@ from datetime import timedelta
 from core.customers.holders import people
 from core.customers.profiles import Profile, save
 from core.db import Database
+from core.program import Program
 from core.purchases.offers import offers
 from core.purchases.receipts import Line, Purchase, record
 from tests.core.books import ADDRESSES, START, accepted
@@ -21,19 +22,19 @@ RULES = """
 PROGRAM = program(RULES)
 
 
-def offered(database: Database, day: int) -> dict[str, bool]:
+def offered(database: Database, day: int, rules: Program = PROGRAM) -> dict[str, bool]:
     """On a day: whether each offer holds now."""
     with database.read() as connection:
         customer_id = people(connection, ["anna"])["anna"].id
-        found = offers(connection, PROGRAM, customer_id, None, START + day * DAY)
+        found = offers(connection, rules, customer_id, None, START + day * DAY)
     return {it.rule: it.now for it in found}
 
 
-def buy(database: Database, day: int) -> None:
+def buy(database: Database, day: int, rules: Program = PROGRAM) -> None:
     """A purchase for 100."""
     bought = Purchase(f"R{day}", "anna", START + day * DAY, (Line("tea", 1000, 10_000),))
     with database.write() as connection:
-        [outcome] = record(connection, PROGRAM, [bought], bought.at, live=True)
+        [outcome] = record(connection, rules, [bought], bought.at, live=True)
         accepted(outcome)
 
 
@@ -48,3 +49,22 @@ def test_offers_for_purchases_and_money_spent_follow_the_customer(database: Data
     assert offered(database, 20)["often"] is False
     buy(database, 3)
     assert offered(database, 4) == {"each-third": False, "trusted": True, "often": True}
+
+
+USED_UP = program("""
+{rule: welcome, give: 5, limit: once}
+{rule: weekly, give: 2, limit: 1 per 7 days}
+{rule: first-tea, give: 3, when: {first_in: {sku: tea}}}
+{rule: first-cake, give: 3, when: {first_in: {sku: cake}}}
+""")
+
+
+def test_what_a_customer_has_used_up_is_offered_no_more_or_not_for_now(database: Database) -> None:
+    with database.write() as connection:
+        save(connection, USED_UP, ADDRESSES, [Profile("anna")], START, live=False)
+    assert offered(database, 0, USED_UP) == {
+        "welcome": True, "weekly": True, "first-tea": True, "first-cake": True,
+    }  # fmt: skip
+    buy(database, 1, USED_UP)
+    assert offered(database, 2, USED_UP) == {"weekly": False, "first-cake": True}
+    assert offered(database, 9, USED_UP) == {"weekly": True, "first-cake": True}

@@ -1,4 +1,4 @@
-"""A clerk who books a hundred requests of all kinds, as a process of its own, to be killed at its work."""
+"""A clerk who books requests of all kinds, as a process of its own, to be killed at its work."""
 
 import os
 import random

@@ -1,10 +1,9 @@
-"""A clerk is killed (SIGKILL) again and again in the middle of a hundred requests of all kinds: no entry is
+"""A clerk is killed (SIGKILL) again and again in the middle of requests of all kinds: no entry is
 without its lot and its operation, none is there twice, and in the end everything is as if nobody had died.
 
 The points of death are drawn by a seed: any call of any function, between requests and inside transactions.
 """
 
-import multiprocessing
 import random
 from typing import Any
 
@@ -23,12 +22,10 @@ from tests.core.books import (
     register,
 )
 from tests.faults.clerk import HOURS, PEOPLE, PROGRAM, Answer, requests, run
+from tests.faults.processes import PROCESSES
 
-REQUESTS, KILLS = 100, 20
+REQUESTS, KILLS = 70, 10
 END = START + REQUESTS * HOURS
-# Forked from a process that has loaded everything: real processes, but no second for each to start.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.faults.clerk"])
 
 
 def test_a_clerk_killed_at_any_moment_leaves_no_half_of_anything(fresh_database: FreshDatabase) -> None:

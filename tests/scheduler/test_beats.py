@@ -261,6 +261,7 @@ def test_every_beat_has_a_pulse(workspace: Workspace, clock: MovableClock) -> No
             "delivery",
             "letters",
             "asking",
+            "retention",
         ]
         assert all(pulse.alive(clock.now()) for pulse in beats.pulses())
 

@@ -340,6 +340,36 @@ def test_outcomes_are_recorded_though_the_database_is_away_for_a_while(
     assert kiosk.naps == [0.1, 0.5]
 
 
+def test_a_chunk_comes_to_its_end_though_the_database_is_away_for_long(
+    kiosk: Kiosk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd(kiosk, 3, "email")
+    monkeypatch.setattr(module, "RECORD_EVERY", 0.0)
+    monkeypatch.setattr(module, "AGAIN", (0.1,))
+    away = [EnvironmentFault("gone"), EnvironmentFault("gone")]
+
+    def settle_at_last(*given: Any) -> Any:
+        if away:
+            raise away.pop()
+        return settle(*given)
+
+    class Slow(Stopping):
+        async def send(self, batch: Sequence[Outgoing], record: Record) -> None:
+            await self._channel.send(batch[:1], record)
+            while away:  # noqa: ASYNC110 - only the database tells
+                await asyncio.sleep(0)
+            await self._channel.send(batch[1:], record)
+
+    async def run() -> None:
+        channel = kiosk.channels()["email"]
+        async with channel:
+            await kiosk.delivery({"email": Slow(channel, [])}).run()  # type: ignore[dict-item]
+
+    monkeypatch.setattr(module, "settle", settle_at_last)
+    asyncio.run(run())
+    assert kiosk.states() == {"sent": 3}
+
+
 def test_a_channel_that_breaks_altogether_is_no_reason_to_lose_its_messages(kiosk: Kiosk) -> None:
     crowd(kiosk, 3, "email")
 

@@ -1,17 +1,20 @@
 """How the installation stands: who works on it, what waits, what is stuck and what to do."""
 
 from datetime import timedelta
+from io import StringIO
 
 import pytest
-from sqlalchemy import insert
+from rich.console import Console
+from sqlalchemy import insert, text, update
 
 from campaigns import versions
 from core.customers.letters import LETTER
 from scheduler.beat import Pulse
-from scheduler.presence import KEPT, MISSING, Presence
+from scheduler.presence import KEPT, MISSING, PROCESS, Presence
 from scheduler.standing import LATE, LOOK_LATE, TICK_LATE, Standing, standing
 from scheduler.throttle import BREAK_AFTER, pause, resume
 from tests.scheduler.kiosk import Kiosk
+from tidings import standing_view
 
 SCENARIO = "steps: [{id: first, message: hello, send: [sms]}]\n"
 
@@ -118,3 +121,36 @@ def test_letters_that_somebody_waits_for_are_told_of_while_they_are_tried_again(
     kiosk.later(minutes=6)
     [sentence] = stands(kiosk).trouble
     assert sentence == "1 letters that somebody waits for are not sent, the first for 6 minutes"
+
+
+def test_who_leads_and_who_has_hands_for_a_channel_is_told(kiosk: Kiosk) -> None:
+    if kiosk.database.dialect == "sqlite":
+        assert stands(kiosk).jobs is None, "one process does everything: there are no jobs, and nobody leads"
+        return
+    kiosk.scenario(send="[sms]")
+    kiosk.customer("anna", phone=kiosk.to("sms", "accept"))
+    kiosk.plan()
+    worker = Presence(kiosk.database, kiosk.clock, "worker", "0.1.0", list, channels=["email"], concurrency=4)
+    worker.say()
+    kiosk.later(minutes=10)
+    worker.say()
+    found, start = stands(kiosk), "`tidings worker --channels sms`"
+    assert (found.hands("email"), found.hands("sms"), list(found.leaders)) == (4, 0, [])
+    assert found.trouble == (
+        "nobody leads, so that nothing is looked at; see the logs, and start one of the processes again",
+        f"sms: 1 messages are due, the first for 10 minutes; no process works on this channel: {start}",
+    )
+    with kiosk.database.write() as connection:
+        connection.execute(update(PROCESS).values(led_at=kiosk.clock.now()))
+        connection.execute(text("INSERT INTO procrastinate_jobs (queue_name, task_name, status) "
+                                "VALUES ('deliver:sms', 'deliver', 'todo')"))  # fmt: skip
+    found = stands(kiosk)
+    assert [it.kind for it in found.leaders] == ["worker"]
+    assert found.jobs == {"todo": {"deliver": 1}, "doing": {}}
+    assert found.as_json()["processes"][0]["leads"] is True
+    paper = StringIO()
+    standing_view.show(Console(file=paper, width=120), found, kiosk.live.running().program.zone)
+    shown = paper.getvalue()
+    assert "leads" in shown
+    assert "nobody works on it" in shown
+    assert "0 under way, 1 waiting" in shown

@@ -1,6 +1,7 @@
 """Certificates: each fault in its own sentence, none with a secret in it."""
 
 from base64 import b64decode, b64encode, encodebytes
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -74,6 +75,16 @@ def test_a_throw_away_chain_is_kept_while_it_fits(tmp_path: Path) -> None:
     assert (tmp_path / "certificate.pem").read_bytes() == before
     throwaway(tmp_path, PASS_TYPE, "OTHER12345", NOW)
     assert (tmp_path / "certificate.pem").read_bytes() != before
+
+
+def test_processes_that_start_at_one_moment_share_one_throw_away_chain(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as several:
+        signers = list(
+            several.map(
+                lambda _: signer_for(AppleSettings(), tmp_path / "keys", PASS_TYPE, TEAM, NOW), range(4)
+            )
+        )
+    assert len({it.certificate.serial_number for it in signers}) == 1
 
 
 def test_without_a_certificate_in_the_settings_a_throw_away_one_signs(chain: Path) -> None:

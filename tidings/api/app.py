@@ -34,6 +34,7 @@ from tidings.api.idempotency import Repeated, repeated
 from tidings.api.problems import install
 from tidings.api.services import Services
 from tidings.api.wallets import Wallets
+from tidings.api.watched import Watched
 
 ABOUT = (
     "Customers, consents, receipts and bonuses of a loyalty program. Amounts are decimals in whole units; "
@@ -64,6 +65,7 @@ def bare_app() -> FastAPI:
         docs_url=None, redoc_url=None, redirect_slashes=False,
     )  # fmt: skip
     install(app)
+    app.add_middleware(Watched)
     app.add_exception_handler(Repeated, repeated)
     api = APIRouter(prefix="/api/v1", dependencies=[Depends(authorized)])
     for module in ENDPOINTS:

@@ -73,7 +73,10 @@ class Done:
 
 @dataclass(slots=True)
 class OnceFor:
-    """One request, with its Idempotency-Key if it has one; `caller` is whose key of the API it came with."""
+    """One request, with its Idempotency-Key if it has one; `caller` is whose key of the API it came with.
+
+    `digest` is of the request, if there is a key.
+    """
 
     here: Services
     caller: int
@@ -138,8 +141,9 @@ async def once(
     ] = None,
 ) -> OnceFor:  # fmt: skip
     """The request that an endpoint works on once."""
-    key = None if given is None else _read(given)
-    return OnceFor(here, who.id, key, _digest(request, body))
+    if given is None:
+        return OnceFor(here, who.id, None, "")
+    return OnceFor(here, who.id, _read(given), _digest(request, body))
 
 
 Once = Annotated[OnceFor, Depends(once)]

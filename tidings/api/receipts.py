@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
+from core import tracing
 from core.customers.profiles import CUSTOMER
 from core.ledger.lots import Refusal
 from core.money import from_units
@@ -17,7 +18,7 @@ from core.purchases.booking import kept_of
 from core.purchases.cart import Item
 from core.purchases.receipts import LINE, RECEIPT, Outcome, Purchase, Recorded, record
 from core.purchases.returns import Back, Return, take_back
-from tidings.api import examples
+from tidings.api import examples, following
 from tidings.api.access import Here, Who, asks
 from tidings.api.carts import (
     FIELDS,
@@ -29,9 +30,10 @@ from tidings.api.carts import (
     points_of,
     units,
 )  # fmt: skip
-from tidings.api.idempotency import Once, answered
+from tidings.api.idempotency import Once, OnceFor, answered
 from tidings.api.models import BackIn, Identifier, ReceiptIn, ReceiptOut, ReturnIn, ReturnOut
 from tidings.api.problems import refuse, refused
+from tidings.api.services import Services
 
 routes = APIRouter(prefix="/receipts", tags=["Receipts"])
 
@@ -93,8 +95,15 @@ def post(here: Here, who: Who, once: Once, body: ReceiptIn) -> Response:
     check_store(who, body.store)
     check_currency(program, body.currency)
     purchase = _purchase(program, body)
+    with tracing.span("receipt", receipt=body.id):
+        answer = _sold(here, once, program, purchase)
+    following.receipt(here.database, purchase)
+    return answer
+
+
+def _sold(here: Services, once: OnceFor, program: Program, purchase: Purchase) -> Response:
     if once.key is None:
-        return _answer(_recorded(here.sell(purchase)))
+        return _answer(_recorded(here.sell(program, purchase)))
     with once.recording() as done:
         [outcome] = record(done.connection, program, [purchase], here.now(), live=True)
         recorded = _recorded(outcome)

@@ -95,9 +95,9 @@ class Services:
             yield connection
         self.wake()
 
-    def sell(self, purchase: Purchase) -> Outcome:
+    def sell(self, program: Program, purchase: Purchase) -> Outcome:
         """Record a purchase, with those of other tills that come at this moment; see core.purchases.tills."""
-        outcome = self.tills.record(self.program, purchase, self.now())
+        outcome = self.tills.record(program, purchase, self.now())
         self.wake()
         return outcome
 

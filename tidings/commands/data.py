@@ -29,6 +29,9 @@ def import_file(
     rejects: Annotated[
         Path | None, typer.Option("--rejects", help="Where rows that cannot be read are set aside.")
     ] = None,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="Do not share receipts with the workers of this database.")
+    ] = False,
     kind_of_file: Annotated[
         str | None, typer.Option("--as", help="csv, jsonl or parquet; told by the file's ending if left out.")
     ] = None,
@@ -36,11 +39,13 @@ def import_file(
 ) -> None:
     """Read a file, streamed. Bad rows are set aside with line and reason (exit code 1); the rest goes in.
 
-    A file can be imported again, or on after an interruption: what is there already stays as it is.
+    A file can be imported again, or on after an interruption: what is there already stays as it is. On
+    PostgreSQL the workers help with receipts.
 
     Example: tidings import receipts receipts-2026.csv
     """
     from core.imports import import_file as bring_in
+    from scheduler.imports import helpers
     from tidings.console import import_sentence
     from tidings.progress import counting
 
@@ -58,6 +63,7 @@ def import_file(
                 format=kind_of_file,
                 rejects=rejects,
                 progress=progress,
+                give=None if alone else helpers(here.database),
             )
     if output is Format.json:
         print_json({name: getattr(report, name) for name in type(report).__slots__})

@@ -27,15 +27,17 @@ def register(app: typer.Typer) -> None:
 
 
 def upgrade(context: Context) -> None:
-    """Bring the database to this version's schema.
+    """Bring the database to this version's schema. What runs may go on, unless it is told to be stopped.
 
     Example: tidings db upgrade
     """
-    from tidings.schema import HEAD, upgrade
+    from core.clock import SystemClock
+    from tidings import schema
 
     with workspace(context) as here, _opened(here.database_url) as database:
-        upgrade(database)
-    typer.echo(f"the database is at schema {HEAD}")
+        schema.leave_nobody_behind(database, SystemClock().now())
+        stands = schema.upgrade(database)
+    typer.echo(f"the database is at schema {stands}")
 
 
 def copy(

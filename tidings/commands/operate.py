@@ -12,9 +12,11 @@ Context = typer.Context
 def register(app: typer.Typer) -> None:
     """Add these commands."""
     app.command()(serve)
+    app.command()(worker)
     app.command()(status)
     app.command()(pause)
     app.command()(resume)
+    app.command()(cancel)
     app.command()(messages)
 
 
@@ -22,6 +24,9 @@ def serve(
     context: Context,
     host: Annotated[str, typer.Option("--host", help="The address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="The port to listen at.")] = 8000,
+    api_only: Annotated[
+        bool, typer.Option("--api-only", help="No looks and no delivery: workers do that (PostgreSQL).")
+    ] = False,
 ) -> None:
     """Run API, pages, looks and delivery in one process. Ctrl-C finishes what is in flight.
 
@@ -30,7 +35,39 @@ def serve(
     from tidings import serving
 
     with workspace(context) as here:
-        raise typer.Exit(serving.serve(here, host, port))
+        raise typer.Exit(serving.serve(here, host, port, api_only=api_only))
+
+
+def worker(
+    context: Context,
+    channels: Annotated[
+        str | None, typer.Option("--channels", help="Deliver by these alone, for example email,sms.")
+    ] = None,
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", min=1, max=64, help="Jobs at a time, for each channel.")
+    ] = 4,
+    metrics_host: Annotated[
+        str,
+        typer.Option("--metrics-host", help="Where /metrics, /healthz and /readyz listen."),
+    ] = "127.0.0.1",
+    metrics_port: Annotated[
+        int | None,
+        typer.Option("--metrics-port", min=0, max=65535, help="Their port; 0 for none. [9464]"),
+    ] = None,
+) -> None:
+    """Look, deliver and update cards beside others on one PostgreSQL. Ctrl-C finishes what is in flight.
+
+    Example: tidings worker
+
+    Example: tidings worker --channels sms,push --concurrency 8
+    """
+    from tidings import working
+
+    only = None if channels is None else [name.strip() for name in channels.split(",")]
+    with workspace(context) as here:
+        raise typer.Exit(
+            working.work(here, only, concurrency, metrics_host=metrics_host, metrics_port=metrics_port)
+        )
 
 
 def status(
@@ -119,6 +156,46 @@ def resume(
             f"the next one stops again unless fewer are due; see them with `tidings dry-run {scenario}`, and "
             f"agree with `tidings resume {scenario} --allow {stopped}`"
         )
+
+
+def cancel(
+    context: Context,
+    scenario: Annotated[str, typer.Argument(help="A live scenario.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Take back every message of a scenario that waits. New ones may follow: pause it as well to stop it.
+
+    Example: tidings cancel win-back
+
+    Example: tidings cancel win-back --yes
+    """
+    import sys
+
+    from campaigns import versions
+    from core.clock import SystemClock
+    from core.errors import UserError
+    from scheduler import cancelling
+
+    with workspace(context) as here:
+        with here.database.read() as connection:
+            versions.known(connection, scenario)
+            waiting = cancelling.waiting_of(connection, scenario)
+        if not yes:
+            if not sys.stdin.isatty():
+                raise UserError("nobody can be asked here; agree with --yes")
+            typer.confirm(f"take back the {_messages(waiting)} of {scenario} that wait?", abort=True)
+        done = cancelling.cancel(here.database, scenario, SystemClock().now())
+    typer.echo(
+        f"{_messages(done.recalled)} of {scenario} taken back; `tidings pause {scenario}` stops new ones"
+    )
+    if done.perhaps:
+        typer.echo(f"{_messages(done.perhaps)} may have left in an earlier try: unknown")
+    if done.leaving:
+        typer.echo(f"{_messages(done.leaving)} in a sender's hands: what it has not begun is taken back")
+
+
+def _messages(count: int) -> str:
+    return f"{count:,} message{'' if count == 1 else 's'}"
 
 
 def _one_of(command: str, scenario: str | None, channel: str | None) -> None:

@@ -17,6 +17,7 @@ connection = context.config.attributes["connection"]
 if connection.dialect.name == "postgresql":
     # Two programs that start at once migrate one after the other; SQLite has one writer anyway.
     connection.execute(text("SELECT pg_advisory_xact_lock(7046029254386353131)"))
+    connection.execute(text(f"SET LOCAL lock_timeout = '{context.config.attributes['lock_timeout']}'"))
 
 context.configure(
     connection=connection,

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretBytes, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from core.environment import Environment
 
 # How base64 of DER (a SEQUENCE) and of PEM begin, and how short a certificate or a key can be.
 _BASE64 = ("MI", "LS0t")
@@ -35,7 +37,7 @@ def _given(value: Any) -> Any:
 Given = Annotated[Path | SecretBytes, BeforeValidator(_given)]
 
 
-class AppleSettings(BaseSettings):
+class AppleSettings(Environment):
     """Without a certificate, passes are signed by a throw-away chain: right in form, trusted by no phone.
 
     Certificates and keys are named by their files, or stand in the variables themselves (PEM or base64).

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wallet import key_files
 from wallet.apple.settings import AppleSettings
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ class _Party:
 def throwaway(directory: Path, pass_type: str, team: str, now: datetime) -> AppleSettings:
     """Settings that name a chain in `directory`: the one made before, if it fits, else a new one."""
     if not _usable(directory, pass_type, team, now):
-        _make(directory, pass_type, team, now)
+        with key_files.alone(directory):
+            if not _usable(directory, pass_type, team, now):
+                _make(directory, pass_type, team, now)
     return AppleSettings(
         certificate=directory / LEAF, key=directory / KEY, key_password=None, wwdr=directory / INTERMEDIATE
     )
@@ -51,12 +54,11 @@ def _make(directory: Path, pass_type: str, team: str, now: datetime) -> None:
     root = _party(_name("Throw-away Root CA"), None, now, authority=True)
     middle = _party(_name("Throw-away Worldwide Developer Relations CA"), root, now, authority=True)
     leaf = _party(_leaf_name(pass_type, team), middle, now, authority=False)
-    directory.mkdir(parents=True, exist_ok=True)
+    # The key comes last: with it the chain is whole.
+    (directory / KEY).unlink(missing_ok=True)
     for name, party in ((ROOT, root), (INTERMEDIATE, middle), (LEAF, leaf)):
         (directory / name).write_bytes(party.certificate.public_bytes(Encoding.PEM))
-    secret = directory / KEY
-    secret.touch(mode=0o600)
-    secret.write_bytes(leaf.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    key_files.keep(directory / KEY, leaf.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
 def _name(common: str) -> "Name":

@@ -16,7 +16,7 @@ from wallet.limits import BELOW, HEADER, PLACES, PRIMARY
 BarcodeKind = Literal["qr", "pdf417", "aztec", "code128"]
 NEWS_KEY, NEWS_LINK_KEY = "news", "news-link"
 TIER_KEY = "tier"
-_LINKS = re.compile(r"(https?|tel|mailto|sms|geo):\S|\{[{%]")
+_LINKS = re.compile(r"(https|tel|mailto|sms|geo):\S|\{[{%]")
 
 
 def _date_or_template(text: str) -> str:
@@ -181,12 +181,24 @@ class Card(Model):
 
     @model_validator(mode="after")
     def _keys_differ(self) -> Self:
-        keys = [*(field.key for field in self.fields()), *(link.key for link in self.links)]
-        if kept := [key for key in (NEWS_KEY, NEWS_LINK_KEY) if key in keys]:
-            raise complaint(f"the key {kept[0]!r} is kept for messages sent to the card", "choose another")
-        if twice := sorted({key for key in keys if keys.count(key) > 1}):
-            raise complaint(f"two fields have the key {twice[0]!r}", "give each field a key of its own")
+        seen: set[str] = set()
+        for place, key in self._keys():
+            if key in (NEWS_KEY, NEWS_LINK_KEY):
+                raise complaint(
+                    f"the key {key!r} is kept for messages sent to the card", "choose another", place
+                )
+            if key in seen:
+                raise complaint(f"two fields have the key {key!r}", "give each field a key of its own", place)
+            seen.add(key)
         return self
+
+    def _keys(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """The keys of fields and links with where each stands in the file."""
+        for row, fields in self.rows():
+            for index, field in enumerate(fields):
+                yield (*row.split("."), index, "key"), field.key
+        for index, link in enumerate(self.links):
+            yield ("links", index, "key"), link.key
 
     def fields(self) -> Iterator[CardField]:
         """Every field, front to back."""

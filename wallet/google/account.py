@@ -61,7 +61,9 @@ def load(path: Path) -> Account:
 def _throwaway(folder: Path) -> Account:
     path = folder / "service-account.json"
     if not path.exists():
-        _make(path)
+        with key_files.alone(folder):
+            if not path.exists():
+                _make(path)
     return load(path)
 
 
@@ -78,6 +80,4 @@ def _make(path: Path) -> None:
         "private_key_id": "throw-away",
         "token_uri": TOKEN_URI,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(info, indent=2), encoding="utf-8")
+    key_files.keep(path, json.dumps(info, indent=2).encode())

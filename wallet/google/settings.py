@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from core.environment import Environment
 
 
-class GoogleSettings(BaseSettings):
+class GoogleSettings(Environment):
     """Without an account, objects are written into a folder and links are signed by a throw-away key."""
 
     model_config = SettingsConfigDict(env_prefix="TIDINGS_GOOGLE_", extra="ignore")

@@ -49,10 +49,12 @@ class Rejected(Exception):
 class Kind:
     """One kind; unless it says otherwise, a row is a fact.
 
-    `last` is set once nothing more comes for which a row could wait.
+    `last` is set once nothing more comes for which a row could wait. What is `shared` may be brought in by
+    several processes: no row waits for another, and those of one `owner` go in by their order.
     """
 
     last = False
+    shared = False
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -79,6 +81,17 @@ class Kind:
     def store(self, connection: Connection, facts: Sequence[Any]) -> list[Effect]:
         """Store facts in one transaction; what became of each."""
         return ["unchanged" for _ in facts]
+
+    def owner(self, group: list[Row]) -> str:
+        """Whose rows they are; of a kind that is `shared`."""
+        return str(group[0].line)
+
+    def touched(self) -> list[int]:
+        """The ids of the customers of whom something was stored, for `finish`."""
+        return []
+
+    def touch(self, ids: Sequence[int]) -> None:
+        """Something was stored of these, too, by another process."""
 
     def finish(self) -> None:
         """What is left to do once every row is in."""

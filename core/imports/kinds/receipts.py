@@ -35,6 +35,8 @@ APART = "is in the books with other lines; if its rows stand apart in the file, 
 class Receipts(Kind):
     """Purchases as the till would have sent them."""
 
+    shared = True
+
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.goods: dict[str, tuple[Any, ...]] = {}
@@ -45,6 +47,11 @@ class Receipts(Kind):
     def groups(self, rows: Iterator[Row]) -> Iterator[list[Row]]:
         """Rows that follow each other and name one receipt."""
         return (list(group) for _, group in groupby(rows, key=_number))
+
+    def owner(self, group: list[Row]) -> str:
+        """The customer, as the file names them."""
+        values = group[0].values
+        return str(values.get("customer")).strip() if isinstance(values, dict) else ""
 
     def read(self, group: list[Row]) -> Purchase:
         """A purchase; Rejected with what is wrong on each line."""
@@ -122,20 +129,29 @@ class Receipts(Kind):
         return [_effect(purchase, outcome) for purchase, outcome in zip(facts, outcomes, strict=True)]
 
     def _remember(self, connection: Connection, names: set[str]) -> None:
+        self.touch(
+            [number for (number,) in rows_of(connection, CUSTOMER, ("id",), "external_id", sorted(names))]
+        )
+
+    def touch(self, ids: Sequence[int]) -> None:
         """Who bought: a bit for each customer's id, so that a million of them take 125 KB."""
-        for (number,) in rows_of(connection, CUSTOMER, ("id",), "external_id", sorted(names)):
+        for number in ids:
             place, bit = divmod(number, 8)
             if place >= len(self.buyers):
                 self.buyers.extend(bytes(place + 1 - len(self.buyers)))
             self.buyers[place] |= 1 << bit
 
+    def touched(self) -> list[int]:
+        """Who bought, in the order of their ids."""
+        return [
+            place * 8 + bit for place, byte in enumerate(self.buyers) for bit in range(8) if byte >> bit & 1
+        ]
+
     def finish(self) -> None:
         """Bring balances and levels up to today, without a word about it if this is history."""
         it = self.context
-        expire(it.database, it.program, it.recorded_at)
-        ids = [
-            place * 8 + bit for place, byte in enumerate(self.buyers) for bit in range(8) if byte >> bit & 1
-        ]
+        expire(it.database, it.program, it.recorded_at, all_history=True)
+        ids = self.touched()
         for start in range(0, len(ids), CHUNK):
             with it.database.write() as connection:
                 chunk = ids[start : start + CHUNK]

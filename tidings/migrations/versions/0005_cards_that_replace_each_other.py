@@ -9,6 +9,8 @@ revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
+# A card that was issued has a time, and its table another key.
+oldest = "0005"
 
 
 def upgrade() -> None:

@@ -1,6 +1,7 @@
 """What procrastinate needs, by which any number of machines share the work; on PostgreSQL only."""
 
 from pathlib import Path
+from typing import Any
 
 from alembic import op
 
@@ -18,4 +19,5 @@ def upgrade() -> None:
     connection = op.get_bind()
     if connection.dialect.name == "postgresql":
         # The driver's own cursor: several statements, and percent signs that are no parameters.
-        connection.connection.driver_connection.execute(SCHEMA.read_text("utf-8"))
+        own: Any = connection.connection.driver_connection
+        own.execute(SCHEMA.read_text("utf-8"))

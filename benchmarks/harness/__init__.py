@@ -1,0 +1,1 @@
+"""Runs the benchmarks, holds them against the reference run, and shows what came out."""
