@@ -138,7 +138,7 @@ def test_a_locked_database_is_one_sentence_and_nothing_is_written(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.run("apply", "--yes", "--as", "anna")
-    monkeypatch.setattr("core.db.BUSY_MS", 50)
+    monkeypatch.setattr("core.db.database.BUSY_MS", 50)
     other = sqlite3.connect(shop.path / "tidings.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     try:

@@ -1,0 +1,218 @@
+"""The door to the database: transactions, connections, and one sentence for each way in which it fails.
+
+Everything here is synchronous. A write transaction on SQLite takes the single writer's lock at its
+start (`BEGIN IMMEDIATE`), so that two writers wait for each other instead of failing half-way.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from select import POLLIN, poll
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError, DisconnectionError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlmodel import SQLModel
+
+from core.db.spelling import bucket_of
+from core.errors import EnvironmentFault
+
+BUSY_MS = 15_000
+# Statements that stay compiled: a look asks some forty a scenario, and compiling takes longer than they do.
+COMPILED = 5_000
+# Connections of one process to PostgreSQL, and how many of them stay open: a new one plans everything anew.
+MOST_OPEN, STAY_OPEN = 15, 10
+# A server that vanished without a word is noticed within seconds, by libpq (seconds; the last is in ms) ...
+NOTICED: Mapping[str, int] = {
+    "connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}  # fmt: skip
+# ... and by the server a client that did: what it held is free again.
+_NOTICED_THERE = (
+    "SELECT set_config('tcp_keepalives_idle', '5', false), "
+    "set_config('tcp_keepalives_interval', '2', false), "
+    "set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '30s', false)"
+)
+
+
+class Database:
+    """One database of one program. `url` is `sqlite:///file`, `sqlite://` (in memory) or `postgresql://…`."""
+
+    def __init__(self, url: str, *, durable: bool = True) -> None:
+        self.url = url
+        self._durable = durable
+        self._writing = Lock()
+        self.engine = _engine(url, durable)
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.engine.dialect.name
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A snapshot to read from. Temporary tables may be made in it; they go when it ends."""
+        with self._transaction("BEGIN", "REPEATABLE READ") as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that is committed at the end of the block, or rolled back by an exception."""
+        with self._transaction("BEGIN IMMEDIATE", "READ COMMITTED", commit=True) as connection:
+            yield connection
+
+    @contextmanager
+    def glance(self) -> Iterator[Connection]:
+        """For a question that is a transaction by itself: nothing is sent to begin it, nor to end it."""
+        with self._reachable(), self.engine.connect() as connection:
+            if self.dialect != "sqlite":
+                connection.execution_options(isolation_level="AUTOCOMMIT")
+            yield connection
+
+    @contextmanager
+    def _transaction(self, begin: str, isolation: str, commit: bool = False) -> Iterator[Connection]:
+        with self._turn(commit), self._reachable(), self.engine.connect() as connection:
+            if self.dialect == "sqlite":
+                connection.connection.driver_connection.execute(begin)  # type: ignore[union-attr]
+            else:
+                connection.execution_options(isolation_level=isolation)
+            with connection.begin() as transaction:
+                yield connection
+                if not commit:
+                    transaction.rollback()
+
+    @contextmanager
+    def _turn(self, writes: bool) -> Iterator[None]:
+        """SQLite's writers of one process wait in line: by itself it lets each look again after a while,
+        and who has waited longest looks most seldom. Between processes it still does.
+        """
+        mine = writes and self.dialect == "sqlite" and self._writing.acquire(timeout=BUSY_MS / 1000)
+        try:
+            yield
+        finally:
+            if mine:
+                self._writing.release()
+
+    @contextmanager
+    def _reachable(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            raise EnvironmentFault(self._sentence(str(error.orig))) from error
+        except self._driver.OperationalError as error:
+            raise EnvironmentFault(self._sentence(str(error))) from error
+        except PoolTimeout:
+            raise EnvironmentFault(
+                f"every connection of this process to {self.name} has been in use for half a minute; see "
+                "what they wait for, or start another process"
+            ) from None
+        except (DatabaseError, sqlite3.DatabaseError) as error:
+            if "moved: " in str(error):
+                raise EnvironmentFault(f"{self.name} takes no more writes ({_moved(str(error))})") from error
+            if "read-only transaction" in str(error):
+                raise EnvironmentFault(
+                    f"{self.name} only reads; set TIDINGS_DATABASE to the server that takes writes"
+                ) from error
+            if "not a database" not in str(error):
+                raise
+            raise EnvironmentFault(f"{self.name} is not a database; move the file away") from error
+
+    @property
+    def _driver(self) -> Any:
+        """The driver's module: what is asked of it directly fails in its own words."""
+        return self.engine.dialect.dbapi
+
+    def _sentence(self, said: str) -> str:
+        reason = next(iter(said.strip().splitlines()), "no reason given")
+        if "locked" in reason:
+            return (
+                f"the database {self.name} is locked by another program for more than {BUSY_MS // 1000} s; "
+                "wait for it to end, or find it with `fuser` and stop it"
+            )
+        if "disk is full" in reason or "No space left" in reason:
+            return f"the disk of the database {self.name} is full; make room on it, and everything goes on"
+        if "no such table" in reason:
+            return f"the database {self.name} has no tables of Tidings; run `tidings db upgrade`"
+        if "readonly" in reason or "unable to open" in reason:
+            return f"the database {self.name} cannot be written; check the permissions of its file and folder"
+        return f"the database {self.name} cannot be used ({reason}); check TIDINGS_DATABASE and that it runs"
+
+    @property
+    def name(self) -> str:
+        """The address without its password."""
+        return self.engine.url.render_as_string(hide_password=True)
+
+    def create_all(self) -> None:
+        """Make every table at once (tests, scenario tests, dry runs in memory); installations migrate."""
+        with self.write() as connection:
+            SQLModel.metadata.create_all(connection)
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.engine.dispose()
+
+
+def _moved(said: str) -> str:
+    """What the guard of a file that was copied away says (`tidings db copy`)."""
+    return said.partition("moved: ")[2].splitlines()[0]
+
+
+def _engine(url: str, durable: bool) -> Engine:
+    if not url.startswith(("sqlite://", "postgresql://", "postgresql+psycopg://")):
+        raise EnvironmentFault("TIDINGS_DATABASE is neither sqlite:///file nor postgresql://…; correct it")
+    if url.startswith("postgresql://"):
+        url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+    if not url.startswith("sqlite"):
+        return _postgres_engine(url)
+    memory = url in ("sqlite://", "sqlite:///:memory:")
+    options: dict[str, Any] = {"connect_args": {"check_same_thread": False}, "query_cache_size": COMPILED}
+    if memory:
+        from sqlalchemy.pool import StaticPool
+
+        options["poolclass"] = StaticPool
+    engine = create_engine(url, **options)
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # transactions are begun by `_transaction`, never by the driver
+        connection.create_function("hash_bucket", 1, bucket_of, deterministic=True)
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        if not memory:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+
+    return engine
+
+
+def _postgres_engine(url: str) -> Engine:
+    from psycopg.types.numeric import Int8Dumper
+
+    # What was used last goes first: it knows the most prepared statements, and has its temporary tables.
+    engine = create_engine(
+        url, connect_args=dict(NOTICED), query_cache_size=COMPILED, pool_size=STAY_OPEN,
+        max_overflow=MOST_OPEN - STAY_OPEN, pool_use_lifo=True,
+    )  # fmt: skip
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        # By their size numbers would be of three types, and every statement be planned for each mixture.
+        connection.adapters.register_dumper(int, Int8Dumper)
+        # What is asked often is prepared by core.db.trip. psycopg would prepare what it sees often, and drop
+        # every prepared statement of the session, ours too, at each rollback.
+        connection.prepare_threshold = None
+        connection.execute(_NOTICED_THERE)
+        connection.commit()
+
+    @event.listens_for(engine, "checkout")
+    def _still_there(connection: Any, _record: object, _proxy: object) -> None:
+        # A server that ended says so on the socket: a look at it costs nothing, asking would be a round trip.
+        look = poll()
+        look.register(connection.pgconn.socket, POLLIN)
+        if look.poll(0):
+            raise DisconnectionError("the server has closed the connection")
+
+    return engine
