@@ -173,11 +173,11 @@ def nothing_lost(case: Case) -> Iterator[Finding]:
     yield Finding(
         promise, "receipts answered with 2xx: booked once, as answered", len(evidence.acknowledged), wrong
     )
-    unsure = [it for it in evidence.unheard if booked[it] > 1]
-    unsure += [it for it in evidence.refused if booked[it]]
+    wrong = [it for it in sorted(evidence.unsure) if booked[it] > 1]
+    wrong += [it for it in sorted(evidence.refused) if booked[it]]
     yield Finding(
         promise, "receipts unanswered: at most once; refused: never",
-        len(evidence.unheard) + len(evidence.refused), unsure,
+        len(evidence.unsure) + len(evidence.refused), wrong,
     )  # fmt: skip
     if evidence.imported:
         lost = [it for it in sorted(evidence.imported) if booked[it] != 1]

@@ -47,7 +47,9 @@ class Evidence:
     taken: Sequence[Taken] = ()
     acknowledged: dict[str, Acknowledged] = field(default_factory=dict)
     unheard: set[str] = field(default_factory=set)
-    """Receipts that were sent and never answered: they may be booked, once."""
+    """Receipts that were sent and not answered yet: they may be booked, once."""
+    unsure: set[str] = field(default_factory=set)
+    """Receipts that were not answered at least once; most of them were, when they were sent again."""
     refused: set[str] = field(default_factory=set)
     imported: set[str] = field(default_factory=set)
     """Receipts of files whose import came to its end."""

@@ -9,7 +9,6 @@ from typing import Any
 
 from tests.faults.audit import Finding
 from tests.faults.disk import small_disk
-from tests.faults.evidence import on_their_way
 from tests.faults.network import Proxy, namespace
 from tests.faults.stage import Stage, own_server
 from tests.faults.town import CHANNELS, Hand, Town
@@ -42,9 +41,7 @@ def killed(stage: Stage, town: Town) -> None:
     for number in stage.turns("killed"):
         town.wait_for(stage.dice.randint(5, 30), 5.0)
         victim = stage.dice.choice(hands)
-        # Amid what may be sent once alone: there a kill leaves something unknown.
-        town.until(lambda: on_their_way(town.database, "sms", "push"), 2.0)
-        town.interrupt(victim)
+        town.interrupt_amid_work(victim)
         hands[hands.index(victim)] = town.start(*victim.words[:1])
         town.outlast_the_lease()
         _wish(town)

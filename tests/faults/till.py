@@ -39,6 +39,8 @@ class Till:
     pause: float = 0.02
     bodies: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     number: int = 0
+    asks: bool = False
+    """Whether it waits for an answer at this moment."""
     _closed: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _client: httpx.Client = field(
@@ -87,6 +89,7 @@ class Till:
         answer = self._post("/api/v1/receipts", json=body)
         if answer is None or answer.status_code >= 500 or answer.status_code == 429:
             self.evidence.unheard.add(name)
+            self.evidence.unsure.add(name)
             return False
         self.evidence.unheard.discard(name)
         if answer.status_code >= 300:
@@ -134,10 +137,13 @@ class Till:
 
     def _post(self, path: str, **given: Any) -> httpx.Response | None:
         for port in self.ports():
+            self.asks = True
             try:
                 return self._client.post(f"http://127.0.0.1:{port}{path}", **given)
             except httpx.TransportError:
                 continue
+            finally:
+                self.asks = False
         return None
 
 

@@ -285,6 +285,25 @@ class Town:
         hand.kill()
         self.evidence.keep_entries()
 
+    def interrupt_amid_work(self, hand: Hand) -> None:
+        """Kill a process while it sends what may be sent once alone, and, if it has an API, owes the till an
+        answer: it is stopped first, so that neither is left to how quick this machine is.
+        """
+        self.until(lambda: self._is_caught(hand), 3.0)
+        self.interrupt(hand)
+
+    def _is_caught(self, hand: Hand) -> bool:
+        """Stop it at its work; let it go on if it has none."""
+        if not on_their_way(self.database, "sms", "push"):
+            return False
+        # The till does not know: it goes on asking.
+        os.kill(hand.process.pid, signal.SIGSTOP)
+        time.sleep(0.1)
+        if (not hand.port or self.till.asks) and on_their_way(self.database, "sms", "push"):
+            return True
+        os.kill(hand.process.pid, signal.SIGCONT)
+        return False
+
     def freeze_past_the_lease(self, hand: Hand) -> None:
         """Stop a process; what it had on its way is anybody's by then."""
         hand.freeze()
