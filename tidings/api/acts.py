@@ -12,9 +12,9 @@ from core.grants.acts import ACTS, Told, tell
 from core.grants.referrals import friends, referral_code
 from core.ledger.lots import Refusal
 from tidings.api.access import Here, asks
+from tidings.api.bodies import Body, Identifier, Moment, Name, Scalar
 from tidings.api.idempotency import Once
 from tidings.api.lookup import CustomerPath, known
-from tidings.api.models import Body, Identifier, Moment, Name, Scalar
 from tidings.api.paging import Page, Paged
 from tidings.api.problems import refused
 

@@ -2,7 +2,7 @@
 
 from campaigns.running import Running
 from core.links import Links
-from tidings.api.models import CardLinks
+from tidings.api.answers import CardLinks
 
 CARDS = "cards"
 

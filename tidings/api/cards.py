@@ -10,10 +10,11 @@ from sqlalchemy import Connection
 from scheduler.kit import Kit
 from tidings.api import examples
 from tidings.api.access import Here, asks
+from tidings.api.answers import CardLinks
+from tidings.api.bodies import Body
 from tidings.api.card_links import card_links
 from tidings.api.idempotency import Once
 from tidings.api.lookup import CustomerPath, known
-from tidings.api.models import Body, CardLinks
 from tidings.api.people.common import Author, Reason
 from tidings.api.problems import refuse, refused
 from tidings.api.services import Services

@@ -6,8 +6,8 @@ from decimal import Decimal
 from core.money import LIMIT, from_units, to_units
 from core.program import Program
 from core.purchases.receipts import Line
+from tidings.api.bodies import LineIn
 from tidings.api.keys import Caller
-from tidings.api.models import LineIn
 from tidings.api.problems import refuse
 
 QUANTITY_SCALE = 3

@@ -19,9 +19,9 @@ from core.purchases.stats import Stats
 from core.purchases.stored import RECEIPT
 from core.tiers import Standing, progress_of
 from tidings.api.access import Here, asks
+from tidings.api.answers import Tier
 from tidings.api.balances import Balance, balances, holder_of
 from tidings.api.lookup import CustomerPath, known
-from tidings.api.models import Tier
 from tidings.api.services import Services
 from tidings.api.speaking import Speaker, speaker
 from tidings.api.tier_shown import tier_shown

@@ -21,22 +21,12 @@ from core.program import Program
 from templates.context import TierView
 from templates.facts import contexts
 from tidings.api.access import Here, asks
+from tidings.api.answers import ConsentOut, CustomerOut, Expiring, LotOut, Tier
 from tidings.api.balances import balances, holder_of
+from tidings.api.bodies import AddressIn, ConsentIn, ConsentsIn, ConsentValue, CustomerIn
 from tidings.api.card_links import card_links
 from tidings.api.idempotency import Once
 from tidings.api.lookup import CustomerPath, known
-from tidings.api.models import (
-    AddressIn,
-    ConsentIn,
-    ConsentOut,
-    ConsentsIn,
-    ConsentValue,
-    CustomerIn,
-    CustomerOut,
-    Expiring,
-    LotOut,
-    Tier,
-)
 from tidings.api.problems import refuse, refused
 from tidings.api.services import Services
 

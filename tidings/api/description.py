@@ -7,8 +7,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from tidings.api.access import described
+from tidings.api.answers import ProblemOut
 from tidings.api.idempotency import ONCE
-from tidings.api.models import ProblemOut
 from tidings.api.problems import MEDIA_TYPE
 
 Document = dict[str, Any]

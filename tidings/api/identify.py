@@ -13,8 +13,8 @@ from core.program import Program
 from tidings.api import examples
 from tidings.api.access import Here, Who, asks, require
 from tidings.api.balances import Balance, balances, holder_of
+from tidings.api.bodies import Body, Moment
 from tidings.api.lookup import SURVIVOR, email_in, identified, phone_in
-from tidings.api.models import Body, Moment
 from tidings.api.paging import Page, Paged
 
 routes = APIRouter(tags=["Customers"])

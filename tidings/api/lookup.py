@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from core.customers.profiles import CUSTOMER, email_address
 from core.program import Program
-from tidings.api.models import Identifier
+from tidings.api.bodies import Identifier
 from tidings.api.problems import refuse
 
 CustomerPath = Annotated[

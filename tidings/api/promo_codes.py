@@ -25,9 +25,9 @@ from core.grants.coupons import (
 from core.ledger.lots import Refusal
 from tidings.api.access import Here, asks
 from tidings.api.acts import GivenOut, NothingOut
+from tidings.api.bodies import Body, Identifier
 from tidings.api.idempotency import Once
 from tidings.api.lookup import CustomerPath
-from tidings.api.models import Body, Identifier
 from tidings.api.paging import Page, Paged
 from tidings.api.problems import Refused, refuse
 from tidings.api.services import Services

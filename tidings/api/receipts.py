@@ -20,6 +20,8 @@ from core.purchases.receipts import LINE, RECEIPT, Outcome, Purchase, Recorded, 
 from core.purchases.returns import Back, Return, take_back
 from tidings.api import examples, following
 from tidings.api.access import Here, Who, asks
+from tidings.api.answers import ReceiptOut, ReturnOut
+from tidings.api.bodies import BackIn, Identifier, ReceiptIn, ReturnIn
 from tidings.api.carts import (
     FIELDS,
     QUANTITY_SCALE,
@@ -31,7 +33,6 @@ from tidings.api.carts import (
     units,
 )  # fmt: skip
 from tidings.api.idempotency import Once, OnceFor, answered
-from tidings.api.models import BackIn, Identifier, ReceiptIn, ReceiptOut, ReturnIn, ReturnOut
 from tidings.api.problems import refuse, refused
 from tidings.api.services import Services
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from core.program import Program
 from core.tiers import Progress
 from templates.facts import tier_view
-from tidings.api.models import Tier
+from tidings.api.answers import Tier
 
 
 def tier_shown(

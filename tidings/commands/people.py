@@ -1,28 +1,22 @@
-"""What is done for customers by hand: adjust, transfer, merge, household, erase; and settlement."""
+"""What is done for customers by hand: adjust, transfer, merge, erase, export."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tidings.console import ForecastFormat, Format, console, print_json, table, workspace
+from tidings.commands.acting import Author, Output, Who, done, external_id, say, working
+from tidings.console import Format, console, print_json, table, workspace
 
 if TYPE_CHECKING:
     from core.program import Program
-    from core.purchases.receipts import Outcome
     from tidings.workspace import Workspace
 
 Context = typer.Context
-Who = Annotated[str, typer.Argument(help="External id, card number, phone or email")]
-Author = Annotated[str, typer.Option("--author", help="Who answers for it.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, in a few words.")]
-Output = Annotated[Format, typer.Option("--format", help="table or json")]
 Id = Annotated[
     str | None, typer.Option("--id", help="A number of your own: given again, nothing happens twice.")
 ]
-household_app = typer.Typer(no_args_is_help=True, help="Customers who share one account.")
 
 
 def register(app: typer.Typer) -> None:
@@ -31,12 +25,8 @@ def register(app: typer.Typer) -> None:
     app.command(context_settings={"ignore_unknown_options": True})(adjust)
     app.command()(transfer)
     app.command()(merge)
-    for command in (show, join, leave, head, dissolve):
-        household_app.command()(command)
-    app.add_typer(household_app, name="household")
     app.command()(erase)
     app.command("export-person")(export_person)
-    app.command()(settlement)
 
 
 def adjust(
@@ -62,13 +52,13 @@ def adjust(
     from core.ledger.adjustments import Adjustment
     from core.ledger.adjustments import adjust as act
 
-    with _working(context) as (here, program):
+    with working(context) as (here, program):
         wanted = Adjustment(
-            number or _own_number(), _external_id(here, customer), _points(program, points), author, reason,
+            number or _own_number(), external_id(here, customer), _points(program, points), author, reason,
             account, _lifetime(lasts), owing,
         )  # fmt: skip
-        answer = _done(here, lambda connection, at: act(connection, program, wanted, at, live=True))
-    _say(output, answer, "{customer}: {points} bonuses; the balance is {balance}, {available} available")
+        answer = done(here, lambda connection, at: act(connection, program, wanted, at, live=True))
+    say(output, answer, "{customer}: {points} bonuses; the balance is {balance}, {available} available")
 
 
 def transfer(
@@ -89,11 +79,11 @@ def transfer(
     from core.ledger.transfers import Transfer
     from core.ledger.transfers import transfer as act
 
-    with _working(context) as (here, program):
-        names = _external_id(here, sender), _external_id(here, receiver)
+    with working(context) as (here, program):
+        names = external_id(here, sender), external_id(here, receiver)
         wanted = Transfer(number or _own_number(), *names, _points(program, points), author)
-        answer = _done(here, lambda connection, at: act(connection, program, wanted, at, live=True))
-    _say(output, answer, "{points} bonuses from {sender} to {receiver}; {sender} has {balance} left")
+        answer = done(here, lambda connection, at: act(connection, program, wanted, at, live=True))
+    say(output, answer, "{points} bonuses from {sender} to {receiver}; {sender} has {balance} left")
 
 
 def merge(
@@ -117,16 +107,16 @@ def merge(
     from core.customers.merging import merge as act
     from core.errors import UserError
 
-    with _working(context) as (here, program):
+    with working(context) as (here, program):
         if candidates:
             _candidates(here, output)
             return
         if duplicate is None or survivor is None:
             raise UserError("say which profile goes and which stays: tidings merge DUPLICATE SURVIVOR …")
         wanted = Merge(duplicate, survivor, author, reason)
-        answer = _done(here, lambda connection, at: act(connection, program, wanted, at, live=True))
+        answer = done(here, lambda connection, at: act(connection, program, wanted, at, live=True))
     said = "{duplicate} is {survivor} now: {points} bonuses went over, the balance is {balance}, {tier}"
-    _say(output, answer, said)
+    say(output, answer, said)
 
 
 def _candidates(here: "Workspace", output: Format) -> None:
@@ -141,70 +131,6 @@ def _candidates(here: "Workspace", output: Format) -> None:
     for it in found:
         shown.add_row(it.by, ", ".join(it.customers))
     console().print(shown if found else "nobody seems to be there twice")
-
-
-def show(context: Context, customer: Who, output: Output = Format.table) -> None:
-    """Who shares an account with a customer.
-
-    Example: tidings household show 10042
-    """
-    from core.customers.holders import people
-    from core.customers.households import household
-
-    with _working(context) as (here, program):
-        name = _external_id(here, customer)
-        with here.database.read() as connection:
-            answer = household(connection, program, people(connection, [name])[name].holder)
-    _say_household(output, answer)
-
-
-def join(
-    context: Context, head: Who, member: Who, author: Author = "", output: Output = Format.table
-) -> None:
-    """Let a customer share the head's bonuses; their own go there.
-
-    Example: tidings household join 10042 10077
-    """
-    from core.customers.households import join as act
-
-    _change(context, act, head, member, author, output)
-
-
-def leave(
-    context: Context, head: Who, member: Who, author: Author = "", output: Output = Format.table
-) -> None:
-    """Let a member have an account of their own again; the bonuses stay with the household.
-
-    Example: tidings household leave 10042 10077
-    """
-    from core.customers.households import leave as act
-
-    _change(context, act, head, member, author, output)
-
-
-def head(
-    context: Context, head: Who, member: Who, author: Author = "", output: Output = Format.table
-) -> None:
-    """Make a member the head: the shared bonuses go to their account.
-
-    Example: tidings household head 10042 10077
-    """
-    from core.customers.households import pass_on
-
-    _change(context, pass_on, head, member, author, output)
-
-
-def dissolve(context: Context, head: Who, output: Output = Format.table) -> None:
-    """Give everybody an account of their own again; the bonuses stay with the head.
-
-    Example: tidings household dissolve 10042
-    """
-    from core.customers.households import dissolve as act
-
-    with _working(context) as (here, program):
-        name = _external_id(here, head)
-        answer = _done(here, lambda connection, at: act(connection, program, name, at, live=True))
-    _say_household(output, answer)
 
 
 def erase(
@@ -227,17 +153,17 @@ def erase(
     from core.customers.erasure import erase as act
     from tidings import erasure
 
-    with _working(context) as (here, program):
-        name = _external_id(here, customer, or_as_said=True)
+    with working(context) as (here, program):
+        name = external_id(here, customer, or_as_said=True)
         wanted = erasure.request_of(here.addresses, name, author=author, keep_bonuses=keep_bonuses)
         if dry_run:
             _would_go(here, wanted, output)
             return
         if not yes:
             typer.confirm("This cannot be undone. Forget this customer?", abort=True)
-        answer = _done(here, lambda connection, at: act(connection, program, wanted, at))
+        answer = done(here, lambda connection, at: act(connection, program, wanted, at))
         erasure.tidy(here.database)
-    _say(output, answer, "forgotten; the books say {customer}, {written_off} bonuses were written off")
+    say(output, answer, "forgotten; the books say {customer}, {written_off} bonuses were written off")
 
 
 def export_person(
@@ -254,7 +180,7 @@ def export_person(
     from tidings.personal_data import personal_data, to_json
 
     with workspace(context) as here:
-        name = _external_id(here, customer)
+        name = external_id(here, customer)
         program = here.live.running().program
         with here.database.read() as connection:
             row = find(connection, name)
@@ -287,92 +213,6 @@ def _would_go(here: "Workspace", wanted: Any, output: Format) -> None:
     console().print(shown)
 
 
-def settlement(
-    context: Context,
-    since: Annotated[str, typer.Option("--from", help="The first day, for example 2026-03-01.")],
-    until: Annotated[str, typer.Option("--to", help="The day after the last one, for example 2026-04-01.")],
-    output: Annotated[ForecastFormat, typer.Option("--format", help="table, json or csv")] = (
-        ForecastFormat.table
-    ),
-) -> None:
-    """What partners owe each other for bonuses that one gave and another took, booked in a period.
-
-    Example: tidings settlement --from 2026-03-01 --to 2026-04-01 --format csv
-    """
-    from core.errors import UserError
-    from core.ledger.settlement import settle
-    from tidings import settlement_view
-
-    with _working(context) as (here, program):
-        start, end = _day(program, since, "--from"), _day(program, until, "--to")
-        if end <= start:
-            raise UserError("--to must be a day after --from")
-        with here.database.read() as connection:
-            found = settle(connection, program, start, end)
-    if output is ForecastFormat.json:
-        print_json(settlement_view.as_json(found, program))
-    elif output is ForecastFormat.csv:
-        typer.echo(settlement_view.as_csv(found, program), nl=False)
-    else:
-        settlement_view.show(console(), found, program)
-
-
-@contextmanager
-def _working(context: Context) -> Iterator[tuple["Workspace", "Program"]]:
-    with workspace(context) as here:
-        yield here, here.files().program
-
-
-def _external_id(here: "Workspace", who: str, *, or_as_said: bool = False) -> str:
-    from core.customers.profiles import find
-    from core.errors import UserError
-
-    with here.database.read() as connection:
-        row = find(connection, who)
-    if row is None and not or_as_said:
-        raise UserError(f"there is no customer '{who}'; write an external id, card, phone or email")
-    return who if row is None else str(row.external_id)
-
-
-def _done(here: "Workspace", act: Callable[[Any, Any], "Outcome"]) -> dict[str, Any]:
-    """Do it now; UserError with the reason if it was refused."""
-    from core.clock import SystemClock
-    from core.errors import UserError
-    from core.ledger.lots import Refusal
-
-    with here.database.write() as connection:
-        outcome = act(connection, SystemClock().now())
-        if isinstance(outcome, Refusal):
-            raise UserError(outcome.detail)
-    return outcome.answer | ({"repeated": True} if outcome.repeated else {})
-
-
-def _change(
-    context: Context, act: Callable[..., "Outcome"], head: str, member: str, author: str, output: Format
-) -> None:
-    from core.customers.households import Change
-
-    with _working(context) as (here, program):
-        wanted = Change(_external_id(here, head), _external_id(here, member), author or None)
-        answer = _done(here, lambda connection, at: act(connection, program, wanted, at, live=True))
-    _say_household(output, answer)
-
-
-def _say(output: Format, answer: dict[str, Any], sentence: str) -> None:
-    if output is Format.json:
-        print_json(answer)
-        return
-    again = " (it was done before)" if answer.get("repeated") else ""
-    typer.echo(sentence.format(**answer) + again)
-
-
-def _say_household(output: Format, answer: dict[str, Any]) -> None:
-    members = ", ".join(answer["members"]) or "nobody else"
-    _say(
-        output, answer | {"others": members}, "{head} shares an account with {others}; {places} more may join"
-    )
-
-
 def _points(program: "Program", text: str) -> int:
     from decimal import Decimal, InvalidOperation
 
@@ -396,18 +236,6 @@ def _lifetime(text: str | None) -> Any:
         return Lasts.parse(text)
     except ValueError:
         raise UserError(f"--lasts: '{text}' is no lifetime; write for example '30 days'") from None
-
-
-def _day(program: "Program", text: str, option: str) -> Any:
-    from datetime import date, time
-
-    from core.errors import UserError
-    from core.units import at_local
-
-    try:
-        return at_local(date.fromisoformat(text), time(0), program.zone)
-    except ValueError:
-        raise UserError(f"{option}: '{text}' is no day; write for example 2026-03-01") from None
 
 
 def _own_number() -> str:

@@ -10,8 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from core.ledger.adjustments import Adjustment, adjust
 from core.program.lifetime import Lasts
 from tidings.api.access import Here, asks
+from tidings.api.bodies import Amount, Body, Identifier
 from tidings.api.idempotency import Once
-from tidings.api.models import Amount, Body, Identifier
 from tidings.api.people.common import Author, Reason, done_or_refused, number_of, points_of, status_of
 
 routes = APIRouter(prefix="/adjustments", tags=["Adjustments"])

@@ -11,7 +11,7 @@ from core.customers.holders import Person, people, unknown
 from core.customers.households import Change, dissolve, household, join, leave, pass_on
 from core.purchases.receipts import Outcome
 from tidings.api.access import Here, asks
-from tidings.api.models import Body, Identifier
+from tidings.api.bodies import Body, Identifier
 from tidings.api.people.common import Author, done_or_refused
 from tidings.api.problems import refused
 from tidings.api.services import Services

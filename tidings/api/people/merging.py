@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.customers.merging import Merge, duplicates, merge
 from tidings.api.access import Here, asks
+from tidings.api.bodies import Body, Identifier
 from tidings.api.idempotency import Once
 from tidings.api.lookup import CustomerPath
-from tidings.api.models import Body, Identifier
 from tidings.api.people.common import Author, Reason, done_or_refused, number_of, status_of
 
 routes = APIRouter(tags=["Duplicates"])

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.ledger.transfers import Transfer, transfer
 from tidings.api.access import Here, asks
+from tidings.api.bodies import Amount, Body, Identifier
 from tidings.api.idempotency import Once
-from tidings.api.models import Amount, Body, Identifier
 from tidings.api.people.common import Author, done_or_refused, number_of, points_of, status_of
 
 routes = APIRouter(prefix="/transfers", tags=["Transfers"])

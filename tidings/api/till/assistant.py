@@ -16,9 +16,9 @@ from core.purchases.offers import offers
 from core.purchases.stats import STATS
 from core.tiers import Standing, progress_of
 from tidings.api.access import Here, asks
+from tidings.api.answers import Expiring
 from tidings.api.balances import Balance, balances, holder_of
 from tidings.api.lookup import identified, known, phone_in
-from tidings.api.models import Expiring
 from tidings.api.problems import refuse
 from tidings.api.speaking import Speaker, speaker
 from tidings.api.tier_shown import tier_shown

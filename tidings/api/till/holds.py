@@ -14,10 +14,11 @@ from core.ledger.lots import Refusal
 from core.purchases.confirmations import Confirmer, Drawn, Waiting, status
 from core.purchases.holds import Basket, Held, cancel, change, commit, hold, new_code, row_of, state_of
 from tidings.api.access import Here, Who, asks
+from tidings.api.answers import ReceiptOut
+from tidings.api.bodies import Identifier
 from tidings.api.carts import FIELDS, REFUSALS, check_currency, check_store, lines_of, points_of
 from tidings.api.idempotency import Once
 from tidings.api.keys import Caller
-from tidings.api.models import Identifier, ReceiptOut
 from tidings.api.problems import refuse, refused, tell
 from tidings.api.services import Services
 from tidings.api.till import examples

@@ -6,18 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tidings.api.models import (
-    Amount,
-    Body,
-    Currency,
-    Expiring,
-    GaveOut,
-    Identifier,
-    Label,
-    LineIn,
-    Moment,
-    Tier,
-)
+from tidings.api.answers import Expiring, GaveOut, Tier
+from tidings.api.bodies import Amount, Body, Currency, Identifier, Label, LineIn, Moment
 from tidings.api.till import examples
 
 Locale = Annotated[str, Field(max_length=20, description="The cashier's language, such as uk or en-GB.")]

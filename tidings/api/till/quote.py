@@ -14,8 +14,8 @@ from core.purchases.receipts import Purchase
 from core.purchases.stats import Stats
 from core.tiers import Progress
 from tidings.api.access import Here, Who, asks
+from tidings.api.answers import Expiring, GaveOut, level_bonus
 from tidings.api.carts import FIELDS, REFUSALS, check_currency, check_store, lines_of, points_of
-from tidings.api.models import Expiring, GaveOut, level_bonus
 from tidings.api.problems import refused
 from tidings.api.speaking import Speaker, speaker
 from tidings.api.tier_shown import plain, tier_shown
