@@ -1,14 +1,14 @@
 """The nightly look of ten scenarios at ten million customers, on a PostgreSQL of its own.
 
     python -m benchmarks.big_base [--customers 10000000] [--rounds 3] [--processes 2] [--shard 250000]
-        [--explain]
+        [--explain] [--keep FOLDER]
 
 A base of customers with two receipts each (`benchmarks.big_base_data`), ten scenarios of ten triggers. The
 night before is looked at first, so that those who have long been silent, or near a tier, have entered
 already. Then each night is one round: what has become true since the last one, from the first statement to
 the last commit, by so many processes: one looks, the others take shards. `--shard` is how many customers are
-in one, `--explain` prints what each scenario's look took. Ten million customers need 40 GB of disk and half
-an hour to be made.
+in one, `--explain` prints what each scenario's look took, and whom it found. Ten million customers need 40 GB
+of disk and half an hour to be made; with `--keep` they stay, and the next run takes them as they were made.
 """
 
 import argparse
@@ -19,12 +19,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import structlog
 
-from benchmarks.big_base_data import EVENTS, fill
+from benchmarks.big_base_data import EVENTS, as_filled, fill
 from benchmarks.postgres import DURABLE
 from benchmarks.report import Row, at_most, keep, machine
 from campaigns.running import make_ready
@@ -74,24 +75,40 @@ def _ready() -> None:
 
 
 @contextmanager
-def base(customers: int) -> Iterator[Database]:
-    """The filled database, on a server that is gone at the end. It is filled faster than it is durable."""
-    server = Server(find(), SETTINGS | ROOM)
+def base(customers: int, folder: Path | None) -> Iterator[Database]:
+    """The filled database on a server of its own, which is gone at the end if it is in no `folder`."""
+    server = Server(find(), SETTINGS | ROOM, folder)
     try:
-        server.start()
-        database = Database(server.url())
-        database.create_all()
-        start = time.perf_counter()
-        fill(database.url, customers, AT.isoformat())
-        print(f"{customers:,} customers made in {time.perf_counter() - start:,.0f} s", flush=True)
-        database.close()
-        server.stop()
+        _make(server, customers)
         server.settings = DURABLE | ROOM | {"jit": "off"}
         server.start()
+        database = Database(server.url())
         yield database
         database.close()
     finally:
-        server.remove()
+        if folder is None:
+            server.remove()
+        else:
+            server.stop()
+
+
+def _make(server: Server, customers: int) -> None:
+    """Fill it, faster than it is durable; what was filled before is as it was then."""
+    made, start = server.folder / "customers", time.perf_counter()
+    has = int(made.read_text()) if made.exists() else customers
+    if has != customers:
+        raise SystemExit(f"{server.folder} has {has:,} customers: ask for so many, or keep them elsewhere")
+    server.start()
+    database = Database(server.url())
+    if made.exists():
+        as_filled(database.url)
+    else:
+        database.create_all()
+        fill(database.url, customers, AT.isoformat())
+        print(f"{customers:,} customers made in {time.perf_counter() - start:,.0f} s", flush=True)
+    database.close()
+    server.stop()
+    made.write_text(str(customers))
 
 
 def take_shards(url: str, ended: Any) -> None:
@@ -144,7 +161,10 @@ class Nights:
         looks = Looks(self._database, self._live, rule=self._rule)
         found = [(time.perf_counter(), it) for it in self._one_by_one(looks, at)]
         seconds = time.perf_counter() - begun
-        print(f"night of {at:%Y-%m-%d}: {seconds:.1f} s", flush=True)
+        candidates = sum(it.candidates for _, it in found)
+        messages = sum(it.channels.total() for _, it in found)
+        said = f"{seconds:.1f} s, {candidates:,} candidates, {messages:,} messages"
+        print(f"night of {at:%Y-%m-%d}: {said}", flush=True)
         if self._explain:
             _show(begun, found)
         return seconds
@@ -171,12 +191,13 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--shard", type=int, default=LARGE.customers)
     parser.add_argument("--explain", action="store_true", help="what each scenario's look took")
+    parser.add_argument("--keep", type=Path, help="where the base stays, for the next run")
     asked, before = parser.parse_args(), machine()
     row = Row(
         f"nightly look of ten scenarios, {asked.customers:,} customers", f"{WANTED_SECONDS:.0f} s", "s",
         at_most(1), "wanted",
     )  # fmt: skip
-    with base(asked.customers) as database, hands(database.url, asked.processes - 1):
+    with base(asked.customers, asked.keep) as database, hands(database.url, asked.processes - 1):
         nights = Nights(database, asked.customers, asked.shard, asked.explain)
         nights.look(AT - DAY)
         row.pairs += [(nights.look(AT + DAY * number), WANTED_SECONDS) for number in range(asked.rounds)]

@@ -2,7 +2,8 @@
 
 Everything follows from the customer's number, so two bases of one size are the same. What is bought brings a
 tenth back, for 180 days; what is older has expired in the ledger too. Lines of receipts are left out: no
-scenario of the benchmark asks for goods.
+scenario of the benchmark asks for goods. Numbers are taken by moduli without a common factor: who agreed to
+be written to says nothing of who is silent, or lives in the west.
 """
 
 import re
@@ -10,16 +11,19 @@ import threading
 from collections.abc import Sequence
 
 import psycopg
+from sqlmodel import SQLModel
 
 # Customers in one statement.
 CHUNK = 100_000
-DAYS_AGO = 200
+DAYS_AGO = 199
 LASTS = 180
+# A tier is kept so long by two purchases: a year, and thirty days of grace.
+KEPT = 395
 
 # Of customer i: bought last so many days ago, and before that; whole money of either receipt; a tenth of it.
 _PEOPLE = f"""
-    SELECT i, (i * 7919 % {DAYS_AGO})::int AS last, (i * 7919 % {DAYS_AGO} + 30 + i % 120)::int AS first,
-           50 + (i * 31 % 600) AS paid, 50 + (i * 17 % 600) AS before,
+    SELECT i, (i * 7919 % {DAYS_AGO})::int AS last, (i * 7919 % {DAYS_AGO} + 30 + i % 197)::int AS first,
+           50 + (i * 31 % 601) AS paid, 50 + (i * 17 % 599) AS before,
            %(at)s::timestamptz - make_interval(hours => (i % 11)::int) AS hour
     FROM generate_series(%(low)s::bigint, %(high)s::bigint) AS i"""
 # Each receipt with its number and operation: two of each customer.
@@ -35,10 +39,10 @@ STATEMENTS = (
        SELECT i, 'c' || i, '29' || lpad(i::text, 10, '0'), 'Customer ' || i, '+380' || lpad(i::text, 9, '0'),
            CASE WHEN i % 2 = 0 THEN 'c' || i || '@example.com' END, born, extract(month FROM born) * 100 +
            extract(day FROM born), CASE WHEN i % 3 = 0 THEN 'en' ELSE 'uk' END,
-           CASE WHEN i % 20 = 0 THEN 'Europe/Lisbon' END, '{}',
-           CASE WHEN paid + before >= 1000 THEN 'silver' ELSE 'bronze' END, hour - interval '200 days',
-           hour - make_interval(days => 400 + (i * 13 % 1500)::int), hour
-       FROM (SELECT *, date '1950-01-01' + (i * 37 % 20000)::int AS born FROM ({people}) p) p""",
+           CASE WHEN i % 19 = 0 THEN 'Europe/Lisbon' END, '{}',
+           CASE WHEN paid + before >= 1000 AND first < {KEPT} THEN 'silver' ELSE 'bronze' END,
+           hour - interval '400 days', hour - make_interval(days => 400 + (i * 13 % 1499)::int), hour
+       FROM (SELECT *, date '1950-01-01' + (i * 37 % 19997)::int AS born FROM ({people}) p) p""",
     """INSERT INTO address (customer_id, kind, value, digest, active, since)
        SELECT i, 'phone', '+380' || lpad(i::text, 9, '0'), md5('p' || i) || md5('q' || i), true, hour
        FROM ({people}) p""",
@@ -82,7 +86,7 @@ EVENTS = """INSERT INTO event (customer_id, kind, subject, live, at, recorded_at
        SELECT customer_id, kind, prefix || external_id, true, %(at)s, %(at)s,
            jsonb_build_object('amount', earned_points, 'slot', '0', 'reason', 'purchase')
        FROM receipt, (VALUES ('purchase', ''), ('bonus_accrued', 'receipt:')) AS happened (kind, prefix)
-       WHERE id %% 200 = 1"""
+       WHERE id %% 199 = 1"""
 TABLES = re.findall(r"INSERT INTO (\w+)", " ".join(STATEMENTS))
 
 
@@ -100,15 +104,31 @@ def fill(url: str, customers: int, at: str) -> None:
         connection.execute("VACUUM ANALYZE")
 
 
+def as_filled(url: str) -> None:
+    """Forget what looks have kept, and what they looked at: the base as it was filled."""
+    filled = {"time_zone", *TABLES}
+    others = sorted(name for name in SQLModel.metadata.tables if name not in filled)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"TRUNCATE {', '.join(others)}".encode())
+
+
 def _drop_indexes(connection: psycopg.Connection) -> list[str]:
-    """Those that no constraint needs; returns how they are made."""
+    """All but primary keys; returns how they are made."""
+    tables = [sorted(set(TABLES))]
+    unique = connection.execute(
+        "SELECT format('ALTER TABLE %%s ', conrelid::regclass), conname, pg_get_constraintdef(oid)"
+        " FROM pg_constraint WHERE contype = 'u' AND conrelid = ANY(%s::text[]::regclass[])", tables,
+    ).fetchall()  # fmt: skip
+    for table, name, _ in unique:
+        connection.execute(f"{table} DROP CONSTRAINT {name}".encode())
     found = connection.execute(
         "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY(%s) AND NOT EXISTS (SELECT FROM"
-        " pg_constraint WHERE conname = indexname)", [sorted(set(TABLES))],
+        " pg_constraint WHERE conname = indexname)", tables,
     ).fetchall()  # fmt: skip
     for name, _ in found:
         connection.execute(f"DROP INDEX {name}".encode())
-    return [definition for _, definition in found]
+    made = [f"{table} ADD CONSTRAINT {name} {definition}" for table, name, definition in unique]
+    return made + [definition for _, definition in found]
 
 
 def _fill_part(url: str, chunks: Sequence[tuple[int, int]], at: str) -> None:
@@ -118,7 +138,7 @@ def _fill_part(url: str, chunks: Sequence[tuple[int, int]], at: str) -> None:
         for low, high in chunks:
             for statement in STATEMENTS:
                 made = statement.replace("{people}", _PEOPLE).replace("{bought}", _BOUGHT)
-                made = made.replace("{expired}", _EXPIRED).replace(" % ", " %% ")
+                made = made.replace("{expired}", _EXPIRED).replace("{KEPT}", str(KEPT)).replace(" % ", " %% ")
                 connection.execute(made.encode(), {"low": low, "high": high, "at": at})
 
 

@@ -24,6 +24,7 @@ from benchmarks import postgres, shop
 from benchmarks.clients import Clients
 from benchmarks.replayed import Call, plain, play, watched
 from benchmarks.report import Row, at_least, keep, machine
+from core.collecting import collect_seldom
 from core.db import Database
 from core.purchases.receipts import Purchase
 
@@ -36,6 +37,7 @@ KINDS = ("postgresql", "sqlite", "bulk")
 def main() -> None:
     """Every kind that was asked for."""
     asked, before = _options(), machine()
+    collect_seldom()  # as `serve` does
     rows: list[Row] = []
     for kind in asked.kinds or KINDS:
         found = {"postgresql": _postgresql, "sqlite": _sqlite, "bulk": _bulk}[kind](asked)

@@ -25,6 +25,7 @@ from pathlib import Path
 from benchmarks.report import Row, at_least, keep, machine
 from benchmarks.tools import needed, node, without
 from channels import Accepted, Outcome, Outgoing, create
+from core.collecting import collect_seldom
 
 AT = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 SESSIONS = 20
@@ -92,6 +93,7 @@ def message(number: int) -> Outgoing:
 
 async def send(port: int, count: int) -> float:
     """Seconds to compose and send, opening and closing the sessions included."""
+    collect_seldom()  # as `serve` does
     settings = {"TRANSPORT": "smtp", "HOST": "127.0.0.1", "PORT": str(port), "TLS": "none", "HELO": "bench"}
     settings |= {"CONCURRENCY": str(SESSIONS), "MESSAGES_PER_CONNECTION": str(SHARE)}
     os.environ.update({f"TIDINGS_EMAIL_{name}": value for name, value in settings.items()})

@@ -207,11 +207,13 @@ class _Reading:
             name: read_segment(name, document, names, self.problems) for name, document in documents.items()
         }
         self.problems.extend(of_kind(it, "segment-circle") for it in circles(segments, documents))
+        known = {name: (documents[name], segment.audience) for name, segment in segments.items()}
         for name, segment in segments.items():
-            self.problems.extend(contradictory(documents[name], (), segment.audience))
+            self.problems.extend(contradictory(documents[name], (), segment.audience, known))
             self.problems.extend(check_tracked(segment.audience, documents[name], program))
             self.problems.extend(check_kept(of_audience(segment.audience), documents[name], program))
-        scenarios = self._scenarios(names, program)
+        around = Surroundings(self._text_files(), self.bundle.messages, program, known)
+        scenarios = self._scenarios(names, around)
         return Checked(self.bundle, program, scenarios, segments, tuple(sorted(set(self.problems))))
 
     def _program(self) -> Program | None:
@@ -230,8 +232,7 @@ class _Reading:
         broken = any(problem.severity == "error" for problem in self.problems[before:])
         return None if broken else program
 
-    def _scenarios(self, names: Names, program: Program | None) -> dict[str, Scenario]:
-        around = Surroundings(self._text_files(), self.bundle.messages, program)
+    def _scenarios(self, names: Names, around: Surroundings) -> dict[str, Scenario]:
         scenarios = {}
         for name, document in self._documents("scenarios").items():
             scenario = read_scenario(name, document, self.triggers, names, self.problems)

@@ -1,12 +1,12 @@
 """What a live look keeps of its verdicts: enrolments, messages and decisions, in one transaction."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, String, and_, case, exists, func, literal, null, or_, select, update
 from sqlalchemy import cast as sql_cast
 
-from campaigns.gates import FINAL, REACH, Step
+from campaigns.gates import FINAL, REACH, Step, expires_at
 from campaigns.gates.allowance import MAY_GIVE_WAY
 from campaigns.membership import keep, keep_part
 from campaigns.staging import CANDIDATE
@@ -192,7 +192,7 @@ def _plan(step: Step) -> None:
     deferred = CANDIDATE.c.due_at > at
     rows = (
         select(
-            ENROLMENT.c.id,
+            _own_enrolment(step),
             literal(step.scenario.name),
             literal(step.running.version),
             CANDIDATE.c.customer_id,
@@ -210,12 +210,12 @@ def _plan(step: Step) -> None:
             CANDIDATE.c.detail,
             CANDIDATE.c.at,
             CANDIDATE.c.due_at,
-            CANDIDATE.c.expires_at,
+            expires_at(step),
             at,
             literal(0),
             CANDIDATE.c.facts,
         )
-        .join_from(CANDIDATE, ENROLMENT, _own_enrolment(step))
+        .select_from(CANDIDATE)
         .where(PASSED)
     )
     columns = [
@@ -245,17 +245,19 @@ def _plan(step: Step) -> None:
     insert = insert_ignoring(step.connection, MESSAGE).from_select(columns, rows.order_by(CANDIDATE.c.id))
     step.connection.execute(insert)
     if step.connection.scalar(select(exists().where(PASSED, deferred))):
-        waits = select(MESSAGE.c.id).join_from(CANDIDATE, ENROLMENT, _own_enrolment(step))
-        own = and_(MESSAGE.c.enrolment_id == ENROLMENT.c.id, MESSAGE.c.step == step.step.id)
-        keep_states_of(step.connection, waits.join(MESSAGE, own).where(PASSED, deferred))
+        own = and_(MESSAGE.c.enrolment_id == _own_enrolment(step), MESSAGE.c.step == step.step.id)
+        waits = select(MESSAGE.c.id).join_from(CANDIDATE, MESSAGE, own).where(PASSED, deferred)
+        keep_states_of(step.connection, waits)
 
 
-def _own_enrolment(step: Step) -> ColumnElement[bool]:
-    return and_(
-        ENROLMENT.c.customer_id == CANDIDATE.c.customer_id,
-        ENROLMENT.c.scenario == step.scenario.name,
+def _own_enrolment(step: Step) -> Any:
+    # Looked up by its key: joined, PostgreSQL expects none of a scenario that is new, and reads all the
+    # candidates for each one there is.
+    own = select(ENROLMENT.c.id).where(
+        ENROLMENT.c.customer_id == CANDIDATE.c.customer_id, ENROLMENT.c.scenario == step.scenario.name,
         ENROLMENT.c.occasion == CANDIDATE.c.occasion,
-    )
+    )  # fmt: skip
+    return own.correlate(CANDIDATE).scalar_subquery()
 
 
 def verdict(step: Step) -> ColumnElement[str]:

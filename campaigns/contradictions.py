@@ -1,10 +1,10 @@
 """Audiences that nobody can belong to: `tier: gold` and `not: {tier: gold}` in one breath.
 
-Only what the file alone says is looked at, never who is in the database: two conditions that exclude each
-other whoever the customer is.
+Only what the files say is looked at, never who is in the database: two conditions that exclude each other
+whoever the customer is. A named segment says what stands in its file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from campaigns.audience import And, Node, Not, Or, Segment, Test
@@ -15,33 +15,46 @@ from core.source import Document, KeyPath, dotted
 
 # Fields of which a customer has one value at a time; of the others (channels, attributes) several may be so.
 _SEVERAL = ("reachable", "consent", "has_card", "household", "known", "received", "sample", "attributes")
+# Of each named segment the file, and what it was read into.
+Segments = Mapping[str, tuple[Document, Node]]
 
 
-def contradictions(document: Document, path: KeyPath, node: Node) -> list[Problem]:
+def contradictions(document: Document, path: KeyPath, node: Node, segments: Segments) -> list[Problem]:
     """What in the audience at `path` of a file, read into `node`, cannot be true together.
 
     An error where nobody at all is left, a warning where only one branch of an `any` is in vain. Each names
-    both places.
+    both places; of two places only the first contradiction is told.
     """
     search = _Search()
-    nobody = search.dead(_plain(node), ())
+    nobody = search.dead(_Plain(segments).branch(node, document), ())
     severity = "error" if nobody else "warning"
-    return [_problem(document, path, clash, severity) for clash in search.clashes]
+    told: dict[tuple[_Fact, ...], _Clash] = {}
+    for clash in search.clashes:
+        told.setdefault((clash.first.source, clash.second.source), clash)
+    return [_problem(document, path, clash, severity) for clash in told.values()]
 
 
 _REACTIONS = ("opened", "clicked")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Fact:
-    """A test or a segment, and whether it is to be so or not."""
+    """A test or a segment, and whether it is to be so or not; `of` the segment in whose file it stands."""
 
     about: Test | Segment
     so: bool
+    document: Document
+    of: "_Fact | None" = None
+
+    @property
+    def source(self) -> "_Fact":
+        """What the audience that is looked at says: this, or a segment."""
+        return self.of or self
 
     @property
     def place(self) -> KeyPath:
-        return self.about.place
+        """Where it says so."""
+        return self.source.about.place
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +65,39 @@ class _Clash:
     second: _Fact
 
 
-def _plain(node: Node, so: bool = True) -> "_Branch":
-    """The same without `not` around anything but a single fact."""
-    match node:
-        case Not(part):
-            return _plain(part, not so)
-        case And(parts):
-            return _Branch(so, tuple(_plain(part, so) for part in parts), written=False)
-        case Or(parts):
-            return _Branch(not so, tuple(_plain(part, so) for part in parts))
-        case Test() | Segment():
-            return _Branch(True, (), (_Fact(node, so),))
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """Turns a tree into branches without `not` around anything but a single fact.
+
+    `of` is the fact that named the segment which is read, `within` the segments on the way to it.
+    """
+
+    segments: Segments
+    of: _Fact | None = None
+    within: Collection[str] = ()
+
+    def branch(self, node: Node, document: Document, so: bool = True) -> "_Branch":
+        """A node that is to be so, or not."""
+        match node:
+            case Not(part):
+                return self.branch(part, document, not so)
+            case And(parts):
+                return _Branch(so, tuple(self.branch(part, document, so) for part in parts), written=False)
+            case Or(parts):
+                # That a segment has other members too is no mistake of whoever names it.
+                inside = tuple(self.branch(part, document, so) for part in parts)
+                return _Branch(not so, inside, written=self.of is None)
+            case Test() | Segment():
+                fact = _Fact(node, so, document, self.of)
+                return _Branch(True, tuple(self._behind(fact)), (fact,))
+
+    def _behind(self, fact: _Fact) -> Iterator["_Branch"]:
+        """What a named segment says. A circle of them is told of elsewhere."""
+        name = fact.about.name if isinstance(fact.about, Segment) else ""
+        if name in self.segments and name not in self.within:
+            document, node = self.segments[name]
+            inner = _Plain(self.segments, fact.source, (*self.within, name))
+            yield inner.branch(node, document, fact.so)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +141,8 @@ class _Search:
 
     def _clashes(self, fact: _Fact, known: Sequence[_Fact]) -> bool:
         for other in known:
-            if _exclude(other, fact):
+            # What a segment says of itself is told at its own file.
+            if fact.source is not other.source and _exclude(other, fact):
                 self.clashes.append(_Clash(other, fact))
                 return True
         return False
@@ -187,16 +223,27 @@ def _values(test: Test) -> frozenset[object]:
 
 
 def _problem(document: Document, path: KeyPath, clash: _Clash, severity: str) -> Problem:
-    second = clash.second.place or path
-    first = clash.first.place or path
-    line, col = document.position(first)
-    said = f"{_say(clash.second)} excludes {_say(clash.first)}"
-    where = f"{dotted(first)} at {document.file}:{line}:{col}"
-    return document.problem(second, f"{said} ({where}): nobody is both", "remove one of them", severity)
+    first, second = clash.first, clash.second
+    where = f"{dotted(first.place or path)} at {_line(document, first.place or path)}"
+    what = f"{_named(second)} excludes {_named(first)} ({where}): nobody is both"
+    return document.problem(second.place or path, what, "remove one of them", severity)
+
+
+def _line(document: Document, path: KeyPath) -> str:
+    line, col = document.position(path)
+    return f"{document.file}:{line}:{col}"
+
+
+def _named(fact: _Fact) -> str:
+    """A fact; of a segment its name, with what its file says, and where."""
+    if fact.of is None:
+        return _say(fact)
+    return f"{_say(fact.of)}, which says {_say(fact)} at {_line(fact.document, fact.about.place)},"
 
 
 def _say(fact: _Fact) -> str:
-    text = f"segment {fact.about.name}" if isinstance(fact.about, Segment) else _say_test(fact.about)
+    about = fact.about
+    text = f"segment {about.name}" if isinstance(about, Segment) else _say_test(about)
     return f"'{text}'" if fact.so else f"'not {text}'"
 
 

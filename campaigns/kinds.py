@@ -88,6 +88,8 @@ _ALL = (
          "Save it larger, or in another shape.", "warning"),
     Kind("card-contrast", "Colours of the card that are hard to tell apart.",
          "Choose a lighter and a darker one.", "warning"),
+    Kind("card-expired", "The last day of every card is over.",
+         "Write a later day, or a template of one.", "warning"),
     Kind("certificate", "The certificate that signs passes cannot be used, or ends within 30 days.",
          "Give the right one, or renew it in time."),
     Kind("unused-message", "A message that no scenario sends.", "Use it, or remove its folder.", "warning"),

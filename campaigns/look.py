@@ -16,6 +16,7 @@ from sqlalchemy import (
     Label,
     Select,
     and_,
+    case,
     exists,
     func,
     literal,
@@ -25,7 +26,7 @@ from sqlalchemy import (
     true,
 )
 
-from campaigns.gates import REACH, Step, decide, entry_gate, names_of
+from campaigns.gates import REACH, Step, Who, decide, entry_gate, names_of, plan
 from campaigns.membership import informed
 from campaigns.names import names_through_time
 from campaigns.running import Running
@@ -50,7 +51,10 @@ TIME_ZONE = TimeZone.__table__  # type: ignore[attr-defined]
 # Spelled out: an index on a part of the table serves only a condition that repeats it to the letter.
 IS_ACTIVE = ENROLMENT.c.status == literal_column("'active'")
 # What a candidate takes along of their customer.
-_WHO = (CUSTOMER.c.external_id, func.coalesce(CUSTOMER.c.time_zone, ""))
+_ZONE = func.coalesce(CUSTOMER.c.time_zone, "").label("zone")
+_WHO = (CUSTOMER.c.external_id, _ZONE, CUSTOMER.c.locale)
+_WHO_COLUMNS = ("external_id", "zone", "locale")
+_PLAN_COLUMNS = ("channel", "message", "due_at")
 # How far back the stroke before this look's first one is searched for: longer than any trigger catches up.
 LAST_STROKE = timedelta(days=8)
 # More than any clock was ever moved at once: who may be due is found by the index, then reckoned exactly.
@@ -92,19 +96,32 @@ class Looker:
     def enter(self, scenario: Scenario, span: Span, zones: Sequence[Zone]) -> Step:
         """Stage who becomes due for the first step, and let the gates decide."""
         step = self._begin(scenario, 0, span, zones)
-        trigger = discover()[scenario.trigger]
-        due = self.due(scenario, step.look).cte("due")
-        if not trigger.plain:
-            # Found once, read several times: unfolded, the occasion would be reckoned anew for each use.
-            due = due.prefix_with("MATERIALIZED")
-        rows = (
-            select(*(due.c[name] for name in CANDIDATE_COLUMNS), *_WHO, entry_gate(step, due))
-            .join(CUSTOMER, CUSTOMER.c.id == due.c.customer_id)
-            .order_by(due.c.customer_id, due.c.occasion)
+        # Neither database folds a query with an OFFSET into the one around it: the gate is asked once.
+        entering = self._entering(scenario, step).offset(0).subquery("entering")
+        of_all = (*CANDIDATE_COLUMNS, *_WHO_COLUMNS, "gate")
+        planned = plan(step, Who(entering.c.customer_id, entering.c.external_id, entering.c.zone))
+        rows = select(
+            *(entering.c[name] for name in of_all),
+            *(case((entering.c.gate.is_(None), planned[name])) for name in _PLAN_COLUMNS),
         )
-        columns = [*CANDIDATE_COLUMNS, "external_id", "zone", "gate"]
-        self.connection.execute(CANDIDATE.insert().from_select(columns, rows))
+        self.connection.execute(CANDIDATE.insert().from_select([*of_all, *_PLAN_COLUMNS], rows))
         return self._decide(step)
+
+    def _entering(self, scenario: Scenario, step: Step) -> Select[Any]:
+        """Who is due, who they are, and what the gates of the entry say; in the order of customers."""
+        found = self.due(scenario, step.look)
+        if discover()[scenario.trigger].plain:
+            customer_id, occasion = (
+                _unlabelled(found.selected_columns[name]) for name in ("customer_id", "occasion")
+            )
+            found = found.add_columns(*_WHO, entry_gate(step, customer_id, occasion).label("gate"))
+            return found.order_by(customer_id, occasion)
+        # Found once, read several times: unfolded, the occasion would be reckoned anew for each use.
+        due = found.cte("due").prefix_with("MATERIALIZED")
+        gate = entry_gate(step, due.c.customer_id, due.c.occasion).label("gate")
+        rows = select(*(due.c[name] for name in CANDIDATE_COLUMNS), *_WHO, gate)
+        rows = rows.join(CUSTOMER, CUSTOMER.c.id == due.c.customer_id)
+        return rows.order_by(due.c.customer_id, due.c.occasion)
 
     def due(self, scenario: Scenario, look: Look) -> Select[Any]:
         """What the trigger asks, of this part of the customers."""
@@ -124,7 +141,8 @@ class Looker:
         step = self._begin(scenario, 0, span, zones)
         due = self.due(scenario, step.look).subquery("due")
         rows = select(literal(1)).join_from(due, CUSTOMER, CUSTOMER.c.id == due.c.customer_id)
-        some = rows.where(entry_gate(step, due).is_(None)).limit(limit + 1).subquery("some")
+        enters = entry_gate(step, due.c.customer_id, due.c.occasion).is_(None)
+        some = rows.where(enters).limit(limit + 1).subquery("some")
         return (self.connection.scalar(select(func.count()).select_from(some)) or 0) <= limit
 
     def proceed(
@@ -143,6 +161,7 @@ class Looker:
         ]
         over = waited(self.connection, scenario, index, span.at, self.running.program, waiting)
         put_deadlines(self.connection, over)
+        planned = plan(step, Who(ENROLMENT.c.customer_id, CUSTOMER.c.external_id, _ZONE.element))
         rows = (
             select(
                 ENROLMENT.c.customer_id,
@@ -153,12 +172,13 @@ class Looker:
                 ENROLMENT.c.id,
                 ENROLMENT.c.at,
                 *_WHO,
+                *(planned[name] for name in _PLAN_COLUMNS),
             )
             .join(DEADLINE, DEADLINE.c.at == ENROLMENT.c.anchor_at)
             .join(CUSTOMER, CUSTOMER.c.id == ENROLMENT.c.customer_id)
             .where(*waiting)
         )
-        columns = [*CANDIDATE_COLUMNS, "enrolment_id", "entered_at", "external_id", "zone"]
+        columns = [*CANDIDATE_COLUMNS, "enrolment_id", "entered_at", *_WHO_COLUMNS, *_PLAN_COLUMNS]
         self.connection.execute(CANDIDATE.insert().from_select(columns, rows.order_by(ENROLMENT.c.id)))
         return self._decide(step)
 

@@ -145,7 +145,7 @@ class ScenarioFile(Model):
     about: str = ""
     purpose: Purpose = "marketing"
     when: dict[str, Any] = Field(examples=["{birthday: {}}"])
-    audience: dict[str, Any] | None = None
+    audience: Any = None
     holdout: Percent = Decimal(0)
     steps: Some[Step] = Field(examples=["[{message: hello, send: [sms]}]"])
     limits: Limits = Limits()
@@ -200,6 +200,8 @@ def read_scenario(
     found = _read_when(document, triggers, names, problems)
     audience = read_audience(document, ("audience",), names, problems)
     if file is None or found is None:
+        for index in range(len(given_steps(document))):
+            _asked(index, document, names, problems)
         return None
     trigger, parameters = found
     return Scenario(
@@ -225,8 +227,20 @@ def read_scenario(
 def _as_read(step: Step, index: int, document: Document, names: Names, problems: list[Problem]) -> Step:
     """The step with an id, and with its audiences read."""
     read = step.model_copy(update={} if step.id else {"id": f"step-{index + 1}"})
-    read.keep({key: tuple(_audiences(document, index, key, names, problems)) for key in ASKED})
+    read.keep(_asked(index, document, names, problems))
     return read
+
+
+def given_steps(document: Document) -> list[Any]:
+    """What stands under `steps`, whether it can be read or not; nothing where that is no list."""
+    steps = document.get(("steps",))
+    return steps if isinstance(steps, list) else []
+
+
+def _asked(
+    index: int, document: Document, names: Names, problems: list[Problem]
+) -> dict[str, tuple[Node, ...]]:
+    return {key: tuple(_audiences(document, index, key, names, problems)) for key in ASKED}
 
 
 def _audiences(

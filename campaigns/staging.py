@@ -15,9 +15,11 @@ from triggers.base import Zone
 
 METADATA = MetaData()
 
-# Who is considered for one step of one scenario, and what becomes of them. `external_id` and `zone` are the
-# customer's, taken along by the one pass that finds them; `entered_at` is when the enrolment began. `place`
-# counts the occasions of one customer at this look: allowances are used up by one after the other.
+# Who is considered for one step of one scenario, and what becomes of them. `external_id`, `zone` and `locale`
+# are the customer's, taken along by the one pass that finds them; `entered_at` is when the enrolment began.
+# `place` counts the occasions of one customer at this look: allowances are used up by one after the other.
+# `channel`, `message` and `due_at` are what they would be sent: they stand from the beginning, so that few
+# rows are written twice, and go where a gate speaks.
 CANDIDATE = Table(
     "look_candidate", METADATA,
     Column("id", Integer, primary_key=True),
@@ -30,6 +32,7 @@ CANDIDATE = Table(
     Column("entered_at", UtcDateTime),
     Column("external_id", String),
     Column("zone", String),
+    Column("locale", String),
     Column("place", Integer, nullable=False, server_default="1"),
     Column("gate", String),
     Column("detail", Text),
@@ -37,12 +40,12 @@ CANDIDATE = Table(
     Column("channel", String),
     Column("message", String),
     Column("due_at", UtcDateTime),
-    Column("expires_at", UtcDateTime),
     Column("victim_id", Id),
     prefixes=["TEMPORARY"],
 )  # fmt: skip
 
-# A candidate on each channel of the step's cascade. `victim_id` is the message that would make room there.
+# A candidate on each channel of the step's cascade; of those alone for whom it may not be the first that is
+# open: whom none reaches, and who was told something before. `victim_id` is the message that would make room.
 OPTION = Table(
     "look_option", METADATA,
     Column("candidate_id", Integer, primary_key=True),
@@ -119,10 +122,12 @@ def _sizes(connection: Connection) -> dict[str, int]:
     return {row.name: row.size for row in connection.execute(text(asked))}
 
 
-def analyze(connection: Connection) -> None:
-    """Tell the planner how many there are; without it SQLite may scan all lots for a few candidates."""
+def analyze(connection: Connection, table: Table = CANDIDATE) -> None:
+    """Tell the planner how many there are; without it SQLite may scan all lots for a few candidates, and
+    PostgreSQL all options for each of them.
+    """
     schema = "temp" if connection.dialect.name == "sqlite" else "pg_temp"
-    connection.execute(text(f"ANALYZE {schema}.{CANDIDATE.name}"))
+    connection.execute(text(f"ANALYZE {schema}.{table.name}"))
 
 
 def put_zones(connection: Connection, zones: Sequence[Zone], quiet_until: dict[str, Any]) -> None:

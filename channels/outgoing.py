@@ -8,7 +8,7 @@ from typing import Literal
 Purpose = Literal["marketing", "service", "transactional"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outgoing:
     """A rendered message for one address, or for a customer by their external id.
 

@@ -135,7 +135,9 @@ def _bad_choice(error: ErrorDetails) -> Explanation:
     # Pydantic tells the choices as text: 'marketing', 'service' or 'transactional'.
     choices = error["ctx"]["expected"].replace(" or ", ", ").split(", ")
     ranked = by_likeness(str(error["input"]), [choice.strip("'") for choice in choices])
-    return f"no such choice: {describe(error['input'])}", f"write {one_of(ranked)}"
+    meant = nearest(str(error["input"]), ranked[:1])
+    fix = f"did you mean '{meant}'?" if meant else f"write {one_of(ranked)}"
+    return f"no such choice: {describe(error['input'])}", fix
 
 
 def _no_fix(_: object) -> str:

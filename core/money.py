@@ -26,13 +26,14 @@ def to_units(amount: Decimal | int | str, scale: int) -> int:
 
 def from_units(units: int, scale: int) -> Decimal:
     """An integer at `scale` to whole units, without trailing zeros: 50000 at 2 is Decimal('500')."""
-    value = Decimal(units).scaleb(-scale)
-    whole = value.to_integral_value()
-    return whole if value == whole else value.normalize()
+    whole, rest = divmod(units, 10**scale)
+    return Decimal(units).scaleb(-scale).normalize() if rest else Decimal(whole)
 
 
 def share(units: int, fraction: Decimal, rounding: str = "down") -> int:
     """A fraction of an integer amount, rounded once."""
+    if fraction == 1:
+        return units
     return int((Decimal(units) * fraction).to_integral_value(ROUNDINGS[rounding]))
 
 
@@ -45,8 +46,10 @@ def lay_out(total: int, weights: Sequence[int]) -> list[int]:
     if whole <= 0:
         return [0] * len(weights)
     parts = [total * weight // whole for weight in weights]
+    if (short := total - sum(parts)) == 0:
+        return parts
     remainders = [total * weight % whole for weight in weights]
     order = sorted(range(len(weights)), key=lambda i: (-remainders[i], i))
-    for i in order[: total - sum(parts)]:
+    for i in order[:short]:
         parts[i] += 1
     return parts

@@ -106,7 +106,8 @@ class Document:
                 yield self._unknown_key(path, model, inner, noun)
             elif details["type"] != "missing":
                 what, fix = explain(details, noun)
-                yield self.problem(path, what, fix or _example(model, inner), kind="wrong-value")
+                fix = fix or _example(model, inner) or _keys(details, model, inner)
+                yield self.problem(path, what, fix, kind="wrong-value")
             elif inner not in meant:
                 fix = _example(model, inner) or f"add '{inner[-1]}:'"
                 yield self.problem((*path, inner[-1]), "is missing", fix, kind="missing-key")
@@ -136,7 +137,15 @@ def _meant(details: ErrorDetails, model: type[BaseModel]) -> KeyPath | None:
 
 def _example(model: type[BaseModel], inner: KeyPath) -> str:
     _, examples = keys_at(model, inner)
-    return f"write for example '{inner[-1]}: {examples[0]}'" if examples else ""
+    # What is an example of a list is none of one of its items.
+    item = not inner or isinstance(inner[-1], int)
+    return f"write for example '{inner[-1]}: {examples[0]}'" if examples and not item else ""
+
+
+def _keys(details: ErrorDetails, model: type[BaseModel], inner: KeyPath) -> str:
+    """Where something else stands in the place of keys and values: which keys there are."""
+    known, _ = keys_at(model, inner)
+    return f"its keys are {', '.join(known)}" if details["type"] == "model_type" and known else ""
 
 
 def _step(value: Any, part: str | int) -> Any:
@@ -218,8 +227,8 @@ _SYNTAX = (
     (r"'\t'", "a tab where YAML wants spaces", "indent with spaces"),
     (
         "mapping values are not allowed",
-        "not valid YAML: a second ':' in one value",
-        "put the value in quotes",
+        "not valid YAML: a second ':' in one value, or a line too far to the right",
+        "put the value in quotes, or begin the line where its neighbours begin",
     ),
     (
         "that cannot start any token",

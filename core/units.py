@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Self, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -237,6 +238,12 @@ def at_local(day: date, wall: time, zone: ZoneInfo) -> datetime:
     first.
     """
     return datetime.combine(day, wall.replace(fold=0), tzinfo=zone).astimezone(UTC)
+
+
+@lru_cache(maxsize=8192)
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """When a day begins in the zone, aware UTC."""
+    return at_local(day, time(0), zone)
 
 
 def read_time(text: str) -> time:

@@ -32,7 +32,6 @@ from sqlalchemy import (
     literal_column,
     select,
     true,
-    update,
 )
 from sqlalchemy import cast as sql_cast
 
@@ -41,7 +40,6 @@ from campaigns.membership import informed
 from campaigns.running import Running
 from campaigns.scenario import Scenario
 from campaigns.staging import ZONE
-from campaigns.states import keep_states
 from campaigns.tables import WAITING, Message
 from campaigns.versions import STATE
 from channels import Unknown
@@ -55,6 +53,7 @@ from core.events import START
 from core.links import Links
 from scheduler.cancelling import CANCELLED, cancelled
 from scheduler.leaving import EXITED, leave, left
+from scheduler.marking import begin
 from scheduler.outbox import MOST_AT_ONCE, Turn, doubtful, ended, keep_attempts, moved, write
 from scheduler.reach import MessageRow, Reach, Standing
 from scheduler.throttle import CHUNK
@@ -82,6 +81,7 @@ _COLUMNS = (
 )  # fmt: skip
 _ROWS = Hot(
     *_COLUMNS,
+    ("CAST(message.facts AS TEXT)", MESSAGE.c.scenario),
     tail="FROM message JOIN customer ON customer.id = message.customer_id WHERE message.id {ids} "
     "ORDER BY message.due_at, message.id",
 )
@@ -89,7 +89,9 @@ _DUE = (MESSAGE.c.id, MESSAGE.c.customer_id, MESSAGE.c.occasion, MESSAGE.c.subje
 
 
 class Taken(NamedTuple):
-    """A message that was due, as `_COLUMNS` say; `customer_locale` and what follows are its customer's."""
+    """A message that was due, as `_COLUMNS` say: its own, its customer's from `time_zone` on, and at the end
+    its facts as text.
+    """
 
     id: int
     enrolment_id: int
@@ -111,6 +113,7 @@ class Taken(NamedTuple):
     time_zone: str | None
     customer_locale: str | None
     external_id: str
+    facts: str
 
 
 @dataclass(slots=True)
@@ -175,7 +178,7 @@ class Claimer:
                  for row in going if row.id not in facts}  # fmt: skip
         _hold(connection, list(held.values()), self.at)
         going = [row for row in going if row.id not in held]
-        self._mark(connection, going, fence, lease_until)
+        begin(connection, going, fence, lease_until, self.running.version, self.at)
         return Claim(
             fence, lease_until, self._ready(connection, going, reach.of(channel).addresses, facts), len(rows)
         )
@@ -259,6 +262,7 @@ class Claimer:
         """
         look = Look(self.at, self.running.program, ZONE, (), START, START)
         found: dict[int, Mapping[str, Any]] = {}
+        kept = {row.id: row.facts for row in rows}
         for name in sorted({row.scenario for row in rows}):
             scenario = self.running.scenarios[name]
             due = select(*_DUE).where(among(MESSAGE.c.id, [row.id for row in rows if row.scenario == name]))
@@ -266,26 +270,12 @@ class Claimer:
             trigger = discover()[scenario.trigger]
             still = trigger.still_true(scenario.parameters, asking, due.subquery("due")).subquery("still")
             # As text, all of which is read in one go.
-            asked = select(still.c.id, sql_cast(still.c.facts, Text), still.c.facts != MESSAGE.c.facts)
-            answers = connection.execute(asked.join(MESSAGE, MESSAGE.c.id == still.c.id)).all()
-            facts = json.loads(f"[{','.join([answer[1] for answer in answers])}]")
-            found |= zip([answer[0] for answer in answers], facts, strict=True)
-            changed = [(row.id, now) for row, now in zip(answers, facts, strict=True) if row[2]]
+            answers = connection.execute(select(still.c.id, sql_cast(still.c.facts, Text))).all()
+            facts = json.loads(f"[{','.join([text for _, text in answers])}]")
+            found |= zip([number for number, _ in answers], facts, strict=True)
+            changed = [(number, found[number]) for number, text in answers if text != kept[number]]
             update_each(connection, MESSAGE, {}, ("facts",), changed)
         return found
-
-    def _mark(
-        self, connection: Connection, rows: Sequence[MessageRow], fence: str, lease_until: datetime
-    ) -> None:
-        if not rows:
-            return
-        values = {
-            "state": "sending", "reason": None, "fence": fence, "lease_until": lease_until,
-            "changed_at": self.at, "tries": MESSAGE.c.tries + 1, "version": self.running.version,
-        }  # fmt: skip
-        ids = [row.id for row in rows]
-        connection.execute(update(MESSAGE).where(among(MESSAGE.c.id, ids)).values(**values))
-        keep_states(connection, ids)
 
     def _ready(
         self, connection: Connection, rows: Sequence[MessageRow], addresses: Mapping[int, str],

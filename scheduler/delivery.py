@@ -12,7 +12,7 @@ import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -107,12 +107,12 @@ class Delivery:
         barren: set[str] = set()
         try:
             while True:
-                due, paused, halts = await asyncio.to_thread(self._look, delivered)
+                due, paused, halts = await asyncio.to_thread(self._look, delivered, frozenset(drains))
                 for name in paused & set(drains):
                     lines[name].pause()
                 self._halt([lines[name] for name in drains], halts)
                 for name in due:
-                    if name not in drains and name not in barren:
+                    if name not in barren:
                         lines[name] = Line(self._channels[name], self._clock.now())
                         drains[name] = asyncio.create_task(self._drain(lines[name], delivered))
                 if not drains:
@@ -140,16 +140,18 @@ class Delivery:
         for line in lines if new else ():
             line.halt(new, self._looks)
 
-    def _look(self, delivered: Delivered) -> tuple[list[str], set[str], frozenset[Halt]]:
-        """The channels with something to do, once what dead senders and silent providers left is moved on;
-        those that are paused, and what of scenarios is.
+    def _look(
+        self, delivered: Delivered, busy: Collection[str]
+    ) -> tuple[list[str], set[str], frozenset[Halt]]:
+        """The channels with something to do, but for those that are `busy` with it, once what dead senders
+        and silent providers left is moved on; those that are paused, and what of scenarios is.
         """
         with self._turn:
             if self._tidies and not self._stopping:
                 self._tidy(delivered)
             now = self._clock.now()
             with self._database.read() as connection:
-                down = resting(connection, now)
+                down = resting(connection, now).union(busy)
                 ready = [name for name in sorted(self._channels) if name not in down and not self._stopping]
                 due = [name for name in ready if due_on(connection, name, now)]
                 return due, paused(connection), halts(connection)

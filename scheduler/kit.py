@@ -1,7 +1,7 @@
 """What one applied version needs for its card: pictures, signer, Google's account; made once a version."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +32,10 @@ from wallet.google.settings import GoogleSettings
 
 THROWAWAY = (
     "passes are signed by a throw-away certificate, which no phone trusts; set TIDINGS_APPLE_CERTIFICATE"
+)
+NEVER_UPDATED = (
+    "iPhones ask for changes over https only, and a pass keeps the address it was made with, which is {}; "
+    "set TIDINGS_PUBLIC_URL to one with https:// before cards are given out"
 )
 THROWAWAY_GOOGLE = (
     "Google links are signed by a throw-away key, which Google refuses; set TIDINGS_GOOGLE_SERVICE_ACCOUNT"
@@ -160,7 +164,7 @@ class KitMaker:
         signer = signer_for(settings, folder, identity.pass_type, identity.team, self.clock.now())
         service = f"{links.public_url}/{APPLE_PATH}"
         issuer = Issuer(identity.pass_type, identity.team, service, nfc_key(settings))
-        return Packager(issuer, artwork, signer), [] if configured(settings) else [THROWAWAY]
+        return Packager(issuer, artwork, signer), list(_notes(settings, links.public_url))
 
     def _google(
         self, program: Program, name: str, card: Card, artwork: Artwork, links: Links
@@ -179,6 +183,14 @@ class KitMaker:
             program.locale,
         )
         return GoogleKit(account, issuer, name, card, artwork, settings.keys_url)
+
+
+def _notes(settings: AppleSettings, address: str) -> Iterator[str]:
+    """What keeps passes from working on phones."""
+    if not configured(settings):
+        yield THROWAWAY
+    elif not address.startswith("https://"):
+        yield NEVER_UPDATED.format(address)
 
 
 def apple_settings(env_file: Path | None) -> AppleSettings:

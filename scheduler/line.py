@@ -18,7 +18,7 @@ AnyChannel = Channel[Any, Any, Any]
 
 # Before the lease is over somebody else may take the message: nothing is begun in this last part of it.
 MARGIN = 0.4
-# A chunk that is over within so many seconds is followed by a large one.
+# The next chunk is as large as what left within so many seconds.
 QUICK = 1.0
 
 
@@ -56,7 +56,7 @@ class Line:
 
     @property
     def is_quick(self) -> bool:
-        """Whether the last chunk was over at once."""
+        """Whether so much left of the last chunk within a second that the next one is larger."""
         return self.size > chunk_of(self.channel)
 
     def pause(self) -> None:
@@ -82,8 +82,8 @@ class Line:
 
     def took(self, count: int, seconds: float) -> None:
         """A chunk of so many took so long: so large may the next one be."""
-        self.size = chunk_of(self.channel, quick=seconds < QUICK)
         self.speed = count / max(seconds, 0.001)
+        self.size = chunk_of(self.channel, int(self.speed * QUICK))
 
     def part(self, lease: timedelta, left: float) -> int:
         """How many go at once: what the lease's last part has time for if none is answered; of a provider

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, literal, select, update
+from sqlalchemy import Connection, select, update
 
 from campaigns.states import keep_states
 from campaigns.tables import WAITING, Attempt, Enrolment, Message
@@ -109,10 +109,12 @@ def _over_at(turn: Turn, at: datetime) -> datetime:
 def anchor(connection: Connection, ids: Sequence[int], since: datetime | None) -> None:
     """The wait for the step after these messages runs from `since`; None holds it up.
 
-    Only while the enrolment stands at the message: a late end starts no later wait anew.
+    Only while the enrolment stands at the message: a late end starts no later wait anew. After the last step
+    nothing waits.
     """
     last = (MESSAGE.c.enrolment_id == ENROLMENT.c.id) & (MESSAGE.c.step_index + 1 == ENROLMENT.c.step)
-    connection.execute(update(ENROLMENT).where(last, among(MESSAGE.c.id, ids)).values(anchor_at=since))
+    mine = (last, ENROLMENT.c.status == "active", among(MESSAGE.c.id, ids))
+    connection.execute(update(ENROLMENT).where(*mine).values(anchor_at=since))
 
 
 def keep_attempts(
@@ -136,18 +138,6 @@ def keep_attempts(
         for row, number, outcome in tried
     ]  # fmt: skip
     insert_rows(connection, ATTEMPT, columns, rows)
-
-
-def keep_accepted(connection: Connection, ids: Sequence[int]) -> None:
-    """The same for messages that were just written as *sent*: all of it stands in their rows."""
-    if not ids:
-        return
-    kept = ("message_id", "customer_id", "channel", "number", "outcome", "provider_id", "at")
-    tried = select(
-        MESSAGE.c.id, MESSAGE.c.customer_id, MESSAGE.c.channel, MESSAGE.c.tries, literal("accepted"),
-        MESSAGE.c.provider_id, MESSAGE.c.accepted_at,
-    )  # fmt: skip
-    connection.execute(ATTEMPT.insert().from_select(kept, tried.where(among(MESSAGE.c.id, ids))))
 
 
 def name_of(outcome: Outcome) -> str:

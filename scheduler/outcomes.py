@@ -27,13 +27,13 @@ from core.db.sets import among
 from core.units import Duration
 from scheduler import tally
 from scheduler.claim import MOST_TRIES, Claimed
+from scheduler.marking import Acceptance, accept
 from scheduler.outbox import (
     MOST_AT_ONCE,
     Turn,
     anchor,
     doubtful,
     ended,
-    keep_accepted,
     keep_attempts,
     moved,
     write,
@@ -102,61 +102,70 @@ class _Settling:
         self.perhaps: set[int] = set()
 
     def run(self, settled: Sequence[Settled]) -> Settlement:
-        mine = self._mine([it.claimed.row.id for it in settled])
-        owned = [it for it in settled if it.claimed.row.id in mine]
-        self.settlement.lost = len(settled) - len(owned)
-        self.perhaps = doubtful(self.connection, [it.claimed.row for it in owned if it.claimed.row.tries])
-        tried = [it for it in owned if not _not_begun(it.outcome)]
-        accepted = [it.claimed.row.id for it in tried if isinstance(it.outcome, Accepted)]
-        failed = [it for it in tried if not isinstance(it.outcome, Accepted)]
-        begun = [(it.claimed.row, it.claimed.row.tries + 1, it.outcome) for it in failed]
+        accepted = self._accepted(settled)
+        others = self._owned([it for it in settled if not isinstance(it.outcome, Accepted)])
+        self.settlement.lost = len(settled) - len(accepted) - len(others)
+        self.perhaps = doubtful(self.connection, [it.claimed.row for it in others if it.claimed.row.tries])
+        tried = [it for it in others if not _not_begun(it.outcome)]
+        begun = [(it.claimed.row, it.claimed.row.tries + 1, it.outcome) for it in tried]
         keep_attempts(self.connection, begun, self.at)
-        self.settlement.breaker = judge(
-            self.connection, self.channel.name, [it.outcome for it in tried], self.at
-        )
-        self._give_places_back(owned)
-        for it in failed:
+        heard = [it.outcome for it in (*accepted, *tried)]
+        self.settlement.breaker = judge(self.connection, self.channel.name, heard, self.at)
+        self._give_places_back(others)
+        for it in tried:
             self._close_address(it)
-        turns = self._cascades([self._turn(it) for it in owned])
+        turns = self._cascades(
+            [self._turn(it, it.outcome) for it in others if not isinstance(it.outcome, Accepted)]
+        )
         write(self.connection, turns, self.at)
-        keep_accepted(self.connection, accepted)
         for turn in turns:
             self._count(turn)
         return self.settlement
+
+    def _accepted(self, settled: Sequence[Settled]) -> Sequence[Settled]:
+        """Record what was taken over; returns what of it was still ours."""
+        given = [
+            self._acceptance(it, it.outcome.provider_id) for it in settled if isinstance(it.outcome, Accepted)
+        ]
+        mine = accept(self.connection, self.channel.name, self.fence, given, self.at)
+        owned = [it for it in settled if it.claimed.row.id in mine]
+        for it in owned:
+            self.settlement.count("sent")
+            if it.cost is not None:
+                scenario = it.claimed.row.scenario
+                self.settlement.cost[scenario] = self.settlement.cost.get(scenario, Decimal(0)) + it.cost
+        return owned
+
+    def _acceptance(self, it: Settled, provider_id: str) -> Acceptance:
+        row = it.claimed.row
+        cost = row.cost if it.cost is None else it.cost + Decimal(str(row.cost or 0))
+        wait = confirmed_by(self.channel, it.claimed.scenario, row)
+        fallback_at = wait.after(self.at, self.running.program.zone) if wait else None
+        return Acceptance(row, provider_id, cost, it.locale, fallback_at)
 
     def _give_places_back(self, owned: Sequence[Settled]) -> None:
         quota = quota_of(self.channel, self.running.program, self.at)
         if quota is not None:
             quota.give_back(self.connection, sum(isinstance(it.outcome, Failed) for it in owned))
 
-    def _mine(self, ids: Sequence[int]) -> set[int]:
+    def _owned(self, some: Sequence[Settled]) -> Sequence[Settled]:
+        """Those under our fence, held until the transaction ends."""
+        if not some:
+            return ()
         own = select(MESSAGE.c.id).where(
-            among(MESSAGE.c.id, ids), MESSAGE.c.state == "sending", MESSAGE.c.fence == self.fence
-        )
-        return set(self.connection.scalars(own.with_for_update()))
+            among(MESSAGE.c.id, [it.claimed.row.id for it in some]),
+            MESSAGE.c.state == "sending", MESSAGE.c.fence == self.fence,
+        )  # fmt: skip
+        mine = set(self.connection.scalars(own.with_for_update()))
+        return [it for it in some if it.claimed.row.id in mine]
 
-    def _turn(self, it: Settled) -> Turn:
-        match it.outcome:
-            case Accepted(provider_id):
-                return self._accepted(it, provider_id)
-            case Unknown(reason) if self.channel.policy == "at_most_once":
-                return ended(it.claimed.row, "unknown", reason, reason)
-            case Failed("permanent", reason):
-                return _failed(it.claimed.row, reason)
-            case outcome:
-                return self._again(it, outcome)
-
-    def _accepted(self, it: Settled, provider_id: str) -> Turn:
-        row = it.claimed.row
-        cost = row.cost if it.cost is None else it.cost + Decimal(str(row.cost or 0))
-        if it.cost is not None:
-            self.settlement.cost[row.scenario] = self.settlement.cost.get(row.scenario, Decimal(0)) + it.cost
-        wait = confirmed_by(self.channel, it.claimed.scenario, row)
-        values = {
-            "provider_id": provider_id, "accepted_at": self.at, "cost": cost, "locale": it.locale,
-            "fallback_at": wait.after(self.at, self.running.program.zone) if wait else None,
-        }  # fmt: skip
-        return Turn(row, "sent", None, values)
+    def _turn(self, it: Settled, outcome: Failed | Unknown) -> Turn:
+        """What follows where nobody took it over."""
+        if isinstance(outcome, Unknown) and self.channel.policy == "at_most_once":
+            return ended(it.claimed.row, "unknown", outcome.reason, outcome.reason)
+        if isinstance(outcome, Failed) and outcome.kind == "permanent":
+            return _failed(it.claimed.row, outcome.reason)
+        return self._again(it, outcome)
 
     def _again(self, it: Settled, outcome: Failed | Unknown) -> Turn:
         row, free = it.claimed.row, self._is_free(outcome)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, func, select
+from sqlalchemy import Connection, Row, func, select
 
 from campaigns.gates.allowance import counts
 from campaigns.running import Running
@@ -18,11 +18,24 @@ from channels.base import CARD, NO_ADDRESS
 from core.customers.addresses import ADDRESS, SUPPRESSION
 from core.customers.consent import CONSENT, MARKETING
 from core.customers.profiles import CUSTOMER
+from core.db.hot import Hot
 from wallet.holding import cards_of
 
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 
 MessageRow = Row[Any]
+# Asked for every chunk.
+_ADDRESSES = Hot(
+    ADDRESS.c.customer_id, ADDRESS.c.value, SUPPRESSION.c.reason,
+    tail="FROM address LEFT JOIN suppression ON suppression.channel = {} "
+    "AND suppression.digest = address.digest "
+    "WHERE address.customer_id {ids} AND address.kind = {} AND address.active "
+    "ORDER BY address.since, address.id",
+)  # fmt: skip
+_GRANTED = Hot(
+    CONSENT.c.customer_id,
+    tail="FROM consent WHERE customer_id {ids} AND channel = {} AND purpose = {} AND granted",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,25 +110,16 @@ class Reach:
         if kind == CARD:
             cards = cards_of(self.connection, self._customers)
             return Standing(self._agreed(channel), frozenset(cards), cards)
-        blocked = exists().where(SUPPRESSION.c.channel == channel, SUPPRESSION.c.digest == ADDRESS.c.digest)
-        own = (
-            select(ADDRESS.c.customer_id, ADDRESS.c.value, blocked.label("blocked"))
-            .where(ADDRESS.c.customer_id.in_(self._customers), ADDRESS.c.kind == kind, ADDRESS.c.active)
-            .order_by(ADDRESS.c.since, ADDRESS.c.id)
-        )
-        found = self.connection.execute(own).all()
+        found = _ADDRESSES(self.connection, channel, self._customers, kind)
         # The newest comes last and stays.
-        usable = {row.customer_id: row.value for row in found if not row.blocked}
-        return Standing(self._agreed(channel), frozenset(row.customer_id for row in found), usable)
+        usable = {customer: value for customer, value, suppressed in found if suppressed is None}
+        return Standing(self._agreed(channel), frozenset(row[0] for row in found), usable)
 
     def _agreed(self, channel: str) -> frozenset[int]:
         if all(row.purpose != MARKETING for row in self.rows):
             return frozenset()
-        granted = select(CONSENT.c.customer_id).where(
-            CONSENT.c.customer_id.in_(self._customers), CONSENT.c.channel == channel,
-            CONSENT.c.purpose == MARKETING, CONSENT.c.granted,
-        )  # fmt: skip
-        return frozenset(self.connection.scalars(granted))
+        granted = _GRANTED(self.connection, self._customers, channel, MARKETING)
+        return frozenset(row[0] for row in granted)
 
     def _has_room(self, channel: str, customer: int) -> bool:
         room = self._room(channel)

@@ -73,8 +73,9 @@ _FREE: ColumnElement[bool] = or_(
 class Cut:
     """Which looks are cut, and how large a shard is.
 
-    `cost` is what PostgreSQL's planner expects of a query for who is due (one or two seconds); 0 cuts every
-    look, on SQLite too. `customers` is how many ids a shard spans: some seconds of work if all are due.
+    `cost` is what PostgreSQL's planner expects of a query for who is due (one or two seconds), of a whole
+    look and of a shard; 0 cuts every look, on SQLite too. `customers` is how many ids a shard spans at least:
+    some seconds of work if all are due. What a shard costs beside its customers is fifty statements.
     """
 
     cost: float = 200_000
@@ -82,6 +83,8 @@ class Cut:
 
 
 LARGE = Cut()
+# So many hands are kept busy by a look that is only just large.
+FEWEST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +130,9 @@ def cut(it: Prospect, rule: Cut) -> bool:
         return False  # one process does everything there
     # Each from an end of the index: asked for together, SQLite reads all of it.
     low, high = (it.connection.scalar(select(end(CUSTOMER.c.id))) or 0 for end in (func.min, func.max))
-    if high - low < rule.customers or _cost(it) < rule.cost:
+    if high - low < rule.customers or (expected := _cost(it)) < rule.cost:
         return False
+    size = _size(high - low + 1, expected, rule)
     name, most = it.scenario.name, limit_of(it.looker.running.program, it.state.allowed)
     look = {
         "scenario": name, "at": it.span.at, "version": it.looker.running.version, "enters": it.enters,
@@ -137,12 +141,18 @@ def cut(it: Prospect, rule: Cut) -> bool:
     }  # fmt: skip
     it.connection.execute(insert(LOOK).values(look))
     shards = [
-        {"scenario": name, "low": at, "high": at + rule.customers, "entering": {}, "later": {}}
-        for at in range(low, high + 1, rule.customers)
+        {"scenario": name, "low": at, "high": at + size, "entering": {}, "later": {}}
+        for at in range(low, high + 1, size)
     ]
     insert_many(it.connection, SHARD, shards)
     _call_hands(it.connection, len(shards))
     return True
+
+
+def _size(customers: int, expected: float, rule: Cut) -> int:
+    """How many ids a shard spans."""
+    shards = max(FEWEST, expected / rule.cost) if rule.cost else math.inf
+    return max(rule.customers, math.ceil(customers / shards))
 
 
 def _cost(it: Prospect) -> float:
@@ -150,7 +160,9 @@ def _cost(it: Prospect) -> float:
     # To see who has changed their segment is to look at everybody.
     if it.enters and segment_of(it.scenario) is not None:
         return math.inf
-    asked = it.looker.question(it.scenario, it.span, it.zones) if it.enters else None
+    # Each shard would read all the events anew: whose they are is known at their end.
+    enters = it.enters and it.scenario.kind != "event"
+    asked = it.looker.question(it.scenario, it.span, it.zones) if enters else None
     queries = [_waiting(it), *([] if asked is None else [asked])]
     return max(cost(it.connection, query) for query in queries)
 

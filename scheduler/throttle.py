@@ -19,7 +19,7 @@ _LEARNED = ("failures", "open_until", "reason", "broken_since")
 
 # What a kill leaves unknown is at most a chunk for each delivery under way.
 CHUNK = 100
-# Where it is sent again under the same name, and the last chunk was over at once.
+# Where it is sent again under the same name, and as many leave in a second.
 LARGE_CHUNK = 1_000
 # A provider that has just failed is tried with so many messages first.
 PROBE = 5
@@ -42,14 +42,13 @@ class Leave:
     until: datetime | None = None
 
 
-def chunk_of(channel: Channel[Any, Any, Any], *, quick: bool = False) -> int:
-    """How many messages are claimed at a time: few, where an interrupted one is not sent again.
-
-    `quick`: the last chunk was over at once.
+def chunk_of(channel: Channel[Any, Any, Any], in_a_second: int = 0) -> int:
+    """How many messages are claimed at a time: few, where an interrupted one is not sent again; else as many
+    as left `in_a_second`, within bounds.
     """
     if channel.policy == "at_most_once":
         return min(CHUNK, 2 * int(channel.settings.concurrency))
-    return LARGE_CHUNK if quick else CHUNK
+    return max(CHUNK, min(LARGE_CHUNK, in_a_second))
 
 
 def ask(connection: Connection, channel: str, rate: Rate | None, chunk: int, at: datetime) -> Leave:

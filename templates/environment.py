@@ -12,6 +12,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from core.errors import UserError
 from templates.context import FIELDS
 from templates.filters import Conventions, bare, filters
+from templates.printing import Printer, as_html, as_text
 from templates.tracking import tracked
 
 # A message has tens of lines, not thousands.
@@ -31,15 +32,18 @@ class MessageEnvironment(ImmutableSandboxedEnvironment):
     never a method). Immutable: a template cannot change the facts that other messages are made from.
     """
 
+    code_generator_class = Printer
     intercepted_binops = frozenset({"*", "**", "%"})
 
     def __init__(self, conventions: Conventions, *, autoescape: bool, trim: bool, loader: BaseLoader) -> None:
         written = filters(conventions)
+        finalize = bare(written)
+        self.text_of, self.html_of = as_text(finalize), as_html(finalize)
         super().__init__(
             undefined=StrictUndefined,
             autoescape=autoescape,
             loader=loader,
-            finalize=bare(written),
+            finalize=finalize,
             trim_blocks=trim,
             lstrip_blocks=trim,
             auto_reload=False,

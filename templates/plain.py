@@ -29,12 +29,13 @@ def plain(html: str) -> str:
 
 
 class _Reader(HTMLParser):
-    """Writes text as it reads; `_pending` line ends wait until there is something to set apart."""
+    """Writes text as it reads; `_line_ends` wait until there is something to set apart."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self._out: list[str] = []
-        self._pending = 0
+        # Not `_pending`: newer releases of html.parser keep words of their own under that name.
+        self._line_ends = 0
         self._dropping: list[str] = []
         self._links: list[tuple[str, int]] = []
         self._tables: list[bool] = []
@@ -85,13 +86,13 @@ class _Reader(HTMLParser):
         elif tag == "br" and self._in_data_table():
             self._write(" ")
         elif tag == "br":
-            self._pending += 1
+            self._line_ends += 1
         elif tag == "li":
             self._write("• ")
         elif tag == "hr":
-            self._pending = 2
+            self._line_ends = 2
             self._write("---")
-            self._pending = 2
+            self._line_ends = 2
         elif tag == "img" and self._links:
             self._write(given.get("alt") or "")
 
@@ -106,11 +107,11 @@ class _Reader(HTMLParser):
                 self._write(" · ")
         elif tag == "tr" and self._in_data_table():
             self._cells = 0
-            self._pending = max(self._pending, 1)
+            self._line_ends = max(self._line_ends, 1)
         elif tag in _PARAGRAPHS:
-            self._pending = max(self._pending, 2)
+            self._line_ends = max(self._line_ends, 2)
         elif tag in _LINES:
-            self._pending = max(self._pending, 1)
+            self._line_ends = max(self._line_ends, 1)
 
     def _close_link(self) -> None:
         href, start = self._links.pop()
@@ -121,13 +122,13 @@ class _Reader(HTMLParser):
         self._write(f": {shown}" if label else shown)
 
     def _write(self, text: str) -> None:
-        at_start = self._pending > 0 or not self._out or self._out[-1].endswith((" ", "\n"))
+        at_start = self._line_ends > 0 or not self._out or self._out[-1].endswith((" ", "\n"))
         text = text.lstrip(" ") if at_start else text
         if not text:
             return
-        if self._pending and self._out:
-            self._out.append("\n" * self._pending)
-        self._pending = 0
+        if self._line_ends and self._out:
+            self._out.append("\n" * self._line_ends)
+        self._line_ends = 0
         self._out.append(text)
 
     def _keep_blocks(self, text: str) -> None:

@@ -33,20 +33,22 @@ def longest(
 
 
 def most_characters(
-    library: Library, message_name: str, channel: str, locale: str, contexts: Iterable[Mapping[str, object]]
-) -> int:
-    """How many characters the text of a message can have; 0 if it cannot be rendered at all."""
-    texts = _worst(library, message_name, channel, locale, contexts)
+    library: Library, message_name: str, channel: str, locale: str, contexts: Iterable[Mapping[str, object]],
+    part: str = "text",
+) -> int:  # fmt: skip
+    """How many characters a part of a message can have; 0 if it has none, or it cannot be rendered at all."""
+    texts = _worst(library, message_name, channel, locale, contexts, part)
     return max((len(text.strip()) for text in texts), default=0)
 
 
 def _worst(
-    library: Library, name: str, channel: str, locale: str, contexts: Iterable[Mapping[str, object]]
-) -> Iterator[str]:
-    """The text with each of the contexts, whichever way its conditions go."""
+    library: Library, name: str, channel: str, locale: str, contexts: Iterable[Mapping[str, object]],
+    wanted: str = "text",
+) -> Iterator[str]:  # fmt: skip
+    """A part with each of the contexts, whichever way its conditions go."""
     slot = library.slots[name, channel, locale]
-    [part] = (part for part in library.parts(slot) if part.name == "text")
-    templates = list(_templates(part, library.environment(locale, part.kind)))
+    parts = [part for part in library.parts(slot) if part.name == wanted]
+    templates = [it for part in parts for it in _templates(part, library.environment(locale, part.kind))]
     return (text for context in contexts for template in templates for text in _texts(template, context))
 
 

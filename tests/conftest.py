@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 # Its plugin imports it at the end of a run that has no property test, and what it registers then may look
 # as if nobody held it: a warning, which fails the run.
-import hypothesis  # noqa: F401
+import hypothesis
 import pytest
 import structlog
 
@@ -20,6 +20,10 @@ from tests.support.reading import kept
 FreshDatabase = Callable[[], AbstractContextManager[Database]]
 
 pytest_plugins = ["tests.support.postgres_run"]
+
+# The same examples every time, however slow the machine is at that moment.
+hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("same")
 
 
 # What takes longest goes first, so that no worker is left alone with it at the end.

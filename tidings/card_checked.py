@@ -1,7 +1,8 @@
 """What `tidings check` looks at in the card: its file, its texts, its pictures, what the platforms take."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, date, datetime
 from typing import Any
 
 from core.errors import Problem, UserError
@@ -24,13 +25,16 @@ NEAR_NAMES: Names = {"store": {"name"}}
 AT = datetime(2026, 9, 28, tzinfo=UTC)
 
 
-def check_card(files: Mapping[str, bytes], library: Library, program: Program) -> list[Problem]:
+def check_card(
+    files: Mapping[str, bytes], library: Library, program: Program, now: datetime
+) -> list[Problem]:
     """Everything that is wrong with the card, so that it is found before it goes live."""
     problems: list[Problem] = []
     document, card = card_file(files, problems)
     if document is None or card is None:
         return problems
     problems += _names(document, card, program)
+    problems += _over(document, card, now.astimezone(program.zone).date())
     faults = list(_texts(document, library, _customers_texts(card)))
     problems += [*faults, *_texts(document, library, _stores_texts(card))]
     problems += _languages(document, card, library)
@@ -53,6 +57,15 @@ def _artwork(
         problems.append(document.problem(path, what, kind=missing))
         return None
     return artwork
+
+
+def _over(document: Document, card: Card, today: date) -> Iterator[Problem]:
+    """A last day that is the same for everybody, and has passed; one that a template gives is each one's."""
+    with suppress(ValueError):
+        if date.fromisoformat(card.expires or "") < today:
+            what = f"{card.expires} is over: every card is shown as expired"
+            fix = "write a later day, or a template of one: '{{ tier.until }}'"
+            yield document.problem(("expires",), what, fix, "warning", "card-expired")
 
 
 def _names(document: Document, card: Card, program: Program) -> Iterator[Problem]:

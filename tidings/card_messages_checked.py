@@ -7,11 +7,12 @@ from jinja2 import TemplateError
 
 from campaigns.bundle import Bundle, Checked
 from campaigns.scenario import Scenario
-from channels.wallet import LOCK_SCREEN, LONGEST_TEXT, Wallet
+from channels.wallet import LOCK_SCREEN, LONGEST_TEXT, LONGEST_TITLE, Wallet
 from core.errors import Problem, Problems
 from core.source import load
 from templates.library import Library
 from templates.reckoning import most_characters
+from templates.sources import Slot
 from tidings.samples import longest_contexts
 from triggers import discover as discover_triggers
 
@@ -47,21 +48,31 @@ def _texts(
     contexts: list[Any] = list(longest_contexts(checked.program, facts))
     for message in messages:
         for locale in library.program_locales:
-            slot = library.slots.get((message, Wallet.name, locale))
-            if slot is not None and (found := _too_long(library, message, locale, contexts)):
-                what, fix, severity = found
-                yield Problem(slot.main, 1, 1, "", what, fix, severity, "card-message-too-long")
+            if (slot := library.slots.get((message, Wallet.name, locale))) is not None:
+                for what, fix, severity in _too_long(library, slot, contexts):
+                    yield Problem(slot.main, 1, 1, "", what, fix, severity, "card-message-too-long")
 
 
-def _too_long(library: Library, message: str, locale: str, contexts: Sequence[Any]) -> Any:
-    """What is said of a text, what to do, and how bad it is; None for one that fits."""
+def _too_long(library: Library, slot: Slot, contexts: Sequence[Any]) -> Iterator[Any]:
+    """What is said of a text or a title, what to do, and how bad it is; nothing of what fits."""
     try:
-        most = most_characters(library, message, Wallet.name, locale, contexts)
+        text, title = (_most(library, slot, part, contexts) for part in ("text", "title"))
     except (Problems, TemplateError):
-        return None  # what is wrong with the template is a finding of its own
-    if most > LONGEST_TEXT:
-        return f"has {most} characters at worst", f"a card takes at most {LONGEST_TEXT}: shorten it", "error"
-    if most > LOCK_SCREEN:
-        what = f"has {most} characters at worst; a lock screen shows about {LOCK_SCREEN}"
-        return what, "say first what matters, or shorten it", "warning"
-    return None
+        return  # what is wrong with the template is a finding of its own
+    if text > LONGEST_TEXT:
+        yield f"has {text} characters at worst", f"a card takes at most {LONGEST_TEXT}: shorten it", "error"
+    elif text > LOCK_SCREEN:
+        what = f"has {text} characters at worst; a lock screen shows about {LOCK_SCREEN}"
+        yield what, "say first what matters, or shorten it", "warning"
+    # One that is the same for everybody is found where the front matter is read.
+    if title > LONGEST_TITLE and _varies(library, slot, "title"):
+        what = f"has a title of {title} characters at worst"
+        yield what, f"a card takes at most {LONGEST_TITLE}: write a few words; the text has room", "error"
+
+
+def _most(library: Library, slot: Slot, part: str, contexts: Sequence[Any]) -> int:
+    return most_characters(library, slot.name, slot.channel, slot.locale, contexts, part)
+
+
+def _varies(library: Library, slot: Slot, part: str) -> bool:
+    return any("{" in it.template for it in library.parts(slot) if it.name == part)

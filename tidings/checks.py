@@ -49,8 +49,9 @@ def more_findings(here: Workspace, bundle: Bundle) -> list[Problem]:
     program = _document(bundle, PROGRAM_FILE)
     assert program is not None
     problems += check_tests(here.path, checked, checked.program, program)
-    problems += check_card(bundle.files, library, checked.program)
-    problems += check_certificates(here.env_file, checked.program, program, SystemClock().now())
+    now = SystemClock().now()
+    problems += check_card(bundle.files, library, checked.program, now)
+    problems += check_certificates(here.env_file, checked.program, program, now)
     problems += _unsent_messages(checked, library)
     for scenario in checked.scenarios.values():
         problems += _lengths(scenario, library, checked.program)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from core.errors import EnvironmentFault, Problems, UserError
 from tidings.commands import (
@@ -33,8 +34,31 @@ from tidings.commands import data as data_commands
 
 EXIT_FINDINGS, EXIT_MISUSE, EXIT_FAULT, EXIT_INTERRUPTED = 1, 2, 3, 130
 
+
+class Commands(TyperGroup):
+    """Says what is wrong with an argument in our words, not in those of the library that found it."""
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            if error.__cause__ is not None:
+                error.message = _plainly(error.__cause__) or error.message
+            raise
+
+
+def _plainly(fault: BaseException) -> str:
+    from pydantic import ValidationError
+
+    from tidings.api.plain import said
+
+    return said(fault.errors()[0]) if isinstance(fault, ValidationError) else ""
+
+
 app = typer.Typer(
     name="tidings",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",

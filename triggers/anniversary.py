@@ -19,7 +19,6 @@ from sqlalchemy import (
     and_,
     column,
     func,
-    or_,
     select,
     values,
 )
@@ -28,11 +27,25 @@ from sqlalchemy import cast as sql_cast
 from core.db import UtcDateTime, facts
 from core.tables import CustomerStats
 from core.units import at_local
-from triggers.base import CUSTOMER, PRESENT, Due, Fact, Kind, Look, Parameters, Trigger, Zone, utc_text
+from triggers.base import (
+    CUSTOMER,
+    PRESENT,
+    Due,
+    Fact,
+    Kind,
+    Look,
+    Parameters,
+    Trigger,
+    Zone,
+    utc_day,
+    utc_text,
+)
 
 STATS = CustomerStats.__table__  # type: ignore[attr-defined]
 # No customer of any program joined earlier.
 FIRST_YEAR = 1970
+# Behind the last time of a year, as text.
+YEAR_ENDS = "12-32"
 
 
 class AnniversaryParameters(Parameters):
@@ -104,7 +117,7 @@ class Anniversary(Trigger[AnniversaryParameters]):
                 facts(years=years, anniversary=target.c.day, since=since).label("facts"),
             )
             .select_from(_customers(parameters).join(target, theirs))
-            .where(PRESENT, or_(*(day_and_time.between(first, last) for first, last in _nearby(parts))))
+            .where(PRESENT, utc_day(_began(parameters)).in_(_days(parts)))
         )  # fmt: skip
 
     def still_true(self, parameters: AnniversaryParameters, look: Look, due: Due) -> Select[Any]:
@@ -115,15 +128,14 @@ class Anniversary(Trigger[AnniversaryParameters]):
         )
 
 
-def _nearby(parts: list[_Part]) -> list[tuple[str, str]]:
-    """The parts as few stretches of the calendar, whatever the year and the zone: most joined in none."""
-    found: list[tuple[str, str]] = []
-    for start, end in sorted((part.start, part.end) for part in parts):
-        if found and start <= found[-1][1]:
-            found[-1] = found[-1][0], max(end, found[-1][1])
-        else:
-            found.append((start, end))
-    return found
+def _days(parts: list[_Part]) -> list[date]:
+    """The days in UTC on which the parts lie: most joined on none of them, which costs little to see."""
+    found = {
+        date(year + part.moved, int(text[:2]), int(text[3:5]))
+        for part in parts for text in {part.start, part.end} - {"", YEAR_ENDS}
+        for year in range(part.first_year, part.last_year + 1)
+    }  # fmt: skip
+    return sorted(found)
 
 
 def _customers(parameters: AnniversaryParameters) -> Any:
@@ -181,9 +193,9 @@ def _stretches(day: date, zone: ZoneInfo) -> Iterator[tuple[str, str, int]]:
     start, end = (at_local(it, time(0), zone) for it in (day, day + timedelta(days=1)))
     new_year = datetime(end.year, 1, 1, tzinfo=UTC)
     if start < new_year < end:
-        yield _text(start), "12-32", start.year - day.year
+        yield _text(start), YEAR_ENDS, start.year - day.year
         start = new_year
-    last = _text(end) if end > new_year else "12-32"
+    last = _text(end) if end > new_year else YEAR_ENDS
     yield _text(start), last, start.year - day.year
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from core.db import UtcDateTime, facts
+from core.db import UtcDateTime, facts, looked_up
 from core.tables import Entry, Lot, Operation
 from triggers.base import (
     CUSTOMER,
@@ -73,8 +73,10 @@ class BalanceReached(Trigger[BalanceReachedParameters]):
         """
         limit = look.program.to_points(parameters.at_least)
         enough = _enough(limit, look)
+        # Found once: their entries are asked for, and their open lots.
         moved = select(enough.c.customer_id).where(~_settled(enough.c.customer_id, limit, look))
-        crossed = _crossed(limit, look, moved)
+        moved_since = moved.cte("moved").prefix_with("MATERIALIZED")
+        crossed = _crossed(limit, look, select(moved_since.c.customer_id))
         return (
             select(
                 crossed.c.customer_id, utc_text(crossed.c.at).label("occasion"),
@@ -119,7 +121,7 @@ def _settled(customer_id: ColumnElement[int], limit: int, look: Look) -> ColumnE
     started = exists().where(
         LOT.c.customer_id == customer_id, LOT.c.remaining != 0, LOT.c.active_from >= entered.c.at
     ).correlate_except(LOT)  # fmt: skip
-    return exists().where(
+    return looked_up(
         entered.c.customer_id == customer_id, whole_number(entered.c.facts, "at_least") == limit,
         entered.c.at > last.scalar_subquery(), ~started,
     )  # fmt: skip
@@ -149,25 +151,31 @@ def _crossed(limit: int, look: Look, customers: Select[Any]) -> FromClause:
 
 def _moves(look: Look, customers: Select[Any]) -> FromClause:
     """What moved the balance of some customers, and when (customer_id, at, points)."""
-    known = case((OPERATION.c.live, ENTRY.c.recorded_at), else_=ENTRY.c.at)
+    entry = _entries(customers)
+    known = case((entry.c.live, entry.c.recorded_at), else_=entry.c.at)
     # An expiry is written down later than it happened; what it is a correction of happened when it was found.
-    own_expiry = and_(ENTRY.c.kind == "expiry", ENTRY.c.corrects.is_(None))
-    at = case((own_expiry, ENTRY.c.at), else_=known)
+    own_expiry = and_(entry.c.kind == "expiry", entry.c.corrects.is_(None))
+    at = case((own_expiry, entry.c.at), else_=known)
     # A lot that is used up has started.
-    starts = func.coalesce(LOT.c.active_from, at)
-    booked = (
-        select(ENTRY.c.customer_id, case((starts > at, starts), else_=at).label("at"),
-               ENTRY.c.amount.label("points"))
-        .select_from(ENTRY.join(OPERATION, OPERATION.c.id == ENTRY.c.operation_id)
-                     .outerjoin(LOT, LOT.c.id == ENTRY.c.lot_id))
-        .where(ENTRY.c.customer_id.in_(customers), known <= literal(look.at, UtcDateTime))
-    )  # fmt: skip
+    starts = func.coalesce(entry.c.active_from, at)
+    booked = select(
+        entry.c.customer_id, case((starts > at, starts), else_=at).label("at"), entry.c.amount.label("points")
+    ).where(known <= literal(look.at, UtcDateTime))  # fmt: skip
     # Over, and not written down yet.
     over = select(LOT.c.customer_id, LOT.c.expires_at, -LOT.c.remaining).where(
         LOT.c.customer_id.in_(customers), LOT.c.remaining > 0,
         LOT.c.expires_at <= literal(look.at, UtcDateTime),
     )  # fmt: skip
     return union_all(booked, over).subquery("moves")
+
+
+def _entries(customers: Select[Any]) -> FromClause:
+    """Their entries; of each, whether its operation was live, and from when its lot is active."""
+    # Looked up one by one, and once: joined, a planner that expects many of them reads everybody's.
+    live = select(OPERATION.c.live).where(OPERATION.c.id == ENTRY.c.operation_id).scalar_subquery()
+    active_from = select(LOT.c.active_from).where(LOT.c.id == ENTRY.c.lot_id).scalar_subquery()
+    rows = select(ENTRY, live.label("live"), active_from.label("active_from"))
+    return rows.where(ENTRY.c.customer_id.in_(customers)).cte("entries").prefix_with("MATERIALIZED")
 
 
 def _facts(crossed: FromClause, limit: int) -> ColumnElement[Any]:

@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Date,
     FromClause,
     Select,
     String,
     and_,
-    exists,
     func,
     literal,
     select,
@@ -29,7 +29,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from core.db import facts, json_number
+from core.db import facts, json_number, looked_up
 from core.events import Position, between
 from core.program import Program
 from core.source import Model
@@ -67,6 +67,23 @@ def _utc_text_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return (
         f"to_char({compiler.process(element.clauses, **kw)} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
     )
+
+
+class utc_day(FunctionElement[date]):  # noqa: N801 - as above
+    """The day of a time, UTC, the same on both databases and in every session."""
+
+    type = Date()
+    inherit_cache = True
+
+
+@compiles(utc_day, "sqlite")
+def _utc_day_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"substr({compiler.process(element.clauses, **kw)}, 1, 10)"
+
+
+@compiles(utc_day, "postgresql")
+def _utc_day_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **kw)} AT TIME ZONE 'UTC' AS date)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +137,9 @@ class Zone:
 class Membership:
     """Who belongs to a named segment.
 
-    `now` says it of `CUSTOMER` as the facts stand. `changes` are the last changes that were found since the
-    scenario began, this look included (columns customer_id, entered, at); `log` is all that was kept before.
+    `now` says it of `CUSTOMER` as the facts stand, never NULL. `changes` are the last changes that were found
+    since the scenario began, this look included (columns customer_id, entered, at); `log` is all that was
+    kept before.
     """
 
     now: ColumnElement[bool]
@@ -186,7 +204,7 @@ class Look:
         if self.entered is None:
             return true()
         same = self.entered.c.occasion == occasion
-        return ~exists().where(self.entered.c.customer_id == customer_id, same)
+        return ~looked_up(self.entered.c.customer_id == customer_id, same)
 
 
 Due = FromClause

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, FromClause, String, Table, and_, cast
+from sqlalchemy import ColumnElement, FromClause, String, Table, cast
 
 from core.tables import Lot
 from triggers.base import EVENT, EventTrigger, Fact, Look, Parameters, whole_number
-from triggers.ledger import OPERATION, moved, to_survivor
+from triggers.ledger import OPERATION, expired, to_survivor
 from triggers.marks import Points
 
 LOT: Table = Lot.__table__  # type: ignore[attr-defined]
@@ -45,12 +45,12 @@ class BonusExpired(EventTrigger[BonusExpiredParameters]):
 
     def condition(self, parameters: BonusExpiredParameters, look: Look) -> ColumnElement[bool]:
         """Large enough, and nobody had spent it."""
-        return and_(moved("expiry", look) >= max(1, look.program.to_points(parameters.at_least)))
+        return expired(look) >= max(1, look.program.to_points(parameters.at_least))
 
     def stored_facts(self, look: Look) -> Mapping[str, ColumnElement[Any]]:
         """From the lot."""
         return {
-            "amount": moved("expiry", look),
+            "amount": expired(look),
             "expired_on": cast(LOT.c.expires_on, String),
             "reason": LOT.c.reason,
         }

@@ -7,8 +7,7 @@ from pydantic import Field
 from sqlalchemy import ColumnElement, and_, exists, literal, true
 
 from core.db import UtcDateTime, json_text
-from triggers.base import EVENT, EventTrigger, Fact, Look, Parameters
-from triggers.ledger import day_of
+from triggers.base import EVENT, EventTrigger, Fact, Look, Parameters, utc_text
 
 KINDS = ("card_added", "card_removed")
 LATER = EVENT.alias("later")
@@ -43,7 +42,7 @@ class CardTrigger(EventTrigger[CardParameters]):
 
     def stored_facts(self, look: Look) -> Mapping[str, ColumnElement[Any]]:
         """From the event itself."""
-        return {"wallet": json_text(EVENT.c.data, "wallet"), "since": day_of(EVENT.c.at)}
+        return {"wallet": json_text(EVENT.c.data, "wallet"), "since": utc_text(EVENT.c.at)}
 
 
 class CardAdded(CardTrigger):

@@ -15,8 +15,8 @@ from core.db import Json, json_number, json_text
 from core.explain import complaint, expected
 from core.source import Model
 from core.units import Number, Some
-from triggers.base import EVENT, EventTrigger, Fact, Look, Parameters
-from triggers.ledger import day_of, to_survivor
+from triggers.base import EVENT, EventTrigger, Fact, Look, Parameters, utc_text
+from triggers.ledger import to_survivor
 from triggers.marks import Named
 
 # Events that a trigger of their own name answers, with what they lead to.
@@ -182,7 +182,7 @@ class NamedEvent(EventTrigger[EventParameters]):
         """From the event itself."""
         return {
             "name": EVENT.c.kind,
-            "happened_at": day_of(EVENT.c.at),
+            "happened_at": utc_text(EVENT.c.at),
             "attributes": as_json(EVENT.c.data),
         }
 

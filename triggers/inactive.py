@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Select, and_, exists, false, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, func, literal, or_, select
 
-from core.db import UtcDateTime, days_between, facts
+from core.db import UtcDateTime, days_between, facts, looked_up
 from core.program import Program
 from core.tables import CustomerStats
 from core.units import Days
@@ -51,7 +51,7 @@ class Inactive(Trigger[InactiveParameters]):
                 CUSTOMER.c.id.label("customer_id"), since.label("occasion"), since.label("subject"),
                 look.zones.c.fired_at.label("at"), self._facts(last).label("facts"),
             )
-            .select_from(self._customers(parameters))
+            .select_from(self._customers(parameters, look))
             .join(look.zones, look.zone_of(CUSTOMER))
             .where(self._silent(parameters, look), PRESENT, ~self._told(parameters, look, last))
         )  # fmt: skip
@@ -61,7 +61,7 @@ class Inactive(Trigger[InactiveParameters]):
         last = func.coalesce(STATS.c.last_purchase_at, CUSTOMER.c.registered_at)
         return (
             select(due.c.id, self._facts(last).label("facts"))
-            .select_from(self._customers(parameters).join(due, due.c.customer_id == CUSTOMER.c.id))
+            .select_from(self._customers(parameters, look).join(due, due.c.customer_id == CUSTOMER.c.id))
             .where(self._silent(parameters, look), PRESENT, utc_text(last) == due.c.subject)
         )
 
@@ -74,9 +74,10 @@ class Inactive(Trigger[InactiveParameters]):
         return {**values, "days_silent": None if last is None else (today - last).days}
 
     @staticmethod
-    def _customers(parameters: InactiveParameters) -> Any:
+    def _customers(parameters: InactiveParameters, look: Look) -> Any:
         never_too = parameters.at_least_receipts == 0
-        return CUSTOMER.join(STATS, STATS.c.customer_id == CUSTOMER.c.id, isouter=never_too)
+        theirs = and_(STATS.c.customer_id == CUSTOMER.c.id, look.about(STATS.c.customer_id))
+        return CUSTOMER.join(STATS, theirs, isouter=never_too)
 
     @staticmethod
     def _silent(parameters: InactiveParameters, look: Look) -> ColumnElement[bool]:
@@ -92,7 +93,7 @@ class Inactive(Trigger[InactiveParameters]):
             return false()
         silent = days_between(_utc_day(last), _utc_day(look.entered.c.at)) >= parameters.for_.days
         same = or_(look.entered.c.occasion == utc_text(last), silent)
-        return exists().where(look.entered.c.customer_id == CUSTOMER.c.id, same)
+        return looked_up(look.entered.c.customer_id == CUSTOMER.c.id, same)
 
     @staticmethod
     def _facts(last: Any) -> ColumnElement[Any]:

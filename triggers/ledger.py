@@ -1,11 +1,10 @@
 """What event triggers ask of the books: the receipt of an event, its goods, its place among the others."""
 
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     FromClause,
-    String,
     Table,
     and_,
     cast,
@@ -17,7 +16,7 @@ from sqlalchemy import (
 
 from core.db import UtcDateTime
 from core.tables import Customer, Entry, Operation, Product, Receipt, ReceiptLine, Store
-from triggers.base import CUSTOMER, EVENT, Look, utc_text
+from triggers.base import CUSTOMER, EVENT, Look
 
 ENTRY: Table = Entry.__table__  # type: ignore[attr-defined]
 LINE: Table = ReceiptLine.__table__  # type: ignore[attr-defined]
@@ -90,17 +89,12 @@ def number() -> ColumnElement[int]:
     return counted.correlate(RECEIPT).scalar_subquery()
 
 
-def moved(kind: Literal["expiry", "redemption"], look: Look) -> ColumnElement[int]:
-    """Points that the operation took in the end: its own entries, and those that corrected them since."""
+def expired(look: Look) -> ColumnElement[int]:
+    """Points that the operation wrote off in the end: its own entries, and those that corrected them."""
     theirs = or_(
         and_(ENTRY.c.operation_id == OPERATION.c.id, ENTRY.c.corrects.is_(None)),
         ENTRY.c.corrects == OPERATION.c.id,
     )
     known = ENTRY.c.recorded_at <= literal(look.at, UtcDateTime)
-    total = select(-func.coalesce(func.sum(ENTRY.c.amount), 0)).where(theirs, ENTRY.c.kind == kind, known)
+    total = select(-func.coalesce(func.sum(ENTRY.c.amount), 0)).where(theirs, ENTRY.c.kind == "expiry", known)
     return cast(total.correlate(OPERATION).scalar_subquery(), ENTRY.c.amount.type)
-
-
-def day_of(column: ColumnElement[Any]) -> ColumnElement[str]:
-    """A time or a date as facts keep it."""
-    return utc_text(column) if isinstance(column.type, UtcDateTime) else cast(column, String)

@@ -7,12 +7,11 @@ from pydantic import Field
 from sqlalchemy import ColumnElement, FromClause, and_
 
 from core.units import Series
-from triggers.base import EVENT, EventTrigger, Fact, Look, Parameters
+from triggers.base import EVENT, EventTrigger, Fact, Look, Parameters, utc_text
 from triggers.ledger import (
     LINE,
     RECEIPT,
     category,
-    day_of,
     goods_names,
     kept,
     number,
@@ -83,7 +82,7 @@ class Purchase(EventTrigger[PurchaseParameters]):
             "total": RECEIPT.c.total,
             "goods": goods_names(),
             "store": store_name(),
-            "bought_on": day_of(RECEIPT.c.at),
+            "bought_on": utc_text(RECEIPT.c.at),
             "number": number(),
             "earned": RECEIPT.c.earned_points,
             "paid": RECEIPT.c.paid_points,

@@ -8,8 +8,7 @@ from sqlalchemy import ColumnElement, func, literal, true
 
 from core.db import json_text
 from core.units import Series
-from triggers.base import EVENT, EventTrigger, Fact, Look, Parameters
-from triggers.ledger import day_of
+from triggers.base import EVENT, EventTrigger, Fact, Look, Parameters, utc_text
 
 DOOR = "api"
 
@@ -41,7 +40,7 @@ class Registered(EventTrigger[RegisteredParameters]):
 
     def stored_facts(self, look: Look) -> Mapping[str, ColumnElement[Any]]:
         """From the event itself."""
-        return {"registered_on": day_of(EVENT.c.at), "source": _source()}
+        return {"registered_on": utc_text(EVENT.c.at), "source": _source()}
 
 
 def _source() -> ColumnElement[str]:

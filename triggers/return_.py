@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 from pydantic import Field
 from sqlalchemy import ColumnElement, FromClause, true
 
-from triggers.base import EVENT, EventTrigger, Fact, Look, Parameters, whole_number
-from triggers.ledger import RECEIPT, day_of, store_name, to_survivor
+from triggers.base import EVENT, EventTrigger, Fact, Look, Parameters, utc_text, whole_number
+from triggers.ledger import RECEIPT, store_name, to_survivor
 from triggers.marks import Money
 
 
@@ -54,7 +54,7 @@ class Return(EventTrigger[ReturnParameters]):
             "amount": returned,
             "kept": whole_number(EVENT.c.data, "total") - returned,
             "store": store_name(),
-            "bought_on": day_of(RECEIPT.c.at),
+            "bought_on": utc_text(RECEIPT.c.at),
             "taken_back": whole_number(EVENT.c.data, "taken_back"),
             "given_back": whole_number(EVENT.c.data, "given_back"),
         }

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from sqlalchemy import Select, and_, select
 
 from core.db import facts
+from core.explain import complaint
 from core.schedule import Cron, Every, times_between
 from core.units import WallTime, at_local
 from triggers.base import CUSTOMER, PRESENT, Due, Fact, Kind, Look, Parameters, Trigger
@@ -23,7 +24,8 @@ class ScheduleParameters(Parameters):
     @model_validator(mode="after")
     def _exactly_one(self) -> "ScheduleParameters":
         if sum(value is not None for value in (self.at, self.cron, self.every)) != 1:
-            raise ValueError("schedule needs exactly one of 'at', 'cron' and 'every'")
+            what = "needs exactly one of 'at', 'cron' and 'every'"
+            raise complaint(what, "write for example 'every: monday at 10:00'")
         return self
 
 

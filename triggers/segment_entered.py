@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Select, and_, exists, false, func, literal, not_, select
+from sqlalchemy import Select, and_, exists, literal, not_, select
 
 from core.db import facts
 from triggers.base import CUSTOMER, PRESENT, Due, Fact, Kind, Look, Membership, Parameters, Trigger, utc_text
@@ -57,7 +57,7 @@ class SegmentEntered(Trigger[SegmentParameters]):
         """It is so by the facts of this moment, and nobody has seen it change since."""
         membership = _membership(look)
         log = membership.log
-        belongs: ColumnElement[bool] = func.coalesce(membership.now, false())
+        belongs = membership.now
         since = exists().where(log.c.customer_id == due.c.customer_id, utc_text(log.c.at) > due.c.subject)
         return (
             select(due.c.id, due.c.facts)

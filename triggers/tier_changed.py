@@ -8,8 +8,7 @@ from sqlalchemy import ColumnElement, and_, true
 
 from core.db import json_text
 from core.units import Series
-from triggers.base import CUSTOMER, EVENT, EventTrigger, Fact, Look, Parameters
-from triggers.ledger import day_of
+from triggers.base import CUSTOMER, EVENT, EventTrigger, Fact, Look, Parameters, utc_text
 from triggers.marks import TierName
 
 
@@ -46,7 +45,7 @@ class TierChanged(EventTrigger[TierChangedParameters]):
     def stored_facts(self, look: Look) -> Mapping[str, ColumnElement[Any]]:
         """From the event itself."""
         named = {name: json_text(EVENT.c.data, name) for name in ("tier", "previous", "direction")}
-        return {**named, "since": day_of(EVENT.c.at)}
+        return {**named, "since": utc_text(EVENT.c.at)}
 
 
 TRIGGER = TierChanged()

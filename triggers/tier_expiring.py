@@ -27,8 +27,8 @@ from core.db import UtcDateTime, days_between, facts
 from core.program import Program
 from core.tables import Receipt
 from core.tiers.bought import measured
-from core.tiers.periods import midnight, periods
-from core.units import Days, Series
+from core.tiers.periods import periods
+from core.units import Days, Series, midnight
 from triggers.base import CUSTOMER, PRESENT, Due, Fact, Kind, Look, Parameters, Trigger
 
 RECEIPT = Receipt.__table__  # type: ignore[attr-defined]
@@ -125,7 +125,7 @@ def _ends(look: Look, ahead: int, among: Select[Any] | None) -> FromClause:
                (need - _bought(look, spans)).label("to_keep"),
                func.row_number().over(partition_by=CUSTOMER.c.id, order_by=spans.c.until).label("place"))
         .join(spans, and_(CUSTOMER.c.tier_since < spans.c.reached, spans.c.open))
-        .where(PRESENT, _by_purchases(program), ~carried)
+        .where(PRESENT, _by_purchases(program), ~carried, look.about(CUSTOMER.c.id))
     )  # fmt: skip
     if not program.tiers.over.calendar:
         # Counted back from a later check there is only less: most pass the last one, and so all of them.

@@ -19,7 +19,6 @@ from sqlalchemy import (
     literal,
     null,
     select,
-    true,
 )
 from sqlalchemy import cast as sql_cast
 
@@ -97,13 +96,16 @@ def _near(parameters: TierNearParameters, look: Look, among: Select[Any] | None)
     """Who is near (customer_id, occasion, tier, next_tier, have, missing)."""
     program, limit = look.program, look.program.measured(parameters.missing)
     goal = _by_tier(program, program.tier_amount, BigInteger())
+    theirs = and_(STATS.c.customer_id == CUSTOMER.c.id, look.about(STATS.c.customer_id))
     below = select(
         CUSTOMER.c.id.label("customer_id"), _occasion(look).label("occasion"), CUSTOMER.c.tier,
         _by_tier(program, attrgetter("name"), String()).label("next_tier"), goal.label("goal"),
-    ).select_from(CUSTOMER.outerjoin(STATS, STATS.c.customer_id == CUSTOMER.c.id))  # fmt: skip
-    below = below.where(PRESENT, goal.is_not(None), _ever_enough(program, goal - limit))
-    below = below.where(look.about(CUSTOMER.c.id))
-    if among is not None:
+    ).select_from(CUSTOMER.outerjoin(STATS, theirs))  # fmt: skip
+    below = below.where(PRESENT, goal.is_not(None), *_ever_enough(program, goal, limit))
+    if among is None:
+        # Who has entered is left out before any receipt is read.
+        below = below.where(look.about(CUSTOMER.c.id), look.is_new(CUSTOMER.c.id, _occasion(look)))
+    else:
         below = below.where(CUSTOMER.c.id.in_(among))
     # First who comes into question, then what they bought, once: in one, each receipt would be read thrice.
     some = below.cte("below").prefix_with("MATERIALIZED")
@@ -134,10 +136,14 @@ def _by_tier(program: Program, told: Callable[[Level], Any], kind: Any) -> Colum
     return case(above, value=CUSTOMER.c.tier, else_=null()) if above else sql_cast(null(), kind)
 
 
-def _ever_enough(program: Program, amount: ColumnElement[Any]) -> ColumnElement[bool]:
+def _ever_enough(program: Program, goal: ColumnElement[Any], limit: int) -> list[ColumnElement[bool]]:
     """Whether all that was ever bought would do: kept statistics spare the receipts of everybody else."""
     kept = {"spend": STATS.c.spent, "purchases": STATS.c.purchases}.get(program.tiers.measure)
-    return true() if kept is None else func.coalesce(kept, 0) >= amount
+    if kept is None:
+        return []
+    lowest = min((program.tier_amount(level) for level in program.tiers.levels[1:]), default=0) - limit
+    # Who is not even near the lowest tier is sorted out by the statistics alone.
+    return [func.coalesce(kept, 0) >= goal - limit, *([kept >= lowest] if lowest > 0 else [])]
 
 
 def _occasion(look: Look) -> ColumnElement[str]:

@@ -22,11 +22,17 @@ def read(setting: str, path: Path) -> bytes:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """No other process of this machine makes keys in `folder` meanwhile; it is made if it is not there."""
+    """No other process of this machine makes throw-away keys in `folder` meanwhile; it is made if need be."""
     import fcntl
 
-    folder.mkdir(parents=True, exist_ok=True)
-    opened = os.open(folder, os.O_RDONLY)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise EnvironmentFault(
+            f"throw-away keys for cards cannot be kept in {folder} ({(error.strerror or '').lower()}); set "
+            "TIDINGS_APPLE_CERTIFICATE and TIDINGS_GOOGLE_SERVICE_ACCOUNT, or make the folder writable"
+        ) from None
     try:
         fcntl.flock(opened, fcntl.LOCK_EX)
         yield

@@ -18,7 +18,9 @@ def body() -> "Callable[[Request], Awaitable[bytes]]":
         async for chunk in request.stream():
             content += chunk
             if len(content) > BODY_AT_MOST:
-                raise HTTPException(413)
+                raise HTTPException(
+                    413, f"a request to this address may have {BODY_AT_MOST // 1024} KiB at most"
+                )
         return bytes(content)
 
     return read

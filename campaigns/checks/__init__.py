@@ -1,7 +1,10 @@
 """What must fit together in a scenario, and between it and the rest of the bundle."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import Any
+
+from pydantic import ValidationError
 
 from campaigns.checks.around import Surroundings
 from campaigns.checks.conditions import check_conditions
@@ -10,9 +13,9 @@ from campaigns.checks.frequency import check_frequency
 from campaigns.checks.kept import check_kept
 from campaigns.checks.night import check_nights
 from campaigns.checks.order import check_order
-from campaigns.checks.steps import check_step
+from campaigns.checks.steps import check_names, check_step
 from campaigns.checks.tracked import check_scenario_tracked
-from campaigns.scenario import Scenario, Step
+from campaigns.scenario import Scenario, Step, given_steps
 from campaigns.windows import of_scenario
 from core.errors import Problem
 from core.source import Document
@@ -26,7 +29,8 @@ def check_scenario(scenario: Scenario, document: Document, around: Surroundings)
     yield from _ids(scenario, document)
     for index, step in enumerate(scenario.steps):
         yield from check_step(step, index, document, around)
-    for check in (check_conditions, check_order, check_effect):
+    yield from check_conditions(scenario, document, around.segments)
+    for check in (check_order, check_effect):
         yield from check(scenario, document)
     for check_within in (check_nights, check_frequency, check_scenario_tracked):
         yield from check_within(scenario, document, around.program)
@@ -34,12 +38,23 @@ def check_scenario(scenario: Scenario, document: Document, around: Surroundings)
 
 
 def check_steps(document: Document, around: Surroundings) -> Iterator[Problem]:
-    """What does not fit in those steps that can be read, of a scenario that cannot: all is said at once."""
-    steps = document.get(("steps",))
-    for index in range(len(steps) if isinstance(steps, list) else 0):
+    """What does not fit in the steps of a scenario that cannot be read, as far as they can: all at once."""
+    for index, given in enumerate(given_steps(document)):
         step = document.validate(Step, [], at=("steps", index))
         if step is not None:
             yield from check_step(step, index, document, around)
+        elif isinstance(given, dict) and (rest := _readable(given)):
+            yield from check_names(rest, index, document, around)
+
+
+def _readable(given: Mapping[str, Any]) -> Step | None:
+    """A step without those of its keys that cannot be read; None if that is none."""
+    try:
+        return Step.model_validate(given)
+    except ValidationError as error:
+        wrong = {details["loc"][0] for details in error.errors(include_url=False)}
+        rest = {key: value for key, value in given.items() if key not in wrong}
+        return _readable(rest) if len(rest) < len(given) else None
 
 
 def _schedule(scenario: Scenario, document: Document) -> Iterator[Problem]:

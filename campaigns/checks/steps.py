@@ -13,6 +13,11 @@ def check_step(step: Step, index: int, document: Document, around: Surroundings)
     """What does not fit in a step, or is not there for it."""
     yield from _texts(step, index, document)
     yield from _weights(step, index, document)
+    yield from check_names(step, index, document, around)
+
+
+def check_names(step: Step, index: int, document: Document, around: Surroundings) -> Iterator[Problem]:
+    """The channels and the messages that a step names."""
     yield from _channels(step, index, document, around)
     yield from _messages(step, index, document, around)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select
 
 from campaigns.dryrun.forecast import Forecast, Stage
 from campaigns.dryrun.hours import Batch, Plan
@@ -16,20 +16,19 @@ from campaigns.staging import CANDIDATE
 from campaigns.tables import Message
 from channels.base import Channel
 from core.customers.consent import MARKETING
-from core.tables import Customer
 
-CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 
 
-def count(step: Step, forecast: Forecast, channels: Mapping[str, Channel[Any, Any, Any]]) -> None:
-    """Add the step's candidates to the forecast."""
+def count(step: Step, forecast: Forecast, channels: Mapping[str, Channel[Any, Any, Any]]) -> Stage:
+    """Add the step's candidates to the forecast; what was counted of this step."""
     stage = Stage(step.step.id)
     _held_back(step, forecast, stage)
-    _messages(step, forecast, stage, channels)
-    _victims(step, forecast)
+    if _messages(step, forecast, stage, channels):
+        _victims(step, forecast)
     if stage.candidates or not step.index:
         forecast.stages.append(stage)
+    return stage
 
 
 def _held_back(step: Step, forecast: Forecast, stage: Stage) -> None:
@@ -46,16 +45,19 @@ def _held_back(step: Step, forecast: Forecast, stage: Stage) -> None:
 
 def _messages(
     step: Step, forecast: Forecast, stage: Stage, channels: Mapping[str, Channel[Any, Any, Any]]
-) -> None:
-    """How many there are, in which languages, and when they leave."""
-    groups = (
-        CANDIDATE.c.channel, CANDIDATE.c.message, CUSTOMER.c.locale, CUSTOMER.c.time_zone,
-        CANDIDATE.c.due_at,
-    )  # fmt: skip
-    wanted = select(*groups, func.min(CANDIDATE.c.expires_at), func.count())
-    wanted = wanted.join(CUSTOMER, CUSTOMER.c.id == CANDIDATE.c.customer_id)
-    rows = step.connection.execute(wanted.where(CANDIDATE.c.gate.is_(None)).group_by(*groups)).all()
-    for channel, message, locale, _, due_at, _, number in rows:
+) -> bool:
+    """How many there are, in which languages, and when they leave; whether any displaces another."""
+    # In one zone all are due at one time. Few columns: SQLite sorts all rows by them.
+    several = len(step.step.choices) > 1
+    words = CANDIDATE.c.message if several else literal(step.step.choices[0].message)
+    groups = [CANDIDATE.c.channel, CANDIDATE.c.locale, CANDIDATE.c.zone, *([words] if several else [])]
+    wanted = select(
+        CANDIDATE.c.channel, words, CANDIDATE.c.locale, CANDIDATE.c.zone,
+        func.min(CANDIDATE.c.due_at), func.min(CANDIDATE.c.at), func.count(),
+        func.count(CANDIDATE.c.victim_id),
+    ).where(CANDIDATE.c.gate.is_(None)).group_by(*groups)  # fmt: skip
+    rows = step.connection.execute(wanted).all()
+    for channel, message, locale, _, due_at, _, number, _ in rows:
         stage.candidates += number
         forecast.candidates += number
         stage.send[channel] += number
@@ -66,6 +68,7 @@ def _messages(
             forecast.fallbacks[f"{locale} → {used}"] += number
     rates = {name: channel.config.rate for name, channel in channels.items()}
     forecast.spread.add(_batches(step, rows), rates, step.program.zone, _plans(step, channels))
+    return any(victims for *_, victims in rows)
 
 
 def _plans(step: Step, channels: Mapping[str, Channel[Any, Any, Any]]) -> Mapping[str, Plan]:
@@ -81,8 +84,10 @@ def _plans(step: Step, channels: Mapping[str, Channel[Any, Any, Any]]) -> Mappin
 
 
 def _batches(step: Step, rows: Any) -> Iterator[Batch]:
-    for channel, _, _, zone, due_at, expires_at, number in rows:
-        yield Batch(channel, zone_info(step.program, zone), due_at, number, expires_at)
+    valid_for = step.scenario.limits.valid_for
+    for channel, _, _, zone, due_at, planned, number, _ in rows:
+        until = valid_for.after(planned, step.program.zone) if valid_for else None
+        yield Batch(channel, zone_info(step.program, zone), due_at, number, until)
 
 
 def _language(locale: str) -> str:

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select, true
+from sqlalchemy import ColumnElement, and_, true
 
-from campaigns.dryrun.forecast import Forecast, Tariff
+from campaigns.dryrun.forecast import Forecast, Stage, Tariff
 from campaigns.dryrun.speaking import Speaker, Spoken
 from campaigns.gates import Step
 from campaigns.staging import CANDIDATE
@@ -25,12 +25,13 @@ def paid_channels(step: Step, channels: Mapping[str, Channel[Any, Any, Any]]) ->
 
 
 def price(
-    step: Step, speaker: Speaker, channels: Mapping[str, Channel[Any, Any, Any]], forecast: Forecast
-) -> None:
-    """Add what the step's messages cost."""
+    step: Step, stage: Stage, speaker: Speaker, channels: Mapping[str, Channel[Any, Any, Any]],
+    forecast: Forecast,
+) -> None:  # fmt: skip
+    """Add what the step's messages cost; `stage` has counted them."""
     for name in paid_channels(step, channels):
         ours = and_(CANDIDATE.c.gate.is_(None), CANDIDATE.c.channel == name)
-        count = step.connection.scalar(select(func.count()).select_from(CANDIDATE).where(ours)) or 0
+        count = stage.send[name]
         rows = speaker.rows(step, and_(ours, spread(count, PRICED)))
         if rows:
             _add(channels[name], speaker.speak(step, rows), count, len(rows), forecast)

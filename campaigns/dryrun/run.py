@@ -77,9 +77,9 @@ class DryRun:
         yield from self._look(scenario)
 
     def _tell(self, step: Step, forecast: Forecast) -> None:
-        count(step, forecast, self.channels)
+        stage = count(step, forecast, self.channels)
         if not self.customer:
-            price(step, self.speaker, self.channels, forecast)
+            price(step, stage, self.speaker, self.channels, forecast)
         forecast.samples += self._samples(step)
         if self.gallery:
             forecast.gallery += self._gallery(step)
@@ -131,9 +131,8 @@ class DryRun:
 
     def _gallery(self, step: Step) -> list[Sample]:
         """The first message of each text, channel and language of the customers."""
-        groups = (CANDIDATE.c.message, CANDIDATE.c.channel, CUSTOMER.c.locale)
+        groups = (CANDIDATE.c.message, CANDIDATE.c.channel, CANDIDATE.c.locale)
         first = select(*groups, func.min(CANDIDATE.c.id).label("id"))
-        first = first.join(CUSTOMER, CUSTOMER.c.id == CANDIDATE.c.customer_id)
         first = first.where(CANDIDATE.c.gate.is_(None)).group_by(*groups).order_by(*groups)
         ids: dict[tuple[str, str, str | None], int] = {}
         for message, channel, locale, number in self.connection.execute(first):

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, select, true
 
 from campaigns.commit import verdict
-from campaigns.gates import Step
+from campaigns.gates import Step, expires_at
 from campaigns.running import Running
 from campaigns.short_links import as_long
 from campaigns.staging import CANDIDATE
@@ -100,8 +100,8 @@ def batches(step: Step, size: int) -> Iterator[Sequence[Any]]:
 
 def candidates(step: Step, where: ColumnElement[bool], customer: str | None = None) -> Select[Any]:
     """Staged candidates with who they are (`who`) and the verdict on them (`said`), in order."""
-    who = (CUSTOMER.c.external_id.label("who"), CUSTOMER.c.name, CUSTOMER.c.locale, CUSTOMER.c.time_zone)
-    said = verdict(step).label("said")
+    who = (CUSTOMER.c.external_id.label("who"), CUSTOMER.c.name, CUSTOMER.c.time_zone)
+    said = (verdict(step).label("said"), expires_at(step).label("expires_at"))
     mine = CUSTOMER.c.external_id == customer if customer else true()
-    joined = select(CANDIDATE, *who, said).join(CUSTOMER, CUSTOMER.c.id == CANDIDATE.c.customer_id)
+    joined = select(CANDIDATE, *who, *said).join(CUSTOMER, CUSTOMER.c.id == CANDIDATE.c.customer_id)
     return joined.where(where, mine).order_by(CANDIDATE.c.id)

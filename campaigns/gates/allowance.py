@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from campaigns.gates.reach import THIS, close, open_option, per_channel
+from campaigns.gates.reach import THIS, close, narrow, open_further
 from campaigns.gates.step import Step
 from campaigns.staging import CANDIDATE, OPTION, RESERVATION
 from campaigns.tables import RESERVED, WAITING, Attempt, Message
@@ -168,26 +168,35 @@ class _Use:
         return f"{self.allowance} used by " + func.coalesce(newest, self.step.scenario.name)
 
 
-def capped(step: Step) -> None:
-    """Limits of the scenario and of the program; a planned message of less priority gives way."""
-    if not is_limited(step) or not _anything_counts(step):
-        return
+def capped(step: Step) -> bool:
+    """Limits of the scenario and of the program; a planned message of less priority gives way.
+
+    Whether anybody was told anything that may count: if nobody was, one question settles it.
+    """
+    told = _was_told(step)
+    if not is_limited(step) or not step.any_free(told):
+        return False
     if (own := step.scenario.limits.at_most) is not None:
         use = _Use(step, own, CANDIDATE, scenarios=step.names)
         step.hold("capped", use.used >= own.count, use.by_whom)
-    closed = [_cap_channel(step, channel, allowance) for channel, allowance in _of_channels(step)]
-    if any(closed):
-        step.hold("capped", ~open_option(), per_channel(step))
+    if of_channels := _of_channels(step):
+        open_further(step, told)
+        closed = [_cap_channel(step, channel, allowance) for channel, allowance in of_channels]
+        if any(closed):
+            narrow(step, "capped")
     if (in_all := step.program.allowances.marketing.get("all")) is not None:
         _cap_all(step, in_all)
+    return True
 
 
-def _anything_counts(step: Step) -> bool:
-    """Whether anybody was told anything, ever or by this look: if nobody was, one question settles it."""
+def _was_told(step: Step) -> ColumnElement[bool]:
+    """The candidate's customer was told something, ever or by this look."""
     told = exists().where(
         MESSAGE.c.customer_id == CANDIDATE.c.customer_id, MESSAGE.c.state.in_(RESERVED), MARKETING
     )
-    return _anything_reserved(step) or step.any_free(told)
+    if not _anything_reserved(step):
+        return told
+    return or_(told, exists().where(RESERVATION.c.customer_id == CANDIDATE.c.customer_id))
 
 
 def _anything_reserved(step: Step) -> bool:
@@ -226,8 +235,6 @@ def _cap_channel(step: Step, channel: str, allowance: Allowance) -> bool:
 
 def make_room(step: Step) -> None:
     """Name the message that gives way: on the chosen channel, else in all; and in the reason, whose it is."""
-    if not is_limited(step):
-        return
     makes_room = OPTION.c.victim_id.is_not(None)
     if step.connection.scalar(select(literal(1)).where(makes_room).limit(1)) is not None:
         there = and_(THIS, OPTION.c.channel == CANDIDATE.c.channel, makes_room)

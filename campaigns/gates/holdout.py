@@ -23,7 +23,9 @@ def holdout(step: Step) -> None:
         what = f"holdout:{drawn_as(step)}"
         draws.append((drawn(step.program.seed, what, step.scenario.holdout), "of this scenario"))
     if draws:
-        step.hold("holdout", or_(*(held for held, _ in draws)), case(*draws), arm="holdout")
+        *first, (_, last) = draws
+        by_which = case(*first, else_=last) if first else last
+        step.hold("holdout", or_(*(held for held, _ in draws)), by_which, arm="holdout")
 
 
 def drawn_as(step: Step) -> str:

@@ -18,10 +18,12 @@ from sqlalchemy import (
     update,
 )
 
+from campaigns.gates.entry import ENTRY
 from campaigns.gates.step import Step
-from campaigns.staging import CANDIDATE, OPTION
+from campaigns.staging import CANDIDATE, OPTION, analyze
 from channels.base import CARD, NO_ADDRESS
 from core.customers.consent import MARKETING
+from core.db import looked_up
 from core.tables import Address, Consent, Suppression
 from wallet.holding import in_a_wallet
 
@@ -31,15 +33,49 @@ SUPPRESSION = Suppression.__table__  # type: ignore[attr-defined]
 # In their order: of a cascade in which every channel is closed, the gate that let it come furthest is named.
 REACH = ("no_consent", "suppressed", "unreachable")
 THIS = OPTION.c.candidate_id == CANDIDATE.c.id
+# A channel or a kind of address: one that is known, or a column of many.
+Name = str | ColumnElement[str]
 
 
-def open_options(step: Step) -> None:
-    """One row for each candidate and channel of the step, in the order of its cascade, closed or open."""
+def first_reached(step: Step, customer_id: ColumnElement[int]) -> ColumnElement[str | None]:
+    """The first channel of the cascade on which the customer may and can be reached; NULL if there is none.
+
+    Most are reached by the first one: further ones are asked only of the others.
+    """
+    channels = step.step.send
+    return case(*((_reaches(step, channel, customer_id), channel) for channel in channels))
+
+
+def _reaches(step: Step, channel: str, customer_id: ColumnElement[int]) -> ColumnElement[bool]:
+    asked = [_given(customer_id, channel)] if step.marketing else []
+    kind = step.kinds[channel]
+    if kind == CARD:
+        asked.append(in_a_wallet(customer_id))
+    elif kind != NO_ADDRESS:
+        asked.append(_usable(customer_id, channel, kind))
+    return and_(true(), *asked)
+
+
+def open_options(step: Step, where: ColumnElement[bool]) -> bool:
+    """One row for each channel of the step's cascade, closed or open, of some candidates who have none yet;
+    whether there are any.
+    """
     cascade = _cascade(step)
     columns = ["candidate_id", "customer_id", "position", "channel", "kind", "gate"]
     rows = select(CANDIDATE.c.id, CANDIDATE.c.customer_id, *cascade.c, _gate(step, cascade))
-    rows = rows.join_from(CANDIDATE, cascade, true()).where(step.free).order_by(CANDIDATE.c.id)
-    step.connection.execute(OPTION.insert().from_select(columns, rows))
+    rows = rows.join_from(CANDIDATE, cascade, true()).where(where).order_by(CANDIDATE.c.id)
+    opened = OPTION.insert().from_select(columns, rows).execution_options(preserve_rowcount=True)
+    done: CursorResult[Any] = step.connection.execute(opened)
+    if not done.rowcount:
+        return False
+    analyze(step.connection, OPTION)
+    return True
+
+
+def open_further(step: Step, where: ColumnElement[bool]) -> None:
+    """The same of those whom the entry let in and who have no options yet, held back by now or not."""
+    let_in = func.coalesce(CANDIDATE.c.gate, "").not_in(ENTRY)
+    open_options(step, and_(step.turn, let_in, ~exists().where(THIS), where))
 
 
 def _cascade(step: Step) -> Subquery:
@@ -58,6 +94,24 @@ def _kinds(step: Step) -> set[str]:
     return {step.kinds[channel] for channel in step.step.send}
 
 
+def _given(customer_id: ColumnElement[int], channel: Name) -> ColumnElement[bool]:
+    """The customer has said yes to marketing on the channel."""
+    return looked_up(
+        CONSENT.c.customer_id == customer_id, CONSENT.c.channel == channel,
+        CONSENT.c.purpose == MARKETING, CONSENT.c.granted,
+    )  # fmt: skip
+
+
+def _known(customer_id: ColumnElement[int], kind: Name) -> ColumnElement[bool]:
+    return and_(ADDRESS.c.customer_id == customer_id, ADDRESS.c.kind == kind, ADDRESS.c.active)
+
+
+def _usable(customer_id: ColumnElement[int], channel: Name, kind: Name) -> ColumnElement[bool]:
+    """There is an address of the channel's kind that is not suppressed on it."""
+    blocked = looked_up(SUPPRESSION.c.channel == channel, SUPPRESSION.c.digest == ADDRESS.c.digest)
+    return looked_up(_known(customer_id, kind), ~blocked)
+
+
 def _gate(step: Step, cascade: Subquery) -> ColumnElement[str | None]:
     """What closes a channel to a candidate: of those that do, the first in their order.
 
@@ -66,27 +120,18 @@ def _gate(step: Step, cascade: Subquery) -> ColumnElement[str | None]:
     that needs no address reaches everybody who agreed: there is nothing that could be missing or suppressed.
     The card is an address while it is in a wallet.
     """
-    given = exists().where(
-        CONSENT.c.customer_id == CANDIDATE.c.customer_id, CONSENT.c.channel == cascade.c.channel,
-        CONSENT.c.purpose == MARKETING, CONSENT.c.granted,
-    )  # fmt: skip
-    theirs = and_(
-        ADDRESS.c.customer_id == CANDIDATE.c.customer_id, ADDRESS.c.kind == cascade.c.kind, ADDRESS.c.active
-    )
-    blocked = exists().where(
-        SUPPRESSION.c.channel == cascade.c.channel, SUPPRESSION.c.digest == ADDRESS.c.digest
-    )
-    refused = [(~given, "no_consent")] if step.marketing else []
-    everybody = [(cascade.c.kind == NO_ADDRESS, None)] if NO_ADDRESS in _kinds(step) else []
-    held = and_(cascade.c.kind == CARD, in_a_wallet(CANDIDATE.c.customer_id))
+    customer_id, channel, kind = CANDIDATE.c.customer_id, cascade.c.channel, cascade.c.kind
+    refused = [(~_given(customer_id, channel), "no_consent")] if step.marketing else []
+    everybody = [(kind == NO_ADDRESS, None)] if NO_ADDRESS in _kinds(step) else []
+    held = and_(kind == CARD, in_a_wallet(customer_id))
     holders = [(held, None)] if CARD in _kinds(step) else []
     # Most have an address that may be used: the first question settles it.
     return case(
         *refused,
         *everybody,
         *holders,
-        (exists().where(theirs, ~blocked.correlate(ADDRESS, cascade)), None),
-        (exists().where(theirs), "suppressed"),
+        (_usable(customer_id, channel, kind), None),
+        (looked_up(_known(customer_id, kind)), "suppressed"),
         else_="unreachable",
     )
 
@@ -102,27 +147,38 @@ def close(step: Step, gate: str, where: ColumnElement[bool], detail: Any = None)
     return done.rowcount > 0
 
 
+def narrow(step: Step, gate: str) -> None:
+    """After some options were closed: who has none left is held back, the others take the next one."""
+    closed = _all_closed(step)
+    step.hold(gate, closed.c.candidate_id == CANDIDATE.c.id, closed.c.said)
+    first = select(OPTION.c.channel).where(THIS, OPTION.c.gate.is_(None))
+    step.set(exists().where(THIS), channel=first.order_by(OPTION.c.position).limit(1).scalar_subquery())
+
+
 def unreached(step: Step) -> None:
-    """Candidates without any open channel: named after the gate that let a channel come furthest."""
-    closed = select(literal(1)).select_from(OPTION).where(OPTION.c.gate.is_not(None)).limit(1)
-    if step.connection.scalar(closed) is None:
+    """Candidates whom no channel reaches: named after the gate that let a channel come furthest."""
+    nobody = CANDIDATE.c.channel.is_(None)
+    if not open_options(step, and_(step.free, nobody)):
         return
+    closed = _all_closed(step)
+    named = case(dict(enumerate(REACH)), value=closed.c.furthest)
+    step.hold(named, closed.c.candidate_id == CANDIDATE.c.id, closed.c.said)
+
+
+def _all_closed(step: Step) -> Subquery:
+    """Candidates without an open option: the place in `REACH` of the gate that let a channel come furthest,
+    and what became of each, as `push: unreachable, sms: capped (1 per 7 days used by win-back)`.
+    """
     came = case(*((OPTION.c.gate == gate, place) for place, gate in enumerate(REACH)))
-    furthest = select(func.max(came)).where(THIS).scalar_subquery()
-    named = case(dict(enumerate(REACH)), value=furthest)
-    step.hold(named, ~open_option(), per_channel(step))
-
-
-def open_option() -> ColumnElement[bool]:
-    """Some channel is still open to the candidate."""
-    return exists().where(THIS, OPTION.c.gate.is_(None))
-
-
-def per_channel(step: Step) -> ColumnElement[str]:
-    """What became of each channel, as `push: unreachable, sms: capped (1 per 7 days used by win-back)`."""
-    said = OPTION.c.gate + func.coalesce(" (" + OPTION.c.detail + ")", "")
-    pairs = []
-    for channel in step.step.send:
-        gate = select(said).where(THIS, OPTION.c.channel == channel).scalar_subquery()
-        pairs.append(literal(f"{channel}: ") + func.coalesce(gate, "open"))
-    return reduce(lambda text, pair: text + ", " + pair, pairs)
+    why = OPTION.c.gate + func.coalesce(" (" + OPTION.c.detail + ")", "")
+    said = (
+        literal(f"{channel}: ") + func.max(case((OPTION.c.position == place, why)))
+        for place, channel in enumerate(step.step.send)
+    )
+    found = select(
+        OPTION.c.candidate_id, func.max(came).label("furthest"),
+        reduce(lambda text, pair: text + ", " + pair, said).label("said"),
+    )  # fmt: skip
+    # What is open has no gate, and is not counted.
+    found = found.group_by(OPTION.c.candidate_id).having(func.count(OPTION.c.gate) == func.count())
+    return found.subquery("closed")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, literal, select, true, update
 
@@ -15,6 +15,14 @@ from campaigns.scenario import Step as ScenarioStep
 from campaigns.staging import CANDIDATE
 from core.program import Program
 from triggers.base import Look
+
+
+class Who(NamedTuple):
+    """A customer, as columns of a query that finds candidates."""
+
+    customer_id: ColumnElement[int]
+    external_id: ColumnElement[str]
+    zone: ColumnElement[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,14 @@ class Step:
         self.connection.execute(update(CANDIDATE).where(which).values(**values))
 
     def hold(self, gate: Any, where: ColumnElement[bool], detail: Any = None, **values: Any) -> None:
-        """Hold back the candidates for whom `where` is true and whom nothing held back before."""
+        """Hold back the candidates for whom `where` is true and whom nothing held back before.
+
+        Nothing stands of what they would have been sent.
+        """
+        self.drop(gate, where, detail, channel=None, message=None, due_at=None, **values)
+
+    def drop(self, gate: Any, where: ColumnElement[bool], detail: Any = None, **values: Any) -> None:
+        """The same of messages that were decided on, and do not leave: it stands what they were."""
         statement = update(CANDIDATE).where(self.free, where)
         self.connection.execute(statement.values(gate=gate, detail=detail, **values))
 

@@ -1,62 +1,76 @@
-"""Which channel it is, in which words, and when."""
+"""Which channel it is, in which words, and when; and what is then without words, or too late."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, literal, select
+from sqlalchemy import ColumnElement, String, case, func, literal, select, true
 
 from campaigns.gates.holdout import drawn_as, salt
-from campaigns.gates.reach import THIS, close, open_option, per_channel
-from campaigns.gates.step import Step
+from campaigns.gates.reach import close, first_reached, narrow, open_further
+from campaigns.gates.step import Step, Who
 from campaigns.staging import CANDIDATE, DEADLINE, OPTION, ZONE, put_deadlines
 from core.db import UtcDateTime, hash_bucket
 
 
+def plan(step: Step, who: Who) -> dict[str, ColumnElement[Any]]:
+    """What a customer would be sent if no gate is against it, as columns of `CANDIDATE`.
+
+    The first channel of the cascade that reaches them (NULL if none does), the variant, and when it may go:
+    quiet hours defer to their end.
+    """
+    return {
+        "channel": first_reached(step, who.customer_id),
+        "message": _variant(step, who),
+        "due_at": _due_at(step, who),
+    }
+
+
 def missing_text(step: Step) -> None:
     """No text on any open channel, in any locale: set aside and reported."""
-    closed = False
-    for channel in step.step.send:
-        if not all(step.running.library.has(name, channel, None) for name in step.step.messages):
-            closed |= close(step, "missing_text", OPTION.c.channel == channel)
-    if closed:
-        step.hold("missing_text", ~open_option(), per_channel(step))
-
-
-def plan(step: Step) -> None:
-    """The first open channel of the cascade, the variant, and when it may go.
-
-    Quiet hours defer to their end; what would then be too late is dropped at once (`expired`).
-    """
-    values: dict[str, Any] = {
-        "channel": _first_open(step),
-        "message": _variant(step),
-        "due_at": _due_at(step),
-    }
-    valid_for = step.scenario.limits.valid_for
-    if valid_for is None:
-        step.set(**values)
+    library = step.running.library
+    wordless = [
+        channel for channel in step.step.send
+        if not all(library.has(name, channel, None) for name in step.step.messages)
+    ]  # fmt: skip
+    if not wordless:
         return
-    planned = step.connection.scalars(select(CANDIDATE.c.at).where(step.free).distinct()).all()
-    put_deadlines(step.connection, {at: valid_for.after(at, step.program.zone) for at in planned})
-    until = select(DEADLINE.c.until).where(DEADLINE.c.at == CANDIDATE.c.at).scalar_subquery()
-    step.set(**values, expires_at=until)
-    step.hold("expired", CANDIDATE.c.due_at >= CANDIDATE.c.expires_at, "valid_for")
+    open_further(step, true())
+    if close(step, "missing_text", OPTION.c.channel.in_(wordless)):
+        narrow(step, "missing_text")
 
 
-def _first_open(step: Step) -> Any:
-    if len(step.step.send) == 1:
-        return step.step.send[0]
-    first = select(OPTION.c.channel).where(THIS, OPTION.c.gate.is_(None))
-    return first.order_by(OPTION.c.position).limit(1).scalar_subquery()
+def good_until(step: Step) -> None:
+    """Lay down until when messages of each planned time are good; see `expires_at`."""
+    valid_for = step.scenario.limits.valid_for
+    if valid_for is not None:
+        planned = step.connection.scalars(select(CANDIDATE.c.at).where(step.free).distinct()).all()
+        put_deadlines(step.connection, {at: valid_for.after(at, step.program.zone) for at in planned})
 
 
-def _variant(step: Step) -> Any:
+def expires_at(step: Step) -> ColumnElement[datetime | None]:
+    """From when on a candidate's message is no good any more; NULL if it always is."""
+    if step.scenario.limits.valid_for is None:
+        return literal(None, UtcDateTime)
+    return select(DEADLINE.c.until).where(DEADLINE.c.at == CANDIDATE.c.at).scalar_subquery()
+
+
+def expired(step: Step) -> None:
+    """What would be too late at the end of quiet hours, or is by now, is dropped at once."""
+    if step.scenario.limits.valid_for is None:
+        return
+    first = step.connection.scalar(select(func.min(DEADLINE.c.until)))
+    last = step.connection.scalar(select(func.max(ZONE.c.quiet_until))) or step.at
+    if first is not None and first <= last:
+        step.drop("expired", CANDIDATE.c.due_at >= expires_at(step), "valid_for")
+
+
+def _variant(step: Step, who: Who) -> ColumnElement[str]:
     variants = step.step.choices
     if len(variants) == 1:
-        return variants[0].message
+        return literal(variants[0].message, String)
     whole = sum(variant.weight for variant in variants)
     text = salt(step.program.seed, f"{drawn_as(step)}:variant:{step.step.id}")
-    draw = hash_bucket(text + CANDIDATE.c.external_id) % whole
+    draw = hash_bucket(text + who.external_id) % whole
     reached, branches = 0, []
     for variant in variants:
         reached += variant.weight
@@ -64,10 +78,10 @@ def _variant(step: Step) -> Any:
     return case(*branches)
 
 
-def _due_at(step: Step) -> ColumnElement[datetime]:
+def _due_at(step: Step, who: Who) -> ColumnElement[datetime]:
     now = literal(step.at, UtcDateTime)
     quiet = select(ZONE.c.quiet_until).where(ZONE.c.quiet_until.is_not(None))
     if step.connection.scalar(quiet.limit(1)) is None:
         return now
-    theirs = quiet.where(ZONE.c.name == CANDIDATE.c.zone).scalar_subquery()
+    theirs = quiet.where(ZONE.c.name == who.zone).scalar_subquery()
     return func.coalesce(theirs, now)

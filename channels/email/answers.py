@@ -7,6 +7,8 @@ LONGEST_REPLY = 4 * LONGEST_LINE
 """Octets; far more than the 512 of RFC 5321, so that only a flood is cut off."""
 
 _CODES = {str(code).encode(): code for code in range(200, 600)}
+# How a reply of one line begins, as nearly all do.
+_ALONE = {code + behind: number for code, number in _CODES.items() for behind in (b" ", b"\r")}
 
 
 class Unreadable(Exception):
@@ -30,6 +32,10 @@ class Answers:
         """Code and first line of each reply that is complete now. Raises Unreadable where one is none."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
+            code = _ALONE.get(line[:4])
+            if code is not None and self._first is None and len(line) <= LONGEST_LINE:
+                yield code, line
+                continue
             code = self._code(line)
             if line[3:4] == b"-":
                 continue

@@ -44,9 +44,8 @@ def encode_body(text: str, boundary: bytes) -> tuple[Encoding, bytes]:
     """
     if not text.isascii():
         return _foreign(text)
-    lines = _normalized(text).split("\n")
-    data = "\r\n".join(lines).encode("ascii")
-    if boundary in data or not _is_plain(lines, data):
+    data = _normalized(text).replace("\n", "\r\n").encode("ascii")
+    if boundary in data or not _is_plain(data):
         return "quoted-printable", quoted_printable(text)
     return "7bit", data
 
@@ -124,6 +123,12 @@ def _normalized(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
-def _is_plain(lines: list[str], data: bytes) -> bool:
+def _is_plain(data: bytes) -> bool:
     """Whether the lines are of legal length and hold no control characters."""
-    return max(map(len, lines)) <= _LONGEST_LINE and len(data.translate(None, _CONTROLS)) == len(data)
+    begin = 0
+    while len(data) - begin > _LONGEST_LINE:
+        end = data.rfind(b"\r\n", begin, begin + _LONGEST_LINE + 2)
+        if end < 0:
+            return False
+        begin = end + 2
+    return len(data.translate(None, _CONTROLS)) == len(data)

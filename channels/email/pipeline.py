@@ -36,11 +36,11 @@ class Session(asyncio.Protocol):
         self, transport: asyncio.Transport, *, pipelining: bool, size: bool, timeout: float, share: int
     ) -> None:
         """`timeout` is in seconds, for each reply; `share` is how many messages the session may carry."""
-        self._transport = transport
+        self._transport, self._loop = transport, asyncio.get_running_loop()
         self._pipelining, self._size, self._timeout, self._share = pipelining, size, timeout, share
         self._answers = Answers()
         self._script: deque[tuple[Answered, Item, bytes]] = deque()
-        self._expected: deque[tuple[Answered, Item]] = deque()
+        self._expected: deque[tuple[Answered, Item, bytes]] = deque()
         self._envelope: Item | None = None
         self._granted: Item | None = None
         self._content: Item | None = None
@@ -69,10 +69,9 @@ class Session(asyncio.Protocol):
 
         Each message that was begun has its outcome by then, or is back in the load. Cancelled, it closes.
         """
-        loop = asyncio.get_running_loop()
-        self._load, self._over = load, loop.create_future()
-        self._heard, self._unsent = loop.time(), math.inf
-        self._watch = loop.call_later(self._timeout, self._look)
+        self._load, self._over = load, self._loop.create_future()
+        self._heard, self._unsent = self._loop.time(), math.inf
+        self._watch = self._loop.call_later(self._timeout, self._look)
         try:
             self._go_on()
             await self._over
@@ -87,8 +86,8 @@ class Session(asyncio.Protocol):
         """Close as the protocol wants it; a server that is gone already is fine."""
         try:
             if self.is_open:
-                self._over = asyncio.get_running_loop().create_future()
-                self._expected.append((self._dismissed, Item(_NOBODYS)))
+                self._over = self._loop.create_future()
+                self._expected.append((self._dismissed, Item(_NOBODYS), b"QUIT\r\n"))
                 self._transport.write(b"QUIT\r\n")
                 with suppress(TimeoutError):
                     async with asyncio.timeout(GOODBYE):
@@ -119,11 +118,11 @@ class Session(asyncio.Protocol):
         for code, line in self._answers.read(data):
             if not self._expected:
                 raise Unreadable
-            answered, item = self._expected.popleft()
+            answered, item, _ = self._expected.popleft()
             answered(item, code, line)
             if self._closed:
                 return
-            self._heard = asyncio.get_running_loop().time()
+        self._heard = self._loop.time()
         if not self._expected:
             if self._answers.is_between:
                 raise Unreadable
@@ -140,11 +139,12 @@ class Session(asyncio.Protocol):
         if not self._script:
             self._finish()
             return
-        steps = list(self._script) if self._pipelining else [self._script[0]]
-        for answered, item, _ in steps:
-            self._expected.append((answered, item))
-            self._script.popleft()
-        self._transport.write(b"".join([step[2] for step in steps]))
+        if self._pipelining:
+            self._expected, self._script = self._script, self._expected
+        else:
+            self._expected.append(self._script.popleft())
+        # Not at once: what sessions write in one turn of the loop leaves together, and wakes the server once.
+        self._loop.call_soon(self._transport.write, b"".join([step[2] for step in self._expected]))
 
     def _begin_next(self) -> None:
         if self._load is None or self._begun >= self._share or not self.is_open:
@@ -267,10 +267,9 @@ class Session(asyncio.Protocol):
 
     def _look(self) -> None:
         """End the session if no reply has come for so long, unless a large message is still leaving."""
-        loop = asyncio.get_running_loop()
-        left = self._heard + self._timeout - loop.time()
+        left = self._heard + self._timeout - self._loop.time()
         if left > 0 or self._is_leaving():
-            self._watch = loop.call_later(left if left > 0 else self._timeout, self._look)
+            self._watch = self._loop.call_later(left if left > 0 else self._timeout, self._look)
             return
         self.stalls_in_pipelines = self._pipelining and self._content is None
         self._attempt(self._end, TIMEOUT)

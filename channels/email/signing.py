@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from channels.email.addresses import ascii_address
-from channels.email.dkim import Signer, load_keys
 from channels.transport import Malformed
 from core.errors import EnvironmentFault
 
 if TYPE_CHECKING:
     from channels.email import EmailSettings
+    from channels.email.dkim import Signer
 
 _PEM = re.compile(r"-----BEGIN [A-Z ]+-----.*?-----END [A-Z ]+-----", re.DOTALL)
 
 
-def signer_of(settings: "EmailSettings", sender_domain: str, env_file: Path | None) -> Signer | None:
+def signer_of(settings: "EmailSettings", sender_domain: str, env_file: Path | None) -> "Signer | None":
     """Who signs; None where no key is set. EnvironmentFault, one clear sentence, for a key that cannot."""
     if not (settings.dkim_key_file or settings.dkim_key):
         if settings.dkim_selector:
@@ -25,6 +25,9 @@ def signer_of(settings: "EmailSettings", sender_domain: str, env_file: Path | No
                 f"{settings.variable('dkim_key_file')}, or leave both out to send unsigned mail"
             )
         return None
+    # Only who signs waits for the libraries that this takes.
+    from channels.email.dkim import Signer, load_keys
+
     selectors = _listed(settings.dkim_selector or "")
     keys = load_keys(_pems(settings, env_file), selectors, settings.variable("dkim_selector"))
     return Signer(_domain(settings, sender_domain), keys)

@@ -5,9 +5,8 @@ change while somebody waits for an account, so they are asked again once it is h
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -37,8 +36,7 @@ _SEEN = Hot(*ACCOUNT_COLUMNS, tail=_THEIRS)
 _HELD = Hot(*ACCOUNT_COLUMNS, tail=f"{_THEIRS} ORDER BY customer_id FOR UPDATE")
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(NamedTuple):
     """A customer; `holder` is whose account they use, their own as a rule."""
 
     id: int

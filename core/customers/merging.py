@@ -25,8 +25,9 @@ from core.program import Program
 from core.purchases.receipts import RECEIPT, Outcome, Recorded
 from core.purchases.stats import Stats
 from core.tiers import Standing, ladder
-from core.tiers.periods import midnight, periods
+from core.tiers.periods import periods
 from core.tiers.record import Record
+from core.units import midnight
 
 KIND = "merge"
 

@@ -20,6 +20,7 @@ from core.db.spelling import (
     json_object,
     json_string,
     json_text,
+    looked_up,
     transaction_id,
 )
 
@@ -43,6 +44,7 @@ __all__ = [
     "json_object",
     "json_string",
     "json_text",
+    "looked_up",
     "transaction_id",
     "upsert",
 ]

@@ -7,7 +7,7 @@ batches by COPY. Same transaction, same constraints, same errors as through SQLA
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import JSON, Date
 
 from core.db import UtcDateTime
+from core.db.encoding import encoder
 from core.db.trip import Change, Reader, Row, new_trip, trip_of, under_way
 
 # Below this, rows are converted one by one, from this on column by column.
@@ -32,53 +33,55 @@ class _Shape:
 
     insert: str
     copy: str
-    convert: tuple[tuple[int, Callable[[Any], Any]], ...]
+    convert: Reader
 
 
 def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
     """Insert `rows`, tuples in the order of `columns`; nothing for none."""
     if not rows:
         return
-    if connection.dialect.name != "sqlite" and (len(rows) < COPY_FROM or trip_of(connection)):
+    dialect = connection.dialect.name
+    if dialect != "sqlite" and (len(rows) < COPY_FROM or trip_of(connection)):
         _change(connection, Change(table, tuple(columns)), rows)
         return
-    shape = _shape(connection.dialect.name, table, tuple(columns))
-    ready = _converted(shape, rows)
-    if connection.dialect.name == "sqlite":
+    shape = _shape(dialect, table, tuple(columns))
+    ready = _converted(shape.convert, rows)
+    if dialect == "sqlite":
         driver(connection).executemany(shape.insert, ready)
     else:
         _copy(connection, shape.copy, ready)
 
 
 def upsert_rows(
-    connection: Connection, table: Table, key: str, columns: Sequence[str], rows: Sequence[Row]
+    connection: Connection, table: Table, key: tuple[str, ...], columns: Sequence[str], rows: Sequence[Row]
 ) -> None:
     """Insert rows, tuples of the key and the values; where the key is there, its row takes the values."""
     if not rows:
         return
     if connection.dialect.name != "sqlite":
-        _change(connection, Change(table, (key, *columns), key=key), rows)
+        _change(connection, Change(table, (*key, *columns), key=key), rows)
         return
-    shape = _shape("sqlite", table, (key, *columns))
-    new = ", ".join(f"{_quoted(column)} = excluded.{_quoted(column)}" for column in columns)
-    statement = f"{shape.insert} ON CONFLICT ({_quoted(key)}) DO UPDATE SET {new}"
-    driver(connection).executemany(statement, _converted(shape, rows))
+    shape = _shape("sqlite", table, (*key, *columns), key)
+    driver(connection).executemany(shape.insert, _converted(shape.convert, rows))
 
 
 def driver(connection: Connection) -> Any:
     """The driver's own connection (sqlite3, psycopg) of the same transaction."""
-    return connection.connection.driver_connection
+    return connection.connection.dbapi_connection
 
 
-@contextmanager
-def piped(connection: Connection, *, when: bool = True) -> Iterator[None]:
+def piped(connection: Connection, *, when: bool = True) -> AbstractContextManager[None]:
     """What is asked of the driver inside goes to the server together: one round trip for all of it.
 
     Nothing inside may go through SQLAlchemy, which waits for each answer. SQLite has no trips to save.
     """
     if connection.dialect.name == "sqlite" or not when or trip_of(connection):
-        yield
-        return
+        return nullcontext()
+    return _one_trip(connection)
+
+
+@contextmanager
+def _one_trip(connection: Connection) -> Iterator[None]:
     with _as_sqlalchemy("within one trip"), under_way(connection):
         yield
 
@@ -93,6 +96,15 @@ def unmark(connection: Connection) -> None:
     _command(connection, "RELEASE SAVEPOINT marked")
 
 
+def commit_with_trip(connection: Connection) -> None:
+    """Nothing else follows in the transaction: what is under way to PostgreSQL commits it, by the same trip.
+
+    Whoever began the transaction ends it all the same.
+    """
+    if trip := trip_of(connection):
+        trip.commits = True
+
+
 def back_to_mark(connection: Connection) -> None:
     """Undo what was done since `mark`, perhaps after a fault."""
     driver(connection).execute("ROLLBACK TO SAVEPOINT marked")
@@ -105,13 +117,10 @@ def set_columns(
     if not rows:
         return
     if connection.dialect.name != "sqlite":
-        _change(connection, Change(table, (key, *columns), insert=False, key=key), rows)
+        _change(connection, Change(table, (key, *columns), insert=False, key=(key,)), rows)
         return
     statement, convert = _update(table, key, tuple(columns))
-    turned: list[Sequence[Any]] = list(zip(*rows, strict=True))
-    for i, turn in convert:
-        turned[i] = [turn(value) for value in turned[i]]
-    driver(connection).executemany(statement, list(zip(*turned[1:], turned[0], strict=True)))
+    driver(connection).executemany(statement, _converted(convert, rows))
 
 
 @lru_cache(maxsize=256)
@@ -123,8 +132,8 @@ def _update(
     kinds = [table.c[column].type for column in (key, *columns)]
     converters = [(i, _converter("sqlite", kind)) for i, kind in enumerate(kinds)]
     convert = tuple((i, turn) for i, turn in converters if turn is not None)
-    new = ", ".join(f"{_quoted(column)} = ?" for column in columns)
-    return f"UPDATE {name} SET {new} WHERE {_quoted(key)} = ?", convert  # noqa: S608 - names of our own tables
+    new = ", ".join(f"{_quoted(column)} = ?{i}" for i, column in enumerate(columns, 2))
+    return f"UPDATE {name} SET {new} WHERE {_quoted(key)} = ?1", convert  # noqa: S608 - names of our own tables
 
 
 def rows_of(
@@ -148,13 +157,16 @@ def rows_of(
 
 
 @lru_cache(maxsize=256)
-def _shape(dialect: str, table: Table, columns: tuple[str, ...]) -> _Shape:
+def _shape(dialect: str, table: Table, columns: tuple[str, ...], key: tuple[str, ...] = ()) -> _Shape:
+    """With a `key`, a row that has it already takes the new values."""
     name = _quoted(table.name)
     names = ", ".join(_quoted(column) for column in columns)
     marks = ", ".join(["?" if dialect == "sqlite" else "%s"] * len(columns))
     converters = [(i, _converter(dialect, table.c[column].type)) for i, column in enumerate(columns)]
+    new = ", ".join(f"{_quoted(it)} = excluded.{_quoted(it)}" for it in columns if it not in key)
+    taken = f" ON CONFLICT ({', '.join(map(_quoted, key))}) DO UPDATE SET {new}" if key else ""
     return _Shape(
-        f"INSERT INTO {name} ({names}) VALUES ({marks})",  # noqa: S608 - names of our own tables
+        f"INSERT INTO {name} ({names}) VALUES ({marks}){taken}",  # noqa: S608 - names of our own tables
         f"COPY {name} ({names}) FROM STDIN",
         tuple((i, convert) for i, convert in converters if convert is not None),
     )
@@ -177,8 +189,7 @@ def _json(value: Any) -> str:
     return _encode(value) if value else "{}"
 
 
-# One encoder for all: `json.dumps` makes another for each value.
-_encode = json.JSONEncoder(allow_nan=False).encode
+_encode = encoder()
 
 
 # A batch's rows share their times: a purchase's stands in six tables, a day's end in many lots.
@@ -202,22 +213,22 @@ def _sqlite_date(value: date | None) -> str | None:
     return value.isoformat() if value else None
 
 
-def _converted(shape: _Shape, rows: Sequence[Row]) -> Sequence[Row]:
-    if not shape.convert:
+def _converted(convert: Reader, rows: Sequence[Row]) -> Sequence[Sequence[Any]]:
+    if not convert:
         return rows
     if len(rows) < BY_COLUMN_FROM:
-        return [_converted_one(row, shape.convert) for row in rows]
+        return [_converted_one(row, convert) for row in rows]
     columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
-    for i, convert in shape.convert:
-        columns[i] = [convert(value) for value in columns[i]]
+    for i, turn in convert:
+        columns[i] = [turn(value) for value in columns[i]]
     return list(zip(*columns, strict=True))
 
 
-def _converted_one(row: Row, convert: Sequence[tuple[int, Callable[[Any], Any]]]) -> Row:
+def _converted_one(row: Row, convert: Reader) -> list[Any]:
     values = list(row)
     for i, turn in convert:
         values[i] = turn(values[i])
-    return tuple(values)
+    return values
 
 
 def asked(
@@ -250,7 +261,7 @@ def _command(connection: Connection, text: str) -> None:
         driver(connection).execute(text)
 
 
-def _copy(connection: Connection, statement: str, rows: Sequence[Row]) -> None:
+def _copy(connection: Connection, statement: str, rows: Sequence[Sequence[Any]]) -> None:
     cursor: Any = connection.connection.cursor()
     with _as_sqlalchemy(statement), cursor, cursor.copy(statement) as copy:
         for row in rows:

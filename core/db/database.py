@@ -24,6 +24,8 @@ BUSY_MS = 15_000
 COMPILED = 5_000
 # Connections of one process to PostgreSQL, and how many of them stay open: a new one plans everything anew.
 MOST_OPEN, STAY_OPEN = 15, 10
+# How a connection to PostgreSQL sees others' transactions, unless it reads: changing that takes its time.
+USUAL = "READ COMMITTED"
 # A server that vanished without a word is noticed within seconds, by libpq (seconds; the last is in ms) ...
 NOTICED: Mapping[str, int] = {
     "connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
@@ -35,6 +37,19 @@ _NOTICED_THERE = (
     "set_config('tcp_keepalives_interval', '2', false), "
     "set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '30s', false)"
 )
+
+# Nothing is wrong with the statement: the session lost what it had prepared, or somebody else's was there.
+_POOLED = (
+    "is reached by way of a pooler that changes sessions between transactions; let it pool by session "
+    "(pgbouncer: pool_mode = session), or name the server itself in TIDINGS_DATABASE"
+)
+# By SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
+_BY_CODE: Mapping[str, str] = {
+    "40P01": "ended a transaction that waited for another one while that waited for it; nothing of it was "
+             "kept, do it again",
+    "42P05": _POOLED,
+    "26000": _POOLED,
+}  # fmt: skip
 
 
 class Database:
@@ -60,7 +75,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is committed at the end of the block, or rolled back by an exception."""
-        with self._transaction("BEGIN IMMEDIATE", "READ COMMITTED", commit=True) as connection:
+        with self._transaction("BEGIN IMMEDIATE", USUAL, commit=True) as connection:
             yield connection
 
     @contextmanager
@@ -76,7 +91,7 @@ class Database:
         with self._turn(commit), self._reachable(), self.engine.connect() as connection:
             if self.dialect == "sqlite":
                 connection.connection.driver_connection.execute(begin)  # type: ignore[union-attr]
-            else:
+            elif isolation != USUAL:
                 connection.execution_options(isolation_level=isolation)
             with connection.begin() as transaction:
                 yield connection
@@ -100,9 +115,9 @@ class Database:
         try:
             yield
         except OperationalError as error:
-            raise EnvironmentFault(self._sentence(str(error.orig))) from error
+            raise EnvironmentFault(self._sentence(str(error.orig), error.orig)) from error
         except self._driver.OperationalError as error:
-            raise EnvironmentFault(self._sentence(str(error))) from error
+            raise EnvironmentFault(self._sentence(str(error), error)) from error
         except PoolTimeout:
             raise EnvironmentFault(
                 f"every connection of this process to {self.name} has been in use for half a minute; see "
@@ -115,6 +130,8 @@ class Database:
                 raise EnvironmentFault(
                     f"{self.name} only reads; set TIDINGS_DATABASE to the server that takes writes"
                 ) from error
+            if (sentence := self._by_code(getattr(error, "orig", error))) is not None:
+                raise EnvironmentFault(sentence) from error
             if "not a database" not in str(error):
                 raise
             raise EnvironmentFault(f"{self.name} is not a database; move the file away") from error
@@ -124,7 +141,14 @@ class Database:
         """The driver's module: what is asked of it directly fails in its own words."""
         return self.engine.dialect.dbapi
 
-    def _sentence(self, said: str) -> str:
+    def _by_code(self, error: BaseException | None) -> str | None:
+        """What PostgreSQL's code says, where it is of a kind that somebody can do something about."""
+        said = _BY_CODE.get(getattr(error, "sqlstate", None) or "")
+        return f"the database {self.name} {said}" if said else None
+
+    def _sentence(self, said: str, error: BaseException | None) -> str:
+        if (by_code := self._by_code(error)) is not None:
+            return by_code
         reason = next(iter(said.strip().splitlines()), "no reason given")
         if "locked" in reason:
             return (
@@ -194,8 +218,20 @@ def _postgres_engine(url: str) -> Engine:
     # What was used last goes first: it knows the most prepared statements, and has its temporary tables.
     engine = create_engine(
         url, connect_args=dict(NOTICED), query_cache_size=COMPILED, pool_size=STAY_OPEN,
-        max_overflow=MOST_OPEN - STAY_OPEN, pool_use_lifo=True,
+        max_overflow=MOST_OPEN - STAY_OPEN, pool_use_lifo=True, isolation_level=USUAL,
     )  # fmt: skip
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(dialect: Any, _record: object, words: list[Any], options: dict[str, Any]) -> Any:
+        connection = dialect.connect(*words, **options)
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            connection.close()
+            raise EnvironmentFault(
+                f"the database {engine.url.render_as_string(hide_password=True)} keeps texts as {encoding}, "
+                "and names need UTF8; make another: `createdb --encoding UTF8 --template template0 NAME`"
+            )
+        return connection
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy.types import JSON, Boolean, Date
 
 from core.db import UtcDateTime
 from core.db.bulk import asked, driver, sqlite_time
+from core.db.encoding import encoder
 from core.db.trip import Reader, Row, turned
 
 _PLACE = re.compile(r"\{(\w*)\}")
@@ -30,6 +31,7 @@ _POSTGRESQL_PLACES = {
     "names": "= ANY(ARRAY(SELECT unnest(${}::text[])))",
 }
 
+_encode = encoder((",", ":"))
 # The answer to a question that was asked already.
 Asked = Callable[[], list[Row]]
 
@@ -50,12 +52,14 @@ class Hot:
 
     def ask(self, connection: Connection, *values: Any) -> Asked:
         """Ask now, read later: within `core.db.bulk.piped` nobody waits for the answer meanwhile."""
-        text, read = _prepared(self, connection.dialect.name)
-        if connection.dialect.name != "sqlite":
+        dialect = connection.dialect.name
+        text, read = _prepared(self, dialect)
+        if dialect != "sqlite":
             return asked(connection, text, values, read)
-        cursor = driver(connection).execute(text, tuple(_bound(value) for value in values))
         # SQLite reads a row when it is fetched: what is written meanwhile would show.
-        rows = [turned(row, read) for row in cursor.fetchall()] if read else cursor.fetchall()
+        rows = driver(connection).execute(text, [_bound(value) for value in values]).fetchall()
+        if read:
+            rows = [turned(row, read) for row in rows]
         return lambda: rows
 
     def text(self, dialect: str) -> str:
@@ -92,7 +96,7 @@ def _spelled(column: Column[Any] | tuple[str, Column[Any]]) -> str:
 
 def _bound(value: Any) -> Any:
     if isinstance(value, list | tuple):
-        return json.dumps(list(value))
+        return _encode(value)
     return sqlite_time(value) if isinstance(value, datetime) else value
 
 

@@ -6,7 +6,16 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, cast
 
-from sqlalchemy import BigInteger, ColumnElement, DateTime, Dialect, Integer, Numeric, literal_column
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Dialect,
+    Integer,
+    Numeric,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -196,6 +205,16 @@ def _days_between_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> 
 def _days_between_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     first, second = (compiler.process(clause, **kw) for clause in element.clauses)
     return f"CAST(julianday({second}) - julianday({first}) AS INTEGER)"
+
+
+def looked_up(*where: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether there is such a row, looked up for each row that asks.
+
+    Of an `EXISTS` that many rows ask PostgreSQL makes a list of all there are: a look at few customers, or at
+    one part of them, would read the table of everybody.
+    """
+    one: ColumnElement[int] = literal_column("1")
+    return select(one).where(*where).limit(one).scalar_subquery().is_not(None)
 
 
 def facts(**columns: ColumnElement[Any]) -> ColumnElement[Any]:

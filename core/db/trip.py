@@ -7,20 +7,22 @@ after every statement by itself, which costs several times as much; what comes b
 SQLite has no trips to save.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import count
 from select import POLLIN, POLLOUT, poll
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Integer, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import JSON
+
+from core.db.encoding import encoder
+from core.db.spelling import UtcDateTime
 
 Row = tuple[Any, ...]
 Reader = tuple[tuple[int, Callable[[Any], Any]], ...]
@@ -35,13 +37,13 @@ MOST_ROWS = 32
 @dataclass(frozen=True, slots=True)
 class Change:
     """Rows of some columns on their way into a table. `key`: of rows that are there already, set the others;
-    with `insert` as well, rows that are not there yet are put in.
+    with `insert` as well, rows that are not there yet are put in. A key may be of several columns.
     """
 
     table: Table
     columns: tuple[str, ...]
     insert: bool = True
-    key: str | None = None
+    key: tuple[str, ...] = ()
 
 
 @dataclass
@@ -53,6 +55,8 @@ class Trip:
     _asked: list[Statement] = field(default_factory=list)
     _answers: list[list[Row]] = field(default_factory=list)
     _commands: list[Statement] = field(default_factory=list)
+    # The transaction ends with the trip.
+    commits: bool = False
 
     def ask(self, text: str, values: Sequence[Any], read: Reader = ()) -> Callable[[], list[Row]]:
         """Ask for rows; `read` says which columns are turned into other types of Python."""
@@ -79,7 +83,7 @@ class Trip:
         while start < len(rows):
             some = min(most, 1 << (len(rows) - start).bit_length() - 1)
             values = [
-                turn(value)
+                None if value is None else turn(value)
                 for row in rows[start : start + some]
                 for turn, value in zip(encode, row, strict=True)
             ]
@@ -92,19 +96,25 @@ class Trip:
         if not statements:
             return
         self._commands, self._asked = [], []
-        results = self._sent(statements)
+        results = self._sent(statements, ends=self.commits and not asked)
         for result in results[len(results) - asked :]:
             self._answers.append(self._rows(result))
 
-    def _rows(self, result: Any) -> list[Row]:
+    @cached_property
+    def _transformer(self) -> Any:
         from psycopg.adapt import Transformer
 
-        transformer = Transformer(self.driver)
-        transformer.set_pgresult(result)
-        return transformer.load_rows(0, result.ntuples, tuple)
+        return Transformer(self.driver)
 
-    def _sent(self, statements: Sequence[Statement]) -> list[Any]:
-        """One result for each statement; the driver's error of the first that failed."""
+    def _rows(self, result: Any) -> list[Row]:
+        self._transformer.set_pgresult(result)
+        rows: list[Row] = self._transformer.load_rows(0, result.ntuples, tuple)
+        return rows
+
+    def _sent(self, statements: Sequence[Statement], *, ends: bool) -> list[Any]:
+        """One result for each statement; the driver's error of the first that failed. `ends`: with a commit,
+        which the server leaves out after a failure.
+        """
         from psycopg.errors import error_from_result
         from psycopg.pq import ExecStatus
 
@@ -125,6 +135,8 @@ class Trip:
                 server.send_query_prepared(name, values)
                 places.append(sent)
                 sent += 1
+            if ends:
+                server.send_query_params(b"COMMIT", None)
             server.pipeline_sync()
             results = _gathered(server)
             server.exit_pipeline_mode()
@@ -231,8 +243,23 @@ def _unfit(why: str) -> Exception:
     return DataError(why)
 
 
-def _json(value: Any) -> bytes | None:
-    return None if value is None else _encode(value).encode()
+def _json(value: Any) -> bytes:
+    return b"{}" if value == {} else _encode(value).encode()
+
+
+def _number(value: Any) -> bytes:
+    return str(value).encode()
+
+
+def _moment(value: datetime) -> bytes | None:
+    # Of a zone's own clocks two hours of one autumn night would be the same key.
+    return _utc(value) if value.tzinfo is UTC else _text(value)
+
+
+# The rows of one purchase share its time.
+@lru_cache(maxsize=1024)
+def _utc(value: datetime) -> bytes:
+    return value.isoformat().encode()
 
 
 def _default(value: Any) -> str:
@@ -241,7 +268,7 @@ def _default(value: Any) -> str:
     raise TypeError(f"{value!r} cannot be written")
 
 
-_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=_default).encode
+_encode = encoder((",", ":"), default=_default)
 _BIGINTS, _TEXTS = 1016, 1009
 _KINDS = {int: 20, str: 25, bool: 16, datetime: 1184, date: 1082, Decimal: 1700, type(None): 0}
 _NUMBERS = count(1)
@@ -249,8 +276,15 @@ _NUMBERS = count(1)
 
 @lru_cache(maxsize=256)
 def _encoders(change: Change) -> tuple[Callable[[Any], bytes | None], ...]:
-    kinds = (change.table.c[name].type for name in change.columns)
-    return tuple(_json if isinstance(kind, JSON) else _text for kind in kinds)
+    return tuple(_encoder(change.table.c[name].type) for name in change.columns)
+
+
+def _encoder(kind: Any) -> Callable[[Any], bytes | None]:
+    if isinstance(kind, JSON):
+        return _json
+    if isinstance(kind, UtcDateTime):
+        return _moment
+    return _number if isinstance(kind, Integer) else _text
 
 
 @lru_cache(maxsize=512)
@@ -262,10 +296,11 @@ def _changing(change: Change, rows: int) -> str:
     values = ", ".join("(" + ", ".join(f"${next(numbers)}::{it}" for it in kinds) + ")" for _ in range(rows))
     names = ", ".join(f'"{column}"' for column in change.columns)
     text = f'INSERT INTO "{change.table.name}" ({names}) VALUES {values}'  # noqa: S608 - names of our own tables
-    if change.key is None:
+    if not change.key:
         return text
-    new = ", ".join(f'"{it}" = excluded."{it}"' for it in change.columns if it != change.key)
-    return f'{text} ON CONFLICT ("{change.key}") DO UPDATE SET {new}'
+    keys = ", ".join(f'"{it}"' for it in change.key)
+    new = ", ".join(f'"{it}" = excluded."{it}"' for it in change.columns if it not in change.key)
+    return f"{text} ON CONFLICT ({keys}) DO UPDATE SET {new}"
 
 
 def _update(change: Change, kinds: Sequence[str]) -> str:
@@ -273,8 +308,9 @@ def _update(change: Change, kinds: Sequence[str]) -> str:
         name: f"${place}::{kind}"
         for place, (name, kind) in enumerate(zip(change.columns, kinds, strict=True), 1)
     }
-    new = ", ".join(f'"{name}" = {place}' for name, place in places.items() if name != change.key)
-    return f'UPDATE "{change.table.name}" SET {new} WHERE "{change.key}" = {places[change.key or ""]}'  # noqa: S608
+    new = ", ".join(f'"{name}" = {place}' for name, place in places.items() if name not in change.key)
+    mine = " AND ".join(f'"{name}" = {places[name]}' for name in change.key)
+    return f'UPDATE "{change.table.name}" SET {new} WHERE {mine}'  # noqa: S608 - as above
 
 
 # --- what comes back

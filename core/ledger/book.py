@@ -10,7 +10,6 @@ never spend the same bonuses.
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -73,7 +72,6 @@ class Book:
         self.changed: list[OpenLot] = []
         self.lots: dict[int, list[OpenLot]] = {}
         self._purses: dict[int, Purse] = {}
-        self._rank = cache(program.spend_rank)
         self._slots: dict[tuple[object, str], OpenLot] = {}
         self.totals: dict[int, int] = {}
         self.last_at: dict[int, datetime | None] = {}
@@ -116,7 +114,7 @@ class Book:
         self.totals[customer_id] = total
         self.last_at.setdefault(customer_id, last_at)
         self.lots[customer_id] = []
-        self._purses[customer_id] = Purse(self._rank)
+        self._purses[customer_id] = Purse(self.program.spend_rank)
 
     def _ask(
         self, ids: Sequence[int], span: tuple[datetime, datetime] | None, earners: set[int]
@@ -429,7 +427,7 @@ class Book:
     def rewind(self, customer_id: int, lots: list[OpenLot]) -> None:
         """Take these lots for the customer's, as they were at an earlier time."""
         self.lots[customer_id] = lots
-        self._purses[customer_id] = Purse(self._rank, lots)
+        self._purses[customer_id] = Purse(self.program.spend_rank, lots)
         others = {key: lot for key, lot in self._slots.items() if lot.customer_id != customer_id}
         self._slots = others | {(lot.operation_id, lot.slot): lot for lot in lots}
 

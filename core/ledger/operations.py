@@ -1,7 +1,6 @@
 """Operations by their keys: a request that is repeated finds its first answer."""
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any, TypeVar
@@ -10,14 +9,15 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from core.db.bulk import back_to_mark
+from core.db.encoding import encoder
 from core.ledger.reading import KNOWN_OPERATIONS
 
 Answer = TypeVar("Answer")
 
 # How often work that met another transaction's fresh key is done again.
 ATTEMPTS = 4
-# One encoder for all: the same body is the same text, whatever the order of its keys.
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str).encode
+# The same body is the same text, whatever the order of its keys.
+_encode = encoder((",", ":"), sort_keys=True, default=str)
 
 
 def digest_of(body: object) -> str:

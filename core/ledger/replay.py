@@ -284,7 +284,7 @@ class Replay:
             program = self.book.program
             desk.climb.settle(program, buyer_id, at)
             desk.climb.count(program, buyer_id, at, total, points)
-            desk.pasts[buyer_id].add(at, total, {}, {})
+            desk.pasts[buyer_id].add(at, total)
 
         return act
 

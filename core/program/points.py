@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -16,7 +16,7 @@ from core.program.goods import Goods
 from core.program.lifetime import Lasts, Life, Starts
 from core.program.words import LocaleCode
 from core.source import Model
-from core.units import Amount, Days, Duration, Percent, at_local
+from core.units import Amount, Days, Duration, Percent, midnight
 
 BASE = "base"
 
@@ -185,7 +185,7 @@ class PointRules:
         if starts.at_once:
             return at
         first = starts.on(self.day_of(at))
-        return at if first == self.day_of(at) else at_local(first, time(0), self.zone)
+        return at if first == self.day_of(at) else midnight(first, self.zone)
 
     def expires_on(self, starts: date | datetime) -> date | None:
         """The last day of bonuses of the base account that start then; None for ever."""
@@ -193,11 +193,11 @@ class PointRules:
 
     def end_of(self, day: date | None) -> datetime | None:
         """When a day of the ledger ends, aware UTC: the midnight after it."""
-        return None if day is None else at_local(day + timedelta(days=1), time(0), self.zone)
+        return None if day is None else midnight(day + timedelta(days=1), self.zone)
 
     def start_of(self, day: date) -> datetime:
         """When a day of the ledger begins, aware UTC."""
-        return at_local(day, time(0), self.zone)
+        return midnight(day, self.zone)
 
     def day_of(self, moment: date | datetime) -> date:
         """The program's calendar day of a moment."""

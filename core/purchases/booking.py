@@ -6,7 +6,7 @@ cannot differ.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.earning import Earned, Share, earn, keep
@@ -15,7 +15,7 @@ from core.ledger.lots import Op, Refusal
 from core.program import Grant, Program
 from core.program.lifetime import Life
 from core.purchases.cart import Cart, Item
-from core.purchases.history import GOODS, PURCHASE, BuyerPast
+from core.purchases.history import PURCHASE, BuyerPast
 from core.purchases.spending import lay_payment, lay_points, spendable
 from core.tiers import Climb, Move, Standing
 
@@ -111,7 +111,7 @@ class Desk:
         if not bought.gone:
             self._extend(op, program, cart.at)
             self.climb.count(program, buyer, cart.at, money, points)
-            past.add(cart.at, money, _by_rule(earned), _goods(bought))
+            past.add(cart.at, money, earned.shares, _kept(bought))
         steps = self._step_up(op, bought, standing, before)
         lines = lines_of(earned, len(cart.items))
         return Effect(earned, lines, bought.kept(paid), money, standing.tier, steps)
@@ -201,7 +201,7 @@ def payable(program: Program, cart: Cart) -> Cart | Refusal:
         asked = program.from_points(cart.paid_points)
         return Refusal("bad_amount", f"a part of {asked} bonuses would pay for nothing; {less}")
     paid = lay_payment(program, cart, cart.paid_points, limit)
-    return replace(cart, paid=paid, limits=limit.accounts)
+    return cart.paying(paid, limit.accounts)
 
 
 def _slot(share: Share) -> str:
@@ -210,16 +210,8 @@ def _slot(share: Share) -> str:
     return "/".join([share.account, *own])
 
 
-def _by_rule(earned: Earned) -> dict[str, int]:
-    found: dict[str, int] = defaultdict(int)
-    for share in earned.shares:
-        found[share.rule] += share.points
-    return dict(found)
-
-
-def _goods(bought: Bought) -> dict[str, set[str]]:
-    kept = [item for item, left in zip(bought.cart.items, bought.left, strict=True) if left]
-    return {kind: {getattr(item, kind) for item in kept if getattr(item, kind)} for kind in GOODS}
+def _kept(bought: Bought) -> list[Item]:
+    return [item for item, left in zip(bought.cart.items, bought.left, strict=True) if left]
 
 
 def lines_of(earned: Earned, count: int) -> tuple[int, ...]:

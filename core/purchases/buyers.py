@@ -1,8 +1,8 @@
 """Who buys: the customers of a batch of receipts, read under their accounts' lock."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -16,8 +16,7 @@ _BUYERS = Hot(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Buyer:
+class Buyer(NamedTuple):
     """A customer with their level; `holder_id` is whose bonuses they use."""
 
     id: int

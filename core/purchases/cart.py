@@ -7,11 +7,10 @@ when a return or a late receipt makes the ledger reckon again.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One line: `quantity` in thousandths, `total` in minor units after discounts.
 
     `category` and `brand` are None where nobody said; `discounted` if the price was already lowered.
@@ -44,7 +43,11 @@ class Cart:
     total: int = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "total", sum(item.total for item in self.items))
+        object.__setattr__(self, "total", sum([item.total for item in self.items]))
+
+    def paying(self, paid: tuple[int, ...], limits: Mapping[str, int]) -> "Cart":
+        """The same cart with its payment laid on the lines."""
+        return Cart(self.at, self.items, self.store, self.partner, self.codes, self.paid_points, paid, limits)
 
 
 class Past(Protocol):

@@ -4,14 +4,17 @@ The common questions (how many receipts, how much money) are answered from kept 
 (has she ever bought coffee, how often did this rule give) are looked up when a rule asks, once a customer.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, union
 
+from core.earning import Share
 from core.ledger.writing import ENTRY, LOT, OPERATION
+from core.purchases.cart import Item
 from core.tables import Receipt, ReceiptLine
 
 RECEIPT = Receipt.__table__  # type: ignore[attr-defined]
@@ -44,8 +47,10 @@ class BuyerPast:
     purchases: int = 0
     spent: int = 0
     ends: int | None = None
+    # What came since, until somebody asks for it, and as it is asked for.
+    _coming: list[tuple[datetime, Sequence[Share], Sequence[Item]]] = field(default_factory=list)
     _news: list[Deed] = field(default_factory=list)
-    _new_goods: dict[str, set[str]] = field(default_factory=lambda: {kind: set() for kind in GOODS})
+    _new_goods: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     _deeds: list[Deed] | None = None
     _goods: dict[str, set[str]] | None = None
 
@@ -53,6 +58,7 @@ class BuyerPast:
         """Whether anything of these was bought before."""
         if self._goods is None:
             self._goods = self._load_goods()
+        self._look()
         return any(name in self._goods[kind] or name in self._new_goods[kind] for name in names)
 
     def purchases_since(self, since: datetime) -> int:
@@ -70,19 +76,28 @@ class BuyerPast:
             return sum(deed.by_rule.get(rule, 0) for deed in deeds)
         return sum(sum(deed.by_rule.values()) for deed in deeds)
 
-    def add(
-        self, at: datetime, money: int, by_rule: Mapping[str, int], goods: Mapping[str, set[str]]
-    ) -> None:
-        """One more purchase, of `money` minor units; the next one knows of it."""
+    def add(self, at: datetime, money: int, shares: Sequence[Share] = (), items: Sequence[Item] = ()) -> None:
+        """One more purchase, of `money` minor units, with what rules gave on it and the lines that were kept;
+        the next one knows of it.
+        """
         self.purchases += 1
         self.spent += money
-        self._news.append(Deed(at, by_rule))
-        for kind, names in goods.items():
-            self._new_goods[kind] |= names
+        self._coming.append((at, shares, items))
+
+    def _look(self) -> None:
+        for at, shares, items in self._coming:
+            by_rule: dict[str, int] = defaultdict(int)
+            for share in shares:
+                by_rule[share.rule] += share.points
+            self._news.append(Deed(at, by_rule))
+            for kind in GOODS:
+                self._new_goods[kind].update(name for it in items if (name := getattr(it, kind)))
+        self._coming.clear()
 
     def _since(self, since: datetime | None) -> Iterator[Deed]:
         if self._deeds is None:
             self._deeds = self._load_deeds()
+        self._look()
         return (deed for deed in [*self._deeds, *self._news] if since is None or deed.at >= since)
 
     def _load_deeds(self) -> list[Deed]:

@@ -15,7 +15,7 @@ from core import tiers
 from core.clock import EARLIEST, LATEST
 from core.customers.holders import ATTEMPTS, CUSTOMER, Person, people, people_held
 from core.db import ask_ids
-from core.db.bulk import COPY_FROM, insert_rows, mark, piped, unmark
+from core.db.bulk import COPY_FROM, commit_with_trip, insert_rows, mark, piped, unmark
 from core.events import Happening, append
 from core.grants.promo_codes import Codes
 from core.ledger.book import Book
@@ -71,6 +71,7 @@ def record(
     *,
     live: bool,
     again: bool = True,
+    last: bool = False,
 ) -> list[Outcome]:
     """Record purchases in the caller's write transaction; one outcome each, in their order.
 
@@ -80,11 +81,12 @@ def record(
     codes. A live receipt that comes late is booked as if it had come in its time (core.ledger.replay).
 
     Without `again` the same receipt recorded at this very moment by another transaction is an IntegrityError,
-    and the caller's transaction is lost: who begins it anew saves a savepoint each time.
+    and the caller's transaction is lost: who begins it anew saves a savepoint each time. `last`: nothing
+    follows in the transaction, so it may be committed by the way.
     """
 
     def work() -> list[Outcome]:
-        return Recording(connection, program, purchases, recorded_at, live, marks=again).run()
+        return Recording(connection, program, purchases, recorded_at, live, marks=again, last=last).run()
 
     with uncollected() if len(purchases) >= COPY_FROM else nullcontext():
         return again_if_taken(connection, work, marked=True) if again else work()
@@ -124,10 +126,11 @@ class Recording:
     def __init__(
         self, connection: Connection, program: Program, purchases: Sequence[Purchase],
         recorded_at: datetime, live: bool, *, lock: bool = True, codes: Codes | None = None,
-        marks: bool = False,
+        marks: bool = False, last: bool = False,
     ) -> None:  # fmt: skip
         self.connection, self.program, self.purchases = connection, program, purchases
-        self.recorded_at, self.live, self.marks = recorded_at, live, marks
+        self.recorded_at, self.live = recorded_at, live
+        self.marks, self.last_act = marks, last
         self.door = Door(program, recorded_at, live)
         # A batch that was interrupted and is repeated asks first what is there, and locks the rest.
         keys = [it.key for it in purchases]
@@ -279,14 +282,13 @@ class Recording:
     # --- booking
 
     def _book(self) -> None:
-        desk = self._desk()
-        straight = {}
-        for holder_id, works in self.works.items():
+        for works in self.works.values():
             works.sort(key=_time)
-            if self._late(holder_id, works):
-                self._book_late(holder_id, works)
-            else:
-                straight[holder_id] = iter(works)
+        late = {i: works for i, works in self.works.items() if self._late(i, works)}
+        straight = {i: iter(works) for i, works in self.works.items() if i not in late}
+        desk = self._desk([it for i in straight for it in self.works[i]])
+        for holder_id, works in late.items():
+            self._book_late(holder_id, works)
         # Everybody's own purchases by their times, and all in the order in which they came: an import that
         # was interrupted numbers its lots as one that was not.
         for place in sorted(it.place for i in straight for it in self.works[i]):
@@ -300,9 +302,7 @@ class Recording:
             return True
         return any((bought := self.stats.last(it.bought.buyer_id)) and first < bought for it in works)
 
-    def _desk(self) -> Desk:
-        late = {i for i, works in self.works.items() if self._late(i, sorted(works, key=_time))}
-        works = [it for i, them in self.works.items() if i not in late for it in them]
+    def _desk(self, works: Sequence[_Work]) -> Desk:
         buyers = {it.bought.buyer_id for it in works}
         standings = {i: self.standings[i] for i in buyers}
         climb = Climb(
@@ -341,10 +341,11 @@ class Recording:
             return
         self.effects.append((work, effect))
         corrects = replayed is not None and replayed.by is work.op
-        # Of a late receipt the till hears where the customer stands now.
-        tier = replayed.tiers[work.bought.buyer_id] if replayed else effect.tier
+        if replayed:
+            # Of a late receipt the till hears where the customer stands now.
+            effect = replace(effect, tier=replayed.tiers[work.bought.buyer_id])
         work.op.result = answer(
-            self.book, work.op.customer_id, work.bought, replace(effect, tier=tier), live=self.live,
+            self.book, work.op.customer_id, work.bought, effect, live=self.live,
             customer=work.purchase.customer, corrected=replayed.corrected if replayed and corrects else None,
             left_out=self.left_out.get(work.purchase.external_id),
         )  # fmt: skip
@@ -365,6 +366,8 @@ class Recording:
         append(self.connection, self.happenings + self.book.happenings, self.recorded_at, live=self.live)
         if self.marks:
             unmark(self.connection)
+        if self.last_act:
+            commit_with_trip(self.connection)
 
     def _receipts(self) -> None:
         receipts, lines = [], []

@@ -1,8 +1,9 @@
 """What bonuses may pay of a cart, and how a payment is laid on its lines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 
 from core.money import ROUNDINGS, lay_out, share
 from core.program import Program
@@ -17,13 +18,19 @@ class Spendable:
     """The most that a cart may be paid with, whatever the balance.
 
     `points` in all and by bonus `accounts`, at the program's scale; `lines`: minor units payable on each
-    line; `reasons`: sentences that say why not more.
+    line.
     """
 
     points: int
     accounts: Mapping[str, int]
     lines: tuple[int, ...]
-    reasons: tuple[str, ...]
+    # Most tills only ask how much.
+    _why: Callable[[], tuple[str, ...]]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Sentences that say why not more."""
+        return self._why()
 
 
 def spendable(program: Program, cart: Cart) -> Spendable:
@@ -31,7 +38,7 @@ def spendable(program: Program, cart: Cart) -> Spendable:
     terms = program.spend_terms(cart.partner)
     if why := _refused(program, cart, terms):
         return Spendable(
-            0, dict.fromkeys((it.name for it in program.accounts), 0), (0,) * len(cart.items), (why,)
+            0, dict.fromkeys((it.name for it in program.accounts), 0), (0,) * len(cart.items), lambda: (why,)
         )
     payable = [_payable(terms, item) for item in cart.items]
     lines = [
@@ -41,7 +48,7 @@ def spendable(program: Program, cart: Cart) -> Spendable:
     most = min(sum(lines), share(cart.total, terms.share_at_most))
     points = _in_points(program, most)
     accounts = {it.name: min(points, _of_account(program, it, cart, lines)) for it in program.accounts}
-    return Spendable(points, accounts, tuple(lines), tuple(_reasons(cart, terms, payable, most)))
+    return Spendable(points, accounts, tuple(lines), partial(_reasons, cart, terms, payable, most))
 
 
 def lay_payment(program: Program, cart: Cart, points: int, limit: Spendable | None = None) -> tuple[int, ...]:
@@ -75,7 +82,7 @@ def _refused(program: Program, cart: Cart, terms: SpendTerms) -> str:
     partner = program.partners.get(cart.partner or "")
     if partner is not None and not partner.spend:
         return f"bonuses are not spent at {cart.partner}"
-    if cart.total < program.to_money(terms.receipt_at_least):
+    if terms.receipt_at_least and cart.total < program.to_money(terms.receipt_at_least):
         return f"the receipt is below {terms.receipt_at_least} {program.currency}"
     return ""
 
@@ -99,7 +106,7 @@ def _in_points(program: Program, minor: int) -> int:
     return int(program.money_in_points(Decimal(minor)).to_integral_value(ROUNDINGS["down"]))
 
 
-def _reasons(cart: Cart, terms: SpendTerms, payable: Sequence[bool], most: int) -> list[str]:
+def _reasons(cart: Cart, terms: SpendTerms, payable: Sequence[bool], most: int) -> tuple[str, ...]:
     """Why not the whole receipt."""
     found = []
     if most == share(cart.total, terms.share_at_most) < cart.total:
@@ -109,7 +116,7 @@ def _reasons(cart: Cart, terms: SpendTerms, payable: Sequence[bool], most: int) 
         found.append(f"bonuses may not pay for {skus}")
     if terms.line_share_at_most < 1:
         found.append(f"at most {_percent(terms.line_share_at_most)} of a line is paid with bonuses")
-    return found
+    return tuple(found)
 
 
 def _percent(fraction: Decimal) -> str:

@@ -80,4 +80,4 @@ class Stats:
     def close(self) -> None:
         """Write what changed, in the caller's transaction."""
         rows = [(i, *(getattr(self._rows[i], name) for name in COLUMNS)) for i in sorted(self._changed)]
-        upsert_rows(self._connection, STATS, "customer_id", COLUMNS, rows)
+        upsert_rows(self._connection, STATS, ("customer_id",), COLUMNS, rows)

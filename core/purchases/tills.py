@@ -124,6 +124,8 @@ class Tills:
         now = max(it.recorded_at for it in together)
         purchases = [it.purchase for it in together]
         with self._database.write() as connection:
-            outcomes = record(connection, together[0].program, purchases, now, live=True, again=again)
+            outcomes = record(
+                connection, together[0].program, purchases, now, live=True, again=again, last=True
+            )
         for it, outcome in zip(together, outcomes, strict=True):
             it.outcome = outcome

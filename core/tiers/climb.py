@@ -10,9 +10,10 @@ from core.program import Program
 from core.tiers import invitations, ladder
 from core.tiers.bought import records
 from core.tiers.invitations import Invitation
-from core.tiers.periods import midnight, periods
+from core.tiers.periods import periods
 from core.tiers.record import Record
 from core.tiers.standing import Standing
+from core.units import midnight
 
 
 class Climb:

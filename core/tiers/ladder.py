@@ -3,9 +3,10 @@
 from datetime import datetime, timedelta
 
 from core.program import Program
-from core.tiers.periods import midnight, period_began, periods
+from core.tiers.periods import period_began, periods
 from core.tiers.record import Record
 from core.tiers.standing import Standing, floor
+from core.units import midnight
 
 
 def climb(program: Program, standing: Standing, record: Record, at: datetime) -> None:

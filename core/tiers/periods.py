@@ -8,15 +8,14 @@ check for each period, as many days of grace after its end.
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from core.program import Program
-from core.program.tiers import Period
 from core.tiers.record import Record
-from core.units import at_local
+from core.units import midnight
 
 MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
@@ -65,25 +64,20 @@ class Periods(Protocol):
 
 def periods(program: Program) -> Periods:
     """The program's way of measuring."""
-    return _periods(program.zone, program.tiers.measure, program.tiers.over, program.tiers.grace.days)
+    rules, over = program.tiers, program.tiers.over
+    return _periods(program.zone, rules.measure, over.days, over.calendar, rules.grace.days)
 
 
 @lru_cache(maxsize=64)
-def _periods(zone: ZoneInfo, measure: str, over: Period, grace: int) -> Periods:
-    if over.calendar:
-        return Calendar(zone, measure, MONTHS[over.calendar], grace)
-    return Rolling(zone, measure, over.days, grace)
+def _periods(zone: ZoneInfo, measure: str, days: int, calendar: str, grace: int) -> Periods:
+    if calendar:
+        return Calendar(zone, measure, MONTHS[calendar], grace)
+    return Rolling(zone, measure, days, grace)
 
 
 def period_began(program: Program, at: datetime) -> datetime:
     """From when purchases count at a time towards a higher level."""
     return midnight(periods(program).opens(program.day_of(at)), program.zone)
-
-
-@lru_cache(maxsize=8192)
-def midnight(day: date, zone: ZoneInfo) -> datetime:
-    """When a day begins in the zone, aware UTC."""
-    return at_local(day, time(0), zone)
 
 
 class Rolling:

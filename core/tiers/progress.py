@@ -11,9 +11,10 @@ from core.db import UtcDateTime
 from core.ledger.book import CHUNK
 from core.program import Program
 from core.tiers.bought import RECEIPT, measured, records
-from core.tiers.periods import midnight, period_began, periods
+from core.tiers.periods import period_began, periods
 from core.tiers.record import Record
 from core.tiers.standing import Standing, floor
+from core.units import midnight
 
 # `everybody` has the lowest level; a floor is an `invitation`; else it was reached by `purchases`.
 KeptBy = Literal["everybody", "invitation", "purchases"]

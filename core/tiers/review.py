@@ -13,9 +13,10 @@ from core.program import Program
 from core.tables import Customer
 from core.tiers.bought import RECEIPT, measured
 from core.tiers.climb import Climb
-from core.tiers.periods import midnight, periods
+from core.tiers.periods import periods
 from core.tiers.records import write
 from core.tiers.standing import Standing
+from core.units import midnight
 
 CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
 # The cursor that remembers the day of the last review.

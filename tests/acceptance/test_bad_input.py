@@ -58,6 +58,15 @@ def test_every_mistake_in_every_file_is_said_at_once(shop: Shop) -> None:
     assert {"scenarios/birthday.yaml", "scenarios/win-back.yaml", "program.yaml"} <= files
 
 
+def test_a_choice_that_there_is_not_is_told_in_our_words(shop: Shop) -> None:
+    for wrong, sentence in (
+        (("card", "preview", "--side", "top"), "'--side': 'top' is not one of 'front', 'back', 'both'"),
+        (("dry-run", "--sample", "few"), "'--sample': must be a whole number"),
+    ):
+        said = shop.run(*wrong)
+        assert (said.code, sentence in said.err) == (2, True), said.err
+
+
 def test_a_broken_workspace_is_not_applied(shop: Shop) -> None:
     shop.change("scenarios/birthday.yaml", "message: birthday", "message: birthdays")
     said = shop.run("apply")

@@ -30,6 +30,7 @@ def test_a_body_that_is_too_large_is_not_read(shop: Shop) -> None:
     for answer in (declared, streamed):
         assert answer.status_code == 413
         assert answer.json()["code"] == "too_large"
+        assert answer.json()["detail"] == "a request may have 1 MiB at most"
 
 
 def test_a_body_that_is_no_json_is_a_problem_too(shop: Shop) -> None:

@@ -18,6 +18,7 @@ from scheduler.presence import MISSING, Presence
 from tests.api.shop import Shop
 from tests.support.ports import free_port
 from tidings.moving import frozen
+from tidings.schema import HEAD
 from tidings.sidecar import serve_health
 
 READ_ONLY = "options=-c%20default_transaction_read_only%3Don"
@@ -80,15 +81,28 @@ def test_a_full_disk_is_called_by_its_name(tmp_path: Path) -> None:
     database.close()
 
 
-def test_a_program_that_the_schema_does_not_admit_is_not_ready(shop: Shop) -> None:
-    with shop.database.write() as connection:
-        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
-        connection.execute(text("INSERT INTO alembic_version VALUES ('0001')"))
-    try:
-        assert reasons(shop)["schema"].startswith("is at 0001, this program needs ")
-    finally:
+def test_the_schema_is_shown_and_what_to_do_where_it_does_not_admit_the_program(shop: Shop) -> None:
+    def stands_at(revision: str, oldest: str) -> dict[str, object]:
         with shop.database.write() as connection:
-            connection.execute(text("DROP TABLE alembic_version"))
+            for table, column, value in (
+                ("alembic_version", "version_num", revision), ("schema_floor", "oldest", oldest)
+            ):  # fmt: skip
+                connection.execute(text(f"CREATE TABLE {table} ({column} VARCHAR(32) NOT NULL)"))
+                connection.execute(text(f"INSERT INTO {table} VALUES ('{value}')"))
+        try:
+            check: dict[str, object] = shop.stranger.get("/readyz").json()["checks"]["schema"]
+        finally:
+            with shop.database.write() as connection:
+                for table in ("alembic_version", "schema_floor"):
+                    connection.execute(text(f"DROP TABLE {table}"))
+        return check
+
+    assert stands_at(HEAD, HEAD) == {"ok": True, "revision": HEAD}
+    assert stands_at("9999", HEAD) == {"ok": True, "revision": "9999"}
+    older, newer = stands_at("0001", "0001"), stands_at("9999", "9998")
+    assert (older["ok"], newer["ok"]) == (False, False)
+    assert str(older["reason"]).endswith(f"this program needs {HEAD}: `tidings db upgrade`")
+    assert str(newer["reason"]).endswith(f"this one is of {HEAD}: install the version that upgraded it")
 
 
 def test_only_what_hangs_is_a_reason_to_start_a_process_again(shop: Shop) -> None:

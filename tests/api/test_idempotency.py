@@ -94,8 +94,8 @@ def test_another_process_is_told_so_too(shop: Shop) -> None:
         return
     one, other = (OnceFor(shop.services, 7, "k", "d") for _ in range(2))
     with shop.database.write() as first, shop.database.write() as second:
-        assert one._alone(first)
-        assert not other._alone(second)
+        assert one._alone(first)()
+        assert not other._alone(second)()
 
 
 def test_many_at_once_have_one_effect(shop: Shop) -> None:

@@ -39,6 +39,23 @@ def test_who_is_not_in_the_audience_is_asked_again_by_a_state(database: Database
     assert world.look("2026-03-02 10:00") == {"anna": "planned"}
 
 
+def test_an_audience_is_asked_by_segment_amount_time_and_reach_at_the_moment_of_the_look(
+    database: Database,
+) -> None:
+    audience = "{segment: best, balance: {at_least: 5}, registered: {before: 10 days}, reachable: sms}"
+    files = {"segments/best.yaml": "tier: gold"}
+    world = world_of(database, campaign(audience=audience, purpose="service"), files=files)
+    for name in ("fits", "bronze", "poor", "mute"):
+        world.customer(name, phone="" if name == "mute" else "+380501112233")
+        world.bonuses(name, 4 if name == "poor" else 5)
+        if name != "bronze":
+            world.tier(name, "gold")
+    world.move("2026-03-11 08:00")
+    world.customer("new")
+    others = dict.fromkeys(("bronze", "poor", "mute", "new"), "not_in_audience")
+    assert world.look("2026-03-11 10:00") == {"fits": "planned", **others}
+
+
 def test_who_entered_once_does_not_enter_again_for_the_same_reason(database: Database) -> None:
     world = world_of(database, scenario("{bonus_expiring: {ahead: 14 days}}"))
     world.customer("anna")

@@ -154,6 +154,8 @@ def canonical(text: str) -> bytes:
         ("One caf\u00e9 in a long line of English", "quoted-printable"),
         ("Суцільна українська", "base64"),
         ("long " * 300, "quoted-printable"),
+        (f"{'x' * 998}\n{'y' * 998}\n", "7bit"),
+        (f"short\n{'x' * 998}\n{'y' * 999}\n", "quoted-printable"),
     ],
 )
 def test_the_lightest_transfer_encoding_is_chosen(text: str, encoding: str) -> None:

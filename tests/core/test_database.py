@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 
 import pytest
+from sqlalchemy import text
 
 from core.db import Database
 from core.errors import EnvironmentFault
@@ -22,3 +23,35 @@ def _use_all(database: Database) -> None:
     with ExitStack() as held:
         for _ in range(50):
             held.enter_context(database.read())
+
+
+def test_a_database_that_cannot_keep_every_letter_is_refused(postgres_database: Database) -> None:
+    name = f"{postgres_database.engine.url.database}_ascii"
+    with postgres_database.engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(text(
+            f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+        ))  # fmt: skip
+        url = postgres_database.engine.url.set(database=name)
+        ascii_only = Database(url.render_as_string(hide_password=False))
+        try:
+            with pytest.raises(EnvironmentFault, match=r"as SQL_ASCII, .*`createdb --encoding UTF8"):
+                _use_all(ascii_only)
+        finally:
+            ascii_only.close()
+            connection.execute(text(f"DROP DATABASE {name}"))
+
+
+@pytest.mark.parametrize(
+    ("refusal", "says"),
+    [
+        ("deadlock_detected", "nothing of it was kept, do it again"),
+        ("duplicate_prepared_statement", "pool_mode = session"),
+        ("invalid_sql_statement_name", "pool_mode = session"),
+    ],
+)
+def test_what_can_be_mended_is_said_by_the_server_s_code(
+    postgres_database: Database, refusal: str, says: str
+) -> None:
+    with pytest.raises(EnvironmentFault, match=says), postgres_database.write() as connection:
+        connection.execute(text(f"DO $$ BEGIN RAISE {refusal}; END $$"))

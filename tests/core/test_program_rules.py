@@ -64,8 +64,7 @@ def test_every_key_may_be_used() -> None:
         ("{rule: a, give: 5, on: promo_code}",
          ": needs a code; write for example 'code: SPRING26' or 'codes: coupons'"),
         ("{rule: a, give: 5, on: reveiw}",
-         (".on: no such choice: 'reveiw'; write review, survey, referral, referred, registered, "
-          "profile, promo_code, tier_up or birthday")),
+         (".on: no such choice: 'reveiw'; did you mean 'review'?")),
         ("{rule: a, multiply: 1}",
          ".multiply: expected more than 1, got 1; write for example 'multiply: 2'"),
         ("{rule: a, give: 0.5}", ".give: more than 0 decimal places; write fewer decimals"),
@@ -83,7 +82,7 @@ def test_every_key_may_be_used() -> None:
         ("{rule: a, give: 5, when: {partner: cinema}}",
          ".when.partner: no such partner: 'cinema'; remove it"),
         ("{rule: a, give: 5, when: {weekday: monday}}",
-         (".when.weekday: no such choice: 'monday'; write mon, wed, sat, sun, tue, thu or fri")),
+         (".when.weekday: no such choice: 'monday'; did you mean 'mon'?")),
         ("{rule: a, give: 5, when: {time: morning}}",
          ".when.time: expected a part of the day, got 'morning'; write for example '21:00-09:00'"),
         ("{rule: a, give: 5, when: {lines: {at_least: 5, at_most: 4}}}",

@@ -125,7 +125,13 @@ def test_a_key_written_twice_is_named_with_the_line_of_the_first() -> None:
 @pytest.mark.parametrize(
     ("text", "finding"),
     [
-        ("about: a: b", "x.yaml:1:9: not valid YAML: a second ':' in one value; put the value in quotes"),
+        (
+            "about: a: b",
+            (
+                "x.yaml:1:9: not valid YAML: a second ':' in one value, or a line too far to the right; "
+                "put the value in quotes, or begin the line where its neighbours begin"
+            ),
+        ),
         ("free:\n\ta: 1", "x.yaml:2:1: a tab where YAML wants spaces; indent with spaces"),
         (
             "about: @here",
@@ -165,11 +171,14 @@ def test_what_is_no_yaml_is_explained(text: str, finding: str) -> None:
         ("about: 5", "x.yaml:1:1: about: expected text, got 5; put it in quotes"),
         ("about: [a]", "x.yaml:1:1: about: expected text, got a list"),
         ("sure: no", "x.yaml:1:1: sure: expected true or false, got 'no'"),
-        ("inner: 3 days", "x.yaml:1:1: inner: expected keys and values, got '3 days'"),
+        (
+            "inner: 3 days",
+            "x.yaml:1:1: inner: expected keys and values, got '3 days'; its keys are at_least, ahead",
+        ),
         ("items: {ahead: 1 day}", "x.yaml:1:1: items: expected a list, got a mapping"),
         (
             "kind: servise",
-            "x.yaml:1:1: kind: no such choice: 'servise'; write service, marketing or transactional",
+            "x.yaml:1:1: kind: no such choice: 'servise'; did you mean 'service'?",
         ),
         ("knd: service", "x.yaml:1:1: knd: no such key; did you mean 'kind'?"),
         ("inner: {}", "x.yaml:1:1: inner.ahead: is missing; write for example 'ahead: 3 days'"),

@@ -92,7 +92,7 @@ def test_what_breaks_is_told_to_its_own_till_alone(
 ) -> None:
     def broken(
         connection: Connection, program: Program, purchases: Sequence[Purchase], now: datetime,
-        *, live: bool, again: bool,
+        *, live: bool, again: bool, last: bool,
     ) -> list[Outcome]:  # fmt: skip
         found = record(connection, program, purchases, now, live=live, again=again)
         if any(it.external_id == "r5" for it in purchases):

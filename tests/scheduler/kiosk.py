@@ -103,9 +103,14 @@ class Kiosk:
             apply(connection, running, "test", self.clock.now())
 
     def scenario(self, **parts: str) -> None:
-        """The reminder with other parts: `send="[sms]"`, `limits="{valid_for: 2 hours}"`."""
-        step = "{id: first, message: hello, send: %s}" % parts.pop("send", "[push, sms, email]")  # noqa: UP031 - braces
-        given = {"when": "{bonus_expiring: {at_least: 100, ahead: 3 days}}", "steps": f"[{step}]",
+        """The reminder with other parts: `send="[sms]"`, `limits="{valid_for: 2 hours}"`.
+
+        Its step is the last one, unless `then="1 day"`: another one waits for so long after it.
+        """
+        then = parts.pop("then", "")
+        step = "message: hello, send: %s}" % parts.pop("send", "[push, sms, email]")  # noqa: UP031 - braces
+        steps = [f"{{id: first, {step}", *([f"{{id: second, wait: {then}, {step}"] if then else [])]
+        given = {"when": "{bonus_expiring: {at_least: 100, ahead: 3 days}}", "steps": f"[{', '.join(steps)}]",
                  "schedule": "every day at 10:00"} | parts  # fmt: skip
         self.write(reminder="".join(f"{name}: {text}\n" for name, text in given.items()))
 

@@ -86,6 +86,7 @@ def ask(kiosk: Kiosk) -> Asked:
 def test_an_answer_that_was_lost_is_found_and_the_message_was_sent_when_it_was_tried(
     kiosk: Kiosk, twilio: Twilio
 ) -> None:
+    kiosk.scenario(then="1 day", send="[sms]")
     twilio.mute, tried = 1, kiosk.clock.now()
     send(kiosk, "anna")
     assert kiosk.state("anna") == ("unknown", "connection_lost")

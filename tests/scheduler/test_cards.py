@@ -33,6 +33,7 @@ from scheduler.deck import read_card
 from tests.api.shop import EXAMPLE, private
 from tests.wallet.acts import announce
 from wallet import passes, registrations
+from wallet.apple.throwaway import throwaway
 from wallet.tables import DEVICE, PASS
 from wallet.updates import COALESCE
 
@@ -69,10 +70,10 @@ class Salon:
         self.apply(bundle)
         self.cards = self.new_cards()
 
-    def new_cards(self, env_file: Path | None = None) -> Cards:
+    def new_cards(self, env_file: Path | None = None, address: str = "https://loyalty.example") -> Cards:
         """What a process begins with."""
         return Cards(
-            self.database, self.live, lambda _: Links("https://loyalty.example", b"a secret for tests"),
+            self.database, self.live, lambda _: Links(address, b"a secret for tests"),
             self.clock, outbox=self.outbox, private=private(), env_file=env_file,
         )  # fmt: skip
 
@@ -309,6 +310,19 @@ def test_the_same_card_is_issued_again_and_again(salon: Salon) -> None:
     assert first.pkpass[:2] == b"PK"
     assert first.google_link.startswith("https://pay.google.com/gp/v/save/")
     assert len(first.notes) == 2
+
+
+def test_passes_that_no_phone_could_update_are_told_of_in_time(salon: Salon, tmp_path: Path) -> None:
+    made, env = (
+        throwaway(tmp_path, "pass.example.kavarnia", "ABCDE12345", salon.clock.now()),
+        tmp_path / ".env",
+    )
+    files = {"CERTIFICATE": made.certificate, "KEY": made.key, "WWDR": made.wwdr}
+    env.write_text("".join(f"TIDINGS_APPLE_{name}={file}\n" for name, file in files.items()), "utf-8")
+    for address, told in (("http://localhost:8000", True), ("https://loyalty.example", False)):
+        kit = salon.new_cards(env, address).kit()
+        assert kit is not None
+        assert any("over https only" in it and f"is {address};" in it for it in kit.notes) is told
 
 
 def test_a_message_on_the_card_reaches_the_phone(salon: Salon) -> None:

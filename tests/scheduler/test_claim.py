@@ -21,7 +21,7 @@ def planned(kiosk: Kiosk, **person: object) -> None:
 
 
 def test_a_planned_message_leaves_and_its_attempt_is_kept(kiosk: Kiosk) -> None:
-    kiosk.scenario(send="[sms]")
+    kiosk.scenario(then="1 day", send="[sms]")
     planned(kiosk)
     kiosk.deliver()
     assert kiosk.state("anna") == ("sent", None)
@@ -40,6 +40,7 @@ def test_it_is_marked_sending_and_committed_before_anything_else_happens(kiosk: 
 
 
 def test_who_withdrew_consent_gets_nothing_on_any_channel(kiosk: Kiosk) -> None:
+    kiosk.scenario(then="1 day")
     planned(kiosk, email="accept@example.com")
     kiosk.withdraw("anna", "sms")
     kiosk.deliver()

@@ -121,7 +121,7 @@ class TestTemporary:
 
 class TestPermanent:
     def test_it_has_failed_for_good(self, kiosk: Kiosk) -> None:
-        sms_only(kiosk, "permanent")
+        sms_only(kiosk, "permanent", then="1 day")
         kiosk.deliver()
         assert kiosk.state("anna") == ("failed", "filtered_by_carrier")
         assert kiosk.suppressed() == set()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Literal
 
 from sqlalchemy import Row, select
@@ -34,10 +35,11 @@ def catalogue(database: Database) -> None:
 
 
 def buy(
-    world: World, name: str, *lines: tuple[str, int], at: datetime | None = None, store: str | None = None,
-    pay: int = 0, receipt: str | None = None, live: bool = True, imported: bool = False,
+    world: World, name: str, *lines: tuple[str, int | Decimal], at: datetime | None = None,
+    store: str | None = None, pay: int | Decimal = 0, receipt: str | None = None, live: bool = True,
+    imported: bool = False,
 ) -> str:  # fmt: skip
-    """A receipt of lines (sku, whole money), `pay` whole bonuses of it; returns its number.
+    """A receipt of lines (sku, money), `pay` bonuses of it; returns its number.
 
     `imported` from a file, it may be of any age; it is history unless `live`.
     """
@@ -69,13 +71,13 @@ def give_back(world: World, receipt: str, *skus: str) -> None:
     assert not isinstance(outcome, Refusal), outcome
 
 
-def spend(world: World, name: str, points: int = 50) -> str:
+def spend(world: World, name: str, points: int | Decimal = 50) -> str:
     """A purchase that is paid with so many bonuses, which they had."""
     world.bonuses(name, points)
     return buy(world, name, ("latte", 2 * points), pay=points)
 
 
-def let_expire(world: World, name: str, points: int = 100) -> None:
+def let_expire(world: World, name: str, points: int | Decimal = 100) -> None:
     """Bonuses that were good till yesterday are written off."""
     now = world.now
     world.now = now - timedelta(days=2)

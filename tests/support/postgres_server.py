@@ -40,14 +40,21 @@ SETTINGS = {
 
 
 class Server:
-    """One server process and its folder. `start`, `stop` and `start` again is a restart with its data."""
+    """One server process and its folder. `start`, `stop` and `start` again is a restart with its data.
 
-    def __init__(self, binaries: Binaries, settings: Mapping[str, str] = SETTINGS) -> None:
+    A `folder` of one's own may have a cluster already, which is taken as it is.
+    """
+
+    def __init__(
+        self, binaries: Binaries, settings: Mapping[str, str] = SETTINGS, folder: Path | None = None
+    ) -> None:
         self.settings = settings
         self.account = _account()
-        self.folder = _folder(self.account)
+        self.folder = _folder(self.account) if folder is None else _lent(folder, self.account)
         self.binaries = _reachable(binaries, self.folder, self.account)
         self._process: subprocess.Popen[Any] | None = None
+        if (self.data / "PG_VERSION").exists():
+            return
         self._run("initdb", "--pgdata", self.data, "--username", SUPERUSER, "--auth", "trust", "--no-sync",
                   "--encoding", "UTF8", "--locale", "C", "--no-instructions")  # fmt: skip
 
@@ -155,6 +162,15 @@ def _folder(account: pwd.struct_passwd | None) -> Path:
     )
 
 
+def _lent(folder: Path, account: pwd.struct_passwd | None) -> Path:
+    """A folder of somebody's own, made if it is not there."""
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    if account is not None:
+        os.chown(folder, account.pw_uid, account.pw_gid)
+    return folder
+
+
 def _reachable(binaries: Binaries, folder: Path, account: pwd.struct_passwd | None) -> Binaries:
     """Binaries that the account can run: copied aside when they lie in somebody's private folder."""
     if account is None or _open_to_all(binaries.folder.resolve()):
@@ -162,11 +178,11 @@ def _reachable(binaries: Binaries, folder: Path, account: pwd.struct_passwd | No
     installation = binaries.folder.parent
     package = installation.parent
     copy = folder / "binaries" / package.name
-    shutil.copytree(installation, copy / installation.name, symlinks=True)
+    shutil.copytree(installation, copy / installation.name, symlinks=True, dirs_exist_ok=True)
     # A wheel keeps the libraries it brings beside its package, and finds them by a relative path.
     libraries = package.with_name(f"{package.name}.libs")
     if libraries.is_dir():
-        shutil.copytree(libraries, copy.with_name(libraries.name))
+        shutil.copytree(libraries, copy.with_name(libraries.name), dirs_exist_ok=True)
     return Binaries(copy / installation.name / "bin", binaries.found)
 
 

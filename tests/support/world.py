@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -241,13 +242,13 @@ class World:
     def bonuses(
         self,
         name: str,
-        amount: int,
+        amount: int | Decimal,
         expires: str | None = None,
         *,
         starts: datetime | None = None,
         live: bool = True,
     ) -> None:
-        """One lot of whole bonuses, good to the end of a day."""
+        """One lot of bonuses, good to the end of a day."""
         last = date.fromisoformat(expires) if expires else None
         with self.database.write() as connection:
             book, op = self._operation(connection, name, "adjustment")

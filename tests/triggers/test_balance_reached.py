@@ -1,8 +1,10 @@
 """A balance that is reached: each crossing from below once, however and whenever it comes to be known."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 from core.db import Database
+from tests.support.happenings import still_true
 from tests.support.world import World, kyiv, scenario
 
 TWO_STEPS = "[{id: hello, message: hello, send: [sms]}, {id: more, wait: 1 day, message: hello, send: [sms]}]"
@@ -21,6 +23,29 @@ def test_a_balance_on_the_amount_has_reached_it(database: Database) -> None:
     assert world.look("2026-03-01 10:00") == {"above": "planned", "on": "planned"}
     facts = {it.external_id: it.facts for it in world.enrolments()}["above"]
     assert facts == {"balance": 15_000, "at_least": 10_000, "reached_on": "2026-03-01 07:00:00.000000"}
+
+
+def test_what_never_expires_what_begins_this_moment_and_the_last_hundredth_count(database: Database) -> None:
+    world = world_of(database)
+    world.move("2026-03-02 10:00")
+    for name, amounts in (("whole", (100,)), ("hundredth", (Decimal("99.99"), Decimal("0.01")))):
+        world.customer(name)
+        for amount in amounts:
+            world.bonuses(name, amount)
+    assert world.looked("2026-03-02 10:00") == {"planned": 2}
+    assert world.looked("2026-03-03 10:00") == {}
+
+
+def test_everybody_has_a_crossing_of_their_own(database: Database) -> None:
+    world = world_of(database)
+    for name, minute in (("anna", 10), ("ihor", 20)):
+        world.customer(name)
+        world.move(f"2026-03-01 09:{minute}")
+        world.bonuses(name, 200)
+    world.look("2026-03-01 10:00")
+    assert set(still_true(world)) == {"anna", "ihor"}
+    world.redeem("ihor", 150)
+    assert set(still_true(world)) == {"anna"}
 
 
 def test_more_on_top_is_no_new_crossing(database: Database) -> None:

@@ -7,14 +7,16 @@ from typing import Any, ClassVar, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Select
+from sqlalchemy import Select, select
 
 from campaigns.running import make_ready
+from campaigns.staging import ZONE
 from core.db import Database
+from core.events import START, Happening, append
 from core.program import Program
 from tests.support.world import World, bundle_of, kyiv, scenario
 from triggers import discover
-from triggers.base import Due, Fact, FactType, Kind, Look, Parameters, Trigger, Zone
+from triggers.base import CUSTOMER, Due, Fact, FactType, Kind, Look, Parameters, Part, Trigger, Zone
 
 KYIV = ZoneInfo("Europe/Kyiv")
 
@@ -71,6 +73,12 @@ def test_what_was_not_kept_is_nothing() -> None:
     assert set(Everything().read({}, program(), kyiv("2026-03-01 10:00")).values()) == {None}
 
 
+@pytest.mark.parametrize("trigger", discover().values(), ids=discover())
+def test_facts_that_were_kept_for_another_trigger_are_read_as_nothing(trigger: Trigger[Any]) -> None:
+    said = trigger.read({"something": "else"}, program(), kyiv("2026-03-01 10:00"))
+    assert said == dict.fromkeys(trigger.facts)
+
+
 def test_a_trigger_has_neither_calendar_nor_segment_unless_it_says_so() -> None:
     now = kyiv("2026-03-01 10:00")
     assert Everything().times(NoParameters(), now, now + timedelta(days=1), KYIV) is None
@@ -78,7 +86,9 @@ def test_a_trigger_has_neither_calendar_nor_segment_unless_it_says_so() -> None:
 
 
 def test_triggers_are_found_in_the_order_of_their_names() -> None:
+    discover.cache_clear()
     found = discover()
+    assert "schedule" in found
     assert list(found) == sorted(found)
     assert all(trigger.name == name for name, trigger in found.items())
 
@@ -98,7 +108,7 @@ def test_each_day_since_the_last_stroke_is_made_up_for_but_of_a_week_at_most(bac
     assert [day for day, _ in planned] == [date(2026, 3, 31) - timedelta(days=it) for it in range(days)]
 
 
-def test_a_day_that_is_made_up_for_was_planned_for_the_same_hour_on_the_wall() -> None:
+def test_a_day_that_is_made_up_for_was_planned_for_the_same_hour_of_the_clock() -> None:
     planned = dict(zone(3).days())
     assert planned[date(2026, 3, 29)] == kyiv("2026-03-29 10:00")  # summer time began that night
     assert planned[date(2026, 3, 31)] - planned[date(2026, 3, 29)] == timedelta(days=2)
@@ -110,8 +120,34 @@ def test_where_the_schedule_did_not_strike_there_is_no_day() -> None:
 
 
 def test_an_event_that_is_about_nothing_is_an_occasion_all_the_same(database: Database) -> None:
-    world = World(database, {"one": scenario("{registered: {}}", schedule="", purpose="service")})
-    world.customer("anna", live=True)
+    world = World(database, {"one": scenario("{event: {name: review}}", schedule="", purpose="service")})
+    world.customer("anna")
+    with database.write() as connection:
+        told = [Happening(world.ids["anna"], "review", world.now, about) for about in ("order-7", None)]
+        append(connection, told, world.now, live=True)
     world.look("2026-03-01 10:00")
-    [enrolment] = world.enrolments()
-    assert enrolment.occasion.endswith(f"#{enrolment.facts['event']}")
+    order, nothing = sorted(world.enrolments(), key=lambda it: it.facts["event"])
+    assert order.occasion == f"order-7#{order.facts['event']}"
+    assert nothing.occasion == f"#{nothing.facts['event']}"
+
+
+# --- a look, and a part of it
+
+
+def a_look(at: str, part: Part | None = None) -> Look:
+    return Look(kyiv(at), program(), ZONE, (), START, START, part=part)
+
+
+def test_the_day_of_a_look_is_the_one_where_the_program_is() -> None:
+    look = a_look("2026-03-01 00:30")
+    assert look.today == date(2026, 3, 1) != look.at.date()
+
+
+def test_a_part_has_its_first_customer_and_not_the_first_of_the_next(database: Database) -> None:
+    world = World(database, {"one": scenario("{birthday: {}}")})
+    ids = [world.customer(f"customer-{number}") for number in range(5)]
+    part, everybody = (a_look("2026-03-01 10:00", it) for it in (Part(ids[1], ids[3]), None))
+    mine = select(CUSTOMER.c.id).order_by(CUSTOMER.c.id)
+    with database.read() as connection:
+        assert connection.scalars(mine.where(part.about(CUSTOMER.c.id))).all() == ids[1:3]
+        assert connection.scalars(mine.where(everybody.about(CUSTOMER.c.id))).all() == ids

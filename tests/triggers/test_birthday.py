@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from core.db import Database
+from tests.support.happenings import merge, still_true
 from tests.support.world import World, local, scenario
 
 ON_THE_DAY = scenario("{birthday: {}}")
@@ -168,3 +169,14 @@ def test_days_around_new_year_are_reckoned_where_the_customer_lives(
         world.look(local(f"{due + timedelta(days=number)} 10:00", zone))
     [message] = world.messages()
     assert (message.occasion, message.planned_at) == (str(birthday.year), local(f"{due} 10:00", zone))
+
+
+def test_who_is_erased_or_merged_before_the_wish_goes_out_gets_none(database: Database) -> None:
+    world = world_of(database)
+    for name in ("anna", "erased", "again"):
+        world.customer(name, birthday=date(1990, 3, 1))
+    world.look("2026-03-01 10:00")
+    assert set(still_true(world)) == {"anna", "erased", "again"}
+    world.erase("erased")
+    merge(world, "again", "anna")
+    assert set(still_true(world)) == {"anna"}

@@ -6,7 +6,10 @@ from decimal import Decimal
 import pytest
 
 from core.db import Database
-from core.ledger.adjustments import Adjustment, adjust
+from core.events import Happening, append
+from core.grants.granting import give_for_news
+from core.grants.referrals import name_inviter
+from core.ledger.adjustments import KIND, Adjustment, adjust
 from core.ledger.expiry import expire
 from core.purchases.receipts import Recorded
 from tests.support.happenings import buy, give_back, let_expire, merge, share, spend, still_true, tell, told
@@ -45,6 +48,57 @@ def test_a_message_can_say_which_purchase_earned_the_bonuses(database: Database)
         "amount": Decimal(10), "reason": "purchase", "starts_on": date(2026, 3, 1),
         "expires_on": date(2026, 8, 28), "receipt": receipt, "total": Decimal(100), "store": "S1",
     })]  # fmt: skip
+
+
+def test_of_one_purchase_bonuses_that_last_otherwise_are_told_apart(database: Database) -> None:
+    gift = {"rule": "many", "give": 25, "when": {"lines": {"at_least": 2}}, "lasts": "30 days"}
+    world = waiting_for(
+        database, "{bonus_accrued: {}}", program={"earn": {"rules": [{"rule": "base", "by": "tier"}, gift]}}
+    )
+    buy(world, "anna", ("latte", 100), ("croissant", 100))
+    assert world.looked("2026-03-01 10:00") == {"planned": 2}
+    assert sorted((it["amount"], it["expires_on"]) for _, it in told(world)) == [
+        (Decimal(20), date(2026, 8, 28)), (Decimal(25), date(2026, 3, 31)),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("least", "meant"), [("10", True), ("10.01", False)])
+def test_exactly_enough_is_enough(database: Database, least: str, meant: bool) -> None:
+    world = waiting_for(database, f"{{bonus_accrued: {{at_least: {least}}}}}")
+    buy(world, "anna", ("latte", 100))
+    assert world.look("2026-03-01 10:00") == ({"anna": "planned"} if meant else {})
+
+
+def test_bonuses_given_by_hand_to_a_member_of_a_household_are_that_member_s_news(database: Database) -> None:
+    world = waiting_for(database, "{bonus_accrued: {}}")
+    share(world, "anna", "ihor")
+    adjusted(world, "ihor", 100)
+    assert world.look("2026-03-01 10:00") == {"ihor": "planned"}
+
+
+def test_what_is_given_by_hand_belongs_to_no_receipt_however_it_is_numbered(database: Database) -> None:
+    world = waiting_for(database, "{bonus_accrued: {}}")
+    alike = f"{KIND}:k{world._number + 2}"[len("receipt:") :]
+    buy(world, "ihor", ("latte", 1), receipt=alike)
+    adjusted(world, "anna", 100)
+    world.look("2026-03-01 10:00")
+    assert [(name, it["receipt"]) for name, it in told(world) if it["amount"] == 100] == [("anna", None)]
+
+
+def test_a_reward_for_a_friend_who_brought_everything_back_is_no_longer_true(database: Database) -> None:
+    rules = [{"rule": "base", "by": "tier"}, {"rule": "inviter", "give": 100, "on": "referral"}]
+    world = waiting_for(database, "{bonus_accrued: {reason: inviter}}", program={"earn": {"rules": rules}})
+    for inviter, friend in (("anna", "bohdan"), ("ihor", "olha")):
+        world.customer(friend)
+        with database.write() as connection:
+            name_inviter(connection, world.ids[friend], inviter, world.now, live=True)
+        buy(world, friend, ("latte", 100), receipt=friend)
+    give_for_news(database, world.program, world.now)
+    world.look("2026-03-01 10:00")
+    assert set(still_true(world)) == {"anna", "ihor"}
+    world.give_back("olha")
+    give_for_news(database, world.program, world.now)
+    assert set(still_true(world)) == {"anna"}
 
 
 def test_what_a_rule_gave_has_no_receipt(database: Database) -> None:
@@ -184,6 +238,25 @@ def test_the_head_of_a_household_hears_of_what_expired(database: Database) -> No
     world.move("2026-03-04 10:00")
     expire(database, world.program, world.now)
     assert world.look("2026-03-04 10:01") == {"anna": "planned"}
+
+
+@pytest.mark.parametrize("when", ["{bonus_accrued: {}}", "{bonus_redeemed: {}}", "{bonus_expired: {}}"])
+def test_the_smallest_amount_that_there_is_is_told_of(database: Database, when: str) -> None:
+    world = waiting_for(database, when)
+    least = Decimal("0.01")
+    let_expire(world, "anna", least)
+    spend(world, "anna", least)
+    world.look("2026-03-01 10:00")
+    assert {it["amount"] for _, it in told(world)} == {least}
+
+
+def test_a_redemption_that_an_older_program_noted_without_a_reason_was_one(database: Database) -> None:
+    world = waiting_for(database, "{bonus_redeemed: {}}")
+    with database.write() as connection:
+        noted = Happening(world.ids["anna"], "bonus_redeemed", world.now, "old", {"amount": 500})
+        append(connection, [noted], world.now, live=True)
+    world.look("2026-03-01 10:00")
+    assert [(name, it["amount"]) for name, it in told(world)] == [("anna", Decimal(5))]
 
 
 @pytest.mark.parametrize("when", ["{bonus_accrued: {}}", "{bonus_redeemed: {}}"])

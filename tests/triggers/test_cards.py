@@ -90,6 +90,17 @@ def test_a_card_that_came_back_recalls_the_farewell(database: Database) -> None:
     assert still_true(world) == {}
 
 
+def test_a_look_at_an_earlier_time_knows_of_no_later_removal(database: Database) -> None:
+    world = waiting_for(database, "{card_added: {}}")
+    add_card(world, "anna")
+    foreseen = world.foreseen("2026-03-01 10:00")
+    assert set(foreseen.values()) == {"planned"}
+    world.move("2026-03-01 11:00")
+    remove_card(world, "anna")
+    assert world.foreseen("2026-03-01 10:00") == foreseen
+    assert world.foreseen("2026-03-01 11:00") == {}
+
+
 def test_what_happens_in_one_wallet_says_nothing_of_the_other(database: Database) -> None:
     world = waiting_for(database, "{card_added: {wallet: apple}}")
     add_card(world, "anna")

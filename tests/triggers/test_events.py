@@ -1,10 +1,12 @@
 """Triggers on events: news from the first apply on, in the order recorded, none lost and none twice."""
 
+from datetime import date
+
 from sqlalchemy import text
 
 from core.db import Database
 from core.events import Happening, append, cursor
-from tests.support.happenings import still_true
+from tests.support.happenings import still_true, told
 from tests.support.world import World, kyiv, scenario
 
 ACCRUED = scenario("{bonus_accrued: {at_least: 5}}", purpose="service", schedule="")
@@ -159,6 +161,16 @@ def test_of_several_steps_at_once_only_the_last_is_news(database: Database) -> N
     assert [(it.external_id, it.facts["tier"], it.facts["previous"]) for it in world.messages()] == [
         ("anna", "gold", "silver")
     ]
+
+
+def test_a_message_can_say_which_tier_it_is_and_since_when(database: Database) -> None:
+    world = World(database, {"tier": TIER})
+    world.customer("anna")
+    world.tier("anna", "silver")
+    world.look("2026-03-01 10:00")
+    assert told(world) == [("anna", {
+        "tier": "silver", "previous": "bronze", "direction": "up", "since": date(2026, 3, 1),
+    })]  # fmt: skip
 
 
 def test_a_tier_that_a_return_undid_is_no_longer_true(database: Database) -> None:

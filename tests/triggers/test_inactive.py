@@ -1,6 +1,11 @@
 """A long silence: from the last receipt, or the registration; a purchase ends it."""
 
+from datetime import date
+
+import pytest
+
 from core.db import Database
+from tests.support.happenings import still_true, told
 from tests.support.world import World, kyiv, scenario
 
 TWO_STEPS = (
@@ -134,3 +139,52 @@ def test_a_late_receipt_that_ends_a_silence_begins_another_one(database: Databas
     assert world.look("2026-03-15 10:00") == {"anna": "no_longer_true"}
     assert world.look("2026-05-07 10:00") == {}
     assert world.look("2026-05-08 10:00") == {"anna": "planned"}
+
+
+def test_a_message_can_say_since_when_and_counts_the_days_where_the_program_is(database: Database) -> None:
+    world = World(
+        database, {"win-back": scenario("{inactive: {for: 60 days}}", schedule="every day at 00:30")},
+        at="2026-01-05 00:15",
+    )  # fmt: skip
+    world.customer("anna")
+    for _ in range(2):
+        world.buy("anna", 100)
+    world.look("2026-03-06 00:30")  # by UTC it is the 5th still
+    said = {"last_purchase_on": date(2026, 1, 5), "days_silent": 60, "purchases": 2}
+    assert told(world) == [("anna", said)]
+    assert still_true(world) == {"anna": said}
+
+
+@pytest.mark.parametrize("receipts", [0, 1])
+def test_days_of_silence_are_days_of_the_calendar_to_the_second(database: Database, receipts: int) -> None:
+    """The clocks went forward in between: by UTC the same time of the day is an hour earlier."""
+    world = world_of(database, at_least_receipts=receipts)
+    for second in ("00", "01"):
+        at = kyiv(f"2026-01-31 10:00:{second}")
+        world.move(at)
+        world.customer(second, registered_at=at)
+        if receipts:
+            world.buy(second, 100)
+    assert world.look("2026-04-01 10:00") == {"00": "planned"}
+
+
+def test_who_never_bought_and_is_silent_since_they_joined_is_so_still(database: Database) -> None:
+    world = world_of(database, at_least_receipts=0)
+    for name in ("anna", "ihor"):
+        world.customer(name)
+    world.look("2026-03-07 10:00")
+    world.buy("ihor", 100)
+    assert set(still_true(world)) == {"anna"}
+
+
+def test_what_a_late_receipt_or_a_return_makes_of_a_silence_recalls_its_message(database: Database) -> None:
+    world = world_of(database, at_least_receipts=2)
+    for name in ("late", "back", "same"):
+        world.customer(name)
+        world.buy(name, 100, receipt=f"{name}-first")
+        world.buy(name, 100)
+    world.look("2026-03-20 10:00")
+    assert set(still_true(world)) == {"late", "back", "same"}
+    world.buy("late", 100, at=kyiv("2026-01-07 12:00"))
+    world.give_back("back-first")
+    assert set(still_true(world)) == {"same"}

@@ -37,6 +37,9 @@ def test_a_message_can_say_all_that_was_told(database: Database) -> None:
         ("{product: latte}", True),
         ("{product: [latte, mocha]}", True),
         ("{product: mocha}", False),
+        ("{product: [42, latte]}", True),
+        ("{open: false}", True),
+        ("{open: true}", False),
         ("{product: {contains: att}}", True),
         ("{product: {contains: ATT}}", False),
         ("{rating: 5}", True),
@@ -58,7 +61,7 @@ def test_a_message_can_say_all_that_was_told(database: Database) -> None:
 )
 def test_only_attributes_that_are_meant(database: Database, where: str, meant: bool) -> None:
     world = waiting_for(database, where)
-    tell(world, "anna", "review", rating=5, product="latte", verified=True, price=2.5)
+    tell(world, "anna", "review", rating=5, product="latte", verified=True, open=False, price=2.5)
     assert world.look("2026-03-01 10:00") == ({"anna": "planned"} if meant else {})
 
 
@@ -114,6 +117,10 @@ def test_nobody_erased_is_thanked(database: Database) -> None:
          "write a value, or for example '{at_least: 4}'"),
         ("{name: review, where: {rating: []}}", "expected a value, a list of values or operators, got a list",
          "write for example '{at_least: 4}'"),
+        ("{name: review, where: {rating: [[4, 5]]}}",
+         "expected a value, a list of values or operators, got a list", "write for example '{at_least: 4}'"),
+        ("{name: review, where: {rating: [4, null]}}",
+         "expected a value, a list of values or operators, got a list", "write for example '{at_least: 4}'"),
         ("{where: {rating: 5}}", "is missing", "write for example 'name: review'"),
     ],
 )  # fmt: skip

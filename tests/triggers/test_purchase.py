@@ -6,7 +6,9 @@ from decimal import Decimal
 import pytest
 
 from core.db import Database
-from core.tables import Product
+from core.purchases.receipts import Line, Purchase, record
+from core.purchases.returns import Back, Return, take_back
+from core.tables import Product, Store
 from tests.support.happenings import buy, catalogue, give_back, merge, share, still_true, told
 from tests.support.world import World, kyiv, scenario
 
@@ -78,6 +80,53 @@ def test_the_category_is_the_one_of_then_else_the_one_of_the_catalogue(database:
     buy(world, "anna", ("latte", 60))
     buy(world, "ihor", ("sencha", 60))
     assert world.look("2026-03-01 10:00") == {"ihor": "planned"}
+
+
+def test_goods_that_the_catalogue_learns_of_later_have_its_category(database: Database) -> None:
+    world = waiting_for(database, "{category: tea}")
+    catalogue(database)
+    for name, sku in (("anna", "sencha"), ("ihor", "lemonade")):
+        buy(world, name, (sku, 60))
+    tea = [{"sku": "sencha", "category": "tea"}, {"sku": "lemonade", "category": "cold"}]
+    with database.write() as connection:
+        connection.execute(Product.__table__.insert(), tea)  # type: ignore[attr-defined]
+    assert world.look("2026-03-01 10:00") == {"anna": "planned"}
+
+
+def test_every_receipt_speaks_of_its_own_goods_in_its_own_store(database: Database) -> None:
+    world = waiting_for(database)
+    catalogue(database)
+    with database.write() as connection:
+        connection.execute(Store.__table__.insert(), {"code": "S2", "name": "Obolon"})  # type: ignore[attr-defined]
+    buy(world, "anna", ("latte", 60), store="S1")
+    buy(world, "ihor", ("croissant", 60), ("espresso", 40), store="S2")
+    world.look("2026-03-01 10:00")
+    assert {name: (facts["goods"], facts["store"]) for name, facts in told(world)} == {
+        "anna": ("Latte", "Podil"), "ihor": ("Croissant, Espresso", "Obolon"),
+    }  # fmt: skip
+
+
+def test_of_what_came_back_in_part_the_rest_was_bought_and_what_has_no_quantity_too(
+    database: Database,
+) -> None:
+    """Half of the latte comes back. The delivery is a line with a price and no quantity."""
+    world = waiting_for(database, "{category: [coffee, service], sku: [latte, delivery]}")
+    sold = (Line("latte", 1000, 9_000, "coffee"), Line("delivery", 0, 1_000, "service"))
+    for receipt, line in zip(("anna", "ihor"), sold, strict=True):
+        with database.write() as connection:
+            record(
+                connection,
+                world.program,
+                [Purchase(receipt, receipt, world.now, (line,))],
+                world.now,
+                live=True,
+            )
+    world.look("2026-03-01 10:00")
+    with database.write() as connection:
+        half = Return("anna", world.now, (Back(sku="latte", quantity=500),), "half")
+        take_back(connection, world.program, half, world.now, live=True)
+    said = {name: (it["goods"], it["total"]) for name, it in still_true(world).items()}
+    assert said == {"anna": ("latte", Decimal(45)), "ihor": ("delivery", Decimal(10))}
 
 
 # --- the third purchase

@@ -7,6 +7,7 @@ import pytest
 from core.customers import profiles
 from core.customers.profiles import Profile
 from core.db import Database
+from core.events import Happening, append
 from tests.support.happenings import merge, still_true, told
 from tests.support.world import ADDRESSES, World, kyiv, scenario
 
@@ -31,6 +32,16 @@ def test_a_message_can_say_when_and_how_they_came(database: Database) -> None:
     join(world, "anna", "referral")
     world.look("2026-03-01 10:00")
     assert told(world) == [("anna", {"registered_on": date(2026, 3, 1), "source": "referral"})]
+
+
+def test_who_was_noted_by_an_older_program_came_through_the_door(database: Database) -> None:
+    world = waiting_for(database, "{source: api}")
+    world.customer("anna")
+    with database.write() as connection:
+        noted = Happening(world.ids["anna"], "registered", world.now, "registration")
+        append(connection, [noted], world.now, live=True)
+    world.look("2026-03-01 10:00")
+    assert [(name, facts["source"]) for name, facts in told(world)] == [("anna", "api")]
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,11 @@ from datetime import timedelta
 
 import pytest
 
+from campaigns.bundle import check
 from core.db import Database
-from tests.support.world import World, local, scenario
+from tests.support.happenings import still_true
+from tests.support.world import World, bundle_of, local, scenario
+from triggers import discover
 
 
 def world_of(database: Database, when: str, at: str) -> World:
@@ -84,6 +87,35 @@ def test_what_runs_every_hour_runs_in_the_hour_that_comes_twice_too(database: Da
     ]  # fmt: skip
     world_text = [it.facts["planned_for"] for it in autumn.messages()]
     assert world_text[0] == "2026-10-25 03:00"
+
+
+def test_a_planned_time_that_a_look_has_met_is_over(database: Database) -> None:
+    world = world_of(database, "at: 2026-03-02 10:00", at="2026-03-01 20:00")
+    world.customer("anna")
+    assert world.looked("2026-03-02 10:00") == {"planned": 1}
+    assert world.looked("2026-03-02 10:01") == {}
+
+
+def test_who_is_erased_meanwhile_gets_no_later_step(database: Database) -> None:
+    steps = "[{id: hello, message: hello, send: [sms]}, {id: more, wait: 1 day, message: hello, send: [sms]}]"
+    once = scenario("{schedule: {at: 2026-03-02 10:00}}", schedule="", steps=steps)
+    world = World(database, {"campaign": once})
+    for name in ("anna", "ihor"):
+        world.customer(name)
+    world.look("2026-03-02 10:00")
+    assert set(still_true(world)) == {"anna", "ihor"}
+    world.erase("anna")
+    assert set(still_true(world)) == {"ihor"}
+
+
+@pytest.mark.parametrize("given", ["{}", "{at: 2026-03-02 10:00, every: day at 10:00}"])
+def test_a_campaign_has_one_way_of_saying_when(given: str) -> None:
+    files = bundle_of({"campaign": scenario(f"{{schedule: {given}}}", schedule="")})
+    [problem] = check(files, discover(), ["sms", "email", "push"]).problems
+    assert str(problem) == (
+        "scenarios/campaign.yaml:1:8: when.schedule: needs exactly one of 'at', 'cron' and 'every'; "
+        "write for example 'every: monday at 10:00'"
+    )
 
 
 def test_a_time_that_was_over_before_the_campaign_was_applied_stays_over(database: Database) -> None:

@@ -5,9 +5,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
+from campaigns.staging import ZONE
 from campaigns.tables import SegmentChange
 from core.db import Database
+from core.events import START
+from tests.support.happenings import still_true
 from tests.support.world import World, kyiv, scenario
+from triggers import Look, discover
+from triggers.segment_entered import SegmentParameters
 
 CHANGE = SegmentChange.__table__  # type: ignore[attr-defined]
 ENTERED = "{segment_entered: {segment: best}}"
@@ -32,7 +37,7 @@ def test_who_comes_to_belong_enters_once(database: Database) -> None:
     assert world.look("2026-03-01 10:00") == {}
     world.tier("anna", "gold")
     assert world.look("2026-03-02 10:00") == {"anna": "planned"}
-    assert world.look("2026-03-03 10:00") == {}
+    assert world.looked("2026-03-03 10:00") == {}
     [enrolment] = world.enrolments()
     assert enrolment.facts == {"segment": "best", "changed_on": "2026-03-02 08:00:00.000000"}
 
@@ -142,6 +147,43 @@ def test_who_left_before_the_next_step_is_not_written_to(database: Database) -> 
     world.tier("anna", "bronze")
     found = {it[0]: it[4] for it in _look(world, "2026-03-02 10:00")}
     assert found == {"anna": "no_longer_true", "ihor": "planned"}
+
+
+@pytest.mark.parametrize(("when", "first", "second"), [(ENTERED, "gold", "bronze"), (LEFT, "bronze", "gold")])
+def test_what_was_seen_to_change_and_to_change_back_is_another_occasion(
+    database: Database, when: str, first: str, second: str
+) -> None:
+    """Anna's message is still waiting when she goes and comes again; Ihor only came."""
+    world = world_of(database, when)
+    for name in ("anna", "ihor"):
+        world.customer(name)
+        world.tier(name, second)
+    world.look("2026-03-01 10:00")
+    for name in ("anna", "ihor"):
+        world.tier(name, first)
+    world.look("2026-03-02 10:00")
+    assert set(still_true(world)) == {"anna", "ihor"}
+    world.agree("anna", "sms", granted=False)
+    for day, tier in ((3, second), (4, first)):
+        world.tier("anna", tier)
+        world.look(f"2026-03-0{day} 10:00")
+    assert set(still_true(world)) == {"ihor"}
+
+
+def test_who_was_erased_while_a_gate_held_them_back_is_not_asked_again(database: Database) -> None:
+    world = world_of(database)
+    world.customer("anna", consent=())
+    world.tier("anna", "gold")
+    assert world.looked("2026-03-01 10:00") == {"no_consent": 1}
+    world.erase("anna")
+    assert world.looked("2026-03-02 10:00") == {}
+
+
+def test_a_look_that_was_told_of_no_segment_cannot_say_who_came(database: Database) -> None:
+    trigger, now = discover()["segment_entered"], kyiv("2026-03-01 10:00")
+    look = Look(now, world_of(database).program, ZONE, (), START, START)
+    with pytest.raises(ValueError, match=r"^the look does not know the members of any segment$"):
+        trigger.candidates(SegmentParameters(segment="best"), look)
 
 
 def _look(world: World, at: str) -> list[tuple[str, str, str, str, str]]:

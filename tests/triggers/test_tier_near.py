@@ -1,10 +1,12 @@
 """Near the next tier: one message for each tier aimed at and each period, by what stands in the books now."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from core.db import Database
+from tests.support.happenings import still_true, told
 from tests.support.world import World, kyiv, scenario
 
 LEVELS = [
@@ -57,6 +59,20 @@ def test_coming_nearer_is_no_new_occasion_but_the_next_tier_is(database: Databas
     world.buy("anna", 3_950)
     assert world.look("2026-03-03 10:00") == {"anna": "planned"}
     assert [it.occasion.split(" / ")[0] for it in world.enrolments()] == ["silver", "gold"]
+
+
+def test_what_waits_says_how_near_it_is_now_and_is_over_with_the_tier_aimed_at(database: Database) -> None:
+    world = world_of(database)
+    world.customer("anna")
+    world.buy("anna", 850)
+    world.give_back(world.buy("anna", 100))
+    said = {"tier": "bronze", "next_tier": "silver", "period_ends_on": None}
+    world.look("2026-03-01 10:00")
+    assert told(world) == [("anna", {**said, "missing": Decimal(150), "have": Decimal(850)})]
+    world.buy("anna", 50)
+    assert still_true(world) == {"anna": {**said, "missing": Decimal(100), "have": Decimal(900)}}
+    world.buy("anna", 3_950)  # silver now, and near gold
+    assert still_true(world) == {}
 
 
 def test_each_period_of_the_calendar_is_an_occasion(database: Database) -> None:

@@ -17,6 +17,14 @@ def test_a_throw_away_key_is_made_once_and_readable_by_its_owner_only(tmp_path: 
     assert (tmp_path / "service-account.json").stat().st_mode & 0o077 == 0
 
 
+def test_where_a_throw_away_key_cannot_be_kept_it_is_said_what_to_set(tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    with pytest.raises(
+        EnvironmentFault, match="TIDINGS_APPLE_CERTIFICATE and TIDINGS_GOOGLE_SERVICE_ACCOUNT"
+    ):
+        account_for(GoogleSettings(), tmp_path / "taken" / "google")
+
+
 def test_the_api_needs_a_real_account(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFault, match="TIDINGS_GOOGLE_SERVICE_ACCOUNT is not set"):
         account_for(GoogleSettings(transport="api"), tmp_path)

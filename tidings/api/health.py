@@ -52,10 +52,20 @@ def _database(here: Services) -> dict[str, Any]:
     checks: dict[str, Any] = {"database": {"ok": True}, "live": {"ok": version > 0, "version": version}}
     if moved:
         checks["database"] = {"ok": False, "reason": "this installation was moved to another database"}
-    if stands is not None and not stands.admits_this:
-        reason = f"is at {stands.revision}, this program needs {schema.HEAD}: `tidings db upgrade`"
-        checks["schema"] = {"ok": False, "reason": reason}
+    if stands is not None:
+        checks["schema"] = _schema(stands)
     return checks
+
+
+def _schema(stands: schema.Standing) -> dict[str, Any]:
+    said: dict[str, Any] = {"ok": stands.admits_this, "revision": stands.revision}
+    if stands.admits_this:
+        return said
+    if stands.revision > schema.HEAD:
+        need = f"works with programs of {stands.oldest} and newer, this one is of {schema.HEAD}"
+        return said | {"reason": f"{need}: install the version that upgraded it"}
+    need = f"is at {stands.revision}, this program needs {schema.HEAD}"
+    return said | {"reason": f"{need}: `tidings db upgrade`"}
 
 
 def _beats(here: Services) -> dict[str, Any]:

@@ -14,7 +14,7 @@ request changed nothing and is not kept: corrected, it may come again under the 
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,9 +24,11 @@ from fastapi import Depends, Header, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 from pydantic_core import to_json
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete
 
-from core.db import dumps, upsert
+from core.db import dumps
+from core.db.bulk import asked, piped, upsert_rows
+from core.db.hot import Hot
 from tidings.api.access import Here, Who
 from tidings.api.forms import Bytes
 from tidings.api.problems import refuse
@@ -35,6 +37,11 @@ from tidings.tables import IdempotentRequest
 
 REQUEST = IdempotentRequest.__table__  # type: ignore[attr-defined]
 KEPT = timedelta(days=7)
+_COLUMNS = ("digest", "status", "answer", "customer_id", "at")
+_ANSWERED = Hot(
+    REQUEST.c.digest, REQUEST.c.status, REQUEST.c.answer,
+    tail="FROM idempotent_request WHERE api_key = {} AND key = {} AND at > {}",
+)  # fmt: skip
 # The problems of every endpoint that declares it; the description adds them by itself.
 ONCE = ("idempotency_conflict", "idempotency_running")
 # The draft writes it as a quoted string; many programs leave the quotes out.
@@ -101,34 +108,31 @@ class OnceFor:
         if self.key is None:
             return
         now = self.here.now()
-        values = {
-            "api_key": self.caller, "key": self.key, "digest": self.digest, "status": status,
-            "answer": answer, "customer_id": about, "at": now,
-        }  # fmt: skip
-        statement = upsert(connection, REQUEST, ["api_key", "key"], values.keys() - {"api_key", "key"})
-        connection.execute(statement.values(**values))
+        row = (self.caller, self.key, self.digest, status, answer, about, now)
+        upsert_rows(connection, REQUEST, ("api_key", "key"), _COLUMNS, [row])
         if int(self.digest[:4], 16) % _TIDY_EVERY == 0:
             connection.execute(delete(REQUEST).where(REQUEST.c.at <= now - KEPT))
 
     def _look(self, connection: Connection) -> None:
-        if not self._alone(connection):
+        with piped(connection):
+            alone = self._alone(connection)
+            before = _ANSWERED.ask(connection, self.caller, self.key, self.here.now() - KEPT)
+        if not alone():
             raise self._running()
-        mine = (REQUEST.c.api_key == self.caller) & (REQUEST.c.key == self.key)
-        fresh = REQUEST.c.at > self.here.now() - KEPT
-        before = connection.execute(select(REQUEST).where(mine, fresh)).first()
-        if before is None:
-            return
-        if before.digest != self.digest:
-            raise refuse("idempotency_conflict", "this Idempotency-Key came with another request before")
-        raise Repeated(_response(before.status, before.answer))
+        for digest, status, answer in before():
+            if digest != self.digest:
+                raise refuse("idempotency_conflict", "this Idempotency-Key came with another request before")
+            raise Repeated(_response(status, answer))
 
-    def _alone(self, connection: Connection) -> bool:
+    def _alone(self, connection: Connection) -> Callable[[], bool]:
         """Whether no other process works on it; SQLite has one writer at a time."""
         if connection.dialect.name == "sqlite":
-            return True
+            return lambda: True
         number = hashlib.sha256(f"{self.caller}:{self.key}".encode()).digest()[:8]
-        lock = func.pg_try_advisory_xact_lock(int.from_bytes(number, signed=True))
-        return bool(connection.scalar(select(lock)))
+        lock = asked(
+            connection, "SELECT pg_try_advisory_xact_lock($1)", (int.from_bytes(number, signed=True),)
+        )
+        return lambda: bool(lock()[0][0])
 
     def _running(self) -> Exception:
         return refuse("idempotency_running", "a request with this Idempotency-Key is still running")

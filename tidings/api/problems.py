@@ -25,10 +25,8 @@ HEADERS = "answer_headers"
 # What FastAPI answers to a body that no text can be read from; one that is no JSON is a matter of validation.
 UNREADABLE = 400
 _CODES = {401: "unauthorized", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
-_SENTENCES = {
-    404: "there is nothing at this address", 405: "use another method",
-    413: f"a request may have {BODY_AT_MOST // 1024} KiB at most",
-}  # fmt: skip
+_SENTENCES = {404: "there is nothing at this address", 405: "use another method"}
+_TOO_LARGE = f"a request may have {BODY_AT_MOST // 1024**2} MiB at most"
 
 
 class Refused(Exception):
@@ -168,13 +166,13 @@ class _Limited:
     def check_length(self) -> None:
         declared = dict(self._scope["headers"]).get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > BODY_AT_MOST:
-            raise HTTPException(413)
+            raise HTTPException(413, _TOO_LARGE)
 
     async def __call__(self) -> Message:
         message = await self._receive()
         self._seen += len(message.get("body", b""))
         if self._seen > BODY_AT_MOST:
-            raise HTTPException(413)
+            raise HTTPException(413, _TOO_LARGE)
         return message
 
 

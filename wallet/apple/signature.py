@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from wallet import rs256
+
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.x509 import Certificate
@@ -36,13 +38,7 @@ class Signer:
     """A pass certificate with its key and its issuer, loaded once and kept."""
 
     def __init__(self, certificate: "Certificate", key: "RSAPrivateKey", intermediate: "Certificate") -> None:
-        from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-        from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
-        from cryptography.hazmat.primitives.hashes import SHA256
-
         self.certificate, self.key, self.intermediate = certificate, key, intermediate
-        # The digest by hashlib: it is had for less there.
-        self._how = PKCS1v15(), Prehashed(SHA256())
         # A renewed certificate signs passes that changed before it was made.
         self._since = max(certificate.not_valid_before_utc, intermediate.not_valid_before_utc)
         size = key.key_size // 8
@@ -59,7 +55,7 @@ class Signer:
         attributes = b"".join(
             (_BEFORE_TIME, _utc_time(max(at, self._since)), _BEFORE_DIGEST, sha256(manifest).digest())
         )
-        value = self.key.sign(sha256(_SIGNED_HEAD + attributes).digest(), *self._how)
+        value = rs256.sign(self.key, _SIGNED_HEAD + attributes)
         return b"".join((self._head, attributes, self._tail, value))
 
 

@@ -6,17 +6,12 @@ characters that Google advises for it. What is the same in every token of an acc
 
 from base64 import urlsafe_b64encode
 from datetime import datetime
-from functools import cache, lru_cache
-from hashlib import sha256
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
 from pydantic_core import to_json
 
+from wallet import rs256
 from wallet.google.account import Account
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-    from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 SAVE = "https://pay.google.com/gp/v/save/"
 TOKEN_AT_MOST = 1_800
@@ -32,7 +27,7 @@ def save_link(
     saved = to_json({"id": object_id, "classId": class_id})
     claims = _beginning(account.email, origins), int(now.timestamp()), saved
     signed = _HEADER + _base64(b'%b"iat":%d,"payload":{"loyaltyObjects":[%b]}}' % claims)
-    token = signed + b"." + _base64(account.key.sign(sha256(signed).digest(), *_rs256()))
+    token = signed + b"." + _base64(rs256.sign(account.key, signed))
     if len(token) > TOKEN_AT_MOST:
         raise ValueError(
             f"the save link of {object_id} would have {len(token)} characters; shorten its ids or origins"
@@ -52,13 +47,3 @@ def _beginning(email: str, origins: tuple[str, ...]) -> bytes:
     """The claims that never change, still open."""
     claims = {"iss": email, "aud": "google", "typ": "savetowallet", "origins": origins}
     return to_json(claims)[:-1] + b","
-
-
-@cache
-def _rs256() -> "tuple[PKCS1v15, Prehashed]":
-    """The digest by hashlib: it is had for less there."""
-    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-    from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
-    from cryptography.hazmat.primitives.hashes import SHA256
-
-    return PKCS1v15(), Prehashed(SHA256())

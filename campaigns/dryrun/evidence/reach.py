@@ -10,7 +10,8 @@ from sqlalchemy import and_, select
 
 from campaigns.dryrun.evidence.facts import Batch, Told
 from campaigns.dryrun.forecast import Evidence
-from campaigns.staging import OPTION
+from campaigns.gates.reach import open_further
+from campaigns.staging import CANDIDATE, OPTION
 from channels.base import CARD, NO_ADDRESS
 from core.customers.consent import KINDS, MARKETING
 from core.db import json_text
@@ -45,6 +46,7 @@ def channels(batch: Batch) -> Told:
     ids = [row.id for row in batch.entering]
     if not ids:
         return
+    open_further(batch.step, CANDIDATE.c.id.in_(ids))
     options = select(OPTION).where(OPTION.c.candidate_id.in_(ids)).order_by(OPTION.c.position)
     known = _read(batch)
     for option in batch.connection.execute(options):

@@ -18,18 +18,19 @@ from tests.campaigns.audiences.written import asked, table, trees
 MANY = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
 
 
-def read(text: str) -> tuple[Document, Node]:
+def read(text: str, name: str = "x") -> tuple[Document, Node]:
     problems: list[Problem] = []
-    document = load(text, "segments/x.yaml", problems)
+    document = load(text, f"segments/{name}.yaml", problems)
     assert document is not None
     node = read_audience(document, (), Names(), problems)
     assert not problems, problems
     return document, node
 
 
-def said(text: str) -> list[str]:
+def said(text: str, **segments: str) -> list[str]:
     document, node = read(text)
-    return [f"{it.severity}: {it}" for it in contradictions(document, (), node)]
+    named = {name: read(it, name) for name, it in segments.items()}
+    return [f"{it.severity}: {it}" for it in contradictions(document, (), node, named)]
 
 
 @pytest.mark.parametrize(
@@ -103,6 +104,62 @@ def test_every_branch_in_vain_is_an_error() -> None:
     assert [finding.partition(":")[0] for finding in findings] == ["error", "error"]
 
 
+def test_a_named_segment_says_what_stands_in_its_file() -> None:
+    (finding,) = said("tier: gold\nsegment: beginners", beginners="city: Kyiv\ntier: [bronze, silver]")
+    assert finding == (
+        "error: segments/x.yaml:2:1: segment: 'segment beginners', which says 'tier bronze or silver' at "
+        "segments/beginners.yaml:2:1, excludes 'tier gold' (tier at segments/x.yaml:1:1): nobody is both; "
+        "remove one of them"
+    )
+
+
+def test_two_segments_that_exclude_each_other_are_named_with_what_each_says() -> None:
+    (finding,) = said(
+        "all: [{segment: best}, {segment: new}]", best="segment: gold", gold="tier: gold", new="tier: bronze"
+    )
+    assert finding == (
+        "error: segments/x.yaml:1:25: all[1].segment: 'segment new', which says 'tier bronze' at "
+        "segments/new.yaml:1:1, excludes 'segment best', which says 'tier gold' at segments/gold.yaml:1:1, "
+        "(all[0].segment at segments/x.yaml:1:8): nobody is both; remove one of them"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "segments"),
+    [
+        ("not: {segment: loyal}\ntier: gold", {"loyal": "tier: [gold, silver]"}),
+        ("not: {segment: loyal}\nsegment: best", {"loyal": "segment: best", "best": "tier: gold"}),
+        ("segment: loyal\ncity: Kyiv", {"loyal": "any: [{city: Lviv}, {city: Odesa, tier: gold}]"}),
+        ("segment: loyal\nall: [{not: {segment: loyal}}]", {"loyal": "tier: gold"}),
+    ],
+)
+def test_what_segments_leave_is_nobody(text: str, segments: dict[str, str]) -> None:
+    findings = said(text, **segments)
+    assert findings
+    assert all(it.startswith("error: segments/x.yaml:") for it in findings)
+    assert len({it.partition(" which says")[0] for it in findings}) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "segments"),
+    [
+        # It has other members too.
+        ("segment: loyal\ntier: gold", {"loyal": "any: [{tier: silver}, {spent: {at_least: 500}}]"}),
+        ("not: {segment: loyal}\ntier: gold", {"loyal": "{tier: gold, city: Kyiv}"}),
+        ("segment: best", {"best": "all: [{tier: gold}, {tier: silver}]"}),  # told at its own file
+        ("segment: one", {"one": "segment: two", "two": "segment: one"}),
+        ("segment: [best, new]", {"best": "tier: gold", "new": "tier: bronze"}),
+    ],
+)
+def test_what_segments_leave_somebody_for_is_left_alone(text: str, segments: dict[str, str]) -> None:
+    assert said(text, **segments) == []
+
+
+def test_one_of_two_segments_in_vain_is_a_warning() -> None:
+    (finding,) = said("tier: gold\nsegment: [best, new]", best="tier: gold", new="tier: bronze")
+    assert finding.startswith("warning: segments/x.yaml:2:1: segment: 'segment new', which says")
+
+
 PEOPLE: Crowd = crowd()
 
 
@@ -123,6 +180,6 @@ def clashing() -> st.SearchStrategy[dict[str, Any]]:
 @given(st.one_of(clashing(), trees()))
 def test_nobody_belongs_to_an_audience_that_contradicts_itself(written: dict[str, Any]) -> None:
     document, node = read(json.dumps(written, ensure_ascii=False))
-    found = contradictions(document, (), node)
+    found = contradictions(document, (), node, {})
     if any(problem.severity == "error" for problem in found):
         assert Plain(PEOPLE).who(node) == []
