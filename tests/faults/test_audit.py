@@ -19,21 +19,33 @@ from tests.faults.stage import Stage, close
 Break = Callable[[Evidence, sqlite3.Connection], object]
 
 
+# What a kill meets is chance. Another scene is played where one left something out of the audit.
+SEEDS = range(7, 13)
+
+
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[Evidence, Path]:
-    """A scene in which a service was killed, with what it left; everything as promised."""
-    folder = tmp_path_factory.mktemp("sound")
+    """A scene in which a service was killed, with what it left: all as promised, and all compared."""
+    idle: list[str] = []
+    for seed in SEEDS:
+        evidence, file, idle = _played(tmp_path_factory.mktemp("sound"), seed)
+        if not idle:
+            return evidence, file
+    pytest.fail(f"in none of {len(SEEDS)} scenes was all compared; in the last one not: {', '.join(idle)}")
+
+
+def _played(folder: Path, seed: int) -> tuple[Evidence, Path, list[str]]:
+    """What the world outside knows of a scene, its database, and what had nothing to compare."""
     with ExitStack() as stack:
-        stage = Stage(folder, stack, seed=7, rounds={"killed": 2}, each=20, say=lambda _: None)
+        stage = Stage(folder, stack, seed, rounds={"killed": 2}, each=20, say=lambda _: None)
         town = perform(stage, "killed")
         assert town is not None
         findings = close(stage, town)
         assert [it for it in findings if not it.kept] == []
-        assert {it.compared: it.count for it in findings if not it.count} == {}, "nothing was compared"
     file = folder / "shop" / "tidings.db"
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return town.evidence, file
+    return town.evidence, file, [it.compared for it in findings if not it.count]
 
 
 def sent(evidence: Evidence, channel: str) -> int:
