@@ -6,10 +6,10 @@ import os
 import re
 import subprocess
 import sys
-import tarfile
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from zipfile import ZipFile
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -82,8 +82,8 @@ def previous(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         if brought and schema.floor() <= brought[1] < schema.HEAD:
             folder = tmp_path_factory.mktemp(f"program_{brought[1]}")
-            with tarfile.open(fileobj=io.BytesIO(git("archive", commit, *PARTS))) as archive:
-                archive.extractall(folder, filter="data")
+            with ZipFile(io.BytesIO(git("archive", "--format=zip", commit, *PARTS))) as archive:
+                archive.extractall(folder)
             return folder
     pytest.skip("the history does not reach back to a program that this schema admits")
 
