@@ -322,8 +322,8 @@ def faults(count: int, *, quick: bool) -> list[Row]:
     what = f"{count:,} messages under faults"
     a_fault = found["unknown"] / (found["killed"] + OTHER_FAULTS)
     return [
-        Row(f"{what}: lost", "wanted", "", at_most(0), "wanted", [(found["lost"], 1)]),
-        Row(f"{what}: duplicates", "wanted", "", at_most(0), "wanted", [(found["duplicates"], 1)]),
+        Row(f"{what}: lost", "none", "", at_most(0), "wanted", [(found["lost"], 1)]),
+        Row(f"{what}: duplicates", "none", "", at_most(0), "wanted", [(found["duplicates"], 1)]),
         Row(f"{what}: unknown a fault", "a worker's hands × chunk", "", at_most(1), "wanted",
             [(a_fault, CONCURRENCY * CHUNK)]),
     ]  # fmt: skip
