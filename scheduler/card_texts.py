@@ -3,7 +3,6 @@
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -49,7 +48,7 @@ class CardTexts:
         if told is None:
             names = [self.names(locale, {"store": {"name": store.text}}) for store in stores]
             texts = [self.render(source, locale, each).strip() for each in names]
-            told = tuple(replace(store, text=text) for store, text in zip(stores, texts, strict=True))
+            told = tuple(store._replace(text=text) for store, text in zip(stores, texts, strict=True))
             self._near[source, locale, stores] = told
         return told
 

@@ -1,6 +1,6 @@
 """Cards for tests: the example's design, filled in by a small renderer of their own."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import cache
@@ -74,7 +74,7 @@ class Guest:
 
     def near(self, source: str, locale: str, stores: tuple[Place, ...]) -> tuple[Place, ...]:
         template = SandboxedEnvironment(undefined=StrictUndefined).from_string(source)
-        return tuple(replace(store, text=template.render(store={"name": store.text})) for store in stores)
+        return tuple(store._replace(text=template.render(store={"name": store.text})) for store in stores)
 
     def day(self, source: str) -> date | None:
         if "{" not in source:

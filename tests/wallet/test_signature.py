@@ -20,6 +20,10 @@ MANIFEST = b'{"pass.json":"0000"}\n{"two":"lines"}\r\n'
 SIGNING_TIME = bytes.fromhex("06092a864886f70d010905310f170d")
 
 
+def signed(signer: Signer, manifest: bytes, at: datetime) -> bytes:
+    return signer.beginning + signer.sign(manifest, at)
+
+
 def signed_at(signature: bytes) -> datetime:
     place = signature.index(SIGNING_TIME) + len(SIGNING_TIME)
     text = signature[place : place + 13].decode("ascii")
@@ -39,7 +43,7 @@ def verified(signature: bytes, manifest: bytes, chain: Path, folder: Path) -> by
 
 
 def test_openssl_verifies_it_over_the_exact_bytes(signer: Signer, chain: Path, tmp_path: Path) -> None:
-    signature = signer.sign(MANIFEST, NOW)
+    signature = signed(signer, MANIFEST, NOW)
     assert verified(signature, MANIFEST, chain, tmp_path) == MANIFEST
     assert verified(signature, MANIFEST + b"\n", chain, tmp_path) is None
     assert verified(signature[:-1] + bytes((signature[-1] ^ 1,)), MANIFEST, chain, tmp_path) is None
@@ -52,23 +56,23 @@ def test_it_is_byte_for_byte_what_cryptography_makes_at_that_time(signer: Signer
     )
     form = [PKCS7Options.DetachedSignature, PKCS7Options.Binary, PKCS7Options.NoCapabilities]
     theirs = builder.sign(Encoding.DER, form)
-    assert signer.sign(MANIFEST, signed_at(theirs)) == theirs
+    assert signed(signer, MANIFEST, signed_at(theirs)) == theirs
 
 
 def test_it_carries_both_certificates_and_the_time_that_it_was_given(signer: Signer) -> None:
     at = datetime(2026, 7, 9, 3, 4, 5, 678, tzinfo=UTC)
-    signature = signer.sign(MANIFEST, at)
+    signature = signed(signer, MANIFEST, at)
     found = {certificate.serial_number for certificate in load_der_pkcs7_certificates(signature)}
     assert found == {signer.certificate.serial_number, signer.intermediate.serial_number}
     assert signed_at(signature) == at.replace(microsecond=0)
-    assert signer.sign(MANIFEST, at.astimezone()) == signature
+    assert signed(signer, MANIFEST, at.astimezone()) == signature
 
 
 def test_a_renewed_certificate_signs_what_changed_before_it_was_made(signer: Signer) -> None:
     since = signer.certificate.not_valid_before_utc
-    assert signed_at(signer.sign(MANIFEST, since - timedelta(days=200))) == since
+    assert signed_at(signed(signer, MANIFEST, since - timedelta(days=200))) == since
 
 
 def test_a_time_that_has_another_form_is_refused(signer: Signer) -> None:
     with pytest.raises(ValueError, match="2050"):
-        signer.sign(MANIFEST, datetime(2050, 1, 1, tzinfo=UTC))
+        signed(signer, MANIFEST, datetime(2050, 1, 1, tzinfo=UTC))

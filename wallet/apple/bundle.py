@@ -32,4 +32,4 @@ def bundle(passes: Mapping[str, bytes]) -> bytes:
             "make several of them, or the card's pictures smaller"
         )
     # A customer's id may hold anything; a name in the zip must not lead into a folder.
-    return zipped(Archive(), [(f"{quote(name, '')}.pkpass", passes[name]) for name in sorted(passes)])
+    return zipped(Archive(), [(f"{quote(name, '')}.pkpass", b"", passes[name]) for name in sorted(passes)])

@@ -5,9 +5,12 @@ Source: Apple's Wallet Passes documentation.
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 from operator import attrgetter
 from typing import Any
+
+import orjson
 
 from wallet.design import NFC_BYTES, Code, Face, Link, Place, Shown
 
@@ -35,7 +38,9 @@ class Issuer:
 
 def pass_json(issuer: Issuer, face: Face, serial: str, token: str, *, voided: bool = False) -> dict[str, Any]:
     """The content by Apple's names. What a card has not is left out."""
-    return look(issuer, face) | own(issuer, face, serial, token, voided=voided)
+    whole = look(issuer, face) | own(issuer, face, serial, token, voided=voided)
+    content: dict[str, Any] = orjson.loads(orjson.dumps(whole))
+    return content
 
 
 def kind(face: Face) -> tuple[Hashable, ...]:
@@ -80,7 +85,7 @@ def look(issuer: Issuer, face: Face) -> dict[str, Any]:
 
 
 def own(issuer: Issuer, face: Face, serial: str, token: str, *, voided: bool) -> dict[str, Any]:
-    """What is one customer's."""
+    """What is one customer's, for `orjson.dumps`: a part that others have too is spelled already."""
     content: dict[str, Any] = {"serialNumber": serial, "storeCard": _store_card(face)}
     if issuer.web_service:
         content["authenticationToken"] = token
@@ -108,30 +113,29 @@ def anchor(link: Link) -> str:
     return f'<a href="{escape(link.uri)}">{escape(link.label, quote=False)}</a>'
 
 
-def _store_card(face: Face) -> dict[str, Any]:
-    card = {name: _fields(fields) for name, fields in _rows(face) if fields}
-    if face.links:
-        card["backFields"] = [*card.get("backFields", ()), *(_link(link) for link in face.links)]
+def _store_card(face: Face) -> dict[str, list[dict[str, str]]]:
+    card: dict[str, list[dict[str, str]]] = {}
+    if face.header:
+        card["headerFields"] = _fields(face.header)
+    if face.primary:
+        card["primaryFields"] = _fields(face.primary)
+    if face.secondary:
+        card["secondaryFields"] = _fields(face.secondary)
+    if face.auxiliary:
+        card["auxiliaryFields"] = _fields(face.auxiliary)
+    if back := [*_fields(face.back), *(_link(link) for link in face.links)]:
+        card["backFields"] = back
     return card
 
 
-def _rows(face: Face) -> tuple[tuple[str, tuple[Shown, ...]], ...]:
-    return (
-        ("headerFields", face.header),
-        ("primaryFields", face.primary),
-        ("secondaryFields", face.secondary),
-        ("auxiliaryFields", face.auxiliary),
-        ("backFields", face.back),
-    )
-
-
 def _fields(fields: Sequence[Shown]) -> list[dict[str, str]]:
-    return [
-        {"key": field.key, "label": field.label, "value": field.value, "changeMessage": field.change_message}
-        if field.change_message
-        else {"key": field.key, "label": field.label, "value": field.value}
-        for field in fields
-    ]
+    written = []
+    for field in fields:
+        content = {"key": field.key, "label": field.label, "value": field.value}
+        if field.change_message:
+            content["changeMessage"] = field.change_message
+        written.append(content)
+    return written
 
 
 def _link(link: Link) -> dict[str, str]:
@@ -146,13 +150,15 @@ def _barcode(code: Code) -> dict[str, str]:
     return {"format": _FORMATS[code.kind], "message": code.message, "messageEncoding": encoding, **under}
 
 
-def _locations(places: Sequence[Place]) -> list[dict[str, Any]]:
-    return [
-        {"latitude": place.latitude, "longitude": place.longitude, "relevantText": place.text}
-        if place.text
-        else {"latitude": place.latitude, "longitude": place.longitude}
-        for place in places[:LOCATIONS_AT_MOST]
-    ]
+@lru_cache(maxsize=1_000)
+def _locations(places: tuple[Place, ...]) -> orjson.Fragment:
+    """Neighbours have the same stores nearby."""
+    return orjson.Fragment(orjson.dumps([_location(place) for place in places[:LOCATIONS_AT_MOST]]))
+
+
+def _location(place: Place) -> dict[str, Any]:
+    where: dict[str, Any] = {"latitude": place.latitude, "longitude": place.longitude}
+    return where | {"relevantText": place.text} if place.text else where
 
 
 def _nfc(face: Face, message: str, public_key: str) -> dict[str, Any]:

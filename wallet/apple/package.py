@@ -7,8 +7,9 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha1
+from typing import TYPE_CHECKING
 
-from pydantic_core import to_json
+import orjson
 
 from wallet.apple.archive import Archive, zipped
 from wallet.apple.content import Issuer, kind, look, own
@@ -16,6 +17,9 @@ from wallet.apple.signature import Signer
 from wallet.apple.strings import translations
 from wallet.artwork import Artwork
 from wallet.design import Face
+
+if TYPE_CHECKING:
+    from _hashlib import HASH
 
 MIME = "application/vnd.apple.pkpass"
 
@@ -36,24 +40,31 @@ class Packager:
         self._artwork = artwork
         self.signer = signer
         self._laid_out: dict[Artwork, _Pictures] = {}
-        self._openings: dict[Hashable, bytes] = {}
+        self._openings: dict[Hashable, tuple[bytes, HASH]] = {}
 
     def build(self, face: Face, serial: str, token: str, at: datetime, *, voided: bool = False) -> bytes:
         """One pass, signed as of `at`; the same arguments give the same bytes."""
-        own_part = to_json(own(self._issuer, face, serial, token, voided=voided))
-        files = [("pass.json", self._opening(face) + own_part[1:]), *translations(face)]
-        pictures = self._pictures(face.tier)
-        listed = ",".join([f'"{name}":"{_hash(data)}"' for name, data in files])
-        manifest = f"{pictures.manifest}{listed}}}".encode()
-        signature = self.signer.sign(manifest, at)
-        return zipped(pictures.archive, [*files, ("manifest.json", manifest), ("signature", signature)])
+        opening, hashed = self._opening(face)
+        own_part = orjson.dumps(own(self._issuer, face, serial, token, voided=voided))[1:]
+        hashed.update(own_part)
+        pictures, translated = self._pictures(face.tier), translations(face)
+        listed = "".join([f',"{name}":"{_hash(data)}"' for name, data in translated])
+        manifest = f'{pictures.manifest}"pass.json":"{hashed.hexdigest()}"{listed}}}'.encode()
+        members = [
+            ("pass.json", opening, own_part),
+            *[(name, b"", data) for name, data in translated],
+            ("manifest.json", b"", manifest),
+            ("signature", self.signer.beginning, self.signer.sign(manifest, at)),
+        ]
+        return zipped(pictures.archive, members)
 
-    def _opening(self, face: Face) -> bytes:
-        """The beginning of `pass.json`, the same for all cards that look alike."""
+    def _opening(self, face: Face) -> "tuple[bytes, HASH]":
+        """The beginning of `pass.json`, the same for all cards that look alike, and its hash begun."""
         alike = kind(face)
         if (found := self._openings.get(alike)) is None:
-            found = self._openings[alike] = to_json(look(self._issuer, face))[:-1] + b","
-        return found
+            opening = orjson.dumps(look(self._issuer, face))[:-1] + b","
+            found = self._openings[alike] = opening, sha1(opening, usedforsecurity=False)
+        return found[0], found[1].copy()
 
     def _pictures(self, tier: str | None) -> _Pictures:
         artwork = self._artwork.of_tier(tier)
@@ -65,7 +76,7 @@ class Packager:
 def _lay_out(artwork: Artwork) -> _Pictures:
     files = artwork.apple
     listed = "".join(f'"{name}":"{_hash(data)}",' for name, data in files.items())
-    return _Pictures(Archive(files.items()), f"{{{listed}")
+    return _Pictures(Archive((name, b"", data) for name, data in files.items()), f"{{{listed}")
 
 
 def _hash(data: bytes) -> str:

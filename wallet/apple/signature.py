@@ -32,6 +32,7 @@ _ATTRIBUTES_BYTES = len(_BEFORE_TIME) + _TIME_BYTES + len(_BEFORE_DIGEST) + _DIG
 _SIGNED_HEAD = bytes((_SET, _ATTRIBUTES_BYTES))
 # From 2050 on the time would have another form, and another length.
 _LAST_YEAR = 2049
+_TWO_DIGITS = [b"%02d" % number for number in range(100)]
 
 
 class Signer:
@@ -43,11 +44,11 @@ class Signer:
         self._since = max(certificate.not_valid_before_utc, intermediate.not_valid_before_utc)
         size = key.key_size // 8
         rest = _RSA + _tlv(_OCTETS, bytes(size))
-        self._head = _laid_out(certificate, intermediate, rest)[: -len(rest) - _ATTRIBUTES_BYTES]
+        self.beginning = _laid_out(certificate, intermediate, rest)[: -len(rest) - _ATTRIBUTES_BYTES]
         self._tail = rest[:-size]
 
     def sign(self, manifest: bytes, at: datetime) -> bytes:
-        """DER. SHA-256, the signing time `at` to the second, leaf and intermediate inside.
+        """What follows `beginning` in the DER. SHA-256, the signing time `at` to the second.
 
         The same arguments give the same bytes. The time is never one before the certificates' own: a phone
         would find them not yet valid. ValueError from the year 2050 on.
@@ -56,7 +57,7 @@ class Signer:
             (_BEFORE_TIME, _utc_time(max(at, self._since)), _BEFORE_DIGEST, sha256(manifest).digest())
         )
         value = rs256.sign(self.key, _SIGNED_HEAD + attributes)
-        return b"".join((self._head, attributes, self._tail, value))
+        return b"".join((attributes, self._tail, value))
 
 
 def _laid_out(certificate: "Certificate", intermediate: "Certificate", rest: bytes) -> bytes:
@@ -90,6 +91,7 @@ def _utc_time(at: datetime) -> bytes:
     moment = at.astimezone(UTC)
     if moment.year > _LAST_YEAR:
         raise ValueError(f"a signature of the year {moment.year} needs another form of time")
-    # A third of what `strftime` takes.
-    day = moment.year % 100, moment.month, moment.day
-    return b"%02d%02d%02d%02d%02d%02dZ" % (*day, moment.hour, moment.minute, moment.second)
+    # A fifth of what `strftime` takes.
+    day = _TWO_DIGITS[moment.year % 100] + _TWO_DIGITS[moment.month] + _TWO_DIGITS[moment.day]
+    time = _TWO_DIGITS[moment.hour] + _TWO_DIGITS[moment.minute] + _TWO_DIGITS[moment.second]
+    return day + time + b"Z"

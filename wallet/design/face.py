@@ -127,7 +127,7 @@ class Face:
         content = {name: getattr(self, name) for name in _FACTS}
         content |= {name: _fields(getattr(self, name)) for name in _ROWS}
         barcode = asdict(self.barcode) if self.barcode else None
-        places = [asdict(place) for place in self.places]
+        places = [place._asdict() for place in self.places]
         content |= {"colours": self.colours.model_dump(), "barcode": barcode, "places": places}
         return _digest(content, sort_keys=True)
 

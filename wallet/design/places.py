@@ -1,12 +1,11 @@
 """Where stores are, and which of them are closest."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import asin, cos, radians, sin, sqrt
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a store is, in degrees (WGS 84); `text` is what the lock screen says there."""
 
     latitude: float

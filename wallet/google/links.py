@@ -8,7 +8,7 @@ from base64 import urlsafe_b64encode
 from datetime import datetime
 from functools import lru_cache
 
-from pydantic_core import to_json
+import orjson
 
 from wallet import rs256
 from wallet.google.account import Account
@@ -24,7 +24,7 @@ def save_link(
 
     ValueError if ids or origins make it too long.
     """
-    saved = to_json({"id": object_id, "classId": class_id})
+    saved = orjson.dumps({"id": object_id, "classId": class_id})
     claims = _beginning(account.email, origins), int(now.timestamp()), saved
     signed = _HEADER + _base64(b'%b"iat":%d,"payload":{"loyaltyObjects":[%b]}}' % claims)
     token = signed + b"." + _base64(rs256.sign(account.key, signed))
@@ -46,4 +46,4 @@ _HEADER = _base64(b'{"alg":"RS256","typ":"JWT"}') + b"."
 def _beginning(email: str, origins: tuple[str, ...]) -> bytes:
     """The claims that never change, still open."""
     claims = {"iss": email, "aud": "google", "typ": "savetowallet", "origins": origins}
-    return to_json(claims)[:-1] + b","
+    return orjson.dumps(claims)[:-1] + b","
