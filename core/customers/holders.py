@@ -21,19 +21,17 @@ CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
 # Accounts change hands seldom: who meets it this often in one request meets a loop.
 ATTEMPTS = 4
 # Named, a customer leads to the one who is meant, and to whose account they use.
-_NAMED = (
-    "FROM customer AS named JOIN customer AS meant ON meant.id = COALESCE(named.merged_into, named.id) "
-    "WHERE meant.erased_at IS NULL AND named.external_id {names}"
-)
-_PEOPLE = Hot(
+_MEANT = "FROM customer AS named JOIN customer AS meant ON meant.id = COALESCE(named.merged_into, named.id)"
+_HOLDER = "COALESCE(meant.household_id, meant.id)"
+_ASKED = "WHERE meant.erased_at IS NULL AND named.external_id {names}"
+_PERSON = (
     ("named.external_id", CUSTOMER.c.external_id), ("meant.id", CUSTOMER.c.id),
     ("meant.external_id", CUSTOMER.c.external_id),
-    ("COALESCE(meant.household_id, meant.id)", CUSTOMER.c.id),
-    tail=_NAMED,
 )  # fmt: skip
-_THEIRS = f"FROM account WHERE customer_id IN (SELECT COALESCE(meant.household_id, meant.id) {_NAMED})"
-_SEEN = Hot(*ACCOUNT_COLUMNS, tail=_THEIRS)
-_HELD = Hot(*ACCOUNT_COLUMNS, tail=f"{_THEIRS} ORDER BY customer_id FOR UPDATE")
+_PEOPLE = Hot(*_PERSON, (_HOLDER, CUSTOMER.c.id), tail=f"{_MEANT} {_ASKED}")
+_THEIRS = f"{_MEANT} JOIN account ON account.customer_id = {_HOLDER} {_ASKED}"
+_SEEN = Hot(*_PERSON, *ACCOUNT_COLUMNS, tail=_THEIRS)
+_HELD = Hot(*_PERSON, *ACCOUNT_COLUMNS, tail=f"{_THEIRS} ORDER BY account.customer_id FOR UPDATE OF account")
 
 
 class Person(NamedTuple):
@@ -52,10 +50,16 @@ def people(connection: Connection, names: Collection[str]) -> dict[str, Person]:
 def people_held(
     connection: Connection, names: Collection[str], *, lock: bool = True
 ) -> tuple[dict[str, Person], list[tuple[Any, ...]]]:
-    """The customers, and the accounts that they use (`Book(held=…)`), which are locked by the same trip."""
+    """The customers, and the accounts that they use (`Book(held=…)`), which are locked as they are found."""
     asked = sorted(set(names))
-    meant, held = _PEOPLE.ask(connection, asked), (_HELD if lock else _SEEN).ask(connection, asked)
-    return {name: Person(*person) for name, *person in meant()}, held()
+    found, accounts = {}, {}
+    for name, id_, external_id, *account in (_HELD if lock else _SEEN)(connection, asked):
+        found[name] = Person(id_, external_id, account[0])
+        accounts[account[0]] = tuple(account)
+    # Who has no account yet has never been given anything.
+    if others := [name for name in asked if name not in found]:
+        found |= people(connection, others)
+    return found, [*accounts.values()]
 
 
 def unknown(name: str) -> Refusal:

@@ -6,12 +6,12 @@ start (`BEGIN IMMEDIATE`), so that two writers wait for each other instead of fa
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from select import POLLIN, poll
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import SQLModel
@@ -73,9 +73,13 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that is committed at the end of the block, or rolled back by an exception."""
-        with self._transaction("BEGIN IMMEDIATE", USUAL, commit=True) as connection:
+    def write(self, *, copying: bool = False) -> Iterator[Connection]:
+        """A transaction that is committed at the end of the block, or rolled back by an exception.
+
+        `copying`: what it adds refers only to rows from which it was made in this very transaction. SQLite
+        then does not read them once more for each new row.
+        """
+        with self._transaction("BEGIN IMMEDIATE", USUAL, commit=True, copying=copying) as connection:
             yield connection
 
     @contextmanager
@@ -87,8 +91,13 @@ class Database:
             yield connection
 
     @contextmanager
-    def _transaction(self, begin: str, isolation: str, commit: bool = False) -> Iterator[Connection]:
-        with self._turn(commit), self._reachable(), self.engine.connect() as connection:
+    def _transaction(
+        self, begin: str, isolation: str, commit: bool = False, copying: bool = False
+    ) -> Iterator[Connection]:
+        around = _unreferred if copying and self.dialect == "sqlite" else nullcontext
+        with (
+            self._turn(commit), self._reachable(), self.engine.connect() as connection, around(connection)
+        ):  # fmt: skip
             if self.dialect == "sqlite":
                 connection.connection.driver_connection.execute(begin)  # type: ignore[union-attr]
             elif isolation != USUAL:
@@ -165,8 +174,8 @@ class Database:
 
     @property
     def name(self) -> str:
-        """The address without its password."""
-        return self.engine.url.render_as_string(hide_password=True)
+        """The address as people write it, without its password."""
+        return _shown(self.engine.url)
 
     def create_all(self) -> None:
         """Make every table at once (tests, scenario tests, dry runs in memory); installations migrate."""
@@ -178,9 +187,29 @@ class Database:
         self.engine.dispose()
 
 
+@contextmanager
+def _unreferred(connection: Connection) -> Iterator[None]:
+    """SQLite looks up no foreign keys in the transaction inside; the setting cannot change within one."""
+    driver: Any = connection.connection.driver_connection
+    driver.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        if driver.in_transaction:
+            connection.invalidate()  # it did not end: nobody else may have this connection as it is
+        else:
+            driver.execute("PRAGMA foreign_keys = ON")
+
+
 def _moved(said: str) -> str:
     """What the guard of a file that was copied away says (`tidings db copy`)."""
     return said.partition("moved: ")[2].splitlines()[0]
+
+
+def _shown(url: URL) -> str:
+    """Which driver is used is our affair; libpq takes a password among the options, too."""
+    plain = url.set(drivername=url.get_backend_name()).difference_update_query(("password", "sslpassword"))
+    return plain.render_as_string(hide_password=True)
 
 
 def _engine(url: str, durable: bool) -> Engine:
@@ -228,7 +257,7 @@ def _postgres_engine(url: str) -> Engine:
         if encoding != "UTF8":
             connection.close()
             raise EnvironmentFault(
-                f"the database {engine.url.render_as_string(hide_password=True)} keeps texts as {encoding}, "
+                f"the database {_shown(engine.url)} keeps texts as {encoding}, "
                 "and names need UTF8; make another: `createdb --encoding UTF8 --template template0 NAME`"
             )
         return connection

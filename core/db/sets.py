@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Column,
     ColumnElement,
     Connection,
@@ -69,9 +70,10 @@ def _among_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return f"({number} = ANY(ARRAY(SELECT unnest({listed}))))"
 
 
-def among(number: ColumnElement[int], numbers: Sequence[int]) -> ColumnElement[bool]:
-    """Whether a column of numbers has one of these."""
-    return _Among(number, bindparam(None, numbers, type_=Numbers()))
+def among(number: ColumnElement[int], numbers: Sequence[int] | BindParameter[Any]) -> ColumnElement[bool]:
+    """Whether a column of numbers has one of these, which may also be given when the statement is run."""
+    given = numbers if isinstance(numbers, BindParameter) else bindparam(None, numbers, type_=Numbers())
+    return _Among(number, given)
 
 
 def update_each(

@@ -17,7 +17,7 @@ from itertools import count
 from select import POLLIN, POLLOUT, poll
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Table
+from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import JSON
 
@@ -29,15 +29,16 @@ Reader = tuple[tuple[int, Callable[[Any], Any]], ...]
 # A statement with the types of its parameters (none: the text says them) and their values, as text.
 Statement = tuple[str, tuple[int, ...], list[bytes | None]]
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
-_TRIP, _PREPARED = "tidings trip", "tidings prepared"
-# Rows of one statement at most. Only powers of two below it are prepared, whatever the number of rows.
-MOST_ROWS = 32
+_TRIP, _SESSION = "tidings trip", "tidings session"
+# How many rows one statement has: few sizes are prepared, whatever the number of rows.
+SIZES = (32, 24, 16, 12, 8, 6, 4, 3, 2, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """Rows of some columns on their way into a table. `key`: of rows that are there already, set the others;
-    with `insert` as well, rows that are not there yet are put in. A key may be of several columns.
+    with `insert` as well, rows that are not there yet are put in. A key may be of several columns, and comes
+    once.
     """
 
     table: Table
@@ -47,11 +48,44 @@ class Change:
 
 
 @dataclass
-class Trip:
-    """What is under way on one connection (psycopg's); `prepared` are the names of statements it knows."""
+class Session:
+    """What is kept with a connection (psycopg's) from trip to trip: the names of statements that the server
+    has prepared, and how values are written and read.
+    """
 
     driver: Any
-    prepared: dict[tuple[str, tuple[int, ...]], bytes]
+    prepared: dict[tuple[str, tuple[int, ...]], bytes] = field(default_factory=dict)
+
+    @cached_property
+    def transformer(self) -> Any:
+        """psycopg's, in C."""
+        from psycopg.adapt import Transformer
+
+        return Transformer(self.driver)
+
+    def written(self, values: Sequence[Any]) -> list[Any]:
+        """Plain values (text, numbers, truths, dates) as the server's text."""
+        from psycopg.adapt import PyFormat
+
+        try:
+            texts: list[Any] = self.transformer.dump_sequence(values, [PyFormat.TEXT] * len(values))
+        except UnicodeEncodeError as error:
+            raise _unfit(f"text that is no Unicode cannot be written: {error.reason}") from error
+        return texts
+
+    def rows(self, result: Any) -> list[Row]:
+        """What the server answered."""
+        self.transformer.set_pgresult(result)
+        rows: list[Row] = self.transformer.load_rows(0, result.ntuples, tuple)
+        self.transformer.set_pgresult(None)  # which may be large, and the connection stays
+        return rows
+
+
+@dataclass
+class Trip:
+    """What is under way on one connection."""
+
+    session: Session
     _asked: list[Statement] = field(default_factory=list)
     _answers: list[list[Row]] = field(default_factory=list)
     _commands: list[Statement] = field(default_factory=list)
@@ -78,16 +112,14 @@ class Trip:
 
     def change(self, change: Change, rows: Sequence[Row]) -> None:
         """Write rows at the end of the trip."""
-        encode = _encoders(change)
-        start, most = 0, MOST_ROWS if change.insert else 1
+        turns, start = _turns(change), 0
+        # A batch is set row by row: joined to it, a table that was small when the server planned, and has
+        # grown by the batches since, would be read whole for each statement.
+        most = SIZES[0] if change.insert or len(rows) <= SIZES[0] else 1
         while start < len(rows):
-            some = min(most, 1 << (len(rows) - start).bit_length() - 1)
-            values = [
-                None if value is None else turn(value)
-                for row in rows[start : start + some]
-                for turn, value in zip(encode, row, strict=True)
-            ]
-            self._commands.append((_changing(change, some), (), values))
+            some = next(size for size in SIZES if size <= min(most, len(rows) - start))
+            values = [value for row in rows[start : start + some] for value in turned(row, turns)]
+            self._commands.append((_changing(change, some), (), self.session.written(values)))
             start += some
 
     def send(self) -> None:
@@ -98,18 +130,7 @@ class Trip:
         self._commands, self._asked = [], []
         results = self._sent(statements, ends=self.commits and not asked)
         for result in results[len(results) - asked :]:
-            self._answers.append(self._rows(result))
-
-    @cached_property
-    def _transformer(self) -> Any:
-        from psycopg.adapt import Transformer
-
-        return Transformer(self.driver)
-
-    def _rows(self, result: Any) -> list[Row]:
-        self._transformer.set_pgresult(result)
-        rows: list[Row] = self._transformer.load_rows(0, result.ntuples, tuple)
-        return rows
+            self._answers.append(self.session.rows(result))
 
     def _sent(self, statements: Sequence[Statement], *, ends: bool) -> list[Any]:
         """One result for each statement; the driver's error of the first that failed. `ends`: with a commit,
@@ -118,7 +139,8 @@ class Trip:
         from psycopg.errors import error_from_result
         from psycopg.pq import ExecStatus
 
-        server, opening = self.driver.pgconn, _opening(self.driver)
+        driver, prepared = self.session.driver, self.session.prepared
+        server, opening = driver.pgconn, _opening(driver)
         new: dict[tuple[str, tuple[int, ...]], bytes] = {}
         places, sent = [], 0
         try:
@@ -127,7 +149,7 @@ class Trip:
                 server.send_query_params(opening, None)
                 sent += 1
             for text, kinds, values in statements:
-                name = self.prepared.get((text, kinds)) or new.get((text, kinds))
+                name = prepared.get((text, kinds)) or new.get((text, kinds))
                 if name is None:
                     name = new[text, kinds] = b"tidings_%d" % next(_NUMBERS)
                     server.send_prepare(name, text.encode(), kinds or None)
@@ -143,11 +165,11 @@ class Trip:
         except BaseException:
             # Nobody knows where the conversation stands.
             with suppress(Exception):
-                self.driver.close()
+                driver.close()
             raise
         if failed := next((it for it in results if it.status == ExecStatus.FATAL_ERROR), None):
             raise error_from_result(failed, encoding="utf-8")
-        self.prepared.update(new)
+        prepared.update(new)
         return [results[place] for place in places]
 
 
@@ -164,7 +186,10 @@ def under_way(connection: Connection) -> Iterator[Trip]:
 
 def new_trip(connection: Connection) -> Trip:
     """A trip of its own; whoever asks for an answer, or sends it, has begun and ended it."""
-    return Trip(connection.connection.driver_connection, connection.info.setdefault(_PREPARED, {}))
+    session = connection.info.get(_SESSION)
+    if session is None:
+        session = connection.info[_SESSION] = Session(connection.connection.driver_connection)
+    return Trip(session)
 
 
 def trip_of(connection: Connection) -> Trip | None:
@@ -219,13 +244,7 @@ def _text(value: Any) -> bytes | None:
         return _encoded(value)
     if isinstance(value, bool):
         return b"t" if value else b"f"
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise ValueError(f"a time without a zone reached the database: {value}")
-        return value.isoformat().encode()
-    if isinstance(value, date):
-        return value.isoformat().encode()
-    return str(value).encode()
+    return (_said(value) if isinstance(value, date) else str(value)).encode()
 
 
 def _encoded(value: str) -> bytes:
@@ -243,28 +262,30 @@ def _unfit(why: str) -> Exception:
     return DataError(why)
 
 
-def _json(value: Any) -> bytes:
-    return b"{}" if value == {} else _encode(value).encode()
+def _json(value: Any) -> str:
+    return "{}" if value == {} else _encode(value)
 
 
-def _number(value: Any) -> bytes:
-    return str(value).encode()
-
-
-def _moment(value: datetime) -> bytes | None:
+def _moment(value: datetime) -> str:
     # Of a zone's own clocks two hours of one autumn night would be the same key.
-    return _utc(value) if value.tzinfo is UTC else _text(value)
+    return _utc(value) if value.tzinfo is UTC else _said(value)
 
 
 # The rows of one purchase share its time.
 @lru_cache(maxsize=1024)
-def _utc(value: datetime) -> bytes:
-    return value.isoformat().encode()
+def _utc(value: datetime) -> str:
+    return value.isoformat()
+
+
+def _said(value: datetime | date) -> str:
+    if isinstance(value, datetime) and value.tzinfo is None:
+        raise ValueError(f"a time without a zone reached the database: {value}")
+    return value.isoformat()
 
 
 def _default(value: Any) -> str:
     if isinstance(value, datetime | date):
-        return (_text(value) or b"").decode()
+        return _said(value)
     raise TypeError(f"{value!r} cannot be written")
 
 
@@ -275,42 +296,46 @@ _NUMBERS = count(1)
 
 
 @lru_cache(maxsize=256)
-def _encoders(change: Change) -> tuple[Callable[[Any], bytes | None], ...]:
-    return tuple(_encoder(change.table.c[name].type) for name in change.columns)
+def _turns(change: Change) -> Reader:
+    """Which values are turned into plain ones."""
+    turns = ((place, _turn(change.table.c[name].type)) for place, name in enumerate(change.columns))
+    return tuple((place, turn) for place, turn in turns if turn is not None)
 
 
-def _encoder(kind: Any) -> Callable[[Any], bytes | None]:
+def _turn(kind: Any) -> Callable[[Any], Any] | None:
     if isinstance(kind, JSON):
         return _json
-    if isinstance(kind, UtcDateTime):
-        return _moment
-    return _number if isinstance(kind, Integer) else _text
+    return _moment if isinstance(kind, UtcDateTime) else None
 
 
 @lru_cache(maxsize=512)
 def _changing(change: Change, rows: int) -> str:
     kinds = [str(change.table.c[name].type.compile(_POSTGRESQL)) for name in change.columns]
-    if not change.insert:
-        return _update(change, kinds)
     numbers = count(1)
     values = ", ".join("(" + ", ".join(f"${next(numbers)}::{it}" for it in kinds) + ")" for _ in range(rows))
-    names = ", ".join(f'"{column}"' for column in change.columns)
-    text = f'INSERT INTO "{change.table.name}" ({names}) VALUES {values}'  # noqa: S608 - names of our own tables
+    names = ", ".join(map(_quoted, change.columns))
+    if not change.insert:
+        return _update(change, f"(VALUES {values}) AS new ({names})")
+    text = f"INSERT INTO {_quoted(change.table.name)} ({names}) VALUES {values}"  # noqa: S608 - names of our own tables
     if not change.key:
         return text
-    keys = ", ".join(f'"{it}"' for it in change.key)
-    new = ", ".join(f'"{it}" = excluded."{it}"' for it in change.columns if it not in change.key)
-    return f"{text} ON CONFLICT ({keys}) DO UPDATE SET {new}"
+    keys = ", ".join(map(_quoted, change.key))
+    return f"{text} ON CONFLICT ({keys}) DO UPDATE SET {_set(change, 'excluded')}"
 
 
-def _update(change: Change, kinds: Sequence[str]) -> str:
-    places = {
-        name: f"${place}::{kind}"
-        for place, (name, kind) in enumerate(zip(change.columns, kinds, strict=True), 1)
-    }
-    new = ", ".join(f'"{name}" = {place}' for name, place in places.items() if name not in change.key)
-    mine = " AND ".join(f'"{name}" = {places[name]}' for name in change.key)
-    return f'UPDATE "{change.table.name}" SET {new} WHERE {mine}'  # noqa: S608 - as above
+def _update(change: Change, new: str) -> str:
+    table = _quoted(change.table.name)
+    mine = " AND ".join(f"{table}.{_quoted(it)} = new.{_quoted(it)}" for it in change.key)
+    return f"UPDATE {table} SET {_set(change, 'new')} FROM {new} WHERE {mine}"  # noqa: S608 - as above
+
+
+def _set(change: Change, source: str) -> str:
+    others = (_quoted(it) for it in change.columns if it not in change.key)
+    return ", ".join(f"{it} = {source}.{it}" for it in others)
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
 
 
 # --- what comes back

@@ -1,9 +1,11 @@
 """The database, as everybody reaches it."""
 
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from core.db import Database
 from core.errors import EnvironmentFault
@@ -25,6 +27,22 @@ def _use_all(database: Database) -> None:
             held.enter_context(database.read())
 
 
+def test_only_a_copying_transaction_of_sqlite_takes_what_refers_to_nothing(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'one.db'}")
+    astray = text("INSERT INTO child VALUES (7)")
+    with database.write() as connection:
+        connection.execute(text("CREATE TABLE parent (id INTEGER PRIMARY KEY)"))
+        connection.execute(text("CREATE TABLE child (parent INTEGER REFERENCES parent (id))"))
+    with database.write(copying=True) as connection:
+        connection.execute(astray)
+    # However it ended, the same connection looks up again what the next transaction refers to.
+    with pytest.raises(LookupError), database.write(copying=True):
+        raise LookupError
+    with pytest.raises(IntegrityError), database.write() as connection:
+        connection.execute(astray)
+    database.close()
+
+
 def test_a_database_that_cannot_keep_every_letter_is_refused(postgres_database: Database) -> None:
     name = f"{postgres_database.engine.url.database}_ascii"
     with postgres_database.engine.connect() as connection:
@@ -40,6 +58,20 @@ def test_a_database_that_cannot_keep_every_letter_is_refused(postgres_database: 
         finally:
             ascii_only.close()
             connection.execute(text(f"DROP DATABASE {name}"))
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("postgresql://shop.example/loyalty", "postgresql://shop.example/loyalty"),
+        ("postgresql+psycopg://till@shop.example/loyalty", "postgresql://till@shop.example/loyalty"),
+        ("postgresql://till:hush@shop.example:6432/loyalty?sslmode=require&password=hush",
+         "postgresql://till:***@shop.example:6432/loyalty?sslmode=require"),
+        ("sqlite:///tidings.db", "sqlite:///tidings.db"),
+    ],
+)  # fmt: skip
+def test_a_database_is_called_what_people_wrote_without_its_password(written: str, shown: str) -> None:
+    assert Database(written).name == shown
 
 
 @pytest.mark.parametrize(

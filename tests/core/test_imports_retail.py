@@ -17,8 +17,15 @@ from tests.core.books import check_books, check_statistics
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> study.Files:
-    """The first two hundred households, January."""
-    return study.make(tmp_path_factory.mktemp("study"), households=200, until=date(2017, 1, 31))
+    """The first two hundred households, January; of the ninety thousand products those that they bought."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    made = study.make(tmp_path_factory.mktemp("study"), households=200, until=date(2017, 1, 31))
+    products = pq.read_table(made.products)
+    bought = pq.read_table(made.receipts).column("sku").unique()
+    pq.write_table(products.filter(pc.is_in(products["sku"], value_set=bought)), made.products)
+    return made
 
 
 def bring_in(database: Database, files: study.Files) -> dict[str, Report]:

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from core.db import Database
+from core.db.hot import Hot, Many, at_once
 from core.db.sets import among, update_each
 from core.tables import Customer
 from tests.core.books import register
@@ -40,3 +41,23 @@ def test_only_the_rows_of_the_set_change(database: Database) -> None:
     with database.read() as connection:
         found = connection.execute(select(CUSTOMER.c.city, CUSTOMER.c.name).order_by(CUSTOMER.c.id)).all()
     assert [tuple(row) for row in found] == [("Lviv", "A"), (None, None), ("Lviv", "O")]
+
+
+def test_many_rows_come_as_one_text_and_say_the_same_in_the_same_order(database: Database) -> None:
+    register(database, SHARING, "anna", "ivan", "olha")
+    names = [
+        (id_of(database, "anna"), 'Олена "Ґ" \\'),
+        (id_of(database, "ivan"), "a\nb"),
+        (id_of(database, "olha"), None),
+    ]
+    columns = (CUSTOMER.c.id, CUSTOMER.c.name, CUSTOMER.c.registered_at, CUSTOMER.c.attributes)
+    tail = "FROM customer WHERE id {ids} AND household_id IS NULL ORDER BY external_id DESC"
+    with database.write() as connection:
+        update_each(connection, CUSTOMER, {}, ("name",), names)
+        ids = [number for number, _ in names]
+        found = Many(*columns, tail=tail)(connection, ids)
+        assert found == Hot(*columns, tail=tail)(connection, ids)
+        assert [row[:2] for row in found] == names[::-1]
+        assert Many(*columns, tail=tail)(connection, []) == []
+        newest = select(CUSTOMER.c.id, CUSTOMER.c.name).order_by(CUSTOMER.c.id.desc()).limit(2)
+        assert [tuple(row) for row in at_once(connection, newest)] == names[:0:-1]
