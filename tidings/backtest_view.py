@@ -1,6 +1,5 @@
 """How a backtest is shown in a terminal, and as CSV."""
 
-import csv
 import io
 from collections import Counter
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from rich.text import Text
 
 from campaigns.backtest.report import Backtest, Day
 from campaigns.gates import NAMES
+from core.sheets import Sheet
 
 BAR = 18
 STEPS = " ▁▂▃▄▅▆▇█"
@@ -182,10 +182,10 @@ def number(count: int) -> str:
 def as_csv(found: Sequence[Backtest]) -> str:
     """One row a scenario, day and channel; days without a message have one row without a channel."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["scenario", "day", "channel", "messages", "cost_of_day", "currency"])
+    sheet = Sheet(out, ["scenario", "day", "channel", "messages", "cost_of_day", "currency"])
     for it in found:
         for day in it.days:
-            for channel, count in sorted(day.sent.items()) or [("", 0)]:
-                writer.writerow([it.scenario, day.day, channel, count, day.cost.quantize(CENT), it.currency])
+            cost = day.cost.quantize(CENT)
+            counts = sorted(day.sent.items()) or [("", 0)]
+            sheet.add((it.scenario, day.day, channel, count, cost, it.currency) for channel, count in counts)
     return out.getvalue()

@@ -1,7 +1,6 @@
 """How a dry run is shown in a terminal, as CSV, and as files to look at."""
 
 import asyncio
-import csv
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from campaigns.dryrun.words import reason
 from campaigns.gates import NAMES
 from channels.base import Channel
 from channels.folder import FolderTransport
+from core.sheets import Sheet
 
 Channels = Mapping[str, Channel[Any, Any, Any]]
 
@@ -248,14 +248,12 @@ def _heading(sample: Sample, zone: ZoneInfo) -> Text:
 def as_csv(forecasts: Sequence[Forecast]) -> str:
     """One line for each scenario and verdict."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["scenario", "version", "at", "kind", "name", "count"])
+    sheet = Sheet(out, ["scenario", "version", "at", "kind", "name", "count"])
     for it in forecasts:
         head = [it.scenario, it.version, it.at.isoformat()]
-        writer.writerow([*head, "candidates", "", it.candidates])
-        writer.writerows([*head, "gate", gate, count] for gate, count in sorted(it.gates.items()))
-        writer.writerows([*head, "send", channel, count] for channel, count in sorted(it.send.items()))
-        writer.writerows([*head, "displaced", name, count] for name, count in sorted(it.displaced.items()))
+        sheet.add([[*head, "candidates", "", it.candidates]])
+        for kind, counts in (("gate", it.gates), ("send", it.send), ("displaced", it.displaced)):
+            sheet.add([*head, kind, name, count] for name, count in sorted(counts.items()))
     return out.getvalue()
 
 

@@ -1,11 +1,11 @@
 """A settlement as people and programs read it: whole bonuses, and money with the currency's digits."""
 
-import csv
 import io
 from typing import TYPE_CHECKING, Any
 
 from core.ledger.settlement import FLOWS, Settlement
 from core.program import Program
+from core.sheets import Sheet
 from tidings.console import local, table
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ def as_json(found: Settlement, program: Program) -> dict[str, Any]:
 def as_csv(found: Settlement, program: Program) -> str:
     """What is owed, a line each, for a spreadsheet."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for it in as_json(found, program)["debts"]:
-        writer.writerow([it["giver"], it["place"], it["points"], it["amount"], program.currency])
+    debts = as_json(found, program)["debts"]
+    Sheet(out, COLUMNS, ours=COLUMNS[2:]).add(
+        (it["giver"], it["place"], it["points"], it["amount"], program.currency) for it in debts
+    )
     return out.getvalue()
 
 

@@ -1,25 +1,25 @@
 """Every verdict as one line of CSV, written while it is staged: memory does not grow with the base."""
 
-import csv
 from typing import Any, TextIO
 
 from campaigns.dryrun.evidence import BATCH, Witness
 from campaigns.dryrun.forecast import SENDS, Evidence
 from campaigns.dryrun.speaking import batches
 from campaigns.gates import Step
+from core.sheets import Sheet
 
 COLUMNS = (
     "customer", "scenario", "step", "occasion", "meaning", "verdict", "gate", "channel", "message", "due_at",
     "evidence",
 )  # fmt: skip
+OURS = ("verdict", "gate", "channel", "due_at")
 
 
 class VerdictLines:
     """One line for customer × scenario × step, to `file` (opened with `newline=""`); `count` of them."""
 
     def __init__(self, file: TextIO) -> None:
-        self._writer = csv.writer(file, lineterminator="\n")
-        self._writer.writerow(COLUMNS)
+        self._sheet = Sheet(file, COLUMNS, ours=OURS)
         self.count = 0
 
     def __call__(self, step: Step) -> None:
@@ -27,7 +27,7 @@ class VerdictLines:
         witness = Witness(step)
         for rows in batches(step, BATCH):
             evidence = witness.of(rows)
-            self._writer.writerows(_line(step, row, evidence.get(row.id, [])) for row in rows)
+            self._sheet.add(_line(step, row, evidence.get(row.id, [])) for row in rows)
             self.count += len(rows)
 
 

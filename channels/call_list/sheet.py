@@ -1,19 +1,18 @@
 """The list as a sheet: CSV for a dialler, XLSX for people."""
 
-import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from core.sheets import Sheet
+
 COLUMNS = ("call", "planned", "scenario", "customer", "name", "phone", "language", "say", "result", "note")
 WIDTHS = (22, 16, 20, 16, 24, 20, 10, 70, 16, 30)
 RESULTS = ("reached", "no answer", "wrong number", "no more calls")
 """What may stand under `result` when the sheet comes back; `tidings call-results` reads them."""
 
-# A spreadsheet takes a cell that begins so for a formula, whoever wrote it.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 # What a cell of Excel holds.
 _LONGEST_CELL = 32_767
 
@@ -54,18 +53,9 @@ def readable(phone: str) -> str:
 def as_csv(calls: Sequence[Call], *, mark: bool = True) -> bytes:
     """RFC 4180 in UTF-8; `mark` puts the byte order mark first, without which Excel mistakes the letters."""
     file = io.StringIO(newline="")
-    write = csv.DictWriter(file, COLUMNS)
-    write.writeheader()
     # The number is made of digits by ourselves, and a dialler would choke on a quoted one.
-    write.writerows(
-        {name: cell if name == "phone" else _harmless(cell) for name, cell in call.row().items()}
-        for call in calls
-    )
+    Sheet(file, COLUMNS, ours=("phone",), end="\r\n").add([*call.row().values()] for call in calls)
     return file.getvalue().encode("utf-8-sig" if mark else "utf-8")
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
 def as_xlsx(calls: Sequence[Call], day: date) -> bytes:
