@@ -13,6 +13,9 @@ Use = Literal["u", "p", "c", "k", "d", "b", "l", "o", "r", "t", "h"]
 characters, `d` confirms what a letter asked, `b` takes bounces of messages back and `l` those of letters, `o`
 and `r` tell of opens and clicks, `t` joins a messenger, `h` is short for another link."""
 
+# What stands for the token in the links of a proof: nobody's, and the pages say so.
+PROOF = "proof"
+
 TAG_BYTES = 12
 NUMBER_BYTES = 8
 # A short link of 15 bytes is 20 characters. Its tag keeps strangers from inventing clicks; where it leads is
@@ -24,6 +27,7 @@ SHORT_CHARACTERS = 20
 # a hyphen that a space follows, so there is none.
 CARD_TAG_BITS = 47
 CARD_CHARACTERS = ((12, 1 << 24), (14, 1 << 36))
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _ALNUM = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
 
@@ -202,7 +206,7 @@ def _keyed(key: bytes) -> hmac.HMAC:
 
 
 def _encoded(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return binascii.b2a_base64(raw, newline=False).translate(_URL_SAFE).rstrip(b"=").decode()
 
 
 def _decoded(token: str) -> bytes:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from core.customers.holders import Person, opened
 from core.events import append
 from core.ledger.book import Book
+from core.ledger.limits import Limits
 from core.ledger.lots import Op, Refusal
 from core.ledger.operations import again_if_taken, digest_of, known_operations
 from core.program import Program
@@ -103,7 +104,7 @@ def _move(book: Book, program: Program, request: Adjustment, op: Op) -> Refusal 
         life = program.life(op.at, account=account, lasts=request.lasts)
         book.accrue(op, request.points, reason=KIND, life=life, account=account)
         return None
-    limits = {request.account: -request.points} if request.account else None
+    limits = Limits({request.account: -request.points}) if request.account else None
     return book.redeem(op, -request.points, kind=KIND, limits=limits, owing=request.owing)
 
 

@@ -8,28 +8,22 @@ never spend the same bonuses.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from core.db import ask_ids, insert_ignoring
 from core.db.bulk import piped
 from core.db.hot import Asked
 from core.events import Happening
+from core.ledger.limits import Limits
 from core.ledger.lots import DEBT, FORGIVEN, Correction, Held, Op, OpenLot, Refusal
 from core.ledger.operations import digest_of
 from core.ledger.purse import Purse
-from core.ledger.reading import (
-    ACCOUNTS,
-    ACCOUNTS_HELD,
-    DEBTS,
-    EVERY_LOT,
-    OPEN_HOLDS,
-    OPEN_LOTS,
-    OPEN_LOTS_WITHIN,
-)
+from core.ledger.reading import ACCOUNTS, ACCOUNTS_HELD, DEBTS, OPEN_HOLDS, OPEN_LOTS, OPEN_LOTS_WITHIN
+from core.ledger.set_aside import SetAside
 from core.ledger.writing import ACCOUNT, LOT, LOT_CHANGES, OPERATION, write
 from core.program import Program
 from core.program.lifetime import Life
@@ -75,7 +69,7 @@ class Book:
         self._slots: dict[tuple[object, str], OpenLot] = {}
         self.totals: dict[int, int] = {}
         self.last_at: dict[int, datetime | None] = {}
-        self._held: dict[int, list[Held]] = defaultdict(list)
+        self._held: dict[int, SetAside] = {}
         self._version: tuple[int, datetime] | None = None
         for row in held:
             self._begin(*row)
@@ -140,7 +134,7 @@ class Book:
                 self._purses[row[0]].note(lot)
         for answer in holds:
             for customer_id, *held in answer():
-                self._held[customer_id].append(Held(*held))
+                self._held.setdefault(customer_id, SetAside(self.recorded_at)).note(Held(*held))
 
     # --- what is there
 
@@ -173,14 +167,12 @@ class Book:
 
     def debt(self, customer_id: int) -> int:
         """What is owed."""
-        return -sum(lot.remaining for lot in self._purses[customer_id].debts)
+        return self._purses[customer_id].owed
 
     def held(self, customer_id: int, besides: str | None = None) -> int:
         """Points set aside by open holds, those of one receipt left out."""
-        holds = self._held.get(customer_id, ())
-        return sum(
-            it.points for it in holds if it.external_id != besides and it.expires_at > self.recorded_at
-        )
+        aside = self._held.get(customer_id)
+        return aside.points(besides) if aside else 0
 
     def available(self, customer_id: int, at: datetime, besides: str | None = None) -> int:
         """What may be spent at `at`: started and unexpired lots, less debts and holds; never below zero."""
@@ -189,11 +181,7 @@ class Book:
 
     def by_account(self, customer_id: int, at: datetime) -> dict[str, int]:
         """What lies usable in each bonus account."""
-        found: dict[str, int] = defaultdict(int)
-        for lot in self._purses[customer_id]:
-            if lot.usable(at):
-                found[lot.account] += lot.remaining
-        return found
+        return self._purses[customer_id].by_account(at)
 
     # --- what happens
 
@@ -252,12 +240,12 @@ class Book:
                 self.enter(op, debt, "repayment", part, None)
 
     def redeem(
-        self, op: Op, points: int, *, kind: str = "redemption", limits: Mapping[str, int] | None = None,
+        self, op: Op, points: int, *, kind: str = "redemption", limits: Limits | None = None,
         at: datetime | None = None, owing: bool = False, besides: str | None = None,
     ) -> Refusal | None:  # fmt: skip
         """Spend `points`: by the program's order of accounts, in each the earliest to expire first.
 
-        `limits` is the most of each account (none: no limit), `besides` the receipt whose own hold does not
+        `limits` is the most of the accounts (none: no limit), `besides` the receipt whose own hold does not
         stand in its way. With `owing`, what is missing becomes a debt, or is forgiven, as the program says;
         without, the operation is refused and struck out.
         """
@@ -265,7 +253,7 @@ class Book:
         available = points if owing else self.available(op.customer_id, at, besides)
         if not owing:
             limits = self._free(op.customer_id, limits, at, besides)
-        plan, left = self._plan(op.customer_id, points, limits, at)
+        plan, left = self._purses[op.customer_id].plan(points, limits, at)
         if not owing and (points > available or left):
             self.strike(op)
             have = self.program.from_points(min(available, points - left))
@@ -279,33 +267,19 @@ class Book:
         return None
 
     def _free(
-        self, customer_id: int, limits: Mapping[str, int] | None, at: datetime, besides: str | None
-    ) -> Mapping[str, int] | None:
+        self, customer_id: int, limits: Limits | None, at: datetime, besides: str | None
+    ) -> Limits | None:
         """The limits, less what open holds mean to take from each account."""
-        held = self._held_accounts(customer_id, besides)
-        if not held:
-            return limits
-        there = self.by_account(customer_id, at)
-        most = there if limits is None else limits
-        return {
-            name: max(0, min(most.get(name, 0), points - held.get(name, 0))) for name, points in there.items()
-        }
-
-    def _held_accounts(self, customer_id: int, besides: str | None) -> Mapping[str, int]:
-        found: dict[str, int] = defaultdict(int)
-        for it in self._held.get(customer_id, ()):
-            if it.external_id != besides and it.expires_at > self.recorded_at:
-                for name, points in it.accounts.items():
-                    found[name] += points
-        return found
+        aside = self._held.get(customer_id)
+        return aside.leave(limits, self.by_account(customer_id, at), besides) if aside else limits
 
     def payable(
-        self, customer_id: int, points: int, limits: Mapping[str, int], at: datetime,
-        besides: str | None = None,
-    ) -> dict[str, int]:  # fmt: skip
+        self, customer_id: int, points: int, limits: Limits, at: datetime, besides: str | None = None
+    ) -> dict[str, int]:
         """Up to so many points, as far as they could be spent: from which accounts they would come."""
         most = min(points, self.available(customer_id, at, besides))
-        plan, _ = self._plan(customer_id, most, self._free(customer_id, limits, at, besides), at)
+        free = self._free(customer_id, limits, at, besides)
+        plan, _ = self._purses[customer_id].plan(most, free, at)
         found: dict[str, int] = defaultdict(int)
         for lot, part in plan:
             found[lot.account] += part
@@ -313,26 +287,7 @@ class Book:
 
     def holds(self, external_id: str) -> bool:
         """Whether there is an open hold for this receipt, expired or not."""
-        return any(it.external_id == external_id for holds in self._held.values() for it in holds)
-
-    def _plan(
-        self, customer_id: int, points: int, limits: Mapping[str, int] | None, at: datetime
-    ) -> tuple[list[tuple[OpenLot, int]], int]:
-        """From which lots points are taken, and how many are missing."""
-        room = dict(limits) if limits is not None else None
-        plan = []
-        for lot in self._purses[customer_id].first():
-            if not points:
-                break
-            if lot.usable(at):
-                most = points if room is None else min(points, room.get(lot.account, 0))
-                part = min(most, lot.remaining)
-                if part > 0:
-                    plan.append((lot, part))
-                    points -= part
-                    if room is not None:
-                        room[lot.account] -= part
-        return plan, points
+        return any(aside.has(external_id) for aside in self._held.values())
 
     def _owe(self, op: Op, points: int, kind: str) -> None:
         """What could not be paid: a lot below nothing, or one that the program makes a present of."""
@@ -368,13 +323,8 @@ class Book:
 
     def extend(self, customer_id: int, account: str, life: Life, at: datetime) -> None:
         """Let the open lots of an account last at least so long."""
-        for lot in self._purses[customer_id]:
-            if lot.account != account or lot.remaining <= 0 or lot.ended(at) or lot.expires_at is None:
-                continue
-            if life.expires_at is None or lot.expires_at < life.expires_at:
-                lot.expires_on, lot.expires_at = life.expires_on, life.expires_at
-                self._purses[customer_id].note(lot)
-                self._note(lot)
+        for lot in self._purses[customer_id].extend(account, life, at):
+            self._note(lot)
 
     def enter(self, op: Op, lot: OpenLot, kind: str, points: int, rule: str | None) -> None:
         """One movement of one lot."""
@@ -414,15 +364,6 @@ class Book:
         write(self, beside, waits=waits)
 
     # --- for a replay
-
-    def every_lot(self, customer_id: int) -> Iterator[OpenLot]:
-        """All lots that the customer ever had, as they stand in the database."""
-        return (OpenLot(*row) for row in EVERY_LOT(self.connection, customer_id))
-
-    def slots(self, customer_id: int, beginning: str) -> set[str]:
-        """The slots of the customer's lots that begin so and were not taken back."""
-        given = select(LOT.c.slot).where(LOT.c.customer_id == customer_id, LOT.c.amount > 0)
-        return set(self.connection.scalars(given.where(LOT.c.slot.startswith(beginning, autoescape=True))))
 
     def rewind(self, customer_id: int, lots: list[OpenLot]) -> None:
         """Take these lots for the customer's, as they were at an earlier time."""

@@ -1,10 +1,14 @@
 """The open lots of one account, kept in the order of spending while they are worked on."""
 
 from bisect import bisect_left, insort
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
+from core.ledger.limits import Limits, Room
 from core.ledger.lots import OpenLot, expiry_order
+from core.program.lifetime import Life
 
 
 class Purse:
@@ -35,6 +39,44 @@ class Purse:
         if self._order is None:
             self._order = sorted(((self._place(lot), lot) for lot in self._lots), key=_place)
         return (lot for _, lot in self._order)
+
+    @property
+    def owed(self) -> int:
+        """What the debts come to."""
+        return -sum(lot.remaining for lot in self.debts)
+
+    def by_account(self, at: datetime) -> dict[str, int]:
+        """What lies usable in each bonus account."""
+        found: dict[str, int] = defaultdict(int)
+        for lot in self:
+            if lot.usable(at):
+                found[lot.account] += lot.remaining
+        return found
+
+    def plan(self, points: int, limits: Limits | None, at: datetime) -> tuple[list[tuple[OpenLot, int]], int]:
+        """From which lots points are taken, and how many are missing."""
+        room = Room(limits)
+        taken = []
+        for lot in self.first():
+            if not points:
+                break
+            if lot.usable(at):
+                part = min(room.most(lot.account, points), lot.remaining)
+                if part > 0:
+                    taken.append((lot, part))
+                    points -= part
+                    room.take(lot.account, part)
+        return taken, points
+
+    def extend(self, account: str, life: Life, at: datetime) -> Iterator[OpenLot]:
+        """Let the lots of an account last at least so long; those that do so now."""
+        for lot in self:
+            if lot.account != account or lot.remaining <= 0 or lot.ended(at) or lot.expires_at is None:
+                continue
+            if life.expires_at is None or lot.expires_at < life.expires_at:
+                lot.expires_on, lot.expires_at = life.expires_on, life.expires_at
+                self.note(lot)
+                yield lot
 
     def note(self, lot: OpenLot) -> None:
         """Something about the lot has changed: what is left of it, or when it ends."""

@@ -1,4 +1,6 @@
-"""What a book asks of the database: prepared texts (core.db.hot)."""
+"""What a book asks of the database; prepared texts (core.db.hot), but for what is seldom asked."""
+
+from sqlalchemy import Connection, select
 
 from core.db.hot import Hot
 from core.ledger.writing import ACCOUNT, LOT, OPERATION
@@ -32,3 +34,9 @@ OPEN_HOLDS = Hot(
     HOLD.c.customer_id, HOLD.c.external_id, HOLD.c.points, HOLD.c.expires_at, HOLD.c.accounts,
     tail="FROM hold WHERE state = 'open' AND customer_id {ids}",
 )  # fmt: skip
+
+
+def slots(connection: Connection, customer_id: int, beginning: str) -> set[str]:
+    """The slots of a customer's lots that begin so and were not taken back."""
+    given = select(LOT.c.slot).where(LOT.c.customer_id == customer_id, LOT.c.amount > 0)
+    return set(connection.scalars(given.where(LOT.c.slot.startswith(beginning, autoescape=True))))

@@ -17,6 +17,7 @@ from sqlalchemy import Row, and_, func, select
 
 from core.ledger.book import Book
 from core.ledger.lots import DEBT, FORGIVEN, Correction, Op, OpenLot, Refusal
+from core.ledger.reading import EVERY_LOT
 from core.ledger.writing import ENTRY, LOT_CHANGES, OPERATION
 from core.program.lifetime import Life
 from core.purchases.booking import Bought, Desk, Effect
@@ -108,7 +109,7 @@ class Replay:
         before = self._mine(ENTRY.c.lot_id).where(OPERATION.c.at < self.since).group_by(ENTRY.c.lot_id)
         remaining = {row.lot_id: int(row.points) for row in self.connection.execute(before)}
         lots = []
-        for lot in self.book.every_lot(self.holder_id):
+        for lot in (OpenLot(*row) for row in EVERY_LOT(self.connection, self.holder_id)):
             self.original[lot] = tuple(getattr(lot, name) for name in LOT_CHANGES)
             lots.append(lot)
             if lot.operation_id in self.by_id:

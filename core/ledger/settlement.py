@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, sel
 from core.db import UtcDateTime
 from core.ledger.writing import ENTRY, LOT, OPERATION
 from core.program import Program
+from core.purchases.closed_books import RETURNED
 
 # In the order in which a statement shows them; together they are everything that can happen to bonuses.
 FLOWS = ("given", "spent", "adjusted", "moved", "repaid", "forgiven", "expired", "erased")
@@ -135,10 +136,14 @@ def _flows(since: datetime, until: datetime) -> Any:
 
 def _flow() -> ColumnElement[str]:
     own = and_(ENTRY.c.kind == "accrual", OPERATION.c.kind.not_in((*MOVES, "adjustment")))
+    # Elsewhere a return corrects the payment itself; where its book is closed, the payment comes back as a
+    # lot of whoever gave those bonuses.
+    back = and_(OPERATION.c.kind == "return", LOT.c.slot.startswith(f"{RETURNED}:"), own)
     named = [(OPERATION.c.kind == kind, flow) for kind, flow in KINDS.items()]
     return case(
         (ENTRY.c.kind == "repayment", "repaid"),
         (ENTRY.c.kind == "forgiveness", "forgiven"),
+        (back, "spent"),
         (own, "given"),
         *named,
         (ENTRY.c.kind == "redemption", "spent"),

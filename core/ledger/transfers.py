@@ -11,6 +11,7 @@ from core.events import append
 from core.ledger import moving
 from core.ledger.adjustments import repeated
 from core.ledger.book import Book
+from core.ledger.limits import Limits
 from core.ledger.lots import Refusal
 from core.ledger.operations import again_if_taken
 from core.program import Program
@@ -94,12 +95,13 @@ def _book(
     return Recorded(leaving.result)
 
 
-def _limits(book: Book, program: Program, holder: int, at: datetime) -> dict[str, int] | None:
+def _limits(book: Book, program: Program, holder: int, at: datetime) -> Limits | None:
     """The most of each account; what may not be given away is left out."""
     kept = program.transfers.exclude.account if program.transfers else ()
     if not kept:
         return None
-    return {account: points for account, points in book.by_account(holder, at).items() if account not in kept}
+    there = book.by_account(holder, at)
+    return Limits({account: points for account, points in there.items() if account not in kept})
 
 
 def _refused(program: Program, request: Transfer) -> Refusal | None:

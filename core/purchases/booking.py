@@ -12,6 +12,7 @@ from datetime import datetime
 from core.earning import Earned, Share, earn, keep
 from core.ledger.book import Book
 from core.ledger.lots import Op, Refusal
+from core.ledger.reading import slots
 from core.program import Grant, Program
 from core.program.lifetime import Life
 from core.purchases.cart import Cart, Item
@@ -130,7 +131,7 @@ class Desk:
     def _pay(self, op: Op, bought: Bought, payment: int, *, owing: bool) -> Refusal | None:
         limits = bought.cart.limits
         if limits is None:
-            limits = spendable(bought.program, bought.cart).accounts
+            limits = spendable(bought.program, bought.cart).limits
         return self.book.redeem(
             op, payment, limits=limits, at=bought.cart.at, owing=owing, besides=bought.external_id
         )
@@ -172,7 +173,7 @@ class Desk:
 
     def _stepped(self, holder_id: int) -> set[str]:
         if holder_id not in self.stepped:
-            self.stepped[holder_id] = self.book.slots(holder_id, "tier_up:")
+            self.stepped[holder_id] = slots(self.book.connection, holder_id, "tier_up:")
         return self.stepped[holder_id]
 
 
@@ -201,7 +202,7 @@ def payable(program: Program, cart: Cart) -> Cart | Refusal:
         asked = program.from_points(cart.paid_points)
         return Refusal("bad_amount", f"a part of {asked} bonuses would pay for nothing; {less}")
     paid = lay_payment(program, cart, cart.paid_points, limit)
-    return cart.paying(paid, limit.accounts)
+    return cart.paying(paid, limit.limits)
 
 
 def _slot(share: Share) -> str:

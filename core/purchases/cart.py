@@ -4,10 +4,12 @@ Nothing here reads a database or a clock: the same cart and the same past give t
 when a return or a late receipt makes the ledger reckon again.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
+
+from core.ledger.limits import Limits
 
 
 class Item(NamedTuple):
@@ -38,14 +40,14 @@ class Cart:
     codes: tuple[str, ...] = ()
     paid_points: int = 0
     paid: tuple[int, ...] = ()
-    # The most points of each account, if it was asked already.
-    limits: Mapping[str, int] | None = field(default=None, compare=False)
+    # The most points of the accounts, if it was asked already.
+    limits: Limits | None = field(default=None, compare=False)
     total: int = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "total", sum([item.total for item in self.items]))
 
-    def paying(self, paid: tuple[int, ...], limits: Mapping[str, int]) -> "Cart":
+    def paying(self, paid: tuple[int, ...], limits: Limits) -> "Cart":
         """The same cart with its payment laid on the lines."""
         return Cart(self.at, self.items, self.store, self.partner, self.codes, self.paid_points, paid, limits)
 

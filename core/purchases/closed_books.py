@@ -16,6 +16,7 @@ from core import tiers
 from core.earning import keep
 from core.events import Happening
 from core.ledger.book import Book
+from core.ledger.limits import Limits
 from core.ledger.lots import DEBT, FORGIVEN, Op
 from core.ledger.replay import EFFECTIVE, INSTANT
 from core.ledger.writing import ENTRY, LOT, OPERATION
@@ -55,7 +56,7 @@ def take(book: Book, op: Op, operation_id: int, points: int) -> None:
     earned = _did(operation_id, "accrual", LOT.c.account).where(LOT.c.reason == PURCHASE)
     rows = book.connection.execute(earned.group_by(LOT.c.account).order_by(LOT.c.account)).all()
     parts = lay_out(points, [max(0, int(row.points)) for row in rows])
-    limits = {row.account: part for row, part in zip(rows, parts, strict=True)}
+    limits = Limits({row.account: part for row, part in zip(rows, parts, strict=True)})
     book.redeem(op, points, kind="reversal", limits=limits, owing=True)
 
 

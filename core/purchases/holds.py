@@ -6,7 +6,7 @@ account's lock, so that a commit and a cancel at one moment are one after the ot
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -214,7 +214,8 @@ def commit(
     confirmer: Confirmer,
 ) -> Outcome:  # fmt: skip
     """Make the receipt of a hold, at the time of its cart, in the caller's write transaction; the answer is
-    that of the receipt, asked again the same.
+    that of the receipt, asked again the same. An open hold is a promise: what an offline receipt or a return
+    took of its bonuses meanwhile is owed, or forgiven, as the program says.
 
     Refused: `unknown_hold`, `hold_cancelled`, `hold_expired` (and the bonuses are gone), those of
     `core.purchases.confirmations.check`, and as a receipt. The caller commits the transaction even then:
@@ -228,7 +229,8 @@ def commit(
     asked = row.cart["confirm"] and row.state != "committed"
     if asked and (wrong := check(connection, confirmer, row, code, now)):
         return wrong
-    [outcome] = record(connection, program, [_purchase(row.cart["receipt"])], now, live=True)
+    bought = replace(_purchase(row.cart["receipt"]), promised=row.expires_at > now)
+    [outcome] = record(connection, program, [bought], now, live=True)
     if isinstance(outcome, Recorded):
         _set(connection, row.id, {"state": "committed", "changed_at": now})
     elif outcome.reason == "insufficient_balance" and row.expires_at <= now:

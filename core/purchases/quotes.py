@@ -166,7 +166,7 @@ class _Quoting:
         cart = rehearsal.cart
         limit = spendable(self.program, cart)
         available = book.available(holder_id, at)
-        most = sum(book.payable(holder_id, limit.points, limit.accounts, at).values())
+        most = sum(book.payable(holder_id, limit.points, limit.limits, at).values())
         paying = self._way(self._rehearse(most), most) if most else None
         return Quote(
             at, rehearsal.buyer.external_id, cart, self.discount, limit, without,

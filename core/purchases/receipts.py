@@ -15,11 +15,11 @@ from core import tiers
 from core.clock import EARLIEST, LATEST
 from core.customers.holders import ATTEMPTS, CUSTOMER, Person, people, people_held
 from core.db import ask_ids
-from core.db.bulk import COPY_FROM, commit_with_trip, insert_rows, mark, piped, unmark
+from core.db.bulk import COPY_FROM, commit_with_trip, mark, piped, unmark
 from core.events import Happening, append
 from core.grants.promo_codes import Codes
 from core.ledger.book import Book
-from core.ledger.lots import Op, Refusal
+from core.ledger.lots import Refusal
 from core.ledger.operations import again_if_taken, ask_operations, digest_of, known_operations
 from core.ledger.reading import HOLD
 from core.ledger.replay import News, Replay, Replayed
@@ -36,20 +36,13 @@ from core.purchases.history import BuyerPast
 from core.purchases.sales import Line, Purchase
 from core.purchases.stats import Stats
 from core.purchases.stored import LINE, RECEIPT
+from core.purchases.written import Work, write_receipts
 from core.tiers import Climb, Standing
 
 __all__ = ["CUSTOMER", "LINE", "RECEIPT", "Line", "Outcome", "Purchase", "Recorded", "record"]
 
 # Clocks of tills and of this service differ by so much and still mean the same moment.
 SKEW = timedelta(minutes=5)
-RECEIPT_COLUMNS = (
-    "id", "external_id", "customer_id", "operation_id", "program_version", "store", "partner", "at",
-    "recorded_at", "total", "paid_points", "earned_points", "codes",
-)  # fmt: skip
-LINE_COLUMNS = (
-    "receipt_id", "line", "customer_id", "sku", "quantity", "total", "category", "brand", "discounted",
-    "earned_points", "paid_points",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +100,6 @@ def uncollected() -> Iterator[None]:
         gc.enable()
 
 
-@dataclass(slots=True)
-class _Work:
-    """One new purchase on its way."""
-
-    place: int
-    purchase: Purchase
-    op: Op
-    bought: Bought
-
-
 class Recording:
     """One call of `record`: what it loads once, and what it writes once.
 
@@ -143,10 +126,10 @@ class Recording:
         self.standings = {
             it.id: Standing(it.tier, it.tier_since, it.invited_to) for it in self.buyers.values()
         }
-        self.works: dict[int, list[_Work]] = defaultdict(list)
+        self.works: dict[int, list[Work]] = defaultdict(list)
         self.turns: dict[int, int] = {}
         self.outcomes: dict[int, Outcome] = {}
-        self.effects: list[tuple[_Work, Effect]] = []
+        self.effects: list[tuple[Work, Effect]] = []
         self.left_out: dict[str, Mapping[str, Refusal]] = {}
         self.happenings: list[Happening] = []
         self.replays: list[Replayed] = []
@@ -226,7 +209,7 @@ class Recording:
         bought = Bought(purchase.external_id, buyer.id, cart, program, live=self.live)
         self.known[purchase.key] = (op.digest, op.result)
         self.turns[place] = buyer.holder_id
-        self.works[buyer.holder_id].append(_Work(place, purchase, op, bought))
+        self.works[buyer.holder_id].append(Work(place, purchase, op, bought))
 
     def _rules(self, purchase: Purchase) -> tuple[int, Program]:
         """The rules of the purchase's own time; imported history goes by those of today."""
@@ -293,16 +276,16 @@ class Recording:
         # was interrupted numbers its lots as one that was not.
         for place in sorted(it.place for i in straight for it in self.works[i]):
             work = next(straight[self.turns[place]])
-            effect = desk.buy(work.op, work.bought, owing=work.purchase.offline)
+            effect = desk.buy(work.op, work.bought, owing=work.purchase.owing)
             self._took_effect(work, effect)
 
-    def _late(self, holder_id: int, works: Sequence[_Work]) -> bool:
+    def _late(self, holder_id: int, works: Sequence[Work]) -> bool:
         first, last = works[0].bought.cart.at, self.book.last_at[holder_id]
         if last and first < last:
             return True
         return any((bought := self.stats.last(it.bought.buyer_id)) and first < bought for it in works)
 
-    def _desk(self, works: Sequence[_Work]) -> Desk:
+    def _desk(self, works: Sequence[Work]) -> Desk:
         buyers = {it.bought.buyer_id for it in works}
         standings = {i: self.standings[i] for i in buyers}
         climb = Climb(
@@ -311,7 +294,7 @@ class Recording:
         pasts = {i: BuyerPast(self.connection, i, None, None, *self.stats.counts(i)) for i in buyers}
         return Desk(self.book, climb, standings, pasts)
 
-    def _climbers(self, works: Sequence[_Work]) -> set[int]:
+    def _climbers(self, works: Sequence[Work]) -> set[int]:
         """Who may rise: only theirs are the receipts of the period looked up."""
         totals: dict[int, list[int]] = defaultdict(list)
         for work in works:
@@ -324,16 +307,16 @@ class Recording:
                 climbers.add(i)
         return climbers
 
-    def _book_late(self, holder_id: int, works: Sequence[_Work]) -> None:
+    def _book_late(self, holder_id: int, works: Sequence[Work]) -> None:
         replay = Replay(self.book, holder_id, works[0].bought.cart.at)
-        news = [News(it.op, it.bought, owing=it.purchase.offline) for it in works]
+        news = [News(it.op, it.bought, owing=it.purchase.owing) for it in works]
         replayed = replay.run(news)
         for work in works:
             self._took_effect(work, replayed.effects[work.bought.external_id], replayed)
         if replayed.moves:
             self.replays.append(replayed)
 
-    def _took_effect(self, work: _Work, effect: Effect | Refusal, replayed: Replayed | None = None) -> None:
+    def _took_effect(self, work: Work, effect: Effect | Refusal, replayed: Replayed | None = None) -> None:
         if isinstance(effect, Refusal):
             del self.known[work.purchase.key]
             self.codes.release(work.purchase.external_id)
@@ -359,7 +342,7 @@ class Recording:
         self.book.close(beside=self._write_rest, waits=bool(self.replays or self._held()))
 
     def _write_rest(self) -> None:
-        self._receipts()
+        self.happenings += write_receipts(self.connection, self.effects, self.receipt_ids(), self.recorded_at)
         self._settle()
         self.codes.close({work.purchase.external_id: work.op.id for work, _ in self.effects})
         self._release_holds()
@@ -368,15 +351,6 @@ class Recording:
             unmark(self.connection)
         if self.last_act:
             commit_with_trip(self.connection)
-
-    def _receipts(self) -> None:
-        receipts, lines = [], []
-        for (work, effect), receipt_id in zip(self.effects, self.receipt_ids(), strict=False):
-            receipts.append(self._receipt(work, effect, receipt_id))
-            lines += _lines(work, effect, receipt_id)
-            self._happened(work, effect)
-        insert_rows(self.connection, RECEIPT, RECEIPT_COLUMNS, receipts)
-        insert_rows(self.connection, LINE, LINE_COLUMNS, lines)
 
     def _held(self) -> list[str]:
         """The receipts for which a till had set bonuses aside."""
@@ -403,30 +377,6 @@ class Recording:
         for replay in self.replays:
             self.happenings += rewrite(self.book, replay)
 
-    def _receipt(self, work: _Work, effect: Effect, receipt_id: int) -> tuple[Any, ...]:
-        bought, cart, op = work.bought, work.bought.cart, work.op
-        return (
-            receipt_id, bought.external_id, bought.buyer_id, op.id, op.program_version, cart.store,
-            cart.partner, cart.at, self.recorded_at, effect.money, sum(effect.paid), effect.points,
-            "\n".join(cart.codes) or None,
-        )  # fmt: skip
 
-    def _happened(self, work: _Work, effect: Effect) -> None:
-        data = {"total": effect.money, "store": work.purchase.store}
-        self.happenings.append(
-            Happening(work.bought.buyer_id, "purchase", work.bought.cart.at, work.purchase.external_id, data)
-        )
-
-
-def _time(work: _Work) -> datetime:
+def _time(work: Work) -> datetime:
     return work.bought.cart.at
-
-
-def _lines(work: _Work, effect: Effect, receipt_id: int) -> list[tuple[Any, ...]]:
-    buyer_id, items = work.bought.buyer_id, work.bought.cart.items
-    shares = zip(items, effect.lines, effect.paid, strict=True)
-    return [
-        (receipt_id, number, buyer_id, item.sku, item.quantity, item.total, item.category, item.brand,
-         item.discounted, earned, paid)
-        for number, (item, earned, paid) in enumerate(shares, start=1)
-    ]  # fmt: skip

@@ -42,6 +42,7 @@ class Purchase:
     codes: tuple[str, ...] = ()
     offline: bool = False
     confirmed: bool = False
+    promised: bool = False
     from_file: bool = False
     total: int = field(init=False)
 
@@ -50,6 +51,11 @@ class Purchase:
         lines = [line.body() for line in self.lines]
         head = [self.customer, self.at.astimezone(UTC).isoformat(), self.store, self.pay_points, lines]
         return [*head, list(self.codes)] if self.codes else head
+
+    @property
+    def owing(self) -> bool:
+        """Whether it stands even if its bonuses are not there any more."""
+        return self.offline or self.promised
 
     @property
     def key(self) -> str:

@@ -1,10 +1,11 @@
 """What bonuses may pay of a cart, and how a payment is laid on its lines."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 
+from core.ledger.limits import Limits, Together
 from core.money import ROUNDINGS, lay_out, share
 from core.program import Program
 from core.program.goods import Goods
@@ -17,12 +18,12 @@ from core.purchases.cart import Cart, Item
 class Spendable:
     """The most that a cart may be paid with, whatever the balance.
 
-    `points` in all and by bonus `accounts`, at the program's scale; `lines`: minor units payable on each
-    line.
+    `points` in all and by bonus account (`limits`), at the program's scale; `lines`: minor units payable on
+    each line.
     """
 
     points: int
-    accounts: Mapping[str, int]
+    limits: Limits
     lines: tuple[int, ...]
     # Most tills only ask how much.
     _why: Callable[[], tuple[str, ...]]
@@ -37,9 +38,8 @@ def spendable(program: Program, cart: Cart) -> Spendable:
     """How much of a cart bonuses may pay."""
     terms = program.spend_terms(cart.partner)
     if why := _refused(program, cart, terms):
-        return Spendable(
-            0, dict.fromkeys((it.name for it in program.accounts), 0), (0,) * len(cart.items), lambda: (why,)
-        )
+        nothing = Limits(dict.fromkeys((it.name for it in program.accounts), 0))
+        return Spendable(0, nothing, (0,) * len(cart.items), lambda: (why,))
     payable = [_payable(terms, item) for item in cart.items]
     lines = [
         share(item.total, terms.line_share_at_most) if may else 0
@@ -47,8 +47,9 @@ def spendable(program: Program, cart: Cart) -> Spendable:
     ]
     most = min(sum(lines), share(cart.total, terms.share_at_most))
     points = _in_points(program, most)
-    accounts = {it.name: min(points, _of_account(program, it, cart, lines)) for it in program.accounts}
-    return Spendable(points, accounts, tuple(lines), partial(_reasons, cart, terms, payable, most))
+    each = {it.name: min(points, _of_account(program, it, cart, lines)) for it in program.accounts}
+    limits = Limits(each, tuple(_together(program, cart, lines, points)))
+    return Spendable(points, limits, tuple(lines), partial(_reasons, cart, terms, payable, most))
 
 
 def lay_payment(program: Program, cart: Cart, points: int, limit: Spendable | None = None) -> tuple[int, ...]:
@@ -94,6 +95,34 @@ def _payable(terms: SpendTerms, item: Item) -> bool:
 def _of_account(program: Program, account: BonusAccount, cart: Cart, lines: Sequence[int]) -> int:
     payable = sum(_on_goods(account.goods, cart, lines))
     return _in_points(program, min(payable, share(cart.total, account.share_at_most)))
+
+
+def _together(program: Program, cart: Cart, lines: Sequence[int], points: int) -> Iterator[Together]:
+    """What accounts pay together for goods that more than one of them is for.
+
+    Each may fill a line alone; by Hall's theorem their payments fit on the lines if, whichever goods are
+    taken together, the accounts that are for these alone pay no more than may be paid there.
+    """
+    limited = [it for it in program.accounts if it.goods is not None]
+    if len(limited) < 2:
+        return
+    covered = {
+        it.name: frozenset(n for n, most in enumerate(_on_goods(it.goods, cart, lines)) if most)
+        for it in limited
+    }
+    for goods in _overlapping({it for it in covered.values() if it}):
+        names = frozenset(name for name, own in covered.items() if own and own <= goods)
+        most = _in_points(program, sum(lines[n] for n in goods))
+        if len(names) > 1 and most < points:
+            yield Together(names, most)
+
+
+def _overlapping(sets: set[frozenset[int]]) -> set[frozenset[int]]:
+    """The sets, and every union of such as overlap."""
+    found = set(sets)
+    while new := {one | other for one in found for other in sets if one & other} - found:
+        found |= new
+    return found
 
 
 def _on_goods(goods: Goods | None, cart: Cart, lines: Sequence[int]) -> Sequence[int]:

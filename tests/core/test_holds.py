@@ -1,6 +1,7 @@
 """Bonuses set aside at tills: held, changed, committed, cancelled."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -169,6 +170,34 @@ def test_a_receipt_that_is_sent_without_a_commit_releases_its_hold(anna: Databas
         assert state(connection, "R1") == "committed"
     with anna.write() as connection:
         assert reason(cancel(connection, "R1", NOW)) == "committed"
+
+
+def test_an_open_hold_is_honoured_though_an_offline_till_had_spent_its_bonuses(anna: Database) -> None:
+    """The books say what they would say had the offline receipt come in its time, before the hold."""
+    join(anna, "bohdan", phone="+380501234599")
+    give(anna, "bohdan", 10_000)
+    early = NOW - HOUR / 2
+    offline = Purchase("A1", "anna", early, (Line("coffee", 1000, 20_000),), pay_points=8_000, offline=True)
+    with anna.write() as connection:
+        held(hold(connection, TILL, basket("A2", pay=8_000), NOW, CONFIRMER))
+    with anna.write() as connection:
+        accepted(record(connection, TILL, [offline], NOW, live=True)[0])
+        assert (
+            reason(hold(connection, TILL, basket("A3", pay=8_000), NOW, CONFIRMER)) == "insufficient_balance"
+        )
+    with anna.write() as connection:
+        late = accepted(commit(connection, TILL, "A2", None, NOW, CONFIRMER))
+    in_order = [
+        replace(offline, external_id="B1", customer="bohdan"),
+        replace(offline, external_id="B2", customer="bohdan", at=NOW, lines=basket("").lines),
+    ]
+    with anna.write() as connection:
+        _, told = (accepted(it) for it in record(connection, TILL, in_order, NOW, live=True))
+    assert {name: late[name] for name in ("spent", "earned", "balance")} == {
+        name: told[name] for name in ("spent", "earned", "balance")
+    }
+    with anna.read() as connection:
+        check_books(connection)
 
 
 def test_a_recorded_receipt_is_not_held(anna: Database) -> None:

@@ -245,12 +245,8 @@ class Ledger(RuleBasedStateMachine):
             return
         program = self.program
         answer = self.ask(lambda connection: commit(connection, program, name, None, now, CONFIRMER))
-        # Goods that came back, or an offline till, may have taken what was set aside.
-        if (
-            now < until
-            and self.model.may_be_bought(fact, offline=False)
-            and not self.model.held(fact.who, now, name)
-        ):
+        # Goods that came back, or an offline till, may have taken what was set aside: it was promised.
+        if now < until:
             assert isinstance(answer, Recorded), answer
         if isinstance(answer, Recorded):
             del self.model.holds[name]

@@ -69,6 +69,28 @@ def test_bonuses_of_an_account_for_coffee_do_not_pay_for_tea(database: Database)
     assert kinds(found) == ["spend_accounts"]
 
 
+def test_two_accounts_for_coffee_pay_no_more_than_the_coffee_costs(database: Database) -> None:
+    accounts = "  accounts: {cup: {goods: {sku: coffee}}, coffee: {goods: {sku: coffee}}}\n"
+    rules = program(("  debt: repay\n", f"  debt: repay\n{accounts}"), ("50%}", "100%}"))
+    join(database, "anna")
+    give(database, "anna", 8_000, account="cup")
+    give(database, "anna", 8_000, account="coffee")
+    lines = (Line("coffee", 1000, 10_000), Line("tea", 1000, 10_000))
+    with database.read() as connection:
+        found = quote(connection, rules, Purchase("", "anna", NOW, lines), NOW)
+    assert isinstance(found, Quote)
+    assert found.most is not None
+    assert (found.most.points, found.most.accounts) == (10_000, {"cup": 8_000, "coffee": 2_000})
+    assert kinds(found) == ["spend_accounts"]
+    paid = Purchase("R1", "anna", NOW, lines, pay_points=10_001)
+    with database.write() as connection:
+        [refused, bought] = record(
+            connection, rules, [paid, replace(paid, external_id="R2", pay_points=10_000)], NOW, live=True
+        )
+    assert refused == Refusal("insufficient_balance", "100 bonuses are available for this")
+    assert accepted(bought)["balance"] == "70"
+
+
 def test_the_discount_of_a_level_is_laid_on_the_lines_to_the_last_coin(database: Database) -> None:
     join(database, "anna")
     with database.write() as connection:

@@ -14,7 +14,7 @@ from core.ledger.adjustments import Adjustment, adjust
 from core.ledger.expiry import expire
 from core.ledger.settlement import Settlement, settle
 from core.ledger.transfers import Transfer, transfer
-from core.ledger.writing import ACCOUNT, LOT
+from core.ledger.writing import ACCOUNT, ENTRY, LOT, OPERATION
 from core.purchases.receipts import Line, Purchase, record
 from core.purchases.returns import Return, take_back
 from tests.conftest import FreshDatabase
@@ -73,6 +73,32 @@ def test_a_return_takes_back_what_was_owed(database: Database) -> None:
     # It counts in the period in which it was booked: a settled one never changes.
     assert debts(settled(database, START, START + 2 * DAY)) == [("Cinema", "Books", 600, 300)]
     assert debts(settled(database, START + 2 * DAY)) == [("Cinema", "Books", -600, -300)]
+
+
+def test_a_return_after_a_period_was_settled_counts_on_the_day_it_comes_whatever_day_it_names(
+    database: Database,
+) -> None:
+    register(database, RULES, "anna", "bohdan")
+    buy(database, "1", "screen-1", START, 10_000)
+    buy(database, "2", "shelf", START + DAY, 1_000, pay=600)
+    buy(database, "3", "shelf", START + DAY, 1_000, pay=200)
+    settled_once = settled(database, START, START + 2 * DAY)
+    returned, at = START + DAY, START + 3 * DAY
+    with database.write() as connection:
+        accepted(take_back(connection, RULES, Return("2", returned), at, live=True))
+        # The book that the second receipt is in is closed, too: its buyer was merged.
+        accepted(merge(connection, RULES, Merge("anna", "bohdan", "maria", "same"), at, live=True))
+        accepted(take_back(connection, RULES, Return("3", returned), at, live=True))
+    assert settled(database, START, START + 2 * DAY) == settled_once
+    assert debts(settled_once) == [("Cinema", "Books", 800, 400)]
+    assert debts(settled(database, START + 2 * DAY)) == [("Cinema", "Books", -800, -400)]
+    with database.read() as connection:
+        said = select(ENTRY.c.corrects, ENTRY.c.recorded_at).join(
+            OPERATION, OPERATION.c.id == ENTRY.c.operation_id
+        )
+        rows = connection.execute(said.where(OPERATION.c.key == "return:2")).all()
+    assert {row.recorded_at for row in rows} == {at}
+    assert all(row.corrects for row in rows)
 
 
 def test_a_statement_goes_from_what_was_open_to_what_is(database: Database) -> None:

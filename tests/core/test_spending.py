@@ -1,9 +1,12 @@
 """What bonuses may pay of a cart, and how a payment is laid on its lines."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.ledger.limits import Room
 from core.program import Program
 from core.purchases.cart import Cart, Item
 from core.purchases.spending import lay_payment, lay_points, needs_code, spendable
@@ -28,7 +31,7 @@ def test_a_whole_receipt_may_be_paid_unless_the_program_says_otherwise() -> None
 def test_half_of_a_receipt_may_be_paid_and_nothing_of_a_small_one() -> None:
     assert spendable(STRICT, cart(10_001)).points == 5_000
     small = spendable(STRICT, cart(4_999))
-    assert (small.points, small.accounts, small.lines) == (0, {"base": 0}, (0,))
+    assert (small.points, small.limits.each, small.lines) == (0, {"base": 0}, (0,))
     assert small.reasons == ("the receipt is below 50 UAH",)
 
 
@@ -54,8 +57,74 @@ def test_an_account_has_its_own_share_and_goods() -> None:
     points = "  accounts: {gift: {share_at_most: 25%}, coffee: {goods: {category: coffee}}}"
     found = program("", points=points, tail="spend: {share_at_most: 60%}")
     limit = spendable(found, cart(COFFEE, TOBACCO))
-    assert limit.accounts == {"gift": 5_000, "coffee": 10_000, "base": 12_000}
-    assert spendable(found, cart(TOBACCO)).accounts["coffee"] == 0
+    assert limit.limits.each == {"gift": 5_000, "coffee": 10_000, "base": 12_000}
+    assert spendable(found, cart(TOBACCO)).limits.each["coffee"] == 0
+
+
+def test_accounts_for_the_same_goods_pay_no_more_than_these_together() -> None:
+    points = """  accounts:
+    gift: {goods: {category: coffee}}
+    coffee: {goods: {category: coffee}}
+    cup: {goods: {category: cups}}
+    breakfast: {goods: {category: [coffee, cups]}}
+"""
+    found = program("", points=points)
+    cup = Item("cup", 1000, 4_000, category="cups")
+    together = dict(spendable(found, cart(COFFEE, cup, TOBACCO)).limits.together)
+    assert together == {
+        frozenset({"gift", "coffee"}): 10_000,
+        frozenset({"gift", "coffee", "cup", "breakfast"}): 14_000,
+    }
+    assert spendable(OPEN, cart(COFFEE, cup)).limits.together == ()
+    # The receipt alone allows no more than what stands there anyhow.
+    assert spendable(found, cart(COFFEE)).limits.together == ()
+
+
+def fits(owned: dict[str, int], covers: dict[str, set[int]], lines: Sequence[int]) -> int:
+    """The most that accounts can pay, by trying: each unit of money looks for a line, moving others on."""
+    places: dict[int, list[str]] = {n: [] for n in range(len(lines))}
+
+    def seat(account: str, seen: set[int]) -> bool:
+        for line in covers[account] - seen:
+            seen.add(line)
+            if len(places[line]) < lines[line]:
+                places[line].append(account)
+                return True
+            for other in set(places[line]):
+                if seat(other, seen):
+                    places[line].remove(other)
+                    places[line].append(account)
+                    return True
+        return False
+
+    return sum(seat(account, set()) for account, points in owned.items() for _ in range(points))
+
+
+def limited(**goods: str) -> tuple[Program, dict[str, set[int]]]:
+    """A program with accounts for some of four articles each, and these by account."""
+    accounts = ", ".join(f"{name}: {{goods: {{sku: {list(skus)!r}}}}}" for name, skus in goods.items())
+    found = program("", points=f"  accounts: {{{accounts}}}")
+    return found, {name: set(map(int, skus)) for name, skus in goods.items()}
+
+
+@pytest.mark.parametrize(
+    ("rules", "covers"),
+    [limited(a="0", b="01", c="12", d="23"), limited(a="01", b="01", c="2", d="0123"), limited(a="0", b="1")],
+)
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(totals=st.lists(st.integers(1, 6), min_size=4, max_size=4), points=st.tuples(*[st.integers(0, 8)] * 4))
+def test_accounts_pay_as_much_as_fits_on_the_lines_that_they_are_for(
+    rules: Program, covers: dict[str, set[int]], totals: list[int], points: tuple[int, ...]
+) -> None:
+    items = tuple(Item(str(n), 1000, total) for n, total in enumerate(totals))
+    limit = spendable(rules, Cart(kyiv(MONDAY), items))
+    owned = dict(zip(covers, points, strict=False))
+    room, taken = Room(limit.limits), 0
+    for name, there in owned.items():
+        part = room.most(name, min(there, limit.points - taken))
+        room.take(name, part)
+        taken += part
+    assert taken == fits(owned, covers, limit.lines)
 
 
 def test_partners_take_bonuses_by_their_own_terms_or_not_at_all() -> None:
@@ -118,4 +187,4 @@ def test_a_payment_stays_within_each_lines_limit(
         0 <= money <= most <= item.total for money, most, item in zip(paid, limit.lines, items, strict=True)
     )
     assert sum(lay_points(points, paid)) == points
-    assert max(limit.accounts.values()) <= limit.points
+    assert max(limit.limits.each.values()) <= limit.points
