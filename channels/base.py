@@ -130,10 +130,10 @@ class Channel(ABC, Generic[C, S, W]):
             raise RuntimeError(f"the {self.name} channel is not open")
         await self._sender.send(batch, record)
 
-    def interrupt(self) -> None:
+    def pause(self) -> None:
         """Begin nothing more of the batches under way; what is on its way comes to its end."""
         if self._sender is not None:
-            self._sender.interrupt()
+            self._sender.pause()
 
     async def validate(self, batch: Sequence[Outgoing], record: Record) -> None:
         """Compose a batch and have the provider check it, where that is offered; nothing is delivered."""

@@ -8,7 +8,16 @@ from typing import Generic
 
 from channels.outcome import Accepted, Failed, Outcome, Unknown
 from channels.outgoing import Outgoing
-from channels.transport import INTERRUPTED, BulkTransport, ChannelDown, Malformed, Record, Transport, W
+from channels.transport import (
+    INTERRUPTED,
+    PAUSED,
+    BulkTransport,
+    ChannelDown,
+    Malformed,
+    Record,
+    Transport,
+    W,
+)
 from channels.watching import Watch
 
 __all__ = ["BatchSender", "Record"]
@@ -64,13 +73,13 @@ class BatchSender(Generic[W]):
         finally:
             self._runs = [it for it in self._runs if it is not run]
 
-    def interrupt(self) -> None:
-        """Begin nothing more of the batches under way: it is told as `send` tells it when it is cancelled.
+    def pause(self) -> None:
+        """Begin nothing more of the batches under way: that is a temporary failure, `paused`.
 
         What is on its way comes to its end.
         """
         for run in self._runs:
-            run.set_aside(Failed("temporary", INTERRUPTED))
+            run.set_aside(Failed("temporary", PAUSED))
 
     async def _send_all(self, transport: BulkTransport[W], run: _Run) -> None:
         try:

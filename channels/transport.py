@@ -24,6 +24,7 @@ W = TypeVar("W", bound=Wire)
 Record = Callable[[str, Outcome], None]
 COMPOSED = "composed"
 INTERRUPTED = "interrupted"
+PAUSED = "paused"
 
 
 class Malformed(Exception):

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from campaigns.running import Running, text_kinds
 from campaigns.versions import Live
@@ -30,6 +30,7 @@ from scheduler.letter_claim import Claimed, claim, is_due, keep
 from scheduler.letter_words import own_files
 from scheduler.outcomes import close_address
 from scheduler.throttle import judge
+from scheduler.warm_up import quota_of
 from templates.library import Library
 
 AnyChannel = Channel[Any, Any, Any]
@@ -101,9 +102,21 @@ class Letters:
                     close_address(connection, it.row, it.address, outcome.address, outcome.reason, now)
                 counts[values["state"]] += 1
             judge(connection, channel.name, list(outcomes.values()), now)
+            self._give_places_back(connection, channel, letters, outcomes, now)
         if counts:
             LOG.info("letters", channel=channel.name, **counts)
         return counts
+
+    def _give_places_back(
+        self, connection: Connection, channel: AnyChannel, letters: Sequence[Written],
+        outcomes: Mapping[str, Outcome], now: datetime,
+    ) -> None:  # fmt: skip
+        """What certainly did not leave takes no place of the day's plan."""
+        quota = quota_of(channel, self._live.running().program, now)
+        if quota is not None:
+            left = [outcomes.get(outgoing.key) for _, outgoing in letters if outgoing is not None]
+            stayed = len(letters) - len(left) + sum(isinstance(it, Failed) for it in left)
+            quota.give_back(connection, stayed)
 
 
 def written(running: Running, channel: str, letter: Claimed, links: Links) -> Outgoing | None:

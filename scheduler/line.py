@@ -8,6 +8,7 @@ from typing import Any
 from campaigns.running import Running
 from channels import Failed, Outcome
 from channels.base import Channel
+from channels.transport import PAUSED
 from core.units import Rate
 from scheduler.claim import Claim
 from scheduler.outcomes import Settled
@@ -15,6 +16,7 @@ from scheduler.throttle import chunk_of
 from scheduler.wording import Prepared
 
 AnyChannel = Channel[Any, Any, Any]
+NOT_BEGUN = "not_begun"
 
 # Before the lease is over somebody else may take the message: nothing is begun in this last part of it.
 MARGIN = 0.4
@@ -48,6 +50,11 @@ class Line:
         return rate
 
     @property
+    def holds_up(self) -> str:
+        """Why what has not begun does not leave now."""
+        return PAUSED if self.paused or self.cut else NOT_BEGUN
+
+    @property
     def may_go_ahead(self) -> bool:
         """Whether the next chunk is made ready meanwhile: one that will not wait until its lease is over, and
         of which a kill leaves nothing unknown for ever.
@@ -62,7 +69,7 @@ class Line:
     def pause(self) -> None:
         """Somebody paused the channel: what has not begun goes back."""
         self.paused = True
-        self.channel.interrupt()
+        self.channel.pause()
 
     def halt(self, scenarios: Collection[str], look: int) -> None:
         """Somebody paused or cancelled scenarios: what has not begun of them goes back.
@@ -72,7 +79,7 @@ class Line:
         self.halted |= dict.fromkeys(scenarios, look)
         if self.leaving is not None and len(self.wanted(self.leaving)) < len(self.leaving.prepared):
             self.cut = True
-            self.channel.interrupt()
+            self.channel.pause()
 
     def wanted(self, chunk: "Chunk") -> Sequence[Prepared]:
         """What of a chunk may still go."""
@@ -113,9 +120,9 @@ class Chunk:
     prepared: Sequence[Prepared]
     look: int = 0
 
-    def done(self, some: Sequence[Prepared], outcomes: Mapping[str, Outcome]) -> Done:
-        """What became of some of them; those without an outcome were not begun."""
-        return Done(self.running, self.claim.fence, [_settled(it, outcomes) for it in some])
+    def done(self, some: Sequence[Prepared], outcomes: Mapping[str, Outcome], rest: str = NOT_BEGUN) -> Done:
+        """What became of some of them; those without an outcome were not begun, for the reason `rest`."""
+        return Done(self.running, self.claim.fence, [_settled(it, outcomes, rest) for it in some])
 
 
 def told_apart(
@@ -129,10 +136,9 @@ def told_apart(
     return known, others
 
 
-def _settled(it: Prepared, outcomes: Mapping[str, Outcome]) -> Settled:
+def _settled(it: Prepared, outcomes: Mapping[str, Outcome], rest: str) -> Settled:
     if it.outgoing is None:
         return Settled(it.claimed, Failed("permanent", "not_rendered"))
     # What was not begun, because the lease was nearly over or the provider is down, may go again.
-    return Settled(
-        it.claimed, outcomes.get(it.outgoing.key, Failed("temporary", "not_begun")), it.cost, it.locale
-    )
+    outcome = outcomes.get(it.outgoing.key, Failed("temporary", rest))
+    return Settled(it.claimed, outcome, it.cost, it.locale)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection, literal, select, update
+from sqlalchemy import Connection, func, literal, select, update
 
 from campaigns.tables import Feedback, Message
 from core.customers.profiles import CUSTOMER
@@ -24,6 +24,8 @@ ONCE_IN = timedelta(minutes=1)
 SOON = timedelta(seconds=10)
 # Nobody follows two links at once: what does is checking them.
 AT_ONCE = timedelta(seconds=1)
+# "reacted", as a number: nobody else's advisory lock on this database.
+KEEPING = int.from_bytes(b"reacted")
 # Whoever plays one link over and over does not fill the table.
 MOST_OF_A_MESSAGE = 50
 
@@ -40,7 +42,8 @@ class Reaction:
 
 
 def keep(connection: Connection, reactions: Sequence[Reaction]) -> int:
-    """Keep what is news; returns how many. They may come twice and out of order."""
+    """Keep what is news; returns how many. They may come twice, out of order, and to several processes."""
+    _wait_for_others(connection)
     ids = sorted({it.message_id for it in reactions})
     messages = _messages(connection, ids)
     known = _known(connection, ids)
@@ -62,6 +65,12 @@ def keep(connection: Connection, reactions: Sequence[Reaction]) -> int:
     for reaction in hasty:
         _doubt(connection, reaction)
     return len(news)
+
+
+def _wait_for_others(connection: Connection) -> None:
+    """Two processes that looked at one moment would each keep the same tap; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(KEEPING)))
 
 
 def _messages(connection: Connection, ids: Sequence[int]) -> dict[int, Any]:

@@ -6,17 +6,14 @@ of consent, suppressions, links that lie in letters.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, and_, exists, false, or_, select, true
+from sqlalchemy import Column, ColumnElement, Connection, Table, and_, exists, false, or_, true
 
 from campaigns.erasure import ATTEMPT, ENROLMENT, FEEDBACK, MESSAGE
 from campaigns.running import Running
 from campaigns.states import STATE
 from campaigns.tables import WAITING, ScenarioRun
-from campaigns.versions import STATE as SCENARIO
-from campaigns.versions import reader_of
 from core.customers.consent import KINDS as CHOICES
 from core.customers.erasure import is_filled
 from core.events import EVENT, START, Position, cursor
@@ -24,8 +21,7 @@ from core.grants.granting import READER as GRANTS
 from core.tables import ConfirmationCode, Letter
 from core.tiers.invitations import KIND as INVITED
 from scheduler.card_changes import READER as CARDS
-from triggers import discover
-from triggers.base import EventTrigger
+from scheduler.readers import slowest
 from wallet.happenings import ADDED, REMOVED
 
 CODE = ConfirmationCode.__table__  # type: ignore[attr-defined]
@@ -122,34 +118,11 @@ def unread(connection: Connection, running: Running) -> ColumnElement[bool]:
     # Who has never looked at the cards begins with all of them, not with the events.
     if (cards := cursor(connection, CARDS)) is not None:
         behind.append(_after(cards))
-    for kind, place in readers(connection, running).items():
+    for kind, place in slowest(connection, running).items():
         behind.append(and_(EVENT.c.kind == kind, _after(place)))
     return or_(false(), *behind)
-
-
-def readers(connection: Connection, running: Running) -> Mapping[str, Position]:
-    """Kind of events → how far the slowest scenario on them has read; one that is paused reads on later."""
-    found: dict[str, Position] = {}
-    applied = set(connection.scalars(select(SCENARIO.c.name).where(SCENARIO.c.status != "removed")))
-    for name, scenario in running.scenarios.items():
-        trigger = discover()[scenario.trigger]
-        if name in applied and isinstance(trigger, EventTrigger):
-            kind, place = trigger.event_of(scenario.parameters), cursor(connection, reader_of(name)) or START
-            found[kind] = min(found.get(kind, place), place)
-    return found
 
 
 def _after(place: Position) -> ColumnElement[bool]:
     same = and_(EVENT.c.transaction == place.transaction, EVENT.c.id > place.event_id)
     return or_(EVENT.c.transaction > place.transaction, same)
-
-
-def unread_since(connection: Connection, running: Running) -> Mapping[str, datetime]:
-    """Kind of events → when the first was recorded that some scenario on it has not read."""
-    found = {}
-    for kind, place in readers(connection, running).items():
-        mine = select(EVENT.c.recorded_at).where(EVENT.c.kind == kind, EVENT.c.live, _after(place))
-        first = connection.scalar(mine.order_by(EVENT.c.transaction, EVENT.c.id).limit(1))
-        if first is not None:
-            found[kind] = first
-    return found

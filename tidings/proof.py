@@ -23,7 +23,7 @@ from channels.base import CARD, NO_ADDRESS
 from core.customers.chats import NEVER, bot_of
 from core.customers.profiles import find
 from core.errors import UserError
-from core.links import Links
+from core.links import PROOF, Links
 from core.program import Program
 from templates.context import LinksView
 from templates.facts import contexts, with_trigger
@@ -34,7 +34,6 @@ from wallet.holding import cards_of
 
 ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
 
-TOKEN = "proof"  # noqa: S105 - a token of nobody
 _LATIN = "Proof"
 _BODY = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
 _BANNER = (
@@ -44,27 +43,27 @@ _BANNER = (
 
 
 class ProofLinks(Links):
-    """Links that look like a customer's and act on nobody."""
+    """Links that look like a customer's and act on nobody: the page behind each says that this is a test."""
 
     def unsubscribe(self, customer_id: int, channel: str) -> str:
         """Withdraws nothing."""
-        return f"{self.public_url}/u/{channel}/{TOKEN}"
+        return f"{self.public_url}/u/{channel}/{PROOF}"
 
     def preferences(self, customer_id: int) -> str:
         """Nobody's choices."""
-        return f"{self.public_url}/p/{TOKEN}"
+        return f"{self.public_url}/p/{PROOF}"
 
     def card(self, customer_id: int) -> str:
         """Nobody's card."""
-        return f"{self.public_url}/c/{TOKEN}"
+        return f"{self.public_url}/c/{PROOF}"
 
     def card_short(self, customer_id: int) -> str:
         """Nobody's card, as long as somebody's."""
-        return f"{self.public_url}/k/{TOKEN:.12}"
+        return f"{self.public_url}/k/{PROOF}"
 
     def telegram(self, bot: str, customer_id: int, before: int) -> str:
         """Joins nobody."""
-        return f"https://t.me/{bot}?start={TOKEN}"
+        return f"https://t.me/{bot}?start={PROOF}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,12 +222,12 @@ def _proof(
     links = context["links"]
     outgoing = Outgoing(
         # Another one each time: the same proof twice is wanted twice.
-        key=f"{TOKEN}.{scenario.name}.{step.id}.{message}.{channel}.{at:%Y%m%d%H%M%S%f}",
+        key=f"{PROOF}.{scenario.name}.{step.id}.{message}.{channel}.{at:%Y%m%d%H%M%S%f}",
         to=to,
         parts=marked(rendered.parts, scenario.name, rendered.locale),
         purpose=scenario.purpose,
         at=at,
-        tag=f"{TOKEN}-{scenario.name}",
+        tag=f"{PROOF}-{scenario.name}",
         unsubscribe_url=links.unsubscribe if scenario.purpose == "marketing" else None,
         pictures=running.library.pictures(message, rendered.locale),
         valid_until=at + timedelta(days=1),  # a proof does not stand on a card for long

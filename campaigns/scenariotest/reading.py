@@ -23,7 +23,8 @@ class Known:
     """What a test may name; None where it is not known and so not checked.
 
     `card` are the keys of the card's fields, `steps` scenario → step → its messages, `scales` how many
-    decimals `points` and `money` have.
+    decimals `points` and `money` have. `without_address` are the channels that write to no address of a
+    customer's, so that there is none that could be suppressed.
     """
 
     scenarios: Collection[str] | None = None
@@ -33,6 +34,7 @@ class Known:
     steps: Mapping[str, Mapping[str, Collection[str]]] | None = None
     events: Collection[str] | None = None
     scales: Mapping[str, int] = field(default_factory=dict)
+    without_address: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ class _Findings:
             yield from _unknown(document, (*path, "invite"), "tier", action.invite, known.tiers)
         for key in ("consent", "withdraw", "suppress", "lift", "fails", "works"):
             for channel in getattr(action, key):
-                yield from _unknown(document, (*path, key), "channel", channel, known.channels)
+                yield from _channel(document, (*path, key), channel, known)
         if action.transfer is not None:
             yield from _unknown(
                 document, (*path, "transfer", "to"), "customer", action.transfer.to, self.names
@@ -204,7 +206,7 @@ def _person(document: Document, path: KeyPath, person: Person, known: Known) -> 
     yield from _unknown(document, (*path, "invited"), "tier", person.invited, known.tiers)
     for key in ("consent", "suppressed", "fails", "unconfirmed"):
         for index, channel in enumerate(getattr(person, key)):
-            yield from _unknown(document, (*path, key, index), "channel", channel, known.channels)
+            yield from _channel(document, at_index(document, (*path, key), index), channel, known)
     for index, receipt in enumerate(person.receipts):
         yield from _basket(document, (*path, "receipts", index), receipt)
     for index, got in enumerate(person.received):
@@ -217,6 +219,13 @@ def _person(document: Document, path: KeyPath, person: Person, known: Known) -> 
             yield from _unknown(document, (*path, "variants", step), "step", step, steps)
             yield from _unknown(document, (*path, "variants", step), "variant", message, steps.get(step))
     yield from too_fine(document, of_person(person, path), known.scales)
+
+
+def _channel(document: Document, path: KeyPath, channel: str, known: Known) -> Iterator[Problem]:
+    yield from _unknown(document, path, "channel", channel, known.channels)
+    if channel in known.without_address and {"suppressed", "suppress", "lift"} & {*path}:
+        what = f"'{channel}' writes to no address of a customer's: there is none to suppress"
+        yield document.problem(path, what, "leave it out, and see to 'consent'")
 
 
 def _basket(document: Document, path: KeyPath, basket: Basket) -> Iterator[Problem]:

@@ -132,8 +132,8 @@ class Mortal(Database):
         self.fate = fate
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        with super().write() as connection:
+    def write(self, *, copying: bool = False) -> Iterator[Connection]:
+        with super().write(copying=copying) as connection:
             yield connection
         self.fate.committed()
 
@@ -301,5 +301,9 @@ def test_after_a_restore_what_was_sent_since_is_set_aside_and_not_sent_again(bus
     assert busy.run("tick").code == 0
     assert letters(busy) == sent
     assert "restored" in busy.run("messages", "--state", "unknown").out
+    [unknown] = json.loads(busy.run("messages", "--state", "unknown", "--format", "json").out)
+    told = busy.run("messages", str(unknown["id"])).out
+    assert f"Message {unknown['id']} · bonus-accrued · step {unknown['step']}" in told
+    assert "restored" in told
     assert "1 unknown in the last 3 days" in busy.run("status").out
     assert busy.run("db", "restored", "--to", "2099-01-01 00:00", "--yes").code == 2

@@ -3,16 +3,12 @@
 import json
 import os
 import pty
-import subprocess
-import sys
 
 import pytest
 
 from tests.support.shop import Shop, shop
 
 __all__ = ["shop"]
-
-COMMAND = "from tidings.cli import main; main()"
 
 
 def live(shop: Shop) -> None:
@@ -26,16 +22,18 @@ def test_without_a_terminal_nothing_is_applied_unless_one_says_yes(shop: Shop) -
 
 
 @pytest.mark.parametrize(("answer", "versions"), [("y", 1), ("n", 0)])
-def test_at_a_terminal_it_asks(shop: Shop, answer: str, versions: int) -> None:
+def test_at_a_terminal_it_asks(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, answer: str, versions: int
+) -> None:
     assert shop.run("history").out == "nothing was applied yet\n"
     ours, theirs = pty.openpty()
     os.write(ours, f"{answer}\n".encode())
-    words = [sys.executable, "-c", COMMAND, "-w", str(shop.path), "apply", "--as", "anna"]
-    done = subprocess.run(words, stdin=theirs, capture_output=True, text=True, check=False)
+    with os.fdopen(theirs) as terminal:
+        monkeypatch.setattr("sys.stdin", terminal)
+        said = shop.run("apply", "--as", "anna")
     os.close(ours)
-    os.close(theirs)
-    assert "Make this live?" in done.stdout
-    assert done.returncode == (0 if versions else 1), done.stderr
+    assert "Make this live?" in said.out
+    assert said.code == (0 if versions else 1), said.err
     assert len(json.loads(shop.run("history", "--format", "json").out)["versions"]) == versions
 
 

@@ -15,7 +15,7 @@ from httpx import Response
 from sqlalchemy import select
 
 from campaigns.running import Running
-from channels import Outcome, Unknown
+from channels import Failed, Outcome, Unknown
 from channels.base import Channel
 from channels.email import Email
 from channels.email.mime import Mail
@@ -27,6 +27,7 @@ from scheduler.bounces import Bounces, Returned
 from scheduler.claim import MOST_TRIES
 from scheduler.letter_claim import LEASE
 from scheduler.letters import Letters
+from scheduler.throttle import CHANNEL
 from tests.api.asking import asking
 from tests.api.shop import PUBLIC_URL, Shop
 from tests.api.test_links import assert_private, checked, preferences_path
@@ -72,12 +73,20 @@ class Silent(Transport[Mail]):
         return Unknown("connection_lost")
 
 
-def by(transport: Transport[Mail], shop: Shop) -> Email:
+class Refusing(Transport[Mail]):
+    """Takes nothing just now."""
+
+    async def transmit(self, wire: Mail) -> Outcome:
+        return Failed("temporary", "greylisted")
+
+
+def by(transport: Transport[Mail], shop: Shop, **config: Any) -> Email:
     class ByThis(Email):
         def _choose_transport(self) -> Transport[Mail]:
             return transport
 
-    return ByThis.create({"from": "hello@kavarnia.example"}, outbox_dir=shop.services.workspace.outbox)
+    said = {"from": "hello@kavarnia.example", **config}
+    return ByThis.create(said, outbox_dir=shop.services.workspace.outbox)
 
 
 def link_in(letter: EmailMessage) -> str:
@@ -112,6 +121,20 @@ def test_a_yes_by_the_api_is_pending_until_its_letter_is_answered(olena: Shop) -
     [shown] = olena.till.get("/api/v1/customers/10042").json()["consents"]
     assert (shown["granted"], shown["pending"]) == (True, False)
     assert states(olena) == ["sent"]
+
+
+def test_a_letter_that_did_not_leave_takes_no_place_of_a_new_senders_day(olena: Shop) -> None:
+    def places_taken() -> int | None:
+        with olena.database.read() as connection:
+            return connection.scalar(select(CHANNEL.c.day_count).where(CHANNEL.c.channel == "email"))
+
+    warm_up = {"from": olena.clock.now().date().isoformat(), "per_day": [5]}
+    olena.consent("email")
+    send(olena, {"email": by(Refusing(), olena, warm_up=warm_up)})
+    assert (states(olena), places_taken()) == (["planned"], 0)
+    olena.clock.move_by(timedelta(minutes=2))
+    send(olena, {"email": by(Silent(), olena, warm_up=warm_up)})
+    assert places_taken() == 1, "it may have left"
 
 
 def test_a_yes_on_the_page_waits_and_says_so_and_keeps_what_was_shown(olena: Shop) -> None:

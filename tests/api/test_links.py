@@ -96,6 +96,18 @@ def test_one_click_twice_is_as_good_as_once(shop_with_olena: Shop) -> None:
     assert shop_with_olena.agrees("email") is False
 
 
+@pytest.mark.parametrize("path", ["/u/email/proof", "/p/proof", "/c/proof", "/k/proof"])
+def test_a_proofs_link_leads_to_a_page_that_says_so_and_changes_nothing(
+    shop_with_olena: Shop, path: str
+) -> None:
+    answer = shop_with_olena.stranger.get(path, headers={"accept-language": "uk"})
+    assert (answer.status_code, "Це пробне повідомлення" in answer.text) == (200, True)
+    assert_private(answer)
+    if path.startswith(("/u/", "/p/")):
+        assert shop_with_olena.stranger.post(path, data=ONE_CLICK).status_code == 200
+    assert shop_with_olena.agrees("email") is True
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_forged_link_shows_a_page_and_changes_nothing(shop_with_olena: Shop, method: str) -> None:
     email = unsubscribe_path(shop_with_olena)

@@ -1,6 +1,7 @@
 """Opens and clicks: links lead on whatever happens, and what is kept of them tells people from programs."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -15,7 +16,7 @@ from campaigns.short_links import LINK
 from campaigns.short_links import keep as keep_link
 from core.links import Links
 from core.program.tracking import Tracking
-from scheduler.reactions import FEEDBACK, MOST_OF_A_MESSAGE, Reaction
+from scheduler.reactions import FEEDBACK, MOST_OF_A_MESSAGE, Reaction, keep
 from tests.api.shop import PUBLIC_URL, SECRET, CompiledLive, Shop
 from tests.api.test_twilio import ENROLMENT, MESSAGE, a_message
 from tidings.api.machines import is_machine
@@ -131,6 +132,18 @@ def test_an_opened_mail_shows_one_point_and_is_counted_once_a_minute(tracking: S
     tracking.clock.move_by(timedelta(seconds=60))
     look(tracking)
     assert len(kept(tracking)) == 2
+
+
+def test_a_tap_that_several_processes_hear_at_one_moment_is_kept_once(tracking: Shop) -> None:
+    def hear(tap: Reaction) -> int:
+        with tracking.database.write() as connection:
+            return keep(connection, [tap])
+
+    with ThreadPoolExecutor(4) as processes:
+        for number in range(5):
+            tap = Reaction(message_of(tracking), "clicked", tracking.clock.now(), f"page {number}")
+            assert sum(processes.map(hear, [tap] * 4)) == 1
+            tracking.clock.move_by(timedelta(minutes=2))
 
 
 def test_a_link_is_called_by_its_page_without_what_is_the_customers_own(tracking: Shop) -> None:

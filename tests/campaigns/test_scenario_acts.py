@@ -199,6 +199,26 @@ def test_everything_wrong_is_told_with_its_line_and_the_nearest_name() -> None:
     assert "expect.anna.tier: no such tier: 'iron'; did you mean 'bronze'?" in "\n".join(said)
 
 
+def test_what_has_no_address_cannot_be_suppressed() -> None:
+    with pytest.raises(Problems) as caught:
+        play(
+            "  - {at: 2026-03-02 12:30, do: {anna: {suppress: wallet}}}\n",
+            given="anna: {consent: [webhook], suppressed: [webhook]}",
+        )
+    none = (
+        "writes to no address of a customer's: there is none to suppress; leave it out, and see to 'consent'"
+    )
+    assert [str(it).split(": ", 1) for it in caught.value.problems] == [
+        ["tests/one.yaml:3:49", f"given.anna.suppressed[0]: 'webhook' {none}"],
+        ["tests/one.yaml:5:40", f"timeline[0].do.anna.suppress: 'wallet' {none}"],
+    ]
+    for given, do in (("{suppressed: [sms]}", "{grant: 5}"), ("{}", "{lift: sms}")):
+        with pytest.raises(
+            Problems, match="anna has no address for 'sms': there is none to suppress; write 'phone'"
+        ):
+            play(f"  - {{at: 2026-03-02 12:30, do: {{anna: {do}}}}}\n", given=f"anna: {given}")
+
+
 def test_what_the_ledger_refuses_is_told_with_its_place() -> None:
     with pytest.raises(Problems, match=r"tests/one.yaml:\d+:\d+: timeline\[0\].do.anna\[?0?\]?.*transfer"):
         play("  - {at: 2026-03-02 12:30, do: {anna: {transfer: {to: anna, amount: 5}}}}\n")

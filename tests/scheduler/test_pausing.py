@@ -4,7 +4,11 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+from channels import Failed
 from scheduler import throttle
+from scheduler.claim import Claimer
+from scheduler.line import Line
+from scheduler.outcomes import Settled, settle
 from tests.channels.helpers import outgoing
 from tests.channels.providers import sms
 from tests.channels.providers.http import Answer, Request
@@ -76,6 +80,21 @@ def test_a_running_sender_begins_nothing_more(kiosk: Kiosk) -> None:
     assert before == 0, "waiting cost a try"
 
 
+def test_what_a_pause_takes_back_says_so_and_loses_no_try(kiosk: Kiosk) -> None:
+    crowd(kiosk, 1)
+    running, now, channel = kiosk.live.running(), kiosk.clock.now(), kiosk.channels()["sms"]
+    with kiosk.database.write() as connection:
+        claim = Claimer(running, kiosk.links, now).claim(connection, "sms")
+    line = Line(channel, now)
+    assert line.holds_up == "not_begun"
+    line.pause()
+    with kiosk.database.write() as connection:
+        put_back = [Settled(claim.messages[0], Failed("temporary", line.holds_up))]
+        settle(connection, running, channel, claim.fence, put_back, now)
+    waiting = kiosk.message("anna0")
+    assert (waiting.state, waiting.reason, waiting.tries, waiting.due_at) == ("planned", "paused", 0, now)
+
+
 def test_within_a_batch_what_has_not_begun_is_put_back(kiosk: Kiosk) -> None:
     crowd(kiosk, 6)
     kiosk.settings = {"TIDINGS_SMS_CONCURRENCY": "1"}
@@ -88,13 +107,13 @@ def test_within_a_batch_what_has_not_begun_is_put_back(kiosk: Kiosk) -> None:
             def record(key: str, outcome: Any) -> None:
                 outcomes[key] = outcome
                 if len(outcomes) == 2:
-                    channel.interrupt()
+                    channel.pause()
 
             await channel.send(batch, record)
 
     asyncio.run(story())
     assert sorted(type(it).__name__ for it in outcomes.values()) == ["Accepted"] * 2 + ["Failed"] * 4
-    assert {it.reason for it in outcomes.values() if hasattr(it, "kind")} == {"interrupted"}
+    assert {it.reason for it in outcomes.values() if hasattr(it, "kind")} == {"paused"}
     assert len(kiosk.server("sms").accepted) == 2
 
 

@@ -15,7 +15,7 @@ from core.customers.erasure import erase
 from core.events import EVENT, Happening, append
 from core.tables import Account, Entry, Lot, Operation
 from scheduler import pruning
-from scheduler.retention import unread_since
+from scheduler.readers import unread_since
 from tests.scheduler.kiosk import PROGRAM, Kiosk
 from tidings.erasure import request_of
 

@@ -44,7 +44,7 @@ def short(here: Here, token: str, languages: Language = "") -> Response:
     """The card's address in an SMS leads to its page."""
     customer_id = here.links.read_card_short(token)
     if customer_id is None:
-        return missing(here, languages)
+        return missing(here, languages, token)
     return RedirectResponse(here.links.card(customer_id), 302, HEADERS)
 
 
@@ -52,7 +52,7 @@ def short(here: Here, token: str, languages: Language = "") -> Response:
 def card(here: Here, token: str, agent: UserAgent = "", languages: Language = "") -> Response:
     """The card as it is now, and the way into a wallet."""
     row = customer(here, "c", token)
-    return missing(here, languages) if row is None else _card(here, row, agent, languages)
+    return missing(here, languages, token) if row is None else _card(here, row, agent, languages)
 
 
 @routes.api_route(f"/c/{{token}}/{FILE_NAME}", methods=METHODS)
@@ -60,7 +60,7 @@ def apple(here: Here, token: str, request: Request, languages: Language = "") ->
     """The pass for Apple Wallet, issued when it is first asked for."""
     row = customer(here, "c", token)
     if row is None:
-        return missing(here, languages)
+        return missing(here, languages, token)
     if _is_revoked(here, row.id):
         return _gone(here, row, languages)
     kit = here.cards.kit()
@@ -76,7 +76,7 @@ async def google(here: Here, token: str, agent: UserAgent = "", languages: Langu
     """Leads to Google Wallet, once the card's object is there."""
     row = await asyncio.to_thread(customer, here, "c", token)
     if row is None:
-        return await asyncio.to_thread(missing, here, languages)
+        return await asyncio.to_thread(missing, here, languages, token)
     if await asyncio.to_thread(_is_revoked, here, row.id):
         return await asyncio.to_thread(_gone, here, row, languages)
     link, trouble = await here.cards.google_link(row.id)

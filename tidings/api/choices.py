@@ -15,7 +15,7 @@ from core.customers.consent import MARKETING, Choice
 from core.customers.double_opt_in import give
 from core.customers.profiles import CUSTOMER
 from core.customers.proof import of_page
-from core.links import Use
+from core.links import PROOF, Use
 from tidings.api.access import Here
 from tidings.api.choosing import Chosen, field_of, keep, purposes
 from tidings.api.forms import Bytes, Form, Pairs, first
@@ -36,7 +36,7 @@ def ask(here: Here, channel: str, token: str, languages: Language = "") -> Respo
     """Shows what a POST would do."""
     row = customer(here, "u", token, channel)
     if row is None or channel not in discover():
-        return missing(here, languages)
+        return missing(here, languages, token)
     return _stop(here, "stop", row, channel, languages)
 
 
@@ -45,7 +45,7 @@ def one_click(here: Here, channel: str, token: str, _body: Bytes, languages: Lan
     """Withdraws consent to marketing on the channel, at once (RFC 8058)."""
     row = customer(here, "u", token, channel)
     if row is None or channel not in discover():
-        return missing(here, languages)
+        return missing(here, languages, token)
     program, now = here.program, here.now()
     proof = of_page(program, BY_LINK, f"{here.links.public_url}/u/{channel}", spoken(here, row, languages))
     wording = program.consent.version or None
@@ -59,7 +59,7 @@ def one_click(here: Here, channel: str, token: str, _body: Bytes, languages: Lan
 def preferences(here: Here, token: str, languages: Language = "") -> Response:
     """The customer's choices, purpose by purpose and channel by channel."""
     row = customer(here, "p", token)
-    return missing(here, languages) if row is None else _choices(here, row, languages)
+    return missing(here, languages, token) if row is None else _choices(here, row, languages)
 
 
 @routes.post("/p/{token}")
@@ -67,7 +67,7 @@ def save(here: Here, token: str, form: Form, languages: Language = "") -> Respon
     """Keeps them; or sends a letter about the customer's own data."""
     row = customer(here, "p", token)
     if row is None:
-        return missing(here, languages)
+        return missing(here, languages, token)
     do = first(form, "do")
     if do in ASKED:
         return _choices(here, row, languages, about=do, said=_send_letter(here, row, do, languages))
@@ -93,10 +93,12 @@ def customer(here: Services, use: Use, token: str, channel: str = "") -> Any | N
         return row
 
 
-def missing(here: Services, languages: str) -> Response:
-    """The page for a link that leads nowhere."""
+def missing(here: Services, languages: str, token: str = "") -> Response:
+    """The page for a link that leads nowhere; of a proof, one that says so."""
     locales = accepted(languages)
     words = LANGUAGES[language([*locales, here.program.locale])]
+    if token == PROOF:
+        return page(here, "notice", "proof_title", locales, text=words["proof_text"])
     return page(here, "notice", "missing_title", locales, 404, text=words["missing_text"])
 
 

@@ -44,6 +44,9 @@ ENGLISH: Words = {
     "card_none": "There is no card to add yet",
     "card_none_text": "Ask in the shop; it may be ready soon.",
     "google_busy": "Google Wallet does not answer just now. Please try again in a minute.",
+    "proof_title": "This is a test message",
+    "proof_text": "Customers get a link of their own here, to their choices or their card. "
+    "This one belongs to nobody and changes nothing.",
     "missing_title": "This link does not work",
     "missing_text": "It may be incomplete. Open it again from the message it came in.",
     "terms": "Terms",
@@ -127,6 +130,9 @@ UKRAINIAN: Words = {
     "card_none": "Картки поки що немає",
     "card_none_text": "Запитайте в магазині: можливо, вона скоро з’явиться.",
     "google_busy": "Google Гаманець зараз не відповідає. Спробуйте за хвилину.",
+    "proof_title": "Це пробне повідомлення",
+    "proof_text": "Клієнти отримують тут власне посилання: до своїх налаштувань чи картки. "
+    "Це не належить нікому й нічого не змінює.",
     "missing_title": "Це посилання не працює",
     "missing_text": "Можливо, воно неповне. Відкрийте його ще раз із повідомлення.",
     "terms": "Правила",
@@ -210,6 +216,9 @@ RUSSIAN: Words = {
     "card_none": "Карты пока нет",
     "card_none_text": "Спросите в магазине: возможно, она скоро появится.",
     "google_busy": "Google Кошелёк сейчас не отвечает. Попробуйте через минуту.",
+    "proof_title": "Это пробное сообщение",
+    "proof_text": "Клиенты получают здесь собственную ссылку: к своим настройкам или карте. "
+    "Эта не принадлежит никому и ничего не меняет.",
     "missing_title": "Эта ссылка не работает",
     "missing_text": "Возможно, она неполная. Откройте её ещё раз из сообщения.",
     "terms": "Правила",

@@ -37,7 +37,7 @@ def prune(
     from core.clock import SystemClock
     from core.errors import UserError
     from scheduler import pruning
-    from scheduler.retention import unread_since
+    from scheduler.readers import unread_since
 
     with workspace(context) as here:
         running = here.live.running()

@@ -149,7 +149,7 @@ def rotate_links(
                 "--print says"
             )
         write(here.env_file, value)
-    typer.echo(f"a new key signs links once `tidings serve` is started again; {here.env_file} has it")
+    typer.echo(f"a new key signs links once every process is started again; {here.env_file} has it")
 
 
 def _rate(text: str) -> Any:

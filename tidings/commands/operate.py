@@ -289,19 +289,24 @@ def messages(
 
 def _show_history(context: Context, message: int, output: Format) -> None:
     """Every state that a message came into, with time and reason, and what was reported of it."""
+    from sqlalchemy import select
+
     from campaigns.states import history
     from core.errors import UserError
+    from tidings.customer_view import MESSAGE
 
     with workspace(context) as here:
         zone = here.files().program.zone
         with here.database.read() as connection:
+            row = connection.execute(select(MESSAGE).where(MESSAGE.c.id == message)).first()
             changes = history(connection, [message]).get(message)
-    if changes is None:
+    if row is None or changes is None:
         raise UserError(f"there is no message {message}; `tidings messages` shows the newest with their ids")
     if output is Format.json:
         print_json([it.as_json() for it in changes])
         return
-    shown = table(f"Message {message}", "when", "state", "channel", "reason")
+    title = f"Message {message} · {row.scenario} · step {row.step}"
+    shown = table(title, "when", "state", "channel", "reason")
     for it in changes:
         said = f"reported: {it.state}" if it.is_report else it.state
         shown.add_row(local(it.at, zone), said, it.channel, it.reason or "")

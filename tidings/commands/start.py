@@ -25,7 +25,8 @@ def init(directory: Annotated[Path, typer.Argument(help="A new or empty folder."
     files = write_workspace(directory)
     out = console()
     out.print(f"[bold]{directory}[/bold] is ready: {files} files.")
-    out.print(f"Next:  cd {quote(str(directory))} && tidings check && tidings test && tidings apply")
+    there = "" if directory.resolve() == Path.cwd() else f"cd {quote(str(directory))} && "
+    out.print(f"Next:  {there}tidings check && tidings test && tidings apply")
 
 
 def demo(

@@ -6,6 +6,7 @@ from campaigns.bundle import Bundle, event_names, scales
 from campaigns.scenario import Scenario
 from campaigns.scenariotest import Known, ScenarioTest, name_of, read_fixtures, read_test
 from channels import discover
+from channels.base import CARD, NO_ADDRESS
 from core.errors import Problem, Problems
 from core.program import Program
 from scheduler.deck import read_card
@@ -33,6 +34,9 @@ def known_to(bundle: Bundle, program: Program, scenarios: Mapping[str, Scenario]
         scenarios=list(names),
         tiers=program.tier_names,
         channels=list(discover()),
+        without_address=[
+            name for name, channel in discover().items() if channel.address_kind in (CARD, NO_ADDRESS)
+        ],
         card=_card_keys(bundle),
         steps=steps if steps.keys() == names.keys() else None,
         events=event_names(program),

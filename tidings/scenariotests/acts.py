@@ -9,7 +9,6 @@ from sqlalchemy import Connection, select
 from campaigns.scenariotest import LAST, NOBODY, Action
 from core import tiers
 from core.customers import profiles as customers
-from core.customers.addresses import lift
 from core.customers.erasure import erase
 from core.customers.profiles import CUSTOMER
 from core.events import Happening, append
@@ -62,15 +61,14 @@ class Acts:
             raise self.people.refuse((*path, "change"), saved.refusal.detail, "write another")
 
     def _channels(
-        self, connection: Connection, name: str, action: Action, at: datetime, _path: KeyPath
+        self, connection: Connection, name: str, action: Action, at: datetime, path: KeyPath
     ) -> None:
         self.people.choose(connection, name, action.consent, True, at, live=True)
         self.people.choose(connection, name, action.withdraw, False, at, live=True)
         for channel in action.suppress:
-            self.people.suppress(connection, name, channel, at)
+            self.people.suppress(connection, name, channel, at, (*path, "suppress"))
         for channel in action.lift:
-            for digest in self.people.digests(connection, name, channel):
-                lift(connection, channel, digest)
+            self.people.lift(connection, name, channel, (*path, "lift"))
         self.silence(name, action.fails, ())
         self.post.fails[self.people.external[name]] -= set(action.works)
 

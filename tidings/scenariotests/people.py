@@ -15,7 +15,7 @@ from campaigns.tables import Enrolment, Message
 from channels import discover
 from core.customers import consent
 from core.customers import profiles as customers
-from core.customers.addresses import ADDRESS, Addresses, suppress
+from core.customers.addresses import ADDRESS, Addresses, lift, suppress
 from core.customers.consent import Choice
 from core.customers.profiles import CUSTOMER, Profile
 from core.db import bucket_of
@@ -76,7 +76,7 @@ class People:
         if saved.refusal:
             raise self.refuse(path, saved.refusal.detail, "write another")
         self.ids[name] = saved.customer_id
-        self._reach(connection, name, person, at, live=live)
+        self._reach(connection, name, person, at, path, live=live)
         for number, receipt in enumerate(sorted(person.receipts, key=lambda it: it.at)):
             self.buy(
                 connection, name, receipt, self.utc(receipt.at), at, (*path, "receipts", number), live=False
@@ -129,14 +129,16 @@ class People:
                 return False
         return True
 
-    def _reach(self, connection: Connection, name: str, person: Person, at: datetime, *, live: bool) -> None:
+    def _reach(
+        self, connection: Connection, name: str, person: Person, at: datetime, path: KeyPath, *, live: bool
+    ) -> None:
         customer_id = self.ids[name]
         for kind, address in (("push", person.push), ("telegram", person.telegram)):
             if address:
                 self.addresses.add(connection, [(customer_id, kind, address)], at)
         self.choose(connection, name, person.consent, True, at, live=live)
         for channel in person.suppressed:
-            self.suppress(connection, name, channel, at)
+            self.suppress(connection, name, channel, at, (*path, "suppressed"))
 
     def choose(
         self,
@@ -152,16 +154,25 @@ class People:
         choices = [Choice(self.ids[name], channel, granted, at, "test") for channel in channels]
         consent.choose(connection, choices, at, live=live)
 
-    def suppress(self, connection: Connection, name: str, channel: str, at: datetime) -> None:
+    def suppress(self, connection: Connection, name: str, channel: str, at: datetime, path: KeyPath) -> None:
         """The customer's addresses must not be used on a channel."""
-        for digest in self.digests(connection, name, channel):
+        for digest in self.digests(connection, name, channel, path):
             suppress(connection, channel, digest, "test", at)
 
-    def digests(self, connection: Connection, name: str, channel: str) -> list[str]:
-        """Of the customer's addresses that a channel would use."""
+    def lift(self, connection: Connection, name: str, channel: str, path: KeyPath) -> None:
+        """They may be used again."""
+        for digest in self.digests(connection, name, channel, path):
+            lift(connection, channel, digest)
+
+    def digests(self, connection: Connection, name: str, channel: str, path: KeyPath) -> list[str]:
+        """Of the customer's addresses that a channel would use; Problems where there is none."""
         kind = discover()[channel].address_kind
         theirs = (ADDRESS.c.customer_id == self.ids[name], ADDRESS.c.kind == kind)
-        return list(connection.scalars(select(ADDRESS.c.digest).where(*theirs)))
+        found = list(connection.scalars(select(ADDRESS.c.digest).where(*theirs)))
+        if not found:
+            what = f"{name} has no address for '{channel}': there is none to suppress"
+            raise self.refuse(path, what, f"write '{kind}', or leave it out")
+        return found
 
     def _level(self, connection: Connection, name: str, person: Person, at: datetime) -> None:
         since = self.utc(person.tier_since) if person.tier_since else at
