@@ -1,5 +1,6 @@
 """The states of messages through time: kept with each change, never changed afterwards."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,12 +9,18 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, select
 
 from campaigns.tables import Feedback, Message, MessageState
+from core.db.bulk import driver
 from core.db.sets import among
 
 FEEDBACK = Feedback.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 STATE = MessageState.__table__  # type: ignore[attr-defined]
 _KEPT = ("message_id", "at", "state", "reason", "channel")
+# Twice for every message that leaves; on PostgreSQL `scheduler.marking` does it by the way.
+_KEEP = """
+INSERT INTO message_state (message_id, at, state, reason, channel)
+SELECT id, changed_at, state, reason, channel FROM message WHERE id IN (SELECT value FROM json_each(?))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,9 @@ class Change:
 
 def keep_states(connection: Connection, ids: Sequence[int]) -> None:
     """Keep that these messages have just come into the state that they are in."""
-    if ids:
+    if ids and connection.dialect.name == "sqlite":
+        driver(connection).execute(_KEEP, (json.dumps(ids),))
+    elif ids:
         keep_states_of(connection, select(MESSAGE.c.id).where(among(MESSAGE.c.id, ids)))
 
 

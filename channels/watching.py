@@ -26,7 +26,7 @@ class Watch:
         self._key, self._record, self._ticks = (channel,), record, ticks
         self._begun: dict[str, float] = {}
         # Whatever callback hands a message over, it is part of what sends the batch.
-        self._parent = tracing.here()
+        self._parent, self._traced = tracing.here(), tracing.active()
         self._spans: dict[str, Span] = {}
 
     def begin(self, outgoing: Outgoing) -> None:
@@ -34,7 +34,7 @@ class Watch:
         if not self._key[0]:
             return
         self._begun[outgoing.key] = self._ticks()
-        if tracing.active():
+        if self._traced:
             # The key is the outbox's: enrolment, customer, message.
             message = outgoing.key.rpartition(".")[2]
             self._spans[outgoing.key] = tracing.begin(

@@ -25,7 +25,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
-    Text,
     and_,
     func,
     literal,
@@ -33,23 +32,18 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy import cast as sql_cast
 
 from campaigns.look import quiet_until, zone_info
-from campaigns.membership import informed
 from campaigns.running import Running
 from campaigns.scenario import Scenario
-from campaigns.staging import ZONE
 from campaigns.tables import WAITING, Message
 from campaigns.versions import STATE
 from channels import Unknown
 from core.customers.consent import MARKETING
 from core.customers.profiles import CUSTOMER
 from core.db import UtcDateTime
-from core.db.hot import Hot
-from core.db.sets import among, update_each
+from core.db.hot import Hot, Many, at_once
 from core.errors import UserError
-from core.events import START
 from core.links import Links
 from scheduler.cancelling import CANCELLED, cancelled
 from scheduler.leaving import EXITED, leave, left
@@ -57,8 +51,8 @@ from scheduler.marking import begin
 from scheduler.outbox import MOST_AT_ONCE, Turn, doubtful, ended, keep_attempts, moved, write
 from scheduler.reach import MessageRow, Reach, Standing
 from scheduler.throttle import CHUNK
+from scheduler.truth import Truth
 from templates.facts import EVERYTHING, Context, contexts
-from triggers import Look, discover
 
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 
@@ -75,22 +69,24 @@ INTERRUPTED = "interrupted"
 # What delivery needs of a message and its customer; of a chunk every column counts.
 _COLUMNS = (
     MESSAGE.c.id, MESSAGE.c.enrolment_id, MESSAGE.c.scenario, MESSAGE.c.customer_id, MESSAGE.c.occasion,
-    MESSAGE.c.step, MESSAGE.c.purpose, MESSAGE.c.message, MESSAGE.c.channels, MESSAGE.c.channel,
-    MESSAGE.c.state, MESSAGE.c.reason, MESSAGE.c.planned_at, MESSAGE.c.expires_at, MESSAGE.c.accepted_at,
+    MESSAGE.c.step, MESSAGE.c.purpose, MESSAGE.c.message, MESSAGE.c.channel, MESSAGE.c.state,
+    MESSAGE.c.reason, MESSAGE.c.planned_at, MESSAGE.c.expires_at, MESSAGE.c.accepted_at,
     MESSAGE.c.tries, MESSAGE.c.cost, CUSTOMER.c.time_zone, CUSTOMER.c.locale, CUSTOMER.c.external_id,
 )  # fmt: skip
-_ROWS = Hot(
+_ROWS = Many(
     *_COLUMNS,
     ("CAST(message.facts AS TEXT)", MESSAGE.c.scenario),
+    ("CAST(message.channels AS TEXT)", MESSAGE.c.scenario),
     tail="FROM message JOIN customer ON customer.id = message.customer_id WHERE message.id {ids} "
     "ORDER BY message.due_at, message.id",
 )
-_DUE = (MESSAGE.c.id, MESSAGE.c.customer_id, MESSAGE.c.occasion, MESSAGE.c.subject, MESSAGE.c.facts)
+
+_PAUSED = Hot(STATE.c.name, tail="FROM scenario_state WHERE status = 'paused'")
 
 
 class Taken(NamedTuple):
     """A message that was due, as `_COLUMNS` say: its own, its customer's from `time_zone` on, and at the end
-    its facts as text.
+    its facts and the channels of its cascade as text.
     """
 
     id: int
@@ -101,7 +97,6 @@ class Taken(NamedTuple):
     step: str
     purpose: str
     message: str
-    channels: list[str]
     channel: str
     state: str
     reason: str | None
@@ -114,6 +109,13 @@ class Taken(NamedTuple):
     customer_locale: str | None
     external_id: str
     facts: str
+    cascade: str
+
+    @property
+    def channels(self) -> list[str]:
+        """The channels of its cascade; of most messages nobody asks."""
+        found: list[str] = json.loads(self.cascade)
+        return found
 
 
 @dataclass(slots=True)
@@ -149,6 +151,7 @@ class Claimer:
     links: Links
     at: datetime
     lease: timedelta = LEASE
+    truth: Truth = field(default_factory=Truth)
     _quiet: dict[tuple[str, str | None], datetime | None] = field(default_factory=dict)
     _cancelled: dict[str, datetime] = field(default_factory=dict)
 
@@ -192,7 +195,7 @@ class Claimer:
                 due = due.where(MESSAGE.c.id.not_in(ids)) if ids else due
                 # No tie-break: thousands are due at one moment, and sorting them for each chunk is a waste.
                 due = due.order_by(MESSAGE.c.due_at).limit(room).with_for_update(skip_locked=True)
-                ids += connection.scalars(due)
+                ids += [number for (number,) in at_once(connection, due)]
         return [Taken._make(row) for row in _ROWS(connection, ids)] if ids else ()
 
     def _in_order(self, limit: int, marketing: int | None) -> Sequence[tuple[ColumnElement[bool], int]]:
@@ -256,26 +259,8 @@ class Claimer:
         return self._quiet[key]
 
     def _still_true(self, connection: Connection, rows: Sequence[MessageRow]) -> dict[int, Mapping[str, Any]]:
-        """Message id → its facts as they are now, for those whose trigger still holds (promise 9).
-
-        What the message will say is kept with it, so that it can be shown again.
-        """
-        look = Look(self.at, self.running.program, ZONE, (), START, START)
-        found: dict[int, Mapping[str, Any]] = {}
-        kept = {row.id: row.facts for row in rows}
-        for name in sorted({row.scenario for row in rows}):
-            scenario = self.running.scenarios[name]
-            due = select(*_DUE).where(among(MESSAGE.c.id, [row.id for row in rows if row.scenario == name]))
-            asking = informed(connection, self.running, scenario, look)
-            trigger = discover()[scenario.trigger]
-            still = trigger.still_true(scenario.parameters, asking, due.subquery("due")).subquery("still")
-            # As text, all of which is read in one go.
-            answers = connection.execute(select(still.c.id, sql_cast(still.c.facts, Text))).all()
-            facts = json.loads(f"[{','.join([text for _, text in answers])}]")
-            found |= zip([number for number, _ in answers], facts, strict=True)
-            changed = [(number, found[number]) for number, text in answers if text != kept[number]]
-            update_each(connection, MESSAGE, {}, ("facts",), changed)
-        return found
+        """Message id → its facts as they are now, for those whose trigger still holds (promise 9)."""
+        return self.truth.of(connection, self.running, rows, self.at)
 
     def _ready(
         self, connection: Connection, rows: Sequence[MessageRow], addresses: Mapping[int, str],
@@ -307,7 +292,7 @@ class Claimer:
 
 
 def _due(connection: Connection, at: datetime) -> Select[Any]:
-    paused = connection.scalars(select(STATE.c.name).where(STATE.c.status == "paused")).all()
+    paused = [name for (name,) in _PAUSED(connection)]
     due = select(MESSAGE.c.id).where(IS_WAITING, MESSAGE.c.due_at <= literal(at, UtcDateTime))
     return due.where(MESSAGE.c.scenario.not_in(paused)) if paused else due
 

@@ -37,6 +37,7 @@ from scheduler.claim import LEASE, Claim, Claimer, due_on, reap, stale_or_late
 from scheduler.line import MARGIN, Chunk, Done, Line, told_apart
 from scheduler.outcomes import Settlement, fall_back, settle
 from scheduler.throttle import ask, paused, resting, take
+from scheduler.truth import Truth
 from scheduler.warm_up import quota_of
 from scheduler.wording import Wording
 
@@ -94,6 +95,7 @@ class Delivery:
             threading.Lock() if database.dialect == "sqlite" else contextlib.nullcontext()
         )
         self._wording = Wording(database, links, clock, self._turn)
+        self._truth = Truth()
 
     def stop(self) -> None:
         """Finish the chunks that are under way and begin no other."""
@@ -176,7 +178,11 @@ class Delivery:
             elif done is not None:
                 await self._recorded(line, done, delivered, claiming=False)
             # What was made ready meanwhile does not go to a provider that is down, nor after a stop.
-            done = await self._send(line, chunk, delivered) if goes else chunk.done(chunk.prepared, {})
+            done = (
+                await self._send(line, chunk, delivered)
+                if goes
+                else chunk.done(chunk.prepared, {}, line.holds_up)
+            )
             chunk = await self._joined(line, ahead, done, delivered) if ahead else None
             if chunk is None:
                 line.useful = True
@@ -280,7 +286,7 @@ class Delivery:
             return None
         quota = quota_of(channel, running.program, now)
         room = quota.room(connection) if quota else None
-        claimer = Claimer(running, self._links, now, self._lease)
+        claimer = Claimer(running, self._links, now, self._lease, self._truth)
         claim = claimer.claim(connection, channel.name, leave.limit, room)
         if rate is not None and claim.messages:
             take(connection, channel.name, rate, len(claim.messages), at)
@@ -303,7 +309,7 @@ class Delivery:
                 left = others
         line.leaving = None
         line.took(len(ready), time.monotonic() - began)
-        return chunk.done(left, outcomes)
+        return chunk.done(left, outcomes, line.holds_up)
 
     async def _kept(self, line: Line, done: Done, delivered: Delivered) -> bool:
         """Record some outcomes; false if the database is away: they are kept with the rest of the chunk."""

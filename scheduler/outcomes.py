@@ -20,6 +20,7 @@ from campaigns.states import keep_states
 from campaigns.tables import WAITING, Feedback, Message
 from channels import Accepted, AddressFault, Failed, Outcome, Unknown, discover
 from channels.base import CARD, Channel
+from channels.transport import INTERRUPTED, PAUSED
 from core.customers.addresses import ADDRESS, give_up
 from core.customers.consent import BY_PROVIDER, Choice, choose
 from core.db import UtcDateTime, bucket_of, insert_many
@@ -28,16 +29,7 @@ from core.units import Duration
 from scheduler import tally
 from scheduler.claim import MOST_TRIES, Claimed
 from scheduler.marking import Acceptance, accept
-from scheduler.outbox import (
-    MOST_AT_ONCE,
-    Turn,
-    anchor,
-    doubtful,
-    ended,
-    keep_attempts,
-    moved,
-    write,
-)
+from scheduler.outbox import MOST_AT_ONCE, Turn, anchor, doubtful, ended, keep_attempts, moved, write
 from scheduler.reach import MessageRow, Reach, after
 from scheduler.throttle import OF_ONE_MESSAGE, judge
 from scheduler.warm_up import quota_of
@@ -54,7 +46,7 @@ SHORTEST_RETRY = timedelta(seconds=1)
 # How long a message waits for a provider that is down (RFC 5321, 4.5.4.1, has mail wait four to five days).
 PATIENCE = timedelta(days=3)
 # It was set aside before anything was done for it.
-NOT_BEGUN = ("not_begun", "interrupted")
+NOT_BEGUN = ("not_begun", INTERRUPTED, PAUSED)
 NOT_CONFIRMED = "not_confirmed"
 
 

@@ -18,21 +18,21 @@ from channels.base import CARD, NO_ADDRESS
 from core.customers.addresses import ADDRESS, SUPPRESSION
 from core.customers.consent import CONSENT, MARKETING
 from core.customers.profiles import CUSTOMER
-from core.db.hot import Hot
+from core.db.hot import Many
 from wallet.holding import cards_of
 
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 
 MessageRow = Row[Any]
 # Asked for every chunk.
-_ADDRESSES = Hot(
+_ADDRESSES = Many(
     ADDRESS.c.customer_id, ADDRESS.c.value, SUPPRESSION.c.reason,
     tail="FROM address LEFT JOIN suppression ON suppression.channel = {} "
     "AND suppression.digest = address.digest "
     "WHERE address.customer_id {ids} AND address.kind = {} AND address.active "
     "ORDER BY address.since, address.id",
 )  # fmt: skip
-_GRANTED = Hot(
+_GRANTED = Many(
     CONSENT.c.customer_id,
     tail="FROM consent WHERE customer_id {ids} AND channel = {} AND purpose = {} AND granted",
 )

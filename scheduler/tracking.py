@@ -53,6 +53,8 @@ class Tracker:
         self, program: Program, channel: Channel[Any, Any, Any], row: MessageRow, parts: Mapping[str, str]
     ) -> Mapping[str, str]:
         """The parts of a rendered message as they leave."""
+        if not (program.tracking.clicks or program.tracking.opens):
+            return parts
         made = dict(parts)
         kinds = {name: kind for name, kind in channel.linked_parts.items() if made.get(name)}
         if program.tracking.clicks:

@@ -81,5 +81,7 @@ def render(
 ) -> Rendered:
     """The words of one message, in the customer's language; `also` is given to the template besides."""
     facts = discover_triggers()[claimed.scenario.trigger].read(claimed.facts, running.program, at)
-    context = {**with_trigger(claimed.context, facts, channel), **(also or {})}
+    context = with_trigger(claimed.context, facts, channel)
+    if also:
+        context |= also
     return running.library.render(claimed.row.message, channel, claimed.locale, context)

@@ -1,16 +1,15 @@
 """What is known of the customers of a batch, for their messages and cards: a handful of queries a batch."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, case, func, literal, select
+from sqlalchemy import Connection, func, literal, select
 
 from core.customers.chats import NEVER, bot_of, marks
 from core.db import UtcDateTime
-from core.db.hot import Hot
+from core.db.hot import Many
 from core.db.sets import among
 from core.links import Links
 from core.program import Program
@@ -49,7 +48,15 @@ class _Person(NamedTuple):
     invited_to: str | None
 
 
-_PEOPLE = Hot(*(CUSTOMER.c[name] for name in _Person._fields), tail="FROM customer WHERE id {ids}")
+_PEOPLE = Many(*(CUSTOMER.c[name] for name in _Person._fields), tail="FROM customer WHERE id {ids}")
+# Debts count against what may be spent.
+_USABLE = Many(
+    ("usable.customer_id", CUSTOMER.c.id), ("usable.balance", LOT.c.remaining),
+    tail="FROM (SELECT customer.id AS customer_id, SUM(CASE WHEN lot.remaining < 0 OR (lot.active_from <= {} "
+    "AND (lot.expires_at IS NULL OR lot.expires_at > {})) THEN lot.remaining ELSE 0 END) AS balance "
+    "FROM customer JOIN lot ON lot.customer_id = COALESCE(customer.household_id, customer.id) "
+    "WHERE customer.id {ids} AND lot.remaining <> 0 GROUP BY customer.id) AS usable",
+)  # fmt: skip
 # What the amounts of a program's levels are, by its measure.
 UNITS = {"spend": "money", "points": "points", "purchases": "purchases", "invitation": "money"}
 
@@ -109,14 +116,7 @@ def _tiers(
 
 
 def _balances(connection: Connection, ids: Sequence[int], at: datetime) -> dict[int, int]:
-    now = literal(at, UtcDateTime)
-    usable = (LOT.c.active_from <= now) & (LOT.c.expires_at.is_(None) | (LOT.c.expires_at > now))
-    # Debts count against what may be spent.
-    counted = case((LOT.c.remaining < 0, LOT.c.remaining), (usable, LOT.c.remaining), else_=0)
-    statement = select(CUSTOMER.c.id, func.sum(counted)).join(LOT, LOT.c.customer_id == HOLDER)
-    statement = statement.where(among(CUSTOMER.c.id, ids), LOT.c.remaining != 0)
-    rows = connection.execute(statement.group_by(CUSTOMER.c.id)).all()
-    return {customer_id: max(0, int(balance)) for customer_id, balance in rows}
+    return {customer_id: max(0, int(balance)) for customer_id, balance in _USABLE(connection, at, at, ids)}
 
 
 def _expiring(
@@ -179,7 +179,8 @@ class OwnProfile:
     @property
     def first_name(self) -> str | None:
         """The first word of the name."""
-        return self._row.name.split()[0] if self._row.name else None
+        name = self._row.name
+        return name.split(None, 1)[0] if name else None
 
     @property
     def card(self) -> str:
@@ -190,6 +191,23 @@ class OwnProfile:
 def _program(program: Program, locale: str | None) -> ProgramView:
     terms = program.terms_in((locale or program.locale).split("-")[0])
     return ProgramView(name=program.name, currency=program.currency, terms=terms, url=program.url)
+
+
+_T = TypeVar("_T")
+
+
+class _once(Generic[_T]):  # noqa: N801 - reads as `property` does
+    """What is found out when it is first asked for. `functools.cached_property` takes a lock for it, which
+    costs as much as the signature of a link.
+    """
+
+    def __init__(self, found: Callable[[Any], _T]) -> None:
+        self._found, self._name = found, found.__name__
+        self.__doc__ = found.__doc__
+
+    def __get__(self, owner: Any, _kind: type) -> _T:
+        value = owner.__dict__[self._name] = self._found(owner)
+        return value
 
 
 class OwnLinks:
@@ -207,27 +225,27 @@ class OwnLinks:
             return self
         return OwnLinks(self._links, self._customer, self._bot, self._joined, channel)
 
-    @cached_property
+    @_once
     def unsubscribe(self) -> str:
         """One-click unsubscription from the channel that the message goes by."""
         return self._links.unsubscribe(self._customer, self._channel)
 
-    @cached_property
+    @_once
     def preferences(self) -> str:
         """The customer's own choices."""
         return self._links.preferences(self._customer)
 
-    @cached_property
+    @_once
     def card(self) -> str:
         """The page with the card."""
         return self._links.card(self._customer)
 
-    @cached_property
+    @_once
     def card_short(self) -> str:
         """The same page in fewer characters."""
         return self._links.card_short(self._customer)
 
-    @cached_property
+    @_once
     def telegram(self) -> str | None:
         """Opens the bot; None where the program has none."""
         if not self._bot:

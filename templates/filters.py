@@ -17,7 +17,7 @@ from babel.numbers import format_currency, get_currency_precision, get_currency_
 _PLURAL_ORDER = ("zero", "one", "two", "few", "many", "other")
 _PLAIN = str.maketrans({"\u00a0": " ", "\u202f": " "})
 # A batch repeats its days and amounts; beyond this many distinct values the oldest are formatted again.
-_REMEMBERED = 4096
+REMEMBERED = 4096
 
 Number = Decimal | int | float
 Filter = Callable[[object], str]
@@ -71,7 +71,7 @@ def filters(conventions: Conventions) -> Mapping[str, Filter]:
 
 
 def _finish(function: Callable[..., str], plain: bool) -> Filter:
-    remembered = lru_cache(maxsize=_REMEMBERED)(function)
+    remembered = lru_cache(maxsize=REMEMBERED)(function)
 
     def text(value: object) -> str:
         if value is None:

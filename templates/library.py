@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Template, TemplateError, TemplateSyntaxError, nodes
 from jinja2.meta import find_undeclared_variables
-from jinja2.runtime import Context
 
 from core.errors import Problem, Problems, UserError
 from templates import sources
 from templates.environment import MessageEnvironment, PartLoader, RenderError
 from templates.filters import Conventions
 from templates.folding import folded
+from templates.frame import Frame, Names
 from templates.located import Located, Source
 from templates.pages import Part, parts_of
 from templates.pieces import Pieces
@@ -26,7 +26,7 @@ from templates.transliteration import transliterated
 _UNCLOSED = re.compile(r"innermost block that needs to be closed is '(\w+)'")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rendered:
     """What one customer gets in one channel.
 
@@ -119,6 +119,8 @@ class Library:
 
     def wanted(self, locale: str | None) -> str:
         """The program's locale for a customer's: `uk-UA` is `uk`; the default if there is none like it."""
+        if locale in self.program_locales:
+            return locale
         if not locale:
             return self.default_locale
         asked, known = locale.replace("_", "-").lower(), self._known_locales
@@ -231,31 +233,30 @@ def _names(trees: Sequence[nodes.Template]) -> frozenset[str] | None:
 
 def _run(compiled: _Compiled, context: Mapping[str, object]) -> dict[str, str]:
     rendered: dict[str, str] = {}
-    names: dict[str, Any] = {**compiled.given, **context, "subject": "", "preheader": ""}
+    names = Names(compiled.given)
+    names |= context
+    names["subject"] = names["preheader"] = ""
+    latin = compiled.slot.locale if compiled.latin else None
     for step in compiled.steps:
-        name = step.part.name
         try:
-            text = Pieces.joined(step.template.root_render_func(_frame(step.template, names)))
+            pieces = step.template.root_render_func(Frame(step.template, names))
+            text = (
+                Pieces.joined(pieces)
+                if step.part.kind == "html"
+                else _finished(step.part, "".join(pieces), latin)
+            )
         except Exception as failed:  # noqa: BLE001 - however a template fails, it is that message's failure
             raise _render_error(step, failed) from None
-        latin = compiled.slot.locale if compiled.latin else None
-        rendered[name] = names[name] = _finished(step.part, text, latin)
+        rendered[step.part.name] = names[step.part.name] = text
     if "text" not in rendered and "html" in rendered:
         rendered["text"] = plain(rendered["html"])
     return rendered
 
 
-def _frame(template: Template, names: dict[str, Any]) -> Context:
-    """What `Template.new_context` makes, without copying anything: the names already hold the globals."""
-    environment = template.environment
-    return environment.context_class(environment, names, template.name, template.blocks)
-
-
 def _finished(part: Part, text: str, latin: str | None) -> str:
+    """A text that is no page."""
     if part.kind == "sms":
         return _as_sms(text, latin)
-    if part.kind == "html":
-        return text
     return " ".join(text.split()) if part.one_line else tidy(text)
 
 

@@ -9,12 +9,14 @@ _VOID = frozenset({"area", "base", "br", "col", "hr", "img", "input", "link", "m
 _DROPPED = frozenset({"head", "style", "script", "title", "template", "noscript"})
 _PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table", "blockquote", "tr"})
 _LINES = frozenset({"div", "li", "section", "article", "header", "footer", "td", "th"})
+_SPACES = " \t\u00a0\u200a"
 _HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
 
 
 def tidy(text: str) -> str:
     """No trailing spaces, at most one empty line in a row, none at the ends."""
-    text = "\n".join([line.rstrip(" \t\u00a0\u200a") for line in text.split("\n")])
+    if " \n" in text or "\t\n" in text or "\u00a0\n" in text or "\u200a\n" in text:
+        text = "\n".join([line.rstrip(_SPACES) for line in text.split("\n")])
     while "\n\n\n" in text:
         text = text.replace("\n\n\n", "\n\n")
     return text.strip()

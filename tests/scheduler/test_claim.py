@@ -259,6 +259,20 @@ def test_two_claims_never_take_the_same_message(kiosk: Kiosk) -> None:
     assert not taken[0] & taken[1]
 
 
+def test_what_is_true_is_asked_anew_at_each_claim_even_within_a_second(kiosk: Kiosk) -> None:
+    for name, phone in (("anna", "+380501000001"), ("boris", "+380501000002")):
+        kiosk.customer(name, phone=phone)
+    kiosk.plan()
+    claimer = Claimer(kiosk.live.running(), kiosk.links, kiosk.clock.now())
+    with kiosk.database.write() as connection:
+        first = claimer.claim(connection, "sms", limit=1)
+    (left,) = {"anna", "boris"} - {it.row.external_id for it in first.messages}
+    kiosk.spend(left, 450)
+    with kiosk.database.write() as connection:
+        assert not claimer.claim(connection, "sms").messages
+    assert kiosk.state(left) == ("recalled", "no_longer_true")
+
+
 def test_looking_for_work_reads_an_index_and_not_the_outbox(sqlite_database: Database) -> None:
     with sqlite_database.read() as connection:
         due = claim._due(connection, at("2026-03-01 08:00")).where(MESSAGE.c.channel == "sms")

@@ -89,6 +89,19 @@ def test_amounts_and_days_without_a_filter_are_still_readable(library: MakeLibra
     assert text == "1\u00a0912|15 березня 2026\u202fр.||"
 
 
+def test_what_a_template_names_is_known_in_its_blocks_macros_and_parts(
+    library: MakeLibrary, context: Context
+) -> None:
+    text = (
+        "{% set own = customer.first_name %}{% macro hi(name) %}Hi {{ name }} {{ own }}{% endmacro %}"
+        "{{ hi(balance) }}{% block end %} {{ own }} {{ balance }}{% endblock %} {% include 'parts/end.txt' %}"
+    )
+    files = {"m/en/sms.txt": text, "parts/end.txt": "{{ own }} {{ balance }}"}
+    said = library(files).render("m", "sms", "en", context).parts["text"]
+    name = context["customer"].first_name
+    assert said.split() == ["Hi", "1,912", name, name, "1,912", name, "1,912"]
+
+
 def test_only_html_is_escaped(library: MakeLibrary, context: Context) -> None:
     files = {
         "hello/sms.txt": "{{ customer.name }}",
