@@ -60,9 +60,9 @@ def pytest_runtest_teardown() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def files_are_read_once() -> Iterator[None]:
+def files_are_read_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The same files come to the same program in every test."""
-    with kept():
+    with kept(tmp_path_factory.mktemp("kept")):
         yield
 
 

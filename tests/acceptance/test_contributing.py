@@ -40,7 +40,8 @@ def project_with_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project, with the files that CONTRIBUTING adds."""
     copy = tmp_path_factory.mktemp("contributed")
     for folder in COPIED:
-        shutil.copytree(PROJECT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        # What is compiled already comes along, but for what another worker is about to write.
+        shutil.copytree(PROJECT / folder, copy / folder, ignore=shutil.ignore_patterns("*.pyc.*"))
     shutil.copy(PROJECT / "pyproject.toml", copy)
     for path, text in examples().items():
         (copy / path).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,7 @@
-"""`tidings serve`, the real process: from the till to the message and the card, through stops and kills."""
+"""`tidings serve` as a process: from the till to the message and the card, through stops and kills.
+
+Most are forked from a process that has loaded everything; one is begun as a shell begins it.
+"""
 
 import json
 import os
@@ -20,7 +23,11 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.faults.launch import Orders, run
+from tests.faults.processes import PROCESSES
 from tests.support.ports import free_port
+from tests.support.shop import Said
+from tests.support.shop import run as run_here
 
 ROOT = Path(__file__).parents[2]
 TOKEN, AUTHORIZATION = "a token for tills and shops", {"Authorization": "Bearer a token for tills and shops"}
@@ -35,6 +42,21 @@ def tidings(workspace: Path, *words: str) -> list[str]:
 def surroundings() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
     return {**kept, "PYTHONPATH": str(ROOT)}
+
+
+def run_forked(workspace: Path, *words: str) -> Any:
+    """A process that has begun; what it says is in serve.log."""
+    orders = Orders(words, workspace, surroundings(), None, workspace / "serve.log")
+    process = PROCESSES.Process(target=run, args=(orders,))
+    process.start()
+    return process
+
+
+def apply_elsewhere(workspace: Path) -> None:
+    """`tidings apply` in a process beside the server's."""
+    process = run_forked(workspace, "apply", "--yes")
+    process.join(60)
+    assert process.exitcode == 0, (workspace / "serve.log").read_text("utf-8")
 
 
 def until(condition: Callable[[], Any], seconds: float, what: str) -> float:
@@ -52,7 +74,7 @@ class Server:
 
     workspace: Path
     port: int
-    process: subprocess.Popen[bytes] | None = None
+    process: Any = None
     client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,15 +83,15 @@ class Server:
         )
 
     def start(self) -> "Server":
-        command = tidings(self.workspace, "serve", "--port", str(self.port))
-        with (self.workspace / "serve.log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=surroundings())
+        self.process = run_forked(self.workspace, "serve", "--port", str(self.port))
         until(self._ready, 60, "ready")
         return self
 
     def _ready(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, self.log
+        assert self.process.is_alive(), self.log
+        return self.answers()
+
+    def answers(self) -> bool:
         try:
             return self.client.get("/readyz").status_code == 200
         except httpx.TransportError:
@@ -80,12 +102,13 @@ class Server:
         return (self.workspace / "serve.log").read_text("utf-8")
 
     def send_signal(self, number: int) -> None:
-        assert self.process is not None
-        self.process.send_signal(number)
+        os.kill(self.process.pid, number)
 
     def ended(self, seconds: float = 20) -> int:
-        assert self.process is not None
-        return self.process.wait(seconds)
+        self.process.join(seconds)
+        code = self.process.exitcode
+        assert code is not None, f"it goes on after {seconds} s"
+        return int(code)
 
     def post(self, path: str, body: Any) -> httpx.Response:
         answer = self.client.post(f"/api/v1{path}", json=body)
@@ -120,9 +143,9 @@ class Server:
 
     def close(self) -> None:
         self.client.close()
-        if self.process is not None and self.process.poll() is None:
+        if self.process is not None:
             self.process.kill()
-            self.process.wait()
+            self.process.join()
 
 
 @pytest.fixture(scope="session")
@@ -135,10 +158,8 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (workspace / "program.yaml").write_text(program, "utf-8")
     secrets = "TIDINGS_SECRET=a secret for tests, 32 bytes long\nTIDINGS_LOG_LEVEL=info\n"
     (workspace / ".env").write_text(f"{secrets}TIDINGS_API_TOKEN={TOKEN}\n", "utf-8")
-    done = subprocess.run(
-        tidings(workspace, "apply", "--yes"), env=surroundings(), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    apply_elsewhere(workspace)
+    (workspace / "serve.log").unlink()
     return workspace
 
 
@@ -220,10 +241,7 @@ def slow_down(server: Server) -> None:
     """So few messages a second that a signal meets them under way."""
     path = server.workspace / "program.yaml"
     path.write_text(path.read_text("utf-8").replace("100 per second", "8 per second"), "utf-8")
-    done = subprocess.run(
-        tidings(server.workspace, "apply", "--yes"), env=surroundings(), capture_output=True, check=False
-    )
-    assert done.returncode == 0
+    apply_elsewhere(server.workspace)
 
 
 def test_a_kill_loses_nothing(server: Server) -> None:
@@ -268,10 +286,7 @@ def test_a_new_version_is_live_without_a_restart(server: Server) -> None:
     message.write_text(
         re.sub(r"^subject: .*$", "subject: Зовсім новий лист", text, flags=re.MULTILINE), "utf-8"
     )
-    done = subprocess.run(
-        tidings(server.workspace, "apply", "--yes"), env=surroundings(), capture_output=True, check=False
-    )
-    assert done.returncode == 0
+    apply_elsewhere(server.workspace)
     server.buy("olena", "R1")
     until(server.letters, 10, "the message")
     from email import message_from_bytes, policy
@@ -282,17 +297,23 @@ def test_a_new_version_is_live_without_a_restart(server: Server) -> None:
 
 def test_a_second_signal_ends_it_at_once(server: Server) -> None:
     server.start()
-    assert server.process is not None
-    os.kill(server.process.pid, signal.SIGINT)
-    os.kill(server.process.pid, signal.SIGINT)
+    server.send_signal(signal.SIGINT)
+    server.send_signal(signal.SIGINT)
     # Whichever comes first: in order, or at once.
     assert server.ended(10) in (0, 128 + signal.SIGINT)
 
 
 def test_an_idle_service_stops_at_an_interrupt_and_says_so(server: Server) -> None:
-    server.start()
-    server.send_signal(signal.SIGINT)
-    assert server.ended(10) == 0
+    command = tidings(server.workspace, "serve", "--port", str(server.port))
+    with (server.workspace / "serve.log").open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=surroundings())
+    try:
+        until(lambda: process.poll() is not None or server.answers(), 60, "ready")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
     assert said_last(server) == ("stopped", True)
 
 
@@ -301,38 +322,45 @@ def said_last(server: Server) -> tuple[str, bool]:
     return last["event"], last["in_order"]
 
 
-def refused(server: Server, *words: str) -> str:
+@pytest.fixture
+def refused(
+    server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[], str]:
     """What a serve that does not start says."""
-    command = tidings(server.workspace, "serve", "--port", str(server.port), *words)
-    done = subprocess.run(
-        command, env=surroundings(), capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 3, done.stderr
-    [sentence] = done.stderr.strip().splitlines()
-    return sentence
+    for name in [name for name in os.environ if name.startswith("TIDINGS_")]:
+        monkeypatch.delenv(name)
+    words = ["-w", str(server.workspace), "serve", "--port", str(server.port)]
+
+    def say() -> str:
+        said: Said = run_here(monkeypatch, capsys, words)
+        assert said.code == 3, said.err
+        [sentence] = said.err.strip().splitlines()
+        return sentence
+
+    return say
 
 
-def test_a_taken_port_is_one_sentence(server: Server) -> None:
+def test_a_taken_port_is_one_sentence(server: Server, refused: Callable[[], str]) -> None:
     with socket.create_server(("127.0.0.1", server.port)):
-        assert refused(server) == (
+        assert refused() == (
             f"tidings: the port {server.port} of 127.0.0.1 is taken by another program; "
             "stop it, or give another with --port"
         )
 
 
-def test_a_missing_token_is_one_sentence(server: Server) -> None:
+def test_a_missing_token_is_one_sentence(server: Server, refused: Callable[[], str]) -> None:
     environment = server.workspace / ".env"
     environment.write_text(environment.read_text("utf-8").replace("TIDINGS_API_TOKEN", "#"), "utf-8")
-    assert "TIDINGS_API_TOKEN is missing" in refused(server)
+    assert "TIDINGS_API_TOKEN is missing" in refused()
 
 
-def test_a_missing_credential_is_one_sentence(server: Server) -> None:
+def test_a_missing_credential_is_one_sentence(server: Server, refused: Callable[[], str]) -> None:
     with (server.workspace / ".env").open("a", encoding="utf-8") as environment:
         environment.write("TIDINGS_SMS_TRANSPORT=twilio\n")
-    assert "TIDINGS_SMS_ACCOUNT_SID and TIDINGS_SMS_AUTH_TOKEN are not set" in refused(server)
+    assert "TIDINGS_SMS_ACCOUNT_SID and TIDINGS_SMS_AUTH_TOKEN are not set" in refused()
 
 
-def test_nothing_applied_is_one_sentence(server: Server) -> None:
+def test_nothing_applied_is_one_sentence(server: Server, refused: Callable[[], str]) -> None:
     for left in server.workspace.glob("tidings.db*"):
         left.unlink()
-    assert "nothing is live yet; run `tidings apply`" in refused(server)
+    assert "nothing is live yet; run `tidings apply`" in refused()

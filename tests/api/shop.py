@@ -22,6 +22,7 @@ from core.customers.profiles import CUSTOMER
 from core.db import Database
 from core.events import EVENT
 from tidings.api import Services
+from tidings.example import write_workspace
 from tidings.keys import Wanted, create
 from tidings.workspace import Workspace
 from wallet.apple.throwaway import throwaway
@@ -135,9 +136,21 @@ def private() -> Path:
     return folder
 
 
+@cache
+def example() -> Path:
+    """A copy of the example that nobody changes: copying it for each test took most of the test's time."""
+    folder = Path(tempfile.mkdtemp(prefix="tidings-tests-"))
+    write_workspace(folder / "shop")
+    (folder / "shop" / ".env").unlink()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder / "shop"
+
+
 def make_workspace(folder: Path, database: Database, compiled: Running, clock: Clock) -> Workspace:
     """The example, live in `database`; `compiled` is its bundle, checked once for all tests."""
-    shutil.copytree(EXAMPLE, folder)
+    folder.mkdir(parents=True)
+    for shared in example().iterdir():
+        (folder / shared.name).symlink_to(shared)
     shutil.copytree(private(), folder / ".tidings")
     environment = f"TIDINGS_SECRET={SECRET}\nTIDINGS_API_TOKEN={TOKEN}\nTIDINGS_PUBLIC_URL={PUBLIC_URL}\n"
     (folder / ".env").write_text(f"{environment}TIDINGS_SMS_AUTH_TOKEN={AUTH_TOKEN}\n")

@@ -174,9 +174,9 @@ def lively(database: Database) -> World:
     for number in range(12):
         world.customer(f"c{number}", birthday=date(1990, 3, 1 + number), consent=("sms", "email"), push=True)
         world.bonuses(f"c{number}", 200, "2026-03-20")
-    for hour in range(1, 60):
-        world.move(world.now + timedelta(hours=5))
-        world.buy(f"c{hour % 12}", 100 * (hour % 7 + 1))
+    for number in range(1, 38):
+        world.move(world.now + timedelta(hours=8))
+        world.buy(f"c{number % 12}", 100 * (number % 7 + 1))
     world.move("2026-04-01 10:00")
     return world
 

@@ -199,6 +199,14 @@ def test_a_look_gives_one_row_for_each_customer_and_occasion(seen: World, trigge
     assert len({(row.customer_id, row.occasion) for row in rows}) == len(rows)
 
 
+def test_whoever_is_due_is_among_those_who_might_be(seen: World, trigger: Trigger[Any]) -> None:
+    with seen.database.read() as connection:
+        due = candidates(connection, seen, trigger)
+        scenario, look = the_look(connection, seen)
+        perhaps = trigger.perhaps(scenario.parameters, look)
+        assert perhaps is None or len(connection.execute(perhaps).all()) >= len(due) > 0
+
+
 def test_who_was_erased_is_never_due(seen: World, trigger: Trigger[Any]) -> None:
     with seen.database.read() as connection:
         assert seen.ids["erased"] not in {row.customer_id for row in candidates(connection, seen, trigger)}
@@ -276,6 +284,8 @@ def test_a_look_takes_as_many_statements_for_nine_as_for_two(
             for number in range(people):
                 become_due(world, trigger, f"customer-{number}")
             world.move("2026-03-01 10:00")
+            # A connection that has looked before has its temporary tables already.
+            database.close()
             with heard(database) as statements:
                 assert world.looked() == {"planned": people}
             counts.append(len(statements))

@@ -1,4 +1,4 @@
-"""A command of Tidings as a process of its own, with a clock that a scene moves; to be killed or frozen."""
+"""A command of Tidings as a process of its own, to be killed or frozen; a scene may move its clock."""
 
 import contextlib
 import ctypes
@@ -37,14 +37,14 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Orders:
-    """A command line and its surroundings. `namespace` is the network that it lives in; `leads` makes it
-    believe that it is the leader, whoever else is.
+    """A command line and its surroundings. `clock` is the scene's, if it has one of its own; `namespace` is
+    the network that the command lives in; `leads` makes it believe that it is the leader, whoever else is.
     """
 
     words: tuple[str, ...]
     workspace: Path
     environment: Mapping[str, str]
-    clock: Path
+    clock: Path | None
     log: Path
     namespace: str | None = None
     leads: bool = False
@@ -56,8 +56,9 @@ def run(orders: Orders) -> None:
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     _surround(orders)
-    _show(MovedClock(orders.clock))
-    leader.SILENT = SILENT
+    if orders.clock is not None:
+        _show(MovedClock(orders.clock))
+        leader.SILENT = SILENT
     if orders.leads:
         _believe()
     sys.argv = ["tidings", "-w", str(orders.workspace), *orders.words]

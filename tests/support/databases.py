@@ -8,8 +8,11 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.pool import QueuePool
 
 from core.db import Database
+from core.errors import EnvironmentFault
 
 PROJECT = Path(__file__).resolve().parents[2]
 PACKAGES = ("core", "triggers", "templates", "wallet", "channels", "campaigns", "scheduler", "tidings")
@@ -28,7 +31,7 @@ BEGIN
     SET LOCAL session_replication_role = replica;
     FOR name, size IN
         SELECT oid::regclass::text, pg_relation_size(oid) FROM pg_class
-        WHERE relkind = 'r' AND pg_relation_size(oid) > 0
+        WHERE relkind = 'r' AND relpersistence <> 't' AND pg_relation_size(oid) > 0
         AND relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
     LOOP
         IF size > 262144 THEN
@@ -110,12 +113,12 @@ class PostgresDatabases:
     def fresh(self) -> Iterator[Database]:
         """A database of its own, with every table, no row, and ids that start at 1."""
         name, database = self._free.pop() if self._free else self._another()
-        with psycopg.connect(self._url(name), autocommit=True) as connection:
-            connection.execute(EMPTY)
+        with database.glance() as connection:
+            connection.connection.driver_connection.execute(EMPTY)  # type: ignore[union-attr]
         try:
             yield database
         finally:
-            database.close()
+            _keep_one_connection(database)
             self._free.append((name, database))
 
     @contextmanager
@@ -129,6 +132,8 @@ class PostgresDatabases:
 
     def close(self) -> None:
         """Drop what was made."""
+        for _, database in self._free:
+            database.close()
         for name in (*self._all,):
             self._drop(name)
 
@@ -163,3 +168,18 @@ class PostgresDatabases:
     def _url(self, name: str) -> str:
         address, question, options = self._server.partition("?")
         return f"{address.rpartition('/')[0]}/{name}{question}{options}"
+
+
+def _keep_one_connection(database: Database) -> None:
+    """Close all but the one used last: it knows the tables, and has prepared what the next test asks, too."""
+    pool = database.engine.pool
+    assert isinstance(pool, QueuePool)
+    try:
+        idle = [database.engine.raw_connection() for _ in range(pool.checkedin())]
+    except (DatabaseError, EnvironmentFault):
+        database.close()
+        return
+    for connection in idle[1:]:
+        connection.invalidate()
+    for connection in idle:
+        connection.close()

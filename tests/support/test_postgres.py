@@ -34,13 +34,19 @@ def test_a_server_too_old_is_passed_over(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_run_that_gets_no_server_fails_with_one_sentence(tmp_path: Path) -> None:
-    test = "tests/support/test_databases.py"
+    test = tmp_path / "test_that_wants_one.py"
+    test.write_text("def test_that_wants_one(postgres_url: str) -> None: ...\n")
     command = [
         sys.executable,
         "-m",
         "pytest",
-        test,
+        f"--rootdir={PROJECT}",
+        f"--config-file={PROJECT / 'pyproject.toml'}",
+        str(test),
         "-q",
+        "--noconftest",
+        "-p",
+        "tests.support.postgres_run",
         "-p",
         "no:cacheprovider",
         f"--basetemp={tmp_path / 'run'}",
@@ -49,7 +55,7 @@ def test_a_run_that_gets_no_server_fails_with_one_sentence(tmp_path: Path) -> No
     environment |= {"PATH": "/nowhere", "TIDINGS_TEST_POSTGRES_FROM": "path"}
     for workers in ([], ["-n", "1"]):
         done = subprocess.run(
-            [*command, *workers], capture_output=True, text=True, env=environment, check=False
+            [*command, *workers], capture_output=True, text=True, env=environment, check=False, cwd=PROJECT
         )
         assert done.returncode == pytest.ExitCode.USAGE_ERROR
         assert "the tests need PostgreSQL 13 or newer and found none by path" in done.stdout + done.stderr
