@@ -215,10 +215,14 @@ def filled(customers: int, folder: Path) -> Path:
 
 
 def _copied(file: Path, copy: Path) -> None:
-    """On the disk at once: else the look's own commit would wait for all of it."""
+    """On the disk at once, else the look's own commit would wait for all of it; and in memory, else whoever
+    comes first reads the disk for the others.
+    """
     shutil.copyfile(file, copy)
-    with copy.open("rb+") as written:
-        os.fsync(written.fileno())
+    os.sync()
+    with copy.open("rb", buffering=0) as written:
+        while written.read(1 << 22):
+            pass
 
 
 @dataclass(frozen=True, slots=True)

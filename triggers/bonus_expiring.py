@@ -56,8 +56,13 @@ class BonusExpiring(Trigger[BonusExpiringParameters]):
             .subquery("soon")
         )
         left = days_between(literal(today), soon.c.expires_on)
-        # The open step is the nearest one whose day has come.
-        steps: ColumnElement[str] = case(*((left <= days, f"{days} days") for days in reversed(series)))
+        # The open step is the nearest one whose day has come; said by its last day, nothing is reckoned.
+        steps: ColumnElement[str] = case(
+            *(
+                (soon.c.expires_on <= today + timedelta(days=days), f"{days} days")
+                for days in reversed(series)
+            )
+        )
         day = sql_cast(soon.c.expires_on, String)
         return (
             select(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -32,8 +32,6 @@ from core.units import Days, Series, midnight
 from triggers.base import CUSTOMER, PRESENT, Due, Fact, Kind, Look, Parameters, Trigger
 
 RECEIPT = Receipt.__table__  # type: ignore[attr-defined]
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-NEVER = ("", EPOCH, EPOCH, EPOCH, False)
 
 
 class TierExpiringParameters(Parameters):
@@ -97,6 +95,10 @@ class TierExpiring(Trigger[TierExpiringParameters]):
             .join(CUSTOMER, CUSTOMER.c.id == ends.c.customer_id)
             .join(look.zones, look.zone_of(CUSTOMER))
         )  # fmt: skip
+
+    def perhaps(self, parameters: TierExpiringParameters, look: Look) -> Select[Any]:
+        """Everybody with a tier that purchases have to carry."""
+        return select(CUSTOMER.c.id).where(PRESENT, _by_purchases(look.program))
 
     def still_true(self, parameters: TierExpiringParameters, look: Look, due: Due) -> Select[Any]:
         """The tier still ends on that day, which is not over."""
@@ -193,8 +195,7 @@ def _table(spans: list[_Span], name: str = "span") -> FromClause:
         column("until", String), column("start", UtcDateTime), column("end", UtcDateTime),
         column("reached", UtcDateTime), column("open", Boolean),
     )  # fmt: skip
-    # An empty VALUES is no SQL: a row that no customer matches stands for it.
-    return values(*columns, name=name).data([astuple(span) for span in spans] or [NEVER]).cte(name)
+    return values(*columns, name=name).data([astuple(span) for span in spans]).cte(name)
 
 
 def _facts(ends: FromClause, look: Look) -> ColumnElement[Any]:

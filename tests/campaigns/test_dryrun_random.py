@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from campaigns.dryrun import DryRun
 from campaigns.dryrun.evidence import Witness
 from campaigns.dryrun.speaking import batches
+from core.db import Database
 from tests.campaigns.test_dryrun import QUICK, Fresh, act, deeds, live, people, settle_in, will_look
 from tests.support.world import LINKS, World, channels, scenario
 
@@ -100,6 +101,7 @@ def test_the_dry_run_of_any_scenarios_is_their_live_look(
             assert {key: it for key, it in decided.items() if key not in displaced} == expected
             if deed[2] % 2:
                 world.settle()
+        assert _astray(database) == []
 
 
 @settings(QUICK, max_examples=4)
@@ -124,6 +126,14 @@ def test_no_verdict_is_without_evidence(
 
 def _named(texts: Iterable[str]) -> dict[str, str]:
     return {f"one-{number}": text for number, text in enumerate(texts)}
+
+
+def _astray(database: Database) -> list[Any]:
+    """Rows that refer to none: SQLite does not look that up when a look keeps its own."""
+    with database.read() as connection:
+        if connection.dialect.name != "sqlite":
+            return []
+        return list(connection.exec_driver_sql("PRAGMA foreign_key_check"))
 
 
 def _told(world: World) -> list[tuple[str | None, set[str]]]:

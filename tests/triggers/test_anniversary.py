@@ -40,15 +40,18 @@ def test_who_joined_on_29_february_is_congratulated_on_the_28th_in_other_years(d
     world.settle()
     assert world.look("2028-02-28 10:00") == {"eve": "planned"}
     assert world.look("2028-02-29 10:00") == {"leap": "planned"}
-    since = {it.external_id: it.facts["since"] for it in world.enrolments()}
-    assert since == {"eve": "2023-02-28", "leap": "2024-02-29"}
+    days = sorted((it.external_id, it.facts["since"], it.facts["anniversary"]) for it in world.enrolments())
+    assert days == [
+        ("eve", "2023-02-28", "2027-02-28"), ("eve", "2023-02-28", "2028-02-28"),
+        ("leap", "2024-02-29", "2027-02-28"), ("leap", "2024-02-29", "2028-02-29"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("days", range(-7, 8))
 def test_days_around_new_year_are_each_kept_once(database: Database, days: int) -> None:
     world = world_of(database, f"{{days: {days}}}", at="2026-12-10 09:00")
     anniversaries = {}
-    for joined in ("2024-12-29 23:59", "2025-01-01 00:00", "2024-12-31 23:59"):
+    for joined in ("2024-12-29 23:59", "2025-01-01 00:00", "2025-01-01 12:00", "2024-12-31 23:59"):
         world.customer(joined, registered_at=kyiv(joined))
         day = date.fromisoformat(joined[:10])
         anniversaries[joined] = day.replace(year=2027 if day.month == 1 else 2026)
@@ -56,9 +59,18 @@ def test_days_around_new_year_are_each_kept_once(database: Database, days: int) 
     struck = [(name, said, day) for day in near for name, said in world.look(f"{day} 10:00").items()]
     due = {name: day + timedelta(days=days) for name, day in anniversaries.items()}
     assert sorted(struck) == sorted((name, "planned", day) for name, day in due.items())
-    assert {it.external_id: it.facts["anniversary"] for it in world.enrolments()} == {
-        name: str(day) for name, day in anniversaries.items()
+    assert {it.external_id: it.facts for it in world.enrolments()} == {
+        joined: {"years": 2, "anniversary": str(day), "since": joined[:10]}
+        for joined, day in anniversaries.items()
     }
+
+
+def test_where_the_year_ends_with_the_one_of_utc_each_day_is_kept_alone(database: Database) -> None:
+    world = world_of(database, at="2026-12-30 09:00")
+    for day in ("12-31", "01-01", "06-01"):
+        world.customer(day, time_zone="UTC", registered_at=local(f"2024-{day} 12:00", "UTC"))
+    days = ("2026-12-30", "2026-12-31", "2027-01-01", "2027-01-02")
+    assert [list(world.look(local(f"{day} 11:00", "UTC"))) for day in days] == [[], ["12-31"], ["01-01"], []]
 
 
 def test_the_day_is_the_one_on_the_wall_where_the_customer_lives(database: Database) -> None:

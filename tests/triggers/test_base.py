@@ -14,6 +14,7 @@ from campaigns.staging import ZONE
 from core.db import Database
 from core.events import START, Happening, append
 from core.program import Program
+from tests.support.happenings import merge, still_true
 from tests.support.world import World, bundle_of, kyiv, scenario
 from triggers import discover
 from triggers.base import CUSTOMER, Due, Fact, FactType, Kind, Look, Parameters, Part, Trigger, Zone
@@ -109,7 +110,8 @@ def test_each_day_since_the_last_stroke_is_made_up_for_but_of_a_week_at_most(bac
 
 
 def test_a_day_that_is_made_up_for_was_planned_for_the_same_hour_of_the_clock() -> None:
-    planned = dict(zone(3).days())
+    planned = dict(zone(4).days())
+    assert planned[date(2026, 3, 28)] == kyiv("2026-03-28 10:00")
     assert planned[date(2026, 3, 29)] == kyiv("2026-03-29 10:00")  # summer time began that night
     assert planned[date(2026, 3, 31)] - planned[date(2026, 3, 29)] == timedelta(days=2)
     assert all(at.utcoffset() == timedelta(0) for at in planned.values())
@@ -129,6 +131,30 @@ def test_an_event_that_is_about_nothing_is_an_occasion_all_the_same(database: Da
     order, nothing = sorted(world.enrolments(), key=lambda it: it.facts["event"])
     assert order.occasion == f"order-7#{order.facts['event']}"
     assert nothing.occasion == f"#{nothing.facts['event']}"
+
+
+def test_an_event_is_told_to_its_own_customer_while_they_are_there_and_only_as_news(
+    database: Database,
+) -> None:
+    world = World(database, {"one": scenario("{registered: {}}", schedule="", purpose="service")})
+    for name in ("anna", "erased"):
+        world.customer(name, live=True)
+    world.customer("imported")
+    world.erase("erased")
+    world.looks("2026-03-01 10:00")
+    assert [it.external_id for it in world.enrolments()] == ["anna"]
+
+
+def test_what_waits_for_a_duplicate_is_over_when_its_event_leads_to_the_survivor(database: Database) -> None:
+    world = World(database, {"one": scenario("{event: {name: review}}", schedule="", purpose="service")})
+    for name in ("anna", "again"):
+        world.customer(name)
+    with database.write() as connection:
+        append(connection, [Happening(world.ids["again"], "review", world.now)], world.now, live=True)
+    world.looks("2026-03-01 10:00")
+    assert set(still_true(world)) == {"again"}
+    merge(world, "again", "anna")
+    assert still_true(world) == {}
 
 
 # --- a look, and a part of it

@@ -129,11 +129,13 @@ def test_a_corrected_birthday_is_no_longer_wished_for(database: Database) -> Non
         "[{id: hello, message: hello, send: [sms]}, {id: gift, wait: 2 hours, message: hello, send: [sms]}]",
     )
     world = World(database, {"birthday": text})
-    world.customer("anna", birthday=date(1990, 3, 2))
+    for name in ("anna", "leap"):
+        world.customer(name, birthday=date(1990, 3, 2))
     world.look("2026-03-02 10:00")
     world.settle()
     world.change("anna", birthday=date(1990, 7, 2))
-    assert world.look("2026-03-02 12:00") == {"anna": "no_longer_true"}
+    world.change("leap", birthday=date(1992, 2, 29))
+    assert world.look("2026-03-02 12:00") == {"anna": "no_longer_true", "leap": "no_longer_true"}
 
 
 def test_an_hour_that_is_skipped_or_comes_twice_moves_no_birthday(database: Database) -> None:

@@ -1,8 +1,11 @@
 """Bonuses about to expire: the series of steps, the sum of a day, the end of the day, the clocks' changes."""
 
+from decimal import Decimal
+
 import pytest
 
 from core.db import Database
+from tests.support.happenings import still_true
 from tests.support.world import World, kyiv, local, scenario
 
 SERIES = scenario("{bonus_expiring: {at_least: 100, ahead: [14 days, 3 days, 1 day]}}")
@@ -136,3 +139,29 @@ def test_a_look_that_comes_late_is_planned_for_the_time_of_the_schedule(world: W
     world.look("2026-03-01 17:23")
     [message] = world.messages()
     assert message.planned_at == kyiv("2026-03-01 10:00")
+
+
+def test_the_smallest_amount_and_bonuses_that_start_this_moment_expire_like_others(
+    database: Database,
+) -> None:
+    world = World(database, {"expiring": scenario("{bonus_expiring: {ahead: 14 days}}")})
+    for name, starts in (("hundredth", "09:00"), ("begins", "10:00")):
+        world.customer(name)
+        world.bonuses(name, Decimal("0.01"), "2026-03-10", starts=kyiv(f"2026-03-01 {starts}"))
+    assert world.look("2026-03-01 10:00") == {"begins": "planned", "hundredth": "planned"}
+    assert set(still_true(world)) == {"begins", "hundredth"}
+
+
+def test_what_waits_is_about_its_own_day_to_its_end_and_about_what_can_be_spent(world: World) -> None:
+    spent = {"enough": 50, "too-much": 51, "other-day": 150, "not-yet": 150}
+    for name in spent:
+        world.customer(name)
+        world.bonuses(name, 150, "2026-03-03")
+    world.bonuses("other-day", 500, "2026-04-20")
+    world.bonuses("not-yet", 500, "2026-03-03", starts=kyiv("2026-03-02 12:00"))
+    world.look("2026-03-01 10:00")
+    for name, amount in spent.items():
+        world.redeem(name, amount)
+    assert set(still_true(world)) == {"enough"}
+    world.move("2026-03-04 00:00")
+    assert still_true(world) == {}

@@ -127,6 +127,9 @@ def test_a_late_receipt_within_a_silence_that_was_told_is_no_other_silence(datab
     world.settle()
     world.buy("anna", 100, at=kyiv("2026-01-07 12:00"))
     assert world.look("2026-03-11 10:00") == {}
+    # By this one she had been silent for the sixty days exactly.
+    world.buy("anna", 100, at=kyiv("2026-01-09 09:00"))
+    assert world.looked("2026-03-12 10:00") == {}
 
 
 def test_a_late_receipt_that_ends_a_silence_begins_another_one(database: Database) -> None:

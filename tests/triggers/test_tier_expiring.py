@@ -1,6 +1,7 @@
 """A tier that ends: on the day that the program's own review takes it away, and not a day later."""
 
 from datetime import date, timedelta
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy import select
 from core.db import Database
 from core.tiers import Standing, progress_of
 from core.tiers.review import review
+from tests.support.happenings import told
 from tests.support.world import CUSTOMER, World, kyiv, scenario
 
 LEVELS = [
@@ -65,7 +67,7 @@ def test_it_says_the_day_that_the_customers_own_progress_says(
     starts = {"spend": (0, 1000, 5000), "points": (0, 100, 900), "purchases": (0, 2, 5)}[measure]
     levels = [it | {"from": start} for it, start in zip(LEVELS, starts, strict=True)]
     tiers = {"over": over, "measure": measure, "levels": levels}
-    world = world_of(database, "45 days", at="2025-10-01 09:00", tiers=tiers, purpose="service")
+    world = world_of(database, "45 days", at="2025-10-01 00:00", tiers=tiers, purpose="service")
     random = Random(over + measure)
     # Who stopped long ago, who buys now and then, who has just begun.
     days = [(0, 91), (0, 400), (380, 428)]
@@ -76,7 +78,8 @@ def test_it_says_the_day_that_the_customers_own_progress_says(
     for number in range(12):
         world.customer(f"c{number}")
     for day, number, total in buys:
-        world.move(kyiv("2025-10-01 12:00") + timedelta(days=day))
+        # At midnight, where one day's purchases end and the next one's begin.
+        world.move(f"{date(2025, 10, 1) + timedelta(days=day)} 00:00")
         with database.write() as connection:
             review(connection, world.program, world.now)
         world.buy(f"c{number}", total)
@@ -147,15 +150,16 @@ def test_a_look_missed_for_a_day_or_a_week_is_made_up_for_once(database: Databas
 
 def test_a_purchase_before_the_message_leaves_moves_the_end(database: Database) -> None:
     world = world_of(database, steps=TWO_STEPS)
-    for name in ("anna", "ihor"):
+    for name in ("anna", "ihor", "olha"):
         world.customer(name)
         world.buy(name, 1_500)
     world.look("2026-05-20 10:00")
     world.settle()
     world.buy("anna", 1_200)
+    world.buy("olha", 1_200, at=kyiv("2026-03-03 12:00"))  # two days further: soon all the same
     found = {(it[0], it[3]): it[4] for it in _look(world, "2026-05-21 10:00")}
-    assert found["anna", "more"] == "no_longer_true"
-    assert found["ihor", "more"] == "planned"
+    assert found["anna", "more"] == found["olha", "more"] == "no_longer_true"
+    assert found["ihor", "more"] == found["olha", "hello"] == "planned"
     assert world.look("2026-08-20 10:00").get("anna") == "planned"
 
 
@@ -175,6 +179,64 @@ def test_who_falls_between_the_look_and_the_message_is_not_told(database: Databa
         assert review(connection, world.program, world.now) == 1
     assert tier_of(world, "anna") == "bronze"
     assert world.look("2026-06-14 10:00") == {"anna": "no_longer_true"}
+
+
+@pytest.mark.parametrize(
+    ("over", "grace", "bought", "said"),
+    [
+        (
+            "90 days", "10 days", {"03-01 12:00": 1_500, "05-20 10:00": 300},
+            {"ends_on": date(2026, 6, 9), "days_left": 20, "to_keep": Decimal(700)},
+        ),
+        # Of April, of which the grace is left, nothing counts any more: May has to be enough alone.
+        (
+            "calendar month", "10 days", {"03-01 12:00": 1_500, "04-20 12:00": 700, "05-01 00:00": 500},
+            {"ends_on": date(2026, 5, 10), "days_left": 9, "to_keep": Decimal(500)},
+        ),
+        # Within a grace of more than a month each month has to be enough alone, too.
+        (
+            "calendar month", "40 days", {"03-01 12:00": 1_500, "05-20 12:00": 700, "06-01 00:00": 500},
+            {"ends_on": date(2026, 6, 9), "days_left": 8, "to_keep": Decimal(500)},
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_message_says_is_missing_is_what_a_purchase_of_today_counts_towards(
+    database: Database, over: str, grace: str, bought: dict[str, int], said: dict[str, Any]
+) -> None:
+    world = world_of(database, tiers={"over": over, "grace": grace})
+    world.customer("anna")
+    for at, total in bought.items():
+        world.move(f"2026-{at}")
+        world.buy("anna", total)
+    # By a clock that is fast: it counts when its time has come.
+    world.buy("anna", 200, at=world.now + timedelta(hours=12))
+    world.looks(f"{world.program.day_of(world.now)} 10:00")
+    assert told(world) == [("anna", {"tier": "silver"} | said)]
+
+
+def test_a_tier_that_is_over_waits_for_the_review_and_its_last_day_is_not_too_late(
+    database: Database,
+) -> None:
+    world = world_of(database)
+    for day, name in enumerate(("anna", "ihor"), 1):
+        world.customer(name)
+        world.move(f"2026-03-0{day} 12:00")
+        world.buy(name, 1_500)
+    assert world.look("2026-06-10 10:00") == {"ihor": "planned"}
+    assert world.enrolments()[0].facts["days_left"] == 0
+
+
+def test_where_purchases_are_counted_one_that_came_back_is_none(database: Database) -> None:
+    levels = [{"name": "bronze", "from": 0, "earn": "10%"}, {"name": "silver", "from": 2, "earn": "20%"}]
+    world = world_of(database, tiers={"measure": "purchases", "levels": levels})
+    world.customer("anna")
+    world.buy("anna", 100)
+    world.buy("anna", 100)
+    world.move("2026-05-01 12:00")
+    world.buy("anna", 100)
+    world.give_back(world.buy("anna", 100))
+    assert world.look("2026-06-09 10:00") == {"anna": "planned"}
+    assert world.enrolments()[0].facts["to_keep"] == 1
 
 
 def test_a_receipt_that_arrives_late_carries_the_tier_further(database: Database) -> None:

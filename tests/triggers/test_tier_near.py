@@ -1,12 +1,13 @@
 """Near the next tier: one message for each tier aimed at and each period, by what stands in the books now."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from core.db import Database
-from tests.support.happenings import still_true, told
+from tests.support.happenings import buy, still_true, told
 from tests.support.world import World, kyiv, scenario
 
 LEVELS = [
@@ -36,6 +37,8 @@ def test_little_is_left_to_the_tier_above(database: Database) -> None:
     ):
         world.customer(name)
         world.buy(name, spent)
+    # Enough for silver, and moved down by hand: nothing is missing to it.
+    world.tier("silver", "bronze")
     assert world.look("2026-03-01 10:00") == {
         "almost": "planned",
         "near": "planned",
@@ -48,6 +51,18 @@ def test_little_is_left_to_the_tier_above(database: Database) -> None:
     assert facts["nearly-gold"]["next_tier"] == "gold"
 
 
+def test_the_last_hundredth_of_what_is_left_and_a_purchase_of_this_moment_count(database: Database) -> None:
+    world = world_of(database)
+    for name in ("hundredth", "ahead"):
+        world.customer(name)
+    world.move("2026-03-01 10:00")
+    buy(world, "hundredth", ("latte", Decimal("999.99")))
+    # By a clock that is fast: it counts when its time has come.
+    buy(world, "ahead", ("latte", 900), at=world.now + timedelta(minutes=1))
+    assert world.look() == {"hundredth": "planned"}
+    assert world.look("2026-03-02 10:00") == {"ahead": "planned"}
+
+
 def test_coming_nearer_is_no_new_occasion_but_the_next_tier_is(database: Database) -> None:
     world = world_of(database)
     world.customer("anna")
@@ -55,7 +70,7 @@ def test_coming_nearer_is_no_new_occasion_but_the_next_tier_is(database: Databas
     world.look("2026-03-01 10:00")
     world.settle()
     world.buy("anna", 50)
-    assert world.look("2026-03-02 10:00") == {}
+    assert world.looked("2026-03-02 10:00") == {}
     world.buy("anna", 3_950)
     assert world.look("2026-03-03 10:00") == {"anna": "planned"}
     assert [it.occasion.split(" / ")[0] for it in world.enrolments()] == ["silver", "gold"]
@@ -76,16 +91,21 @@ def test_what_waits_says_how_near_it_is_now_and_is_over_with_the_tier_aimed_at(d
 
 
 def test_each_period_of_the_calendar_is_an_occasion(database: Database) -> None:
-    world = world_of(database, at="2026-11-01 09:00", tiers={"over": "calendar year", "grace": "0 days"})
-    world.customer("anna")
+    world = world_of(database, at="2026-11-01 09:00", tiers={"over": "calendar year", "grace": "10 days"})
+    for name in ("anna", "midnight"):
+        world.customer(name)
     world.buy("anna", 900)
     assert world.look("2026-11-02 10:00") == {"anna": "planned"}
     world.settle()
-    world.move("2026-12-31 23:00")
-    assert world.look("2027-01-01 10:00") == {}
+    world.move("2027-01-01 00:00")
+    world.buy("midnight", 900)
+    assert world.look("2027-01-01 10:00") == {"midnight": "planned"}
+    world.settle()
     world.buy("anna", 900)
     assert world.look("2027-01-02 10:00") == {"anna": "planned"}
-    occasions = [(it.occasion, it.facts["period_ends_on"]) for it in world.enrolments()]
+    occasions = [
+        (it.occasion, it.facts["period_ends_on"]) for it in world.enrolments() if it.external_id == "anna"
+    ]
     assert occasions == [("silver / 2026-01-01", "2026-12-31"), ("silver / 2027-01-01", "2027-12-31")]
 
 
@@ -166,11 +186,25 @@ def test_what_is_missing_is_counted_as_the_program_measures(
     world.customer("anna")
     world.customer("far")
     world.buy("far", 100)
+    world.give_back(world.buy("anna", 300))
     for total in (400, 500):
         world.buy("anna", total)
     assert world.look("2026-03-01 10:00") == {"anna": "planned"}
     [enrolment] = world.enrolments()
     assert world.program.in_whole(enrolment.facts["have"]) == near
+
+
+def test_who_never_bought_is_near_where_so_much_may_be_missing(database: Database) -> None:
+    world = world_of(database, missing=1_000)
+    world.customer("never")
+    assert world.look("2026-03-01 10:00") == {"never": "planned"}
+
+
+def test_where_there_is_one_tier_nobody_is_near_another(database: Database) -> None:
+    world = world_of(database, tiers={"levels": LEVELS[:1]})
+    world.customer("anna")
+    world.buy("anna", 900)
+    assert world.look("2026-03-01 10:00") == {}
 
 
 def test_where_tiers_are_given_by_invitation_nobody_is_near(database: Database) -> None:
