@@ -3,7 +3,19 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, String, and_, case, exists, func, literal, null, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    String,
+    and_,
+    case,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy import cast as sql_cast
 
 from campaigns.gates import FINAL, REACH, Step, expires_at
@@ -70,25 +82,27 @@ def limit_of(program: Program, allowed: int | None) -> int:
 
 
 class _Found(NamedTuple):
-    """How many candidates nothing holds back, are not told of already, and would displace a message."""
+    """How many candidates nothing holds back, are news, would displace a message, must wait."""
 
     passed: int
     news: int
     victims: int
+    deferred: int
 
 
 def _found(step: Step) -> _Found:
     found = select(
-        func.count().filter(PASSED), func.count().filter(_NEWS), func.count(CANDIDATE.c.victim_id)
-    ).select_from(CANDIDATE)
+        func.count().filter(PASSED), func.count().filter(_NEWS), func.count(CANDIDATE.c.victim_id),
+        func.count().filter(PASSED, _waits(step)),
+    ).select_from(CANDIDATE)  # fmt: skip
     return _Found(*step.connection.execute(found).one())
 
 
 def _copy(step: Step, found: _Found) -> int:
-    count, news, victims = found
-    if not news:
+    count = found.passed
+    if not found.news:
         return 0
-    gives_way = bool(victims) and _hold_victims(step)
+    gives_way = bool(found.victims) and _hold_victims(step)
     if step.index:
         _advance(step)
     else:
@@ -97,7 +111,9 @@ def _copy(step: Step, found: _Found) -> int:
         _make_room(step)
     if count:
         _plan(step)
-    if gives_way or news > count:
+    if found.deferred:
+        _keep_deferred(step)
+    if gives_way or found.news > count:
         _remember(step)
     return passing(step) if gives_way else count
 
@@ -175,12 +191,10 @@ def _make_room(step: Step) -> None:
     victims = select(CANDIDATE.c.victim_id).where(PASSED, CANDIDATE.c.victim_id.is_not(None))
     mine = MESSAGE.c.id.in_(victims)
     at = literal(step.at, UtcDateTime)
-    freed = select(MESSAGE.c.enrolment_id).where(mine)
     # The wait for the next step begins now, if the enrolment still stands at the step that was displaced.
-    last = exists().where(
-        mine, MESSAGE.c.enrolment_id == ENROLMENT.c.id, MESSAGE.c.step_index + 1 == ENROLMENT.c.step
-    )
-    step.connection.execute(update(ENROLMENT).where(ENROLMENT.c.id.in_(freed), last).values(anchor_at=at))
+    freed = select(MESSAGE.c.enrolment_id, MESSAGE.c.step_index + 1).where(mine)
+    last = tuple_(ENROLMENT.c.id, ENROLMENT.c.step).in_(freed)
+    step.connection.execute(update(ENROLMENT).where(last).values(anchor_at=at))
     by_whom = f"by {step.scenario.name}"
     values = {"state": "recalled", "reason": "displaced", "detail": by_whom, "changed_at": at}
     step.connection.execute(update(MESSAGE).where(mine).values(**values))
@@ -189,7 +203,7 @@ def _make_room(step: Step) -> None:
 
 def _plan(step: Step) -> None:
     at = literal(step.at, UtcDateTime)
-    deferred = CANDIDATE.c.due_at > at
+    deferred = _waits(step)
     rows = (
         select(
             _own_enrolment(step),
@@ -244,10 +258,13 @@ def _plan(step: Step) -> None:
     ]
     insert = insert_ignoring(step.connection, MESSAGE).from_select(columns, rows.order_by(CANDIDATE.c.id))
     step.connection.execute(insert)
-    if step.connection.scalar(select(exists().where(PASSED, deferred))):
-        own = and_(MESSAGE.c.enrolment_id == _own_enrolment(step), MESSAGE.c.step == step.step.id)
-        waits = select(MESSAGE.c.id).join_from(CANDIDATE, MESSAGE, own).where(PASSED, deferred)
-        keep_states_of(step.connection, waits)
+
+
+def _keep_deferred(step: Step) -> None:
+    """What must wait came into that state at once."""
+    own = and_(MESSAGE.c.enrolment_id == _own_enrolment(step), MESSAGE.c.step == step.step.id)
+    waiting = select(MESSAGE.c.id).join_from(CANDIDATE, MESSAGE, own).where(PASSED, _waits(step))
+    keep_states_of(step.connection, waiting)
 
 
 def _own_enrolment(step: Step) -> Any:
@@ -260,9 +277,13 @@ def _own_enrolment(step: Step) -> Any:
     return own.correlate(CANDIDATE).scalar_subquery()
 
 
+def _waits(step: Step) -> ColumnElement[bool]:
+    return CANDIDATE.c.due_at > literal(step.at, UtcDateTime)
+
+
 def verdict(step: Step) -> ColumnElement[str]:
     """`planned`, `deferred`, or the gate."""
-    planned = case((CANDIDATE.c.due_at > literal(step.at, UtcDateTime), "deferred"), else_="planned")
+    planned = case((_waits(step), "deferred"), else_="planned")
     return sql_cast(func.coalesce(CANDIDATE.c.gate, planned), String)
 
 

@@ -111,11 +111,9 @@ class Looker:
         """Who is due, who they are, and what the gates of the entry say; in the order of customers."""
         found = self.due(scenario, step.look)
         if discover()[scenario.trigger].plain:
-            customer_id, occasion = (
-                _unlabelled(found.selected_columns[name]) for name in ("customer_id", "occasion")
-            )
-            found = found.add_columns(*_WHO, entry_gate(step, customer_id, occasion).label("gate"))
-            return found.order_by(customer_id, occasion)
+            asked = [found.selected_columns[name] for name in ("customer_id", "occasion")]
+            gate = entry_gate(step, *map(_unlabelled, asked))
+            return found.add_columns(*_WHO, gate.label("gate")).order_by(*asked)
         # Found once, read several times: unfolded, the occasion would be reckoned anew for each use.
         due = found.cte("due").prefix_with("MATERIALIZED")
         gate = entry_gate(step, due.c.customer_id, due.c.occasion).label("gate")
@@ -139,11 +137,17 @@ class Looker:
     def at_most(self, scenario: Scenario, span: Span, zones: Sequence[Zone], limit: int) -> bool:
         """Whether no more than `limit` candidates could enter; nothing is staged, and few gates are asked."""
         step = self._begin(scenario, 0, span, zones)
+        perhaps = discover()[scenario.trigger].perhaps(scenario.parameters, step.look)
+        if perhaps is not None and self._number(perhaps, limit + 1) <= limit:
+            return True
         due = self.due(scenario, step.look).subquery("due")
         rows = select(literal(1)).join_from(due, CUSTOMER, CUSTOMER.c.id == due.c.customer_id)
         enters = entry_gate(step, due.c.customer_id, due.c.occasion).is_(None)
-        some = rows.where(enters).limit(limit + 1).subquery("some")
-        return (self.connection.scalar(select(func.count()).select_from(some)) or 0) <= limit
+        return self._number(rows.where(enters), limit + 1) <= limit
+
+    def _number(self, rows: Select[Any], most: int) -> int:
+        """How many rows there are; nobody counts further than `most`."""
+        return self.connection.scalar(select(func.count()).select_from(rows.limit(most).subquery())) or 0
 
     def proceed(
         self, scenario: Scenario, index: int, span: Span, zones: Sequence[Zone], version: int | None = None

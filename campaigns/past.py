@@ -44,6 +44,7 @@ from core.db import Id, UtcDateTime, json_text
 from core.events import EVENT, START, Position, cursor, horizon
 from core.program import Program
 from core.tables import (
+    Account,
     Address,
     Consent,
     Customer,
@@ -57,7 +58,8 @@ from core.tables import (
 )
 
 SHADOWED: tuple[Any, ...] = (
-    Address, Consent, Customer, CustomerStats, Decision, Enrolment, Lot, Message, Receipt, Suppression,
+    Account, Address, Consent, Customer, CustomerStats, Decision, Enrolment, Lot, Message, Receipt,
+    Suppression,
 )  # fmt: skip
 # Kinds of addresses of which a customer has one at a time.
 SINGLE = ("phone", "email")
@@ -282,7 +284,9 @@ class Past:
         self.connection.execute(stats.insert().from_select(columns, sums.group_by(receipt.c.customer_id)))
 
     def lots(self) -> None:
-        """What remained of each lot: the sum of its entries; one that is used up tells when it began."""
+        """What remained of each lot: the sum of its entries; one that is used up tells when it began. With
+        them each customer's total.
+        """
         entry, operation = real_table(self.connection, Entry), real_table(self.connection, Operation)
         then = (
             select(entry.c.lot_id, func.sum(entry.c.amount).label("remaining"))
@@ -294,8 +298,11 @@ class Past:
         real = real_table(self.connection, Lot)
         columns = [then.c.remaining if c.name == "remaining" else c for c in real.c]
         rows = select(*columns).join(then, then.c.lot_id == real.c.id)
-        table = Lot.__table__  # type: ignore[attr-defined]
+        table, account = Lot.__table__, Account.__table__  # type: ignore[attr-defined]
         self.connection.execute(table.insert().from_select([c.name for c in real.c], rows))
+        holder = table.c.customer_id
+        totals = select(holder, func.sum(table.c.remaining)).where(self.whose(holder)).group_by(holder)
+        self.connection.execute(account.insert().from_select(["customer_id", "total"], totals))
 
     def consents(self) -> None:
         """The latest choice that was known, for each customer, channel and purpose."""

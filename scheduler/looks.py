@@ -84,7 +84,7 @@ class Looks:
 
     def _look(self, running: Running, scenario: Scenario, at: datetime, news_only: bool) -> Looked | None:
         """One look, in one transaction; None if it is nobody's turn, or goes on in shards."""
-        with self._database.write() as connection:
+        with self._database.write(copying=True) as connection:
             state = shards.lock(connection).get(scenario.name)
             if state is None or not _is_due(state, at) or _elsewhere(connection, scenario, news_only):
                 return None

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from core.db import UtcDateTime, facts, looked_up
-from core.tables import Entry, Lot, Operation
+from core.tables import Account, Entry, Lot, Operation
 from triggers.base import (
     CUSTOMER,
     PRESENT,
@@ -34,6 +34,7 @@ from triggers.base import (
 )
 from triggers.marks import Points
 
+ACCOUNT = Account.__table__  # type: ignore[attr-defined]
 ENTRY = Entry.__table__  # type: ignore[attr-defined]
 LOT = Lot.__table__  # type: ignore[attr-defined]
 OPERATION = Operation.__table__  # type: ignore[attr-defined]
@@ -88,6 +89,10 @@ class BalanceReached(Trigger[BalanceReachedParameters]):
             .where(look.is_new(crossed.c.customer_id, utc_text(crossed.c.at)))
         )  # fmt: skip
 
+    def perhaps(self, parameters: BalanceReachedParameters, look: Look) -> Select[Any]:
+        """Whoever's kept total is as large."""
+        return select(ACCOUNT.c.customer_id).where(_ample(look.program.to_points(parameters.at_least)))
+
     def still_true(self, parameters: BalanceReachedParameters, look: Look, due: Due) -> Select[Any]:
         """The balance has not been below the amount since that crossing."""
         limit = look.program.to_points(parameters.at_least)
@@ -100,14 +105,21 @@ class BalanceReached(Trigger[BalanceReachedParameters]):
         )
 
 
+def _ample(limit: int) -> ColumnElement[bool]:
+    """The kept total is as large: debts are taken off it, and what cannot be spent yet is in it."""
+    ample: ColumnElement[bool] = ACCOUNT.c.total >= limit
+    return ample
+
+
 def _enough(limit: int, look: Look) -> FromClause:
-    """Who can spend so much: one range of the open lots."""
+    """Who can spend so much, by the open lots of those who might."""
     now = literal(look.at, UtcDateTime)
     usable = and_(LOT.c.active_from <= now, or_(LOT.c.expires_at.is_(None), LOT.c.expires_at > now))
     balance = func.sum(case((LOT.c.remaining < 0, LOT.c.remaining), (usable, LOT.c.remaining), else_=0))
-    rows = select(LOT.c.customer_id).where(LOT.c.remaining != 0, look.about(LOT.c.customer_id))
-    rows = rows.group_by(LOT.c.customer_id)
-    return rows.having(balance >= limit).cte("enough")
+    theirs = and_(LOT.c.customer_id == ACCOUNT.c.customer_id, LOT.c.remaining != 0)
+    rows = select(ACCOUNT.c.customer_id).join(LOT, and_(theirs, look.about(LOT.c.customer_id)))
+    rows = rows.where(_ample(limit), look.about(ACCOUNT.c.customer_id))
+    return rows.group_by(ACCOUNT.c.customer_id).having(balance >= limit).cte("enough")
 
 
 def _settled(customer_id: ColumnElement[int], limit: int, look: Look) -> ColumnElement[bool]:

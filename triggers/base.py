@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -229,6 +229,13 @@ class Trigger(ABC, Generic[P]):
     def still_true(self, parameters: P, look: Look, due: Due) -> Select[Any]:
         """The rows of `due` for which it is still so: columns id and facts, as they are now."""
 
+    def perhaps(self, parameters: P, look: Look) -> Select[Any] | None:
+        """At least one row for each candidate, by a question that costs far less; None if there is none.
+
+        The blast guard asks it first: who are few even so need not be looked at closely.
+        """
+        return None
+
     def times(self, parameters: P, after: datetime, until: datetime, zone: ZoneInfo) -> list[datetime] | None:
         """Planned times in (after, until] that are part of the trigger itself; None if it has no calendar."""
         return None
@@ -239,7 +246,10 @@ class Trigger(ABC, Generic[P]):
 
     def read(self, stored: Mapping[str, Any], program: Program, at: datetime) -> dict[str, Any]:
         """Facts as stored in JSON to what messages use at a time: decimals, dates, aware times."""
-        return {name: _value(fact.type, stored.get(name), program) for name, fact in self.facts.items()}
+        return {
+            name: None if (value := stored.get(name)) is None else _value(fact.type, value, program)
+            for name, fact in self.facts.items()
+        }
 
 
 class EventTrigger(Trigger[P]):
@@ -298,8 +308,6 @@ def whole_number(column: ColumnElement[Any], key: str) -> ColumnElement[int]:
 
 
 def _value(kind: FactType, stored: Any, program: Program) -> Any:
-    if stored is None:
-        return None
     if kind == "points":
         return program.from_points(int(stored))
     if kind == "money":
@@ -311,10 +319,16 @@ def _value(kind: FactType, stored: Any, program: Program) -> Any:
     if kind == "date":
         return date.fromisoformat(str(stored)[:10])
     if kind in ("local_date", "time"):
-        at = datetime.fromisoformat(str(stored))
-        at = at if at.tzinfo else at.replace(tzinfo=ZoneInfo("UTC"))
+        at = _moment(str(stored))
         return at.astimezone(program.zone).date() if kind == "local_date" else at
     return str(stored)
+
+
+# Messages of one look share their times.
+@lru_cache(maxsize=1024)
+def _moment(stored: str) -> datetime:
+    at = datetime.fromisoformat(stored)
+    return at if at.tzinfo else at.replace(tzinfo=ZoneInfo("UTC"))
 
 
 @cache

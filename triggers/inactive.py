@@ -56,6 +56,12 @@ class Inactive(Trigger[InactiveParameters]):
             .where(self._silent(parameters, look), PRESENT, ~self._told(parameters, look, last))
         )  # fmt: skip
 
+    def perhaps(self, parameters: InactiveParameters, look: Look) -> Select[Any] | None:
+        """Everybody who is silent, told or not; by the statistics alone."""
+        if parameters.at_least_receipts == 0:
+            return None
+        return select(STATS.c.customer_id).where(self._silent(parameters, look))
+
     def still_true(self, parameters: InactiveParameters, look: Look, due: Due) -> Select[Any]:
         """That is still the last purchase."""
         last = func.coalesce(STATS.c.last_purchase_at, CUSTOMER.c.registered_at)

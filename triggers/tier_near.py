@@ -78,6 +78,10 @@ class TierNear(Trigger[TierNearParameters]):
             .join(look.zones, look.zone_of(CUSTOMER))
         )  # fmt: skip
 
+    def perhaps(self, parameters: TierNearParameters, look: Look) -> Select[Any]:
+        """Whoever has ever bought enough."""
+        return _below(parameters, look)
+
     def still_true(self, parameters: TierNearParameters, look: Look, due: Due) -> Select[Any]:
         """The same tier is aimed at, and as little is left to it."""
         near = _near(parameters, look, select(due.c.customer_id))
@@ -95,13 +99,7 @@ class TierNear(Trigger[TierNearParameters]):
 def _near(parameters: TierNearParameters, look: Look, among: Select[Any] | None) -> FromClause:
     """Who is near (customer_id, occasion, tier, next_tier, have, missing)."""
     program, limit = look.program, look.program.measured(parameters.missing)
-    goal = _by_tier(program, program.tier_amount, BigInteger())
-    theirs = and_(STATS.c.customer_id == CUSTOMER.c.id, look.about(STATS.c.customer_id))
-    below = select(
-        CUSTOMER.c.id.label("customer_id"), _occasion(look).label("occasion"), CUSTOMER.c.tier,
-        _by_tier(program, attrgetter("name"), String()).label("next_tier"), goal.label("goal"),
-    ).select_from(CUSTOMER.outerjoin(STATS, theirs))  # fmt: skip
-    below = below.where(PRESENT, goal.is_not(None), *_ever_enough(program, goal, limit))
+    below = _below(parameters, look)
     if among is None:
         # Who has entered is left out before any receipt is read.
         below = below.where(look.about(CUSTOMER.c.id), look.is_new(CUSTOMER.c.id, _occasion(look)))
@@ -122,6 +120,20 @@ def _near(parameters: TierNearParameters, look: Look, among: Select[Any] | None)
         .where(missing > 0, missing <= limit)
         .subquery("near")
     )  # fmt: skip
+
+
+def _below(parameters: TierNearParameters, look: Look) -> Select[Any]:
+    """Who has a tier above them, and has ever bought enough for it (customer_id, occasion, tier, next_tier,
+    goal).
+    """
+    program, limit = look.program, look.program.measured(parameters.missing)
+    goal = _by_tier(program, program.tier_amount, BigInteger())
+    theirs = and_(STATS.c.customer_id == CUSTOMER.c.id, look.about(STATS.c.customer_id))
+    below = select(
+        CUSTOMER.c.id.label("customer_id"), _occasion(look).label("occasion"), CUSTOMER.c.tier,
+        _by_tier(program, attrgetter("name"), String()).label("next_tier"), goal.label("goal"),
+    ).select_from(CUSTOMER.outerjoin(STATS, theirs))  # fmt: skip
+    return below.where(PRESENT, goal.is_not(None), *_ever_enough(program, goal, limit))
 
 
 def _by_tier(program: Program, told: Callable[[Level], Any], kind: Any) -> ColumnElement[Any]:

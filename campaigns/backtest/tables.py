@@ -21,6 +21,7 @@ from campaigns.tables import (
 from core.db import Id, UtcDateTime
 from core.events import EVENT
 from core.tables import (
+    Account,
     Address,
     Consent,
     Customer,
@@ -35,7 +36,9 @@ from core.tables import (
 )
 
 # What is filled again for a customer of whom something has become known.
-OF_CUSTOMERS: tuple[Any, ...] = (Address, Consent, Customer, CustomerStats, Lot, Receipt, TierChange)
+OF_CUSTOMERS: tuple[Any, ...] = (
+    Account, Address, Consent, Customer, CustomerStats, Lot, Receipt, TierChange,
+)  # fmt: skip
 # What never changes once it is known: only added to.
 BOOKS: tuple[Any, ...] = (Entry, Operation, ReceiptLine)
 DECISIONS: tuple[Any, ...] = (Decision, Enrolment, Message)

@@ -26,7 +26,7 @@ from campaigns.gates.reach import THIS, close, narrow, open_further
 from campaigns.gates.step import Step
 from campaigns.staging import CANDIDATE, OPTION, RESERVATION
 from campaigns.tables import RESERVED, WAITING, Attempt, Message
-from core.db import UtcDateTime
+from core.db import UtcDateTime, looked_up
 from core.units import Allowance, at_local
 
 ATTEMPT = Attempt.__table__  # type: ignore[attr-defined]
@@ -67,10 +67,14 @@ def number_places(step: Step) -> Iterator[Step]:
     After each place, whoever has used an allowance up is capped in all further places at once: there are as
     many turns as allowances let through, not as many as somebody has occasions.
     """
-    if not step.anybody:
+    if not is_limited(step):
+        if step.anybody:
+            yield step
         return
-    if not is_limited(step) or not _meet_again(step):
-        yield step
+    candidates, people = _free_and_whose(step)
+    if candidates == people:
+        if candidates:
+            yield step
         return
     several = select(CANDIDATE.c.customer_id).where(step.free).group_by(CANDIDATE.c.customer_id)
     order = func.row_number().over(
@@ -91,12 +95,12 @@ def number_places(step: Step) -> Iterator[Step]:
         number = step.connection.scalar(select(func.min(CANDIDATE.c.place)).where(rest.free))
 
 
-def _meet_again(step: Step) -> bool:
-    """Some customer has several occasions at this look."""
+def _free_and_whose(step: Step) -> tuple[int, int]:
+    """How many candidates nothing holds back, and how many customers they are."""
     customers = CANDIDATE.c.customer_id
     counted = select(func.count(), func.count(customers.distinct())).where(step.free)
     candidates, people = step.connection.execute(counted).one()
-    return bool(candidates > people)
+    return candidates, people
 
 
 def is_limited(step: Step) -> bool:
@@ -191,7 +195,8 @@ def capped(step: Step) -> bool:
 
 def _was_told(step: Step) -> ColumnElement[bool]:
     """The candidate's customer was told something, ever or by this look."""
-    told = exists().where(
+    # Looked up: joined, PostgreSQL compared every candidate with everybody who was ever told anything.
+    told = looked_up(
         MESSAGE.c.customer_id == CANDIDATE.c.customer_id, MESSAGE.c.state.in_(RESERVED), MARKETING
     )
     if not _anything_reserved(step):
@@ -200,6 +205,8 @@ def _was_told(step: Step) -> ColumnElement[bool]:
 
 
 def _anything_reserved(step: Step) -> bool:
+    if not _reserves(step):
+        return False
     return step.connection.scalar(select(literal(1)).select_from(RESERVATION).limit(1)) is not None
 
 
@@ -245,9 +252,14 @@ def make_room(step: Step) -> None:
         step.set(detail=case((somebody, "displaces " + whose), else_=CANDIDATE.c.detail))
 
 
+def _reserves(step: Step) -> bool:
+    """Something is decided before it is kept: by an earlier place, or an earlier step of a dry run."""
+    return step.rehearsal or step.place is not None
+
+
 def reserve(step: Step) -> None:
     """Count what was decided here for whoever comes after: occasions, steps, and in a dry run scenarios."""
-    if not step.marketing or not (step.rehearsal or step.place):
+    if not step.marketing or not _reserves(step):
         return
     columns = ["customer_id", "scenario", "step_index", "channel", "victim_id"]
     rows = select(

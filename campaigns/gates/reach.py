@@ -12,6 +12,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    literal_column,
     select,
     true,
     union_all,
@@ -56,20 +57,16 @@ def _reaches(step: Step, channel: str, customer_id: ColumnElement[int]) -> Colum
     return and_(true(), *asked)
 
 
-def open_options(step: Step, where: ColumnElement[bool]) -> bool:
-    """One row for each channel of the step's cascade, closed or open, of some candidates who have none yet;
-    whether there are any.
-    """
+def open_options(step: Step, where: ColumnElement[bool]) -> None:
+    """One row for each channel of the step's cascade, closed or open, of candidates who have none yet."""
     cascade = _cascade(step)
     columns = ["candidate_id", "customer_id", "position", "channel", "kind", "gate"]
     rows = select(CANDIDATE.c.id, CANDIDATE.c.customer_id, *cascade.c, _gate(step, cascade))
     rows = rows.join_from(CANDIDATE, cascade, true()).where(where).order_by(CANDIDATE.c.id)
     opened = OPTION.insert().from_select(columns, rows).execution_options(preserve_rowcount=True)
     done: CursorResult[Any] = step.connection.execute(opened)
-    if not done.rowcount:
-        return False
-    analyze(step.connection, OPTION)
-    return True
+    if done.rowcount:
+        analyze(step.connection, OPTION)
 
 
 def open_further(step: Step, where: ColumnElement[bool]) -> None:
@@ -108,8 +105,11 @@ def _known(customer_id: ColumnElement[int], kind: Name) -> ColumnElement[bool]:
 
 def _usable(customer_id: ColumnElement[int], channel: Name, kind: Name) -> ColumnElement[bool]:
     """There is an address of the channel's kind that is not suppressed on it."""
-    blocked = looked_up(SUPPRESSION.c.channel == channel, SUPPRESSION.c.digest == ADDRESS.c.digest)
-    return looked_up(_known(customer_id, kind), ~blocked)
+    this: ColumnElement[int] = literal_column("1")
+    blocked = select(this).where(SUPPRESSION.c.channel == channel, SUPPRESSION.c.digest == ADDRESS.c.digest)
+    # Two levels further in, SQLAlchemy would put the whole cascade there once more.
+    blocked = blocked.limit(1).correlate_except(SUPPRESSION)
+    return looked_up(_known(customer_id, kind), blocked.scalar_subquery().is_(None))
 
 
 def _gate(step: Step, cascade: Subquery) -> ColumnElement[str | None]:
@@ -158,8 +158,9 @@ def narrow(step: Step, gate: str) -> None:
 def unreached(step: Step) -> None:
     """Candidates whom no channel reaches: named after the gate that let a channel come furthest."""
     nobody = CANDIDATE.c.channel.is_(None)
-    if not open_options(step, and_(step.free, nobody)):
+    if not step.any_free(nobody):
         return
+    open_options(step, and_(step.free, nobody))
     closed = _all_closed(step)
     named = case(dict(enumerate(REACH)), value=closed.c.furthest)
     step.hold(named, closed.c.candidate_id == CANDIDATE.c.id, closed.c.said)

@@ -122,6 +122,22 @@ def test_a_cascade_takes_the_first_channel_that_can_reach_the_customer(database:
     }  # fmt: skip
 
 
+def test_an_address_that_is_closed_to_one_channel_stays_open_to_another_of_its_kind(
+    database: Database,
+) -> None:
+    # Whoever was told something before has each channel of the cascade looked at.
+    text = campaign(steps="[{id: hello, message: hello, send: [call_list, sms]}]")
+    program = {"channels": {"call_list": {}, "sms": {"sender": "Kavarnia"}},
+               "allowances": {"marketing": {"sms": "1 per 7 days"}}}  # fmt: skip
+    files = {"messages/hello/call_list.txt": "Say hello."}
+    world = World(database, {"one": text}, program=program, files=files)
+    world.customer("no-sms", consent=("call_list", "sms"))
+    world.suppress("no-sms", "sms")
+    world.customer("no-calls", consent=("sms",))
+    assert world.look("2026-03-01 10:00") == {"no-sms": "planned", "no-calls": "planned"}
+    assert world.look("2026-03-02 10:00") == {"no-sms": "planned", "no-calls": "capped"}
+
+
 def test_of_a_closed_cascade_the_furthest_gate_is_named_with_each_channels_own(database: Database) -> None:
     world = world_of(database, campaign(steps=CASCADE))
     world.customer("anna", consent=("push", "sms"))

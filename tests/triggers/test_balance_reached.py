@@ -4,7 +4,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 from core.db import Database
-from tests.support.happenings import still_true
+from core.ledger.expiry import expire
+from tests.support.happenings import buy, still_true
 from tests.support.world import World, kyiv, scenario
 
 TWO_STEPS = "[{id: hello, message: hello, send: [sms]}, {id: more, wait: 1 day, message: hello, send: [sms]}]"
@@ -42,20 +43,22 @@ def test_everybody_has_a_crossing_of_their_own(database: Database) -> None:
         world.customer(name)
         world.move(f"2026-03-01 09:{minute}")
         world.bonuses(name, 200)
+    world.customer("at-once")
+    world.bonuses("at-once", 200)
     world.look("2026-03-01 10:00")
-    assert set(still_true(world)) == {"anna", "ihor"}
+    assert set(still_true(world)) == {"anna", "ihor", "at-once"}
     world.redeem("ihor", 150)
-    assert set(still_true(world)) == {"anna"}
+    assert set(still_true(world)) == {"anna", "at-once"}
 
 
 def test_more_on_top_is_no_new_crossing(database: Database) -> None:
     world = world_of(database)
     world.customer("anna")
-    world.bonuses("anna", 120, "2026-12-01")
+    world.bonuses("anna", 100, "2026-12-01")
     world.look("2026-03-01 10:00")
     world.settle()
     world.bonuses("anna", 500, "2026-12-01")
-    assert world.look("2026-03-02 10:00") == {}
+    assert world.looked("2026-03-02 10:00") == {}
     world.redeem("anna", 500)
     assert world.look("2026-03-03 10:00") == {}
 
@@ -144,6 +147,21 @@ def test_a_return_takes_the_crossing_back_and_the_next_one_is_another(database: 
     assert world.look("2026-03-03 10:00") == {"anna": "planned"}
 
 
+def test_a_payment_that_comes_back_crosses_anew(database: Database) -> None:
+    world = world_of(database)
+    for name, amount in (("anna", 120), ("bystander", 10)):
+        world.customer(name)
+        world.bonuses(name, amount, "2026-12-01")
+    world.look("2026-03-01 10:00")
+    world.settle()
+    world.move("2026-03-01 12:00")
+    receipt = buy(world, "anna", ("latte", 100), pay=50)
+    assert world.look("2026-03-02 10:00") == {}
+    world.move("2026-03-02 12:00")
+    world.give_back(receipt)
+    assert world.look("2026-03-03 10:00") == {"anna": "planned"}
+
+
 def test_bonuses_count_from_their_start_to_the_end_of_their_day(database: Database) -> None:
     world = world_of(database)
     world.customer("later")
@@ -156,6 +174,73 @@ def test_bonuses_count_from_their_start_to_the_end_of_their_day(database: Databa
     # Nobody has written the expiry down yet; it is over all the same.
     world.bonuses("over", 110, "2026-12-01")
     assert world.look("2026-03-04 10:00") == {"over": "planned"}
+
+
+def test_bonuses_that_start_cross_anew_though_nothing_was_booked_since(database: Database) -> None:
+    world = world_of(database)
+    world.customer("anna")
+    world.bonuses("anna", Decimal("99.99"))
+    world.bonuses("anna", 120, "2026-03-02")
+    world.bonuses("anna", Decimal("0.01"), starts=kyiv("2026-03-04 00:00"))
+    assert world.look("2026-03-01 10:00") == {"anna": "planned"}
+    world.settle()
+    assert world.look("2026-03-03 10:00") == {}
+    assert world.look("2026-03-04 10:00") == {"anna": "planned"}
+
+
+def test_what_waits_is_over_at_midnight_with_the_last_hundredth_that_was_enough(database: Database) -> None:
+    world = world_of(database)
+    world.customer("anna")
+    world.bonuses("anna", Decimal("99.99"))
+    world.bonuses("anna", Decimal("0.01"), "2026-03-01")
+    world.look("2026-03-01 10:00")
+    assert set(still_true(world)) == {"anna"}
+    world.move("2026-03-02 00:00")
+    assert still_true(world) == {}
+
+
+def test_what_expired_is_gone_from_midnight_on_whenever_it_is_written_down_or_corrected(
+    database: Database,
+) -> None:
+    world = world_of(database)
+    world.customer("anna")
+    world.bonuses("anna", 200, "2026-03-01")
+    world.look("2026-03-01 10:00")
+    world.settle()
+    world.move("2026-03-02 12:00")
+    world.bonuses("anna", 100)
+    world.move("2026-03-02 13:00")
+    expire(world.database, world.program, world.now)
+    # A late receipt was paid with half of what has expired since.
+    buy(world, "anna", ("latte", 200), pay=100, at=kyiv("2026-03-01 12:00"))
+    assert world.look("2026-03-03 10:00") == {"anna": "planned"}
+    assert world.enrolments()[-1].facts["reached_on"] == "2026-03-02 10:00:00.000000"
+
+
+def test_another_amount_has_another_crossing(database: Database) -> None:
+    world = world_of(database)
+    world.customer("anna")
+    for minute, amount in ((10, 105), (20, 10)):
+        world.move(f"2026-03-01 09:{minute}")
+        world.bonuses("anna", amount)
+    world.look("2026-03-01 10:00")
+    world.settle()
+    world.apply({"reached": scenario("{balance_reached: {at_least: 110}}")})
+    assert world.look("2026-03-02 10:00") == {"anna": "planned"}
+
+
+def test_who_comes_to_the_audience_with_the_amount_is_told_whoever_was_told_before(
+    database: Database,
+) -> None:
+    world = world_of(database, audience="{tier: silver}")
+    for name in ("anna", "ihor"):
+        world.customer(name)
+        world.bonuses(name, 200)
+    world.tier("anna", "silver")
+    assert world.look("2026-03-01 10:00").get("anna") == "planned"
+    world.settle()
+    world.tier("ihor", "silver")
+    assert world.look("2026-03-02 10:00") == {"ihor": "planned"}
 
 
 def test_what_happens_at_one_moment_is_one_move(database: Database) -> None:
@@ -190,6 +275,8 @@ def _look(world: World, at: str) -> list[tuple[str, str, str, str, str]]:
 
 def test_an_imported_balance_was_reached_when_it_happened(database: Database) -> None:
     world = world_of(database)
+    world.customer("other")
+    world.bonuses("other", 10)
     world.customer("old", registered_at=kyiv("2025-11-01 10:00"))
     world.buy("old", 2_000, at=kyiv("2025-12-05 10:00"), live=False)
     assert world.look("2026-03-01 10:00") == {"old": "planned"}
