@@ -164,7 +164,7 @@ def _pushes(asked: argparse.Namespace) -> tuple[list[Row], dict[str, Any]]:
         Row(name, "h2load, sends only", "/s", MORE, "limit"),
     ]
     grown: list[float] = []
-    with tempfile.TemporaryDirectory() as place, fast_server(folder := Path(place)) as url:
+    with tempfile.TemporaryDirectory() as place, fast_server(folder := Path(place), asked.cards) as url:
         holders = Holders(folder, asked.cards, datetime.now(UTC))
         with pushing_to(url, folder) as settings:
             for _ in range(asked.rounds):
@@ -298,7 +298,7 @@ def _fanout(asked: argparse.Namespace) -> tuple[list[Row], dict[str, Any]]:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         make_certificate(folder)
-        with fast_server(folder) as url:
+        with fast_server(folder, asked.cards) as url:
             holders = Holders(folder, asked.cards, datetime.now(UTC))
             with pushing_to(url, folder):
                 rate, said = asyncio.run(_change_all(holders))

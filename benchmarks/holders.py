@@ -172,15 +172,24 @@ def _serve(folder: Path, pipe: Any) -> None:
 
 
 @contextmanager
-def fast_server(folder: Path) -> Iterator[str]:
-    """nghttpd of nghttp2, which answers 200 to every push."""
+def fast_server(folder: Path, phones: int) -> Iterator[str]:
+    """nghttpd of nghttp2, which answers 200 to every push to one of so many phones.
+
+    Each has a name of the same empty file: to echo what was sent, nghttpd would write a file for each
+    request, and the disk would be measured.
+    """
     program = needed("nghttpd")
     make_certificate(folder)
+    documents = folder / "answers"
+    (documents / "3" / "device").mkdir(parents=True)
+    (documents / "empty").touch()
+    for number in range(phones + 1):
+        (documents / "3" / "device" / token_of(number)).symlink_to(documents / "empty")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     keys = [str(folder / "server-key.pem"), str(folder / "server.pem")]
     process = subprocess.Popen(
-        [program, "--max-concurrent-streams=1000", "--echo-upload", str(port), *keys],
+        [program, "--max-concurrent-streams=1000", f"--htdocs={documents}", str(port), *keys],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
