@@ -38,7 +38,6 @@ from core.collecting import collect_seldom
 from core.purchases.receipts import Line, Purchase
 from core.purchases.tills import Tills
 from scheduler.beats import Beats
-from tests.wallet.servers import make_certificate
 from tidings.cards import cards_of
 from wallet.apple.live import Rest, Waking
 from wallet.apple.push import pusher_for
@@ -297,7 +296,6 @@ def _fanout(asked: argparse.Namespace) -> tuple[list[Row], dict[str, Any]]:
     )
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        make_certificate(folder)
         with fast_server(folder, asked.cards) as url:
             holders = Holders(folder, asked.cards, datetime.now(UTC))
             with pushing_to(url, folder):

@@ -27,7 +27,6 @@ SHORT_CHARACTERS = 20
 # a hyphen that a space follows, so there is none.
 CARD_TAG_BITS = 47
 CARD_CHARACTERS = ((12, 1 << 24), (14, 1 << 36))
-_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _ALNUM = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
 
@@ -206,7 +205,7 @@ def _keyed(key: bytes) -> hmac.HMAC:
 
 
 def _encoded(raw: bytes) -> str:
-    return binascii.b2a_base64(raw, newline=False).translate(_URL_SAFE).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _decoded(token: str) -> bytes:

@@ -39,6 +39,7 @@ from campaigns.scenario import Scenario
 from campaigns.tables import WAITING, Message
 from campaigns.versions import STATE
 from channels import Unknown
+from channels.transport import INTERRUPTED
 from core.customers.consent import MARKETING
 from core.customers.profiles import CUSTOMER
 from core.db import UtcDateTime
@@ -63,7 +64,6 @@ IS_SENDING = MESSAGE.c.state == literal_column("'sending'")
 # How long a claim holds its messages; nobody else touches them before.
 LEASE = timedelta(minutes=5)
 MOST_TRIES = 6
-INTERRUPTED = "interrupted"
 
 
 # What delivery needs of a message and its customer; of a chunk every column counts.

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal, s
 
 from campaigns.running import Running
 from channels.base import Channel
+from channels.transport import INTERRUPTED
 from core.customers.addresses import ADDRESS, SUPPRESSION
 from core.customers.double_opt_in import REQUEST
 from core.customers.holders import CUSTOMER
@@ -81,7 +82,7 @@ def _take(connection: Connection, channel: str, limit: int, now: datetime) -> Se
 def _fate(connection: Connection, row: Any, policy: str, now: datetime) -> str | tuple[str, str]:
     """The address that a letter goes to; or the state that it ends in, and why."""
     if row.state == "sending" and (policy == "at_most_once" or row.tries >= MOST_TRIES):
-        return "unknown", "interrupted"
+        return "unknown", INTERRUPTED
     if now >= row.at + VALID[row.kind]:
         return "dropped", "expired"
     if row.kind == DOUBLE_OPT_IN and _asked(connection, row) is None:

@@ -11,12 +11,11 @@ from channels.base import Channel
 from channels.transport import PAUSED
 from core.units import Rate
 from scheduler.claim import Claim
-from scheduler.outcomes import Settled
+from scheduler.outcomes import NOT_BEGUN, Settled
 from scheduler.throttle import chunk_of
 from scheduler.wording import Prepared
 
 AnyChannel = Channel[Any, Any, Any]
-NOT_BEGUN = "not_begun"
 
 # Before the lease is over somebody else may take the message: nothing is begun in this last part of it.
 MARGIN = 0.4

@@ -45,8 +45,9 @@ LONGEST_RETRY = timedelta(hours=1)
 SHORTEST_RETRY = timedelta(seconds=1)
 # How long a message waits for a provider that is down (RFC 5321, 4.5.4.1, has mail wait four to five days).
 PATIENCE = timedelta(days=3)
+NOT_BEGUN = "not_begun"
 # It was set aside before anything was done for it.
-NOT_BEGUN = ("not_begun", INTERRUPTED, PAUSED)
+UNTRIED = (NOT_BEGUN, INTERRUPTED, PAUSED)
 NOT_CONFIRMED = "not_confirmed"
 
 
@@ -255,7 +256,7 @@ def close_address(
 
 
 def _not_begun(outcome: Outcome) -> bool:
-    return isinstance(outcome, Failed) and outcome.reason in NOT_BEGUN
+    return isinstance(outcome, Failed) and outcome.reason in UNTRIED
 
 
 def _pause(row: MessageRow, outcome: Failed | Unknown) -> timedelta:

@@ -89,7 +89,7 @@ def take(connection: Connection, channel: str, rate: Rate, count: int, at: datet
     connection.execute(update(CHANNEL).where(CHANNEL.c.channel == channel).values(next_at=next_at))
 
 
-def _state(connection: Connection, channel: str) -> "_State | None":
+def _state(connection: Connection, channel: str) -> _State | None:
     return next((_State._make(row) for row in _STATE(connection, channel)), None)
 
 

@@ -1,9 +1,10 @@
 """What is known of the customers of a batch, for their messages and cards: a handful of queries a batch."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Generic, NamedTuple, TypeVar
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, literal, select
 
@@ -193,23 +194,6 @@ def _program(program: Program, locale: str | None) -> ProgramView:
     return ProgramView(name=program.name, currency=program.currency, terms=terms, url=program.url)
 
 
-_T = TypeVar("_T")
-
-
-class _once(Generic[_T]):  # noqa: N801 - reads as `property` does
-    """What is found out when it is first asked for. `functools.cached_property` takes a lock for it, which
-    costs as much as the signature of a link.
-    """
-
-    def __init__(self, found: Callable[[Any], _T]) -> None:
-        self._found, self._name = found, found.__name__
-        self.__doc__ = found.__doc__
-
-    def __get__(self, owner: Any, _kind: type) -> _T:
-        value = owner.__dict__[self._name] = self._found(owner)
-        return value
-
-
 class OwnLinks:
     """A `LinksView` whose links are signed when a template asks for them."""
 
@@ -225,27 +209,27 @@ class OwnLinks:
             return self
         return OwnLinks(self._links, self._customer, self._bot, self._joined, channel)
 
-    @_once
+    @cached_property
     def unsubscribe(self) -> str:
         """One-click unsubscription from the channel that the message goes by."""
         return self._links.unsubscribe(self._customer, self._channel)
 
-    @_once
+    @cached_property
     def preferences(self) -> str:
         """The customer's own choices."""
         return self._links.preferences(self._customer)
 
-    @_once
+    @cached_property
     def card(self) -> str:
         """The page with the card."""
         return self._links.card(self._customer)
 
-    @_once
+    @cached_property
     def card_short(self) -> str:
         """The same page in fewer characters."""
         return self._links.card_short(self._customer)
 
-    @_once
+    @cached_property
     def telegram(self) -> str | None:
         """Opens the bot; None where the program has none."""
         if not self._bot:
