@@ -4,20 +4,21 @@ Who joins brings their bonuses along; who leaves leaves them there. Receipts sta
 statistics are everybody's own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, literal, or_, select, update
 
-from core.customers.holders import CUSTOMER, Person, opened
+from core.customers.holders import CUSTOMER, Person, opened, people
+from core.db import UtcDateTime
 from core.events import Happening, append
 from core.ledger import moving
 from core.ledger.book import Book
 from core.ledger.lots import Refusal
 from core.ledger.reading import HOLD
-from core.ledger.writing import OPERATION
+from core.ledger.writing import ACCOUNT, OPERATION
 from core.program import Program
 from core.purchases.receipts import Outcome, Recorded
 
@@ -63,7 +64,7 @@ def leave(connection: Connection, program: Program, change: Change, at: datetime
     Repeated: they had left already. Refused, and nothing changed: `unknown_customer`, `is_the_head`,
     `in_a_household` (another one).
     """
-    found = opened(connection, program, [change.head, change.member], at, live=live)
+    found = opened(connection, program, [change.head, change.member], at, live=live, own=[change.member])
     if isinstance(found, Refusal):
         return found
     head, member = found[0][change.head], found[0][change.member]
@@ -73,9 +74,7 @@ def leave(connection: Connection, program: Program, change: Change, at: datetime
         return Recorded(household(connection, program, head.id), repeated=True)
     if member.holder != head.id:
         return Refusal("in_a_household", f"customer {change.member!r} belongs to another household")
-    _belongs(connection, member.id, None)
-    happening = Happening(member.id, "household_left", at, data={"head_id": head.id})
-    append(connection, [happening], at, live=live)
+    _part(connection, head.id, [member.id], at, live=live)
     return Recorded(household(connection, program, head.id))
 
 
@@ -110,16 +109,16 @@ def dissolve(connection: Connection, program: Program, head: str, at: datetime, 
 
     Repeated: there was no household. Refused: `unknown_customer`, `not_the_head`.
     """
-    found = opened(connection, program, [head], at, live=live)
+    known = people(connection, [head]).get(head)
+    theirs = household(connection, program, known.id)["members"] if known else []
+    found = opened(connection, program, [head, *theirs], at, live=live, own=theirs)
     if isinstance(found, Refusal):
         return found
     person = found[0][head]
     if person.holder != person.id:
         return Refusal("not_the_head", f"customer {head!r} is a member; name the head")
     gone = members(connection, person.id)
-    connection.execute(update(CUSTOMER).where(CUSTOMER.c.id.in_(gone)).values(household_id=None))
-    left = [Happening(i, "household_left", at, data={"head_id": person.id}) for i in gone]
-    append(connection, left, at, live=live)
+    _part(connection, person.id, gone, at, live=live)
     return Recorded(household(connection, program, person.id), repeated=not gone)
 
 
@@ -169,6 +168,18 @@ def _times(connection: Connection, giver: int) -> int:
 def _belongs(connection: Connection, customer_id: int, head_id: int | None) -> None:
     mine = update(CUSTOMER).where(CUSTOMER.c.id == customer_id)
     connection.execute(mine.values(household_id=head_id))
+
+
+def _part(connection: Connection, head_id: int, ids: Sequence[int], at: datetime, *, live: bool) -> None:
+    """These have accounts of their own again. A receipt from before that comes late: their levels may have
+    moved meanwhile, which the head's account knows.
+    """
+    connection.execute(update(CUSTOMER).where(CUSTOMER.c.id.in_(ids)).values(household_id=None))
+    earlier = or_(ACCOUNT.c.last_at.is_(None), ACCOUNT.c.last_at < literal(at, UtcDateTime))
+    theirs = update(ACCOUNT).where(ACCOUNT.c.customer_id.in_(ids), earlier)
+    connection.execute(theirs.values(last_at=at))
+    left = [Happening(i, "household_left", at, data={"head_id": head_id}) for i in ids]
+    append(connection, left, at, live=live)
 
 
 def _close(book: Book, happenings: list[Happening], live: bool) -> None:

@@ -12,6 +12,7 @@ from core.customers.households import Change, dissolve, join, leave, pass_on
 from core.db import Database
 from core.links import Links
 from core.purchases.receipts import Outcome, Purchase, Recorded, record
+from core.tiers import review
 from templates.facts import contexts
 from tests.core.books import START, accepted, program, purchase, register
 from tests.core.people import LATER, SHARING, balance, buy, events, give, id_of, lots, refused
@@ -80,6 +81,28 @@ def test_a_dissolved_household_leaves_the_bonuses_with_the_head(family: Database
         assert accepted(dissolve(connection, SHARING, "anna", LATER, live=True))["members"] == []
         assert dissolve(connection, SHARING, "anna", LATER, live=True).repeated  # type: ignore[union-attr]
     assert (balance(family, "anna"), balance(family, "bohdan")) == (1_500, 0)
+
+
+@pytest.mark.parametrize("end", ["leaves", "is dissolved"])
+def test_a_receipt_from_before_somebody_was_on_their_own_again_earns_by_the_level_of_then(
+    family: Database, end: str
+) -> None:
+    rules = program(("over: 365 days", "over: 5 days"), ("grace: 30 days", "grace: 3 days"))
+    later = LATER + timedelta(days=20)
+    change(family, join)
+    with family.write() as connection:
+        reached = purchase("1", "bohdan", LATER, 100_000)
+        accepted(record(connection, rules, [reached], LATER, live=True)[0])
+    with family.write() as connection:
+        review(connection, rules, later)
+        if end == "leaves":
+            accepted(leave(connection, rules, BOTH, later, live=True))
+        else:
+            accepted(dissolve(connection, rules, "anna", later, live=True))
+        late = purchase("2", "bohdan", LATER + timedelta(days=1), 10_000)
+        [outcome] = record(connection, rules, [late], later, live=True)
+    assert accepted(outcome)["earned"] == "20"
+    assert (balance(family, "anna"), balance(family, "bohdan")) == (11_500, 2_000)
 
 
 def test_the_same_wish_again_changes_nothing(family: Database) -> None:
