@@ -19,7 +19,7 @@ from core.db.bulk import piped
 from core.db.hot import Asked
 from core.events import Happening
 from core.ledger.limits import Limits
-from core.ledger.lots import DEBT, FORGIVEN, Correction, Held, Op, OpenLot, Refusal
+from core.ledger.lots import DEBT, FORGIVEN, MOST, Correction, Held, Op, OpenLot, Refusal
 from core.ledger.operations import digest_of
 from core.ledger.purse import Purse
 from core.ledger.reading import ACCOUNTS, ACCOUNTS_HELD, DEBTS, OPEN_HOLDS, OPEN_LOTS, OPEN_LOTS_WITHIN
@@ -161,6 +161,10 @@ class Book:
         last = self.last_at[customer_id]
         return max(at, last) if last else at
 
+    def date(self, customer_id: int, times: Iterable[datetime]) -> None:
+        """Levels moved at these times: what is earlier comes late from now on."""
+        self.last_at[customer_id] = max([*times, *filter(None, [self.last_at[customer_id]])], default=None)
+
     def total(self, customer_id: int) -> int:
         """The total balance: everything remaining, started or not, less debts."""
         return self.totals[customer_id]
@@ -206,7 +210,8 @@ class Book:
     ) -> None:  # fmt: skip
         """Give `points` as a lot; debts are repaid from it first.
 
-        What one operation gives under one `slot` is one lot.
+        What one operation gives under one `slot` is one lot. `partner` is whose bonuses they are: the
+        operation's (None), or those of the program itself ("").
         """
         if points <= 0:
             return
@@ -214,7 +219,7 @@ class Book:
         if lot is None:
             lot = OpenLot(
                 op.customer_id, reason, 0, 0, life.active_from, life.expires_on, life.expires_at, account,
-                slot, partner or op.partner, life.expires_on, operation=op,
+                slot, op.partner if partner is None else partner or None, life.expires_on, operation=op,
             )  # fmt: skip
             self._add(op, lot)
         elif not lot.amount:
@@ -250,6 +255,9 @@ class Book:
         without, the operation is refused and struck out.
         """
         at = at or op.at
+        if limits and kind != "redemption":
+            # A cart says it anew; whatever else is reckoned again takes from these accounts again.
+            op.data = {**op.data, MOST: dict(limits.each)}
         available = points if owing else self.available(op.customer_id, at, besides)
         if not owing:
             limits = self._free(op.customer_id, limits, at, besides)

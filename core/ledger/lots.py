@@ -9,6 +9,8 @@ from core.program.lifetime import Life
 
 DEBT = "debt"
 FORGIVEN = "forgiven"
+# Under this key an operation keeps the most that it may take of each account, if not of all.
+MOST = "most"
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,11 +61,10 @@ class Purse:
             if not points:
                 break
             if lot.usable(at):
-                part = min(room.most(lot.account, points), lot.remaining)
+                part = room.take(lot.account, min(points, lot.remaining))
                 if part > 0:
                     taken.append((lot, part))
                     points -= part
-                    room.take(lot.account, part)
         return taken, points
 
     def extend(self, account: str, life: Life, at: datetime) -> Iterator[OpenLot]:

@@ -15,8 +15,10 @@ from typing import Any
 
 from sqlalchemy import Row, and_, func, select
 
+from core.grants.giving import TAKEN_BACK
 from core.ledger.book import Book
-from core.ledger.lots import DEBT, FORGIVEN, Correction, Op, OpenLot, Refusal
+from core.ledger.limits import Limits
+from core.ledger.lots import DEBT, FORGIVEN, MOST, Correction, Op, OpenLot, Refusal
 from core.ledger.reading import EVERY_LOT
 from core.ledger.writing import ENTRY, LOT_CHANGES, OPERATION
 from core.program.lifetime import Life
@@ -48,7 +50,7 @@ class News:
 @dataclass(slots=True)
 class Replayed:
     """What came out. `by` posts the corrections; `effects` are by receipt, old and new; `corrected` is
-    points more or less by the operation's key; `lapsed` is how much more of lots has expired than before,
+    points more or less by the operation's key; `lapsed` is how much more of which lots has expired now,
     `owed` how much more is owed; `moves` and `tiers` are by buyer: how the level moved, where it stands.
     """
 
@@ -57,7 +59,7 @@ class Replayed:
     effects: dict[str, Effect | Refusal] = field(default_factory=dict)
     bought: dict[str, Bought] = field(default_factory=dict)
     corrected: dict[str, int] = field(default_factory=dict)
-    lapsed: int = 0
+    lapsed: Mapping[OpenLot, int] = field(default_factory=dict)
     owed: int = 0
     moves: dict[int, list[Move]] = field(default_factory=dict)
     tiers: dict[int, str | None] = field(default_factory=dict)
@@ -190,13 +192,15 @@ class Replay:
             return found
         found.by = by
         lapsed = self._lapsed(self._expired_now(), [(it, it.remaining) for it in self._lots()])
-        found.lapsed = sum(max(0, points - self.lapsed_before[lot]) for lot, points in lapsed.items())
+        further = {lot: points - self.lapsed_before[lot] for lot, points in lapsed.items()}
+        found.lapsed = {lot: points for lot, points in further.items() if points > 0}
         found.owed = self.book.debt(self.holder_id) - self.debt_before
         self._correct(by, found)
         for buyer_id in desk.standings:
             # Nightly falls after the last operation are a part of what is written anew.
             desk.climb.settle(self.book.program, buyer_id, self.book.recorded_at)
         found.moves = {i: list(standing.moves) for i, standing in desk.standings.items()}
+        self.book.date(self.holder_id, (it.at for moves in found.moves.values() for it in moves))
         found.tiers = {i: standing.tier for i, standing in desk.standings.items()}
         return found
 
@@ -259,7 +263,7 @@ class Replay:
 
     def _again(self, desk: Desk, found: Replayed, row: Row[Any], bought: Bought | None) -> Any:
         op = Op(row.customer_id, row.kind, row.key, row.digest, row.at, row.program_version, row.live,
-                row.partner, id=row.id, replayed=True)  # fmt: skip
+                row.partner, data=row.data or {}, id=row.id, replayed=True)  # fmt: skip
         self.replayed.append(op)
 
         def purchase() -> None:
@@ -308,9 +312,21 @@ class Replay:
             elif kind == "accrual" and lot_id in mine:
                 self._give(op, mine[lot_id], points, rule)
         self._move_again(op, moved)
+        limits = Limits(op.data[MOST]) if MOST in op.data else None
         for kind, points in sorted(taken.items()):
-            if points > 0:
-                self.book.redeem(op, points, kind=kind, owing=True)
+            if (rest := points - self._from_its_lot(op, kind, points)) > 0:
+                self.book.redeem(op, rest, kind=kind, limits=limits, owing=True)
+
+    def _from_its_lot(self, op: Op, kind: str, points: int) -> int:
+        """A grant is taken back from its own lot first: how much of it."""
+        if op.kind != TAKEN_BACK:
+            return 0
+        given = self.connection.scalar(select(OPERATION.c.id).where(OPERATION.c.key == op.data["key"]))
+        lot = next((it for it in self._lots() if it.operation_id == given), None)
+        part = min(points, max(0, lot.remaining)) if lot else 0
+        if lot and part > 0:
+            self.book.enter(op, lot, kind, -part, None)
+        return part
 
     def _move_again(self, op: Op, moved: Sequence[tuple[int, int]]) -> None:
         """The same lots give as far as they can; what they miss now is taken elsewhere or owed, and what was

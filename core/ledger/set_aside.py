@@ -31,15 +31,17 @@ class SetAside:
 
     def leave(self, limits: Limits | None, there: Mapping[str, int], besides: str | None) -> Limits | None:
         """The limits, less what holds mean to take of what is `there` in each account."""
-        held: dict[str, int] = defaultdict(int)
-        for it in self._in_force(besides):
-            for name, points in it.accounts.items():
-                held[name] += points
-        if not held:
+        held = [it.accounts for it in self._in_force(besides)]
+        if not any(held):
             return limits
-        most = there if limits is None else limits.each
-        free = {name: max(0, min(most.get(name, 0), points - held[name])) for name, points in there.items()}
-        return Limits(free, limits.together if limits else ())
+        limits = limits or Limits(there)
+        left: dict[str, int] = defaultdict(int)
+        for accounts, sign in [(there, 1), *((it, -1) for it in held)]:
+            for account, points in accounts.items():
+                if name := limits.of(account):
+                    left[name] += sign * points
+        each = {name: max(0, min(limits.each.get(name, 0), points)) for name, points in left.items()}
+        return Limits(each, limits.goods, limits.rest)
 
     def _in_force(self, besides: str | None) -> Iterator[Held]:
         return (it for it in self._holds if it.external_id != besides and it.expires_at > self._now)

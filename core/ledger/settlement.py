@@ -107,10 +107,8 @@ def _owed(
     """
     if flow == "spent" and giver != place:
         yield (giver, place), -points
-    elif flow in PASSED_ON and giver != house and points < 0:
+    elif flow in PASSED_ON and giver != house:
         yield (giver, house), -points
-    elif flow in PASSED_ON and giver != house and points:
-        yield (house, giver), points
 
 
 def _money(program: Program, points: int) -> int:

@@ -79,7 +79,7 @@ def _book(
         book, sender.holder, receiver.holder, KIND, f"{KIND}:{request.key}", request.body(), when,
         author=request.author, data=data,
     )  # fmt: skip
-    limits = _limits(book, program, sender.holder, when)
+    limits = _limits(book, program, sender.holder, request.points, when)
     if refusal := book.redeem(leaving, request.points, kind=KIND, limits=limits):
         book.strike(arriving)
         return refusal
@@ -95,13 +95,14 @@ def _book(
     return Recorded(leaving.result)
 
 
-def _limits(book: Book, program: Program, holder: int, at: datetime) -> Limits | None:
+def _limits(book: Book, program: Program, holder: int, points: int, at: datetime) -> Limits | None:
     """The most of each account; what may not be given away is left out."""
     kept = program.transfers.exclude.account if program.transfers else ()
     if not kept:
         return None
-    there = book.by_account(holder, at)
-    return Limits({account: points for account, points in there.items() if account not in kept})
+    # Those of accounts that the program no longer has may be given away, too.
+    names = {it.name for it in program.accounts} | book.by_account(holder, at).keys()
+    return Limits(dict.fromkeys(sorted(names.difference(kept)), points))
 
 
 def _refused(program: Program, request: Transfer) -> Refusal | None:

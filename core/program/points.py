@@ -117,6 +117,11 @@ class PointRules:
         minor = self.from_points(points) * self.points.worth
         return int(minor.scaleb(self.money_scale).to_integral_value(money.ROUNDINGS["down"]))
 
+    @cached_property
+    def point_in_money(self) -> Decimal:
+        """What one point (at scale) pays for, in minor units, not rounded."""
+        return self.points.worth.scaleb(self.money_scale - self.points.scale)
+
     def points_that_pay(self, points: int) -> int:
         """The fewest points that pay for as much: what is over would be spent for nothing."""
         minor = self.points_in_money(points)

@@ -3,6 +3,7 @@
 A late receipt is booked by the rules of its own time, and an entry can be explained years later.
 """
 
+from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
 
@@ -12,13 +13,14 @@ from core.clock import EARLIEST
 from core.db import insert_ignoring
 from core.db.bulk import rows_of
 from core.db.hot import Asked, Hot
-from core.errors import EnvironmentFault, Problem
+from core.errors import EnvironmentFault, Problem, UserError
 from core.program import Program
 from core.program.check import read_program
-from core.tables import ProgramRun, ProgramVersion
+from core.tables import Operation, ProgramRun, ProgramVersion
 
 VERSION = ProgramVersion.__table__  # type: ignore[attr-defined]
 RUN = ProgramRun.__table__  # type: ignore[attr-defined]
+OPERATION = Operation.__table__  # type: ignore[attr-defined]
 _SINCE = "(SELECT MAX(run.since) FROM program_run AS run WHERE run.program_version = program_version.id)"
 _KEPT = Hot(VERSION.c.id, (_SINCE, RUN.c.since), tail="FROM program_version WHERE digest = {}")
 
@@ -41,13 +43,33 @@ def kept(connection: Connection, program: Program, at: datetime) -> tuple[int, d
 
 
 def begin(connection: Connection, program: Program, at: datetime) -> None:
-    """Work by this program from a time on, in the caller's write transaction: it was made live then."""
+    """Work by this program from a time on, in the caller's write transaction: it was made live then.
+
+    UserError if the books are kept in other units than it counts in.
+    """
     newest = select(RUN.c.program_version).order_by(RUN.c.since.desc(), RUN.c.id.desc()).limit(1)
     running = connection.scalar(newest)
+    if running is not None:
+        # One that is too old to be read has no say.
+        with suppress(EnvironmentFault):
+            _same_units(connection, version(connection, running), program)
     known = bool(_KEPT(connection, program.digest))
     number, _ = kept(connection, program, at)
     if known and running != number:
         connection.execute(insert(RUN).values(program_version=number, since=at))
+
+
+def _same_units(connection: Connection, before: Program, program: Program) -> None:
+    """The books hold integers: with another scale, what everybody has would be worth something else."""
+    units = [
+        ("points.scale", before.points.scale, program.points.scale),
+        (f"the decimal places of {program.currency}", before.money_scale, program.money_scale),
+    ]
+    for name, was, now in units:
+        if was != now and connection.scalar(select(OPERATION.c.id).limit(1)):
+            raise UserError(
+                f"program.yaml: {name}: the books are kept with {was}, not {now}; leave it as it was"
+            )
 
 
 def known_or_new(connection: Connection, program: Program, at: datetime) -> tuple[int, datetime]:

@@ -47,7 +47,7 @@ def give_back(book: Book, op: Op, operation_id: int, points: int) -> None:
         life = book.program.grace_life(op.at) if over else Life(op.at, row.expires_on, row.expires_at)
         book.accrue(
             op, part, reason=RETURNED, life=life, account=row.account, slot=f"{RETURNED}:{row.id}",
-            partner=row.partner,
+            partner=row.partner or "",
         )  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def _gone(line: Row[Any], was: int, now: int, back: int) -> int:
     return earned * back // left if left else 0
 
 
-def relevel(book: Book, buyer_id: int, since: datetime) -> tuple[str | None, list[Happening]]:
+def relevel(book: Book, holder_id: int, buyer_id: int, since: datetime) -> tuple[str | None, list[Happening]]:
     """The buyer's level as their receipts make it from a time on; the level, and the events of it."""
     connection, program, before = book.connection, book.program, since - INSTANT
     standings = standing_at(connection, program, [buyer_id], before)
@@ -111,5 +111,6 @@ def relevel(book: Book, buyer_id: int, since: datetime) -> tuple[str | None, lis
         climb.count(program, buyer_id, at, total, points)
     climb.settle(program, buyer_id, book.recorded_at)
     moves = standings[buyer_id].moves
+    book.date(holder_id, (it.at for it in moves))
     news = tiers.rewrite(connection, program, buyer_id, before, moves, book.recorded_at)
     return standings[buyer_id].tier, news

@@ -8,6 +8,7 @@ instead. What was earned by the goods and is spent already becomes a debt, or is
 says.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,11 +20,12 @@ from core.customers.holders import CUSTOMER
 from core.events import Happening, append
 from core.grants.promo_codes import free_codes
 from core.ledger.book import Book
-from core.ledger.lots import Op, Refusal
+from core.ledger.lots import Op, OpenLot, Refusal
 from core.ledger.operations import again_if_taken, digest_of, known_operations
 from core.ledger.replay import Replay, Replayed
 from core.ledger.rewriting import rewrite
 from core.ledger.writing import OPERATION
+from core.money import lay_out
 from core.program import Program
 from core.purchases.booking import Effect, kept_of
 from core.purchases.cart import Item
@@ -220,16 +222,23 @@ class _Return:
         replayed = Replay(self.book, self.holder_id, self.receipt.at).run((), by=op)
         effect = replayed.effects[self.receipt.external_id]
         assert isinstance(effect, Effect)
-        lapsed = min(self.given_back, max(0, replayed.lapsed))
-        grace = self.program.points.return_grace
-        if lapsed and grace:
-            self._give(op, lapsed)
+        if self.program.points.return_grace:
+            self._give(op, replayed.lapsed)
         return replayed, int(self.receipt.earned_points) - effect.points
 
-    def _give(self, op: Op, points: int) -> None:
-        """Spent bonuses whose own lot is over live on for the grace."""
+    def _give(self, op: Op, lapsed: Mapping[OpenLot, int]) -> None:
+        """Spent bonuses whose own lot is over live on for the grace, in its account and whoever gave them."""
         life = self.program.grace_life(op.at)
-        self.book.accrue(op, points, reason=RETURNED, life=life, slot=RETURNED)
+        over: dict[tuple[str, str], int] = defaultdict(int)
+        for lot, points in lapsed.items():
+            over[lot.account, lot.partner or ""] += points
+        kinds = sorted(over)
+        parts = lay_out(min(self.given_back, sum(over.values())), [over[it] for it in kinds])
+        for (account, partner), part in zip(kinds, parts, strict=True):
+            self.book.accrue(
+                op, part, reason=RETURNED, life=life, account=account, slot=f"{RETURNED}/{account}/{partner}",
+                partner=partner,
+            )  # fmt: skip
 
     def _settle_elsewhere(self, op: Op) -> int:
         """The receipt's own book is closed: the difference moves in the one that its bonuses went to."""
@@ -247,7 +256,8 @@ class _Return:
                "earned_points": self.receipt.earned_points - taken,
                "paid_points": self.receipt.paid_points - self.given_back}  # fmt: skip
         self.connection.execute(update(RECEIPT).where(RECEIPT.c.id == self.receipt.id).values(**new))
-        self.tier, self.levels = relevel(self.book, self.receipt.customer_id, self.receipt.at)
+        buyer_id = self.receipt.customer_id
+        self.tier, self.levels = relevel(self.book, self.holder_id, buyer_id, self.receipt.at)
         return taken
 
     def _answer(self, taken: int, debt: int, replayed: Replayed | None) -> dict[str, Any]:

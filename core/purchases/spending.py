@@ -1,15 +1,15 @@
 """What bonuses may pay of a cart, and how a payment is laid on its lines."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 
-from core.ledger.limits import Limits, Together
+from core.ledger.limits import Limits, SharedGoods
 from core.money import ROUNDINGS, lay_out, share
 from core.program import Program
 from core.program.goods import Goods
-from core.program.points import BonusAccount
+from core.program.points import BASE, BonusAccount
 from core.program.spend import SpendTerms
 from core.purchases.cart import Cart, Item
 
@@ -48,7 +48,8 @@ def spendable(program: Program, cart: Cart) -> Spendable:
     most = min(sum(lines), share(cart.total, terms.share_at_most))
     points = _in_points(program, most)
     each = {it.name: min(points, _of_account(program, it, cart, lines)) for it in program.accounts}
-    limits = Limits(each, tuple(_together(program, cart, lines, points)))
+    # What lies in an account that the program no longer has is spent as the base account's.
+    limits = Limits(each, _shared(program, cart, lines), BASE)
     return Spendable(points, limits, tuple(lines), partial(_reasons, cart, terms, payable, most))
 
 
@@ -97,32 +98,16 @@ def _of_account(program: Program, account: BonusAccount, cart: Cart, lines: Sequ
     return _in_points(program, min(payable, share(cart.total, account.share_at_most)))
 
 
-def _together(program: Program, cart: Cart, lines: Sequence[int], points: int) -> Iterator[Together]:
-    """What accounts pay together for goods that more than one of them is for.
-
-    Each may fill a line alone; by Hall's theorem their payments fit on the lines if, whichever goods are
-    taken together, the accounts that are for these alone pay no more than may be paid there.
-    """
+def _shared(program: Program, cart: Cart, lines: Sequence[int]) -> SharedGoods | None:
+    """The lines that accounts for some goods alone pay for; None where no two of them can meet."""
     limited = [it for it in program.accounts if it.goods is not None]
     if len(limited) < 2:
-        return
+        return None
     covered = {
         it.name: frozenset(n for n, most in enumerate(_on_goods(it.goods, cart, lines)) if most)
         for it in limited
     }
-    for goods in _overlapping({it for it in covered.values() if it}):
-        names = frozenset(name for name, own in covered.items() if own and own <= goods)
-        most = _in_points(program, sum(lines[n] for n in goods))
-        if len(names) > 1 and most < points:
-            yield Together(names, most)
-
-
-def _overlapping(sets: set[frozenset[int]]) -> set[frozenset[int]]:
-    """The sets, and every union of such as overlap."""
-    found = set(sets)
-    while new := {one | other for one in found for other in sets if one & other} - found:
-        found |= new
-    return found
+    return SharedGoods(tuple(lines), covered, program.point_in_money)
 
 
 def _on_goods(goods: Goods | None, cart: Cart, lines: Sequence[int]) -> Sequence[int]:

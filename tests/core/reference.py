@@ -120,10 +120,10 @@ class State:
                 found[lot.account, lot.ends] = found.get((lot.account, lot.ends), 0) + lot.remaining
         return found
 
-    def burnt(self, at: datetime) -> Counter[tuple[object, ...]]:
-        """What has ended unspent, by what had given it."""
+    def burnt(self, at: datetime) -> Counter[tuple[str, tuple[object, ...]]]:
+        """What has ended unspent, by account and what had given it."""
         ended = [it for it in self.lots if it.ends is not None and it.ends <= at]
-        return Counter({it.of: it.remaining for it in ended})
+        return Counter({(it.account, it.of): it.remaining for it in ended})
 
     def total(self, at: datetime) -> int:
         """What lives, less debts."""
@@ -196,11 +196,13 @@ class Reference:
         paid = self._paid(receipt)
         receipt.back = [old + new for old, new in zip(receipt.back, back, strict=True)]
         given_back = paid - self._paid(receipt)
-        lost = (self.state(receipt.who).burnt(now) - before.burnt(now)).total()
-        grace = min(given_back, lost)
-        if grace > 0 and self.terms.return_grace:
+        lost = self.state(receipt.who).burnt(now) - before.burnt(now)
+        by_account = [sum(it for (own, _), it in lost.items() if own == name) for name in sorted(ACCOUNTS)]
+        grace = laid(min(given_back, sum(by_account)), by_account)
+        if any(grace) and self.terms.return_grace:
             ends = midnight(now, self.terms.return_grace + 1)
-            self.add(Given(receipt.who, now, (Lot("base", grace, now, ends),)))
+            lots = [Lot(name, part, now, ends) for name, part in zip(sorted(ACCOUNTS), grace, strict=True)]
+            self.add(Given(receipt.who, now, tuple(it for it in lots if it.remaining)))
 
     def grant(self, who: str, points: int, at: datetime) -> None:
         """Bonuses as the program says."""

@@ -10,8 +10,8 @@ from core.db import Database
 from core.ledger.adjustments import Adjustment, adjust, told
 from core.ledger.writing import LOT, OPERATION
 from core.program.lifetime import Lasts
-from core.purchases.receipts import Outcome, Recorded
-from tests.core.books import START, accepted, check_books, program, register
+from core.purchases.receipts import Outcome, Recorded, record
+from tests.core.books import START, accepted, check_books, program, purchase, register
 from tests.core.people import balance, events, give, lots, refused
 
 GOODWILL = Adjustment("1", "anna", 1_000, "maria", "goodwill")
@@ -94,3 +94,17 @@ def test_an_adjustment_of_one_bonus_account_leaves_the_others_alone(database: Da
         short = Adjustment("4", "anna", -200, "maria", "goodwill", "base")
         assert refused(adjust(connection, rules, short, START, live=True)) == "insufficient_balance"
     assert [remaining for remaining, _ in lots(database, "anna")] == [500, 100]
+
+
+def test_what_was_taken_from_one_account_is_taken_from_it_again_when_a_receipt_comes_late(
+    database: Database,
+) -> None:
+    rules = program(("debt: repay", "debt: repay\n  accounts: {welcome: {lasts: 30 days}}"))
+    register(database, rules, "anna")
+    with database.write() as connection:
+        for key, account, points in (("1", "welcome", 500), ("2", None, 300), ("3", "base", -200)):
+            request = Adjustment(key, "anna", points, "maria", "goodwill", account)
+            accepted(adjust(connection, rules, request, START, live=True))
+        late = purchase("late", "anna", START - timedelta(hours=1), 1_000)
+        accepted(record(connection, rules, [late], START, live=True)[0])
+    assert sorted(remaining for remaining, _ in lots(database, "anna")) == [100, 100, 500]

@@ -1,5 +1,6 @@
 """Returns of receipts whose own book is closed: the buyer was merged, or went to a household."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from core.customers.households import Change, join, leave
 from core.customers.merging import Merge, merge
 from core.customers.profiles import CUSTOMER
 from core.db import Database
+from core.ledger.settlement import settle
 from core.ledger.writing import ACCOUNT, LOT
 from core.program import Program
 from core.purchases.receipts import record
@@ -97,3 +99,34 @@ def test_units_of_a_merged_receipt_come_back_by_their_share(shop: Database) -> N
     merged(shop, program())
     assert give_back(shop, "r", Back(line=1, quantity=500))["taken_back"] == "5"
     assert balance(shop, "anna") == 10_000 + 1_000
+
+
+def test_a_receipt_from_before_a_fall_that_a_return_worked_out_earns_by_the_level_of_then(
+    shop: Database,
+) -> None:
+    short = program(("over: 365 days", "over: 5 days"), ("grace: 30 days", "grace: 3 days"))
+    buy(shop, "one", "anna", 120_000)
+    buy(shop, "two", "twin", 10_000)
+    merged(shop, short)
+    now = START + timedelta(days=20)
+    with shop.write() as connection:
+        # It came back on the second day, and is told when the level has fallen.
+        accepted(take_back(connection, short, Return("two", NEXT), now, live=True))
+        late = purchase("three", "anna", NEXT + timedelta(hours=1), 10_000)
+        [outcome] = record(connection, short, [late], now, live=True)
+    assert accepted(outcome)["earned"] == "20"
+
+
+def test_what_had_paid_at_a_partner_comes_back_as_bonuses_of_whoever_gave_them(database: Database) -> None:
+    rules = program(("spend: {share", "partners: {cinema: {stores: c1}}\nspend: {share"))
+    register(database, rules, "anna", "twin", live=True)
+    bought = replace(purchase("r", "twin", START, 20_000, pay=3_000), store="c1")
+    with database.write() as connection:
+        accepted(record(connection, rules, [bought], START, live=True)[0])
+    merged(database, rules)
+    with database.write() as connection:
+        accepted(take_back(connection, rules, Return("r", NEXT), NEXT, live=True))
+    with database.read() as connection:
+        check_books(connection)
+        assert connection.scalar(select(LOT.c.partner).where(LOT.c.reason == "returned")) is None
+        assert settle(connection, rules, START, NEXT + timedelta(days=1)).debts == ()

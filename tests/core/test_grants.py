@@ -362,6 +362,23 @@ def test_what_a_friend_brings_back_counts_for_nothing(database: Database) -> Non
     assert balances(database)[1] == 10_000
 
 
+def test_a_grant_that_was_taken_back_stays_so_when_a_receipt_comes_late(database: Database) -> None:
+    program = rules(*BOTH, "rule: review, give: 100, on: review, lasts: 10 days")
+    bring(database, program, "bohdan")
+    review(database, program, "r88")
+    buy(database, program, "r1", "bohdan", START)
+    give_for_news(database, program, START)
+    bring_back(database, program, "r1", START + DAY)
+    give_for_news(database, program, START + DAY)
+    with database.write() as connection:
+        late = purchase("late", "anna", START - DAY, 1_000)
+        accepted(record(connection, program, [late], START + 2 * DAY, live=True)[0])
+    left = select(LOT.c.reason, LOT.c.remaining).where(LOT.c.customer_id == 1, LOT.c.remaining != 0)
+    with database.read() as connection:
+        check_books(connection)
+        assert dict(connection.execute(left).all()) == {"review": 10_000, "purchase": 100}
+
+
 def test_what_the_inviter_has_spent_meanwhile_is_owed_or_forgiven(database: Database) -> None:
     from core.ledger.bonuses import Request, redeem
 

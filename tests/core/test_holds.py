@@ -14,8 +14,20 @@ from core.ledger.lots import Refusal
 from core.ledger.reading import HOLD
 from core.purchases.holds import cancel, change, commit, hold, row_of, state_of
 from core.purchases.receipts import RECEIPT, Line, Purchase, Recorded, record
-from tests.core.books import START, accepted, check_books
-from tests.core.tills import CONFIRMER, HOUR, MINUTE, TILL, basket, give, held, join, reason, state
+from tests.core.books import START, accepted, check_books, program
+from tests.core.tills import (
+    CONFIRMER,
+    HOUR,
+    MINUTE,
+    TILL,
+    TILL_CHANGES,
+    basket,
+    give,
+    held,
+    join,
+    reason,
+    state,
+)
 
 NOW = START + HOUR
 
@@ -224,6 +236,25 @@ def test_a_hold_keeps_the_account_that_it_means_to_spend(database: Database) -> 
         accepted(commit(connection, TILL, "R3", None, NOW, CONFIRMER))
         answer = accepted(commit(connection, TILL, "R1", None, NOW, CONFIRMER))
         assert (answer["spent"], answer["balance"]) == ("50", "30")
+        check_books(connection)
+
+
+def test_bonuses_of_an_account_that_the_program_has_no_more_are_spent_as_those_of_the_base(
+    database: Database,
+) -> None:
+    join(database, "anna")
+    give(database, "anna", 5_000)
+    give(database, "anna", 5_000, account="coffee")
+    without = program(*TILL_CHANGES[:1], *TILL_CHANGES[2:])
+    with database.write() as connection:
+        first = basket("R1", "anna", 20_000, pay=6_000, sku="tea")
+        assert held(hold(connection, without, first, NOW, CONFIRMER)).answer["available"] == "40"
+        more = basket("R2", "anna", 20_000, pay=4_100, sku="tea")
+        assert reason(hold(connection, without, more, NOW, CONFIRMER)) == "insufficient_balance"
+        second = Purchase("R3", "anna", NOW, (Line("tea", 1000, 20_000),), pay_points=4_000)
+        assert accepted(record(connection, without, [second], NOW, live=True)[0])["available"] == "16"
+        answer = accepted(commit(connection, without, "R1", None, NOW, CONFIRMER))
+        assert (answer["spent"], answer["balance"]) == ("60", "30")
         check_books(connection)
 
 

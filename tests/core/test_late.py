@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from core.customers.households import Change, join, leave
 from core.db import Database
+from core.errors import UserError
 from core.ledger.bonuses import Request, grant, redeem
 from core.ledger.lots import Refusal
 from core.ledger.writing import LOT
@@ -208,6 +209,28 @@ def test_a_program_that_comes_back_does_not_count_for_the_time_between(database:
     assert accepted(outcome)["earned"] == "40"
 
 
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (("scale: 2", "scale: 0"), "points.scale"),
+        (("currency: UAH", "currency: JPY"), "decimal places of JPY"),
+    ],
+)
+def test_a_program_keeps_the_units_that_the_books_are_kept_in(
+    database: Database, change: tuple[str, str], what: str
+) -> None:
+    before, after = program(), program(change)
+    register(database, before, "anna")
+    with database.write() as connection:
+        # Before anything is booked a slip is mended.
+        for rules in (after, before):
+            begin(connection, rules, START)
+        accepted(record(connection, before, [purchase("r", "anna", START, 10_000)], START, live=True)[0])
+        begin(connection, program(("worth: 1", "worth: 2")), START + DAY)
+        with pytest.raises(UserError, match=what):
+            begin(connection, after, START + DAY)
+
+
 def test_an_offline_receipt_is_recorded_without_a_code_that_cannot_be_used(database: Database) -> None:
     register(database, program(), "anna")
     with database.write() as connection:
@@ -231,3 +254,19 @@ def test_nothing_is_spent_for_nothing_and_nothing_is_no_purchase(database: Datab
         ("bad_amount", "a part of 10.01 bonuses would pay for nothing; spend 10 instead"),
         ("bad_amount", "nothing was bought: the lines come to zero"),
     ]
+
+
+def test_a_receipt_from_before_a_fall_that_another_late_one_worked_out_earns_by_the_level_of_then(
+    database: Database,
+) -> None:
+    short = program(("over: 365 days", "over: 5 days"), ("grace: 30 days", "grace: 3 days"))
+    twins = Twins(database, short)
+    totals = ((0, 100), (5, 100_000), (7, 100))
+    first, silver, last = (purchase(str(n), "anna", START + n * DAY, total) for n, total in totals)
+    for bought in (first, silver, last):
+        accepted(twins.buy("anna", bought))
+    for bought in (silver, first, last):
+        accepted(twins.buy("bohdan", bought))
+    twins.look()
+    assert twins.of("anna").receipts["7"][2] == (20,)
+    twins.are_alike()

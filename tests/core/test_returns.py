@@ -1,5 +1,6 @@
 """The return of a whole receipt."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from core.events import EVENT
 from core.ledger.bonuses import Request, grant
 from core.ledger.expiry import expire
 from core.ledger.lots import DEBT, Refusal
+from core.ledger.settlement import settle
 from core.ledger.writing import LOT
 from core.program import Program
 from core.purchases.receipts import Outcome, Purchase, Recorded, record
@@ -104,6 +106,28 @@ def test_bonuses_of_a_lot_that_has_ended_live_on_for_the_grace(database: Databas
     with database.read() as connection:
         check_books(connection)
         assert set(connection.scalars(select(LOT.c.remaining))) == {0}
+
+
+def test_what_lives_on_for_the_grace_keeps_its_account_and_whoever_gave_it(database: Database) -> None:
+    rules = program(
+        ("debt: repay", "debt: repay\n  accounts: {welcome: {lasts: 30 days}}"),
+        ("lasts: 30 days}\n  exclude", "account: welcome}\n  exclude"),
+        ("spend: {share", "partners: {cinema: {stores: c1}, books: {stores: b1}}\nspend: {share"),
+    )
+    register(database, rules, "anna", live=True)
+    seen = replace(purchase("1", "anna", START, 10_000), store="c1")
+    spent = replace(purchase("2", "anna", START, 20_000, pay=6_000), store="b1")
+    with database.write() as connection:
+        for bought in (seen, spent):
+            accepted(record(connection, rules, [bought], bought.at, live=True)[0])
+    over = START + timedelta(days=200)
+    expire(database, rules, over)
+    accepted(give_back(database, "2", over, rules))
+    open_lots = select(LOT.c.account, LOT.c.partner, LOT.c.remaining).where(LOT.c.remaining != 0)
+    with database.read() as connection:
+        found = {tuple(row) for row in connection.execute(open_lots)}
+        assert found == {("welcome", None, 5_000), ("base", "cinema", 1_000)}
+        assert settle(connection, rules, START, over + timedelta(days=1)).debts == ()
 
 
 def test_without_a_grace_bonuses_of_a_lot_that_has_ended_are_lost(database: Database) -> None:

@@ -75,6 +75,24 @@ def test_a_return_takes_back_what_was_owed(database: Database) -> None:
     assert debts(settled(database, START + 2 * DAY)) == [("Cinema", "Books", -600, -300)]
 
 
+def test_what_repays_a_debt_no_more_takes_back_what_was_owed_for_it(database: Database) -> None:
+    register(database, RULES, "anna")
+    buy(database, "1", "main street", START + DAY, 10_000)
+    buy(database, "2", "main street", START + 2 * DAY, 1_000, pay=1_000)
+    with database.write() as connection:
+        at = START + 3 * DAY
+        accepted(take_back(connection, RULES, Return("1", at), at, live=True))
+    buy(database, "3", "screen-1", START + 4 * DAY, 10_000)
+    first = settled(database, START, START + 5 * DAY)
+    assert debts(first) == [("Cinema", "Kavarnia", 900, 450)]
+    # A receipt that comes late has paid after all: there never was a debt.
+    late = Purchase("0", "anna", START, (Line("coffee", 1000, 10_000),), "main street")
+    with database.write() as connection:
+        accepted(record(connection, RULES, [late], START + 6 * DAY, live=True)[0])
+    assert debts(settled(database, START + 5 * DAY)) == [("Cinema", "Kavarnia", -900, -450)]
+    assert debts(settled(database)) == []
+
+
 def test_a_return_after_a_period_was_settled_counts_on_the_day_it_comes_whatever_day_it_names(
     database: Database,
 ) -> None:

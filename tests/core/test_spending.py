@@ -61,6 +61,15 @@ def test_an_account_has_its_own_share_and_goods() -> None:
     assert spendable(found, cart(TOBACCO)).limits.each["coffee"] == 0
 
 
+def pay(rules: Program, items: Sequence[Item], owned: dict[str, int]) -> dict[str, int]:
+    """What each account pays for these lines, in the order in which they are spent."""
+    limit = spendable(rules, Cart(kyiv(MONDAY), tuple(items)))
+    room, taken = Room(limit.limits), dict.fromkeys(owned, 0)
+    for name, there in owned.items():
+        taken[name] = room.take(name, min(there, limit.points - sum(taken.values())))
+    return taken
+
+
 def test_accounts_for_the_same_goods_pay_no_more_than_these_together() -> None:
     points = """  accounts:
     gift: {goods: {category: coffee}}
@@ -69,15 +78,30 @@ def test_accounts_for_the_same_goods_pay_no_more_than_these_together() -> None:
     breakfast: {goods: {category: [coffee, cups]}}
 """
     found = program("", points=points)
-    cup = Item("cup", 1000, 4_000, category="cups")
-    together = dict(spendable(found, cart(COFFEE, cup, TOBACCO)).limits.together)
-    assert together == {
-        frozenset({"gift", "coffee"}): 10_000,
-        frozenset({"gift", "coffee", "cup", "breakfast"}): 14_000,
-    }
-    assert spendable(OPEN, cart(COFFEE, cup)).limits.together == ()
-    # The receipt alone allows no more than what stands there anyhow.
-    assert spendable(found, cart(COFFEE)).limits.together == ()
+    cart = [COFFEE, Item("cup", 1000, 4_000, category="cups"), TOBACCO]
+    some = {"gift": 7_000, "coffee": 7_000, "cup": 1_000, "breakfast": 7_000, "base": 50_000}
+    assert pay(found, cart, some) == {
+        "gift": 7_000, "coffee": 3_000, "cup": 1_000, "breakfast": 3_000, "base": 10_000
+    }  # fmt: skip
+    # Who may pay for something else makes room.
+    breakfast_first = {"breakfast": 4_000, "gift": 10_000, "cup": 1_000}
+    assert pay(found, cart, breakfast_first) == {"breakfast": 4_000, "gift": 10_000, "cup": 0}
+
+
+def test_no_part_of_a_bonus_pays_for_goods_that_accounts_share() -> None:
+    points = """  worth: 0.30
+  accounts: {a: {goods: {sku: ["0", "1"]}}, b: {goods: {sku: ["1"]}}}
+"""
+    found, cart = program("", points=points), [Item("0", 1000, 1), Item("1", 1000, 100), Item("2", 1000, 100)]
+    assert pay(found, cart, {"a": 200, "b": 10_000}) == {"a": 200, "b": 136}
+    assert pay(found, cart, {"b": 10_000, "a": 10_000}) == {"b": 333, "a": 3}
+
+
+def test_many_accounts_may_be_for_goods_that_overlap() -> None:
+    owned = {f"a{n}": 3 for n in range(24)}
+    accounts = ", ".join(f"{name}: {{goods: {{sku: ['all', '{name}']}}}}" for name in owned)
+    cart = [Item("all", 1000, 20), *(Item(name, 1000, 2) for name in owned)]
+    assert sum(pay(program("", points=f"  accounts: {{{accounts}}}"), cart, owned).values()) == 20 + 48
 
 
 def fits(owned: dict[str, int], covers: dict[str, set[int]], lines: Sequence[int]) -> int:
@@ -117,14 +141,9 @@ def test_accounts_pay_as_much_as_fits_on_the_lines_that_they_are_for(
     rules: Program, covers: dict[str, set[int]], totals: list[int], points: tuple[int, ...]
 ) -> None:
     items = tuple(Item(str(n), 1000, total) for n, total in enumerate(totals))
-    limit = spendable(rules, Cart(kyiv(MONDAY), items))
+    lines = spendable(rules, Cart(kyiv(MONDAY), items)).lines
     owned = dict(zip(covers, points, strict=False))
-    room, taken = Room(limit.limits), 0
-    for name, there in owned.items():
-        part = room.most(name, min(there, limit.points - taken))
-        room.take(name, part)
-        taken += part
-    assert taken == fits(owned, covers, limit.lines)
+    assert sum(pay(rules, items, owned).values()) == fits(owned, covers, lines)
 
 
 def test_partners_take_bonuses_by_their_own_terms_or_not_at_all() -> None:

@@ -16,8 +16,8 @@ from core.ledger.transfers import Transfer, transfer
 from core.ledger.writing import OPERATION
 from core.program import Program
 from core.program.check import read_program
-from core.purchases.receipts import Outcome, Recorded
-from tests.core.books import PROGRAM, START, accepted, check_books, program, register
+from core.purchases.receipts import Outcome, Recorded, record
+from tests.core.books import PROGRAM, START, accepted, check_books, program, purchase, register
 from tests.core.people import LATER, SHARING, balance, events, give, lots, refused
 
 GIFT = Transfer("1", "anna", "bohdan", 1_000)
@@ -100,6 +100,12 @@ def test_what_may_not_be_given_away_stays(database: Database) -> None:
     assert refused(hand_over(database, GIFT, rules)) == "insufficient_balance"
     accepted(hand_over(database, replace(GIFT, points=800), rules))
     assert balance(database, "anna") == 5_000
+    # Also when the ledger is reckoned again from before.
+    with database.write() as connection:
+        late = purchase("late", "anna", START + timedelta(hours=1), 1_000)
+        accepted(record(connection, rules, [late], LATER, live=True)[0])
+    assert balance(database, "anna") == 5_100
+    assert lots(database, "anna") == [(5_000, date(2026, 3, 31)), (100, date(2026, 8, 28))]
 
 
 def test_two_who_give_to_each_other_at_once_both_succeed(database: Database) -> None:

@@ -23,13 +23,14 @@ RULES = """    - {rule: welcome, give: 50, on: registered, lasts: 30 days}
     - {rule: fifth, give: 15, when: {purchase: {every: 5}}}
     - {rule: spring, give: 30, code: SPRING, per_customer: 1}
 """
-TILL = program(
+TILL_CHANGES = (
     ("    - {rule: welcome, give: 50, on: registered, lasts: 30 days}\n", RULES),
     ("  debt: repay\n", "  debt: repay\n  accounts: {coffee: {goods: {sku: coffee}}}\n"),
     ("spend: {share_at_most: 50%}",
      "spend: {share_at_most: 50%, confirm_above: 100, hold_for: 10 minutes, exclude: {sku: cigarettes}}"),
     ("{name: silver, from: 1000, earn: 20%}", "{name: silver, from: 1000, earn: 20%, discount: 5%}"),
 )  # fmt: skip
+TILL = program(*TILL_CHANGES)
 CONFIRMER = Confirmer(b"a secret of the tests", iter(f"{n:06}" for n in range(1, 10**6)).__next__)
 
 
