@@ -17,7 +17,7 @@ from core.program import Grant, Program
 from core.program.lifetime import Life
 from core.purchases.cart import Cart, Item
 from core.purchases.history import PURCHASE, BuyerPast
-from core.purchases.spending import lay_payment, lay_points, spendable
+from core.purchases.spending import lay_payment, lay_points, of_kept, spendable
 from core.tiers import Climb, Move, Standing
 
 
@@ -130,7 +130,9 @@ class Desk:
 
     def _pay(self, op: Op, bought: Bought, payment: int, *, owing: bool) -> Refusal | None:
         limits = bought.cart.limits
-        if limits is None:
+        if bought.returned:
+            limits = of_kept(bought.program, bought.cart, bought.kept)
+        elif limits is None:
             limits = spendable(bought.program, bought.cart).limits
         return self.book.redeem(
             op, payment, limits=limits, at=bought.cart.at, owing=owing, besides=bought.external_id

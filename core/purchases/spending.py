@@ -1,9 +1,10 @@
 """What bonuses may pay of a cart, and how a payment is laid on its lines."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
+from math import ceil
 
 from core.ledger.limits import Limits, SharedGoods
 from core.money import ROUNDINGS, lay_out, share
@@ -51,6 +52,25 @@ def spendable(program: Program, cart: Cart) -> Spendable:
     # What lies in an account that the program no longer has is spent as the base account's.
     limits = Limits(each, _shared(program, cart, lines), BASE)
     return Spendable(points, limits, tuple(lines), partial(_reasons, cart, terms, payable, most))
+
+
+def of_kept(program: Program, cart: Cart, kept: Callable[[Sequence[int]], Sequence[int]]) -> Limits:
+    """What accounts may pay of a cart that is laid already, and of which goods came back.
+
+    `kept` is what stays of amounts on the lines. Bonuses for certain goods pay for those that were kept, and
+    for all that lies on these, however it was rounded.
+    """
+    limit = spendable(program, cart)
+    limited = [it for it in program.accounts if it.goods is not None]
+    if not limited:
+        return limit.limits
+    laid = kept(lay_points(cart.paid_points, cart.paid))
+    costs = (ceil(points * program.point_in_money) for points in laid)
+    lines = [max(pair) for pair in zip(kept(limit.lines), costs, strict=True)]
+    each = dict(limit.limits.each)
+    for it in limited:
+        each[it.name] = min(each[it.name], _of_account(program, it, cart, lines))
+    return replace(limit.limits, each=each, goods=_shared(program, cart, lines))
 
 
 def lay_payment(program: Program, cart: Cart, points: int, limit: Spendable | None = None) -> tuple[int, ...]:

@@ -21,6 +21,7 @@ class Terms:
     extend: int = 0
     gift_lasts: int = 12
     gift_share: int = 30
+    gift_goods: str = ""
     share: int = 50
     hold_for: int = 3
     debt: str = "repay"
@@ -39,6 +40,8 @@ class Terms:
         )
         bands = ", ".join(f"{{from: {low}, points: {points}}}" for low, points in self.bands)
         extend = f"  extend: {self.extend} days\n" if self.extend else ""
+        goods = f", goods: {{category: {self.gift_goods}}}" if self.gift_goods else ""
+        gift = f"starts: at once, lasts: {self.gift_lasts} days, share_at_most: {self.gift_share}%{goods}"
         starts = f"after {self.starts} days" if self.starts else "at once"
         return f"""
 program: Kavarnia
@@ -53,7 +56,7 @@ points:
   lasts: {self.lasts} days
 {extend}  debt: {self.debt}
   return_grace: {self.return_grace} days
-  accounts: {{gift: {{starts: at once, lasts: {self.gift_lasts} days, share_at_most: {self.gift_share}%}}}}
+  accounts: {{gift: {{{gift}}}}}
 tiers:
   measure: {self.measure}
   over: {self.over} days

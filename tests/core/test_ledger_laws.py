@@ -25,6 +25,7 @@ TERMS = {
     "forgive": Terms(return_grace=0, debt="forgive"),
     "slow": Terms(return_grace=0, starts=3, lasts=9, extend=6),
     "cheap": Terms(return_grace=0, worth=Fraction(1, 2)),
+    "for sweets": Terms(return_grace=0, gift_goods="sweets", gift_share=100, lines=(1, 60)),
     "points": Terms(
         return_grace=0, measure="points", levels=(("bronze", 0, 10), ("silver", 20, 20), ("gold", 90, 30))
     ),
@@ -36,7 +37,7 @@ lines = st.builds(
     st.just("goods"),
     st.sampled_from([1000, 1000, 2000, 3500]),
     st.integers(1, 300) | st.integers(1, 40_000),
-    st.sampled_from([None, None, None, "tobacco"]),
+    st.sampled_from([None, None, None, "sweets", "tobacco"]),
 )
 
 
@@ -47,7 +48,7 @@ def histories(draw: st.DrawFn, at_least: int = 2) -> list[Purchase]:
     found = []
     for number, hour in enumerate(hours):
         goods = tuple(draw(st.lists(lines, min_size=1, max_size=4)))
-        payable = sum(it.total for it in goods if not it.category)
+        payable = sum(it.total for it in goods if it.category != "tobacco")
         most = min(payable, sum(it.total for it in goods) // 2)
         # Whole coins, also where a bonus is worth half of one.
         pay = int(most * draw(st.sampled_from([0, 0, 0.5, 1]))) // 2 * 2

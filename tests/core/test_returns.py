@@ -9,14 +9,15 @@ from sqlalchemy import select
 from core.customers.profiles import CUSTOMER
 from core.db import Database
 from core.events import EVENT
+from core.ledger.adjustments import Adjustment, adjust
 from core.ledger.bonuses import Request, grant
 from core.ledger.expiry import expire
 from core.ledger.lots import DEBT, Refusal
 from core.ledger.settlement import settle
 from core.ledger.writing import LOT
 from core.program import Program
-from core.purchases.receipts import Outcome, Purchase, Recorded, record
-from core.purchases.returns import Return, take_back
+from core.purchases.receipts import Line, Outcome, Purchase, Recorded, record
+from core.purchases.returns import Back, Return, take_back
 from core.purchases.stats import STATS
 from tests.core.books import START, accepted, check_books, check_statistics, program, purchase, register
 
@@ -58,6 +59,38 @@ def test_spent_bonuses_go_back_to_the_lots_they_came_from(database: Database) ->
     give_back(database, "3")
     with database.read() as connection:
         assert connection.scalars(select(LOT.c.remaining).order_by(LOT.c.id)).all() == [100, 100, 0]
+
+
+@pytest.mark.parametrize(
+    ("back", "given_back", "left"),
+    [
+        # Of the 100 for sweets alone, 25 lay on these and 75 on the coffee: that is owed, and paid in money.
+        (("chocolate",), "25", {"sweet": 10_000, "base": -7_500}),
+        (("coffee",), "75", {"sweet": 7_500}),
+        (("chocolate", "coffee"), "100", {"sweet": 10_000}),
+    ],
+)
+def test_bonuses_for_some_goods_pay_for_no_others_once_these_came_back(
+    database: Database, back: tuple[str, ...], given_back: str, left: dict[str, int]
+) -> None:
+    rules = program(
+        ("debt: repay", "debt: repay\n  accounts: {sweet: {goods: {category: sweets}}}"),
+        ("[tobacco]", "[sweets, drinks]"),
+    )
+    chocolate = Line("chocolate", 1000, 10_000, category="sweets")
+    bought = (chocolate, Line("coffee", 1000, 30_000, category="drinks"))
+    wanted = Return("1", LATER, tuple(Back(sku=sku) for sku in back))
+    register(database, rules, "anna")
+    with database.write() as connection:
+        gift = Adjustment("gift", "anna", 10_000, "maria", "a birthday", account="sweet")
+        accepted(adjust(connection, rules, gift, START, live=True))
+        paying = Purchase("1", "anna", START, bought, pay_points=10_000)
+        accepted(record(connection, rules, [paying], START, live=True)[0])
+        answer = accepted(take_back(connection, rules, wanted, LATER, live=True))
+        lots = connection.execute(select(LOT).where(LOT.c.remaining != 0)).all()
+        check_books(connection)
+    assert answer["given_back"] == given_back
+    assert {lot.account: lot.remaining for lot in lots} == left
 
 
 def test_what_was_already_spent_becomes_a_debt_that_the_next_accruals_repay(database: Database) -> None:
