@@ -20,7 +20,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement, GenericFunction
-from sqlalchemy.types import JSON, Boolean, String, TypeDecorator
+from sqlalchemy.types import JSON, Boolean, NullType, String, TypeDecorator
 
 try:
     # A look draws for each candidate, and OpenSSL's takes twice as long to begin.
@@ -207,14 +207,29 @@ def _days_between_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return f"CAST(julianday({second}) - julianday({first}) AS INTEGER)"
 
 
-def looked_up(*where: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Whether there is such a row, looked up for each row that asks.
+class _LookedUp(FunctionElement[bool]):
+    # Of a Boolean SQLAlchemy asks `(…) = 1` on SQLite.
+    type = NullType()  # type: ignore[assignment]
+    inherit_cache = True
 
-    Of an `EXISTS` that many rows ask PostgreSQL makes a list of all there are: a look at few customers, or at
-    one part of them, would read the table of everybody.
-    """
+
+@compiles(_LookedUp, "sqlite")
+def _looked_up_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"(EXISTS {compiler.process(element.clauses, **kw)})"
+
+
+@compiles(_LookedUp, "postgresql")
+def _looked_up_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    # Of an `EXISTS` that many rows ask PostgreSQL makes a list of all there are: a look at few customers, or
+    # at one part of them, would read the table of everybody.
+    asked = compiler.process(element.clauses, **kw).removesuffix(")")
+    return f"({asked} LIMIT 1) IS NOT NULL)"
+
+
+def looked_up(*where: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether there is such a row, looked up for each row that asks."""
     one: ColumnElement[int] = literal_column("1")
-    return select(one).where(*where).limit(one).scalar_subquery().is_not(None)
+    return _LookedUp(select(one).where(*where).scalar_subquery())
 
 
 def facts(**columns: ColumnElement[Any]) -> ColumnElement[Any]:
