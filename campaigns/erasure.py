@@ -5,7 +5,7 @@ That somebody was written to, when and with which outcome stays for the reports;
 
 from collections.abc import Sequence
 
-from sqlalchemy import or_
+from sqlalchemy import or_, select
 
 from campaigns.tables import WAITING, Attempt, Decision, Enrolment, Feedback, Message, TrackedLink
 from core.customers.erasure import Wipe, is_filled
@@ -23,9 +23,9 @@ ERASED = "erased"
 
 def wipes(ids: Sequence[int]) -> tuple[Wipe, ...]:
     """Facts and subjects of messages, what providers said, and whatever is still to come."""
-    mine = {
-        table: table.c.customer_id.in_(ids) for table in (ATTEMPT, DECISION, ENROLMENT, FEEDBACK, MESSAGE)
-    }
+    mine = {table: table.c.customer_id.in_(ids) for table in (DECISION, ENROLMENT, FEEDBACK, MESSAGE)}
+    # By their messages: neither table is indexed by customer, and both are among the largest.
+    theirs = select(MESSAGE.c.id).where(mine[MESSAGE])
     waiting = mine[MESSAGE] & MESSAGE.c.state.in_(WAITING)
     said = or_(
         is_filled(MESSAGE.c.facts),
@@ -40,11 +40,12 @@ def wipes(ids: Sequence[int]) -> tuple[Wipe, ...]:
         Wipe("running scenarios", ENROLMENT, mine[ENROLMENT] & (ENROLMENT.c.status == "active"),
              {"status": "exited"}),
         Wipe("reasons of messages", ENROLMENT, mine[ENROLMENT] & about, {"facts": {}, "subject": None}),
-        Wipe("answers of providers", ATTEMPT, mine[ATTEMPT] & tried, {"detail": None, "provider_id": None}),
+        Wipe("answers of providers", ATTEMPT, ATTEMPT.c.message_id.in_(theirs) & tried,
+             {"detail": None, "provider_id": None}),
         Wipe("details of decisions", DECISION, mine[DECISION] & DECISION.c.detail.is_not(None),
              {"detail": None}),
         Wipe("opens and clicks", FEEDBACK, mine[FEEDBACK] & FEEDBACK.c.machine.is_not(None)),
         Wipe("links of their own", LINK, LINK.c.customer_id.in_(ids)),
-        Wipe("reactions to messages", FEEDBACK, mine[FEEDBACK] & FEEDBACK.c.detail.is_not(None),
-             {"detail": None}),
+        Wipe("reactions to messages", FEEDBACK,
+             FEEDBACK.c.message_id.in_(theirs) & FEEDBACK.c.detail.is_not(None), {"detail": None}),
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from channels.asking import Doubt
 from channels.board import Board
-from channels.folder import FolderTransport
+from channels.folder import Outbox
 from channels.outcome import Accepted
 from channels.outgoing import Outgoing
 from channels.sending import BatchSender, Record
@@ -173,7 +173,7 @@ class Channel(ABC, Generic[C, S, W]):
 
     def _choose_transport(self) -> Transport[Any]:
         if self.settings.transport == "folder":
-            return FolderTransport(self._outbox_dir / self.name)
+            return Outbox(self._outbox_dir / self.name)
         return self.provider()
 
 

@@ -4,8 +4,8 @@ import hashlib
 import re
 from pathlib import Path
 
-from channels.outcome import Accepted, Outcome
-from channels.transport import Transport, Wire
+from channels.outcome import Accepted, Failed, Outcome
+from channels.transport import ChannelDown, Transport, Wire
 
 _LONGEST_NAME = 100
 
@@ -31,15 +31,25 @@ class FolderTransport(Transport[Wire]):
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._is_there = False
 
     async def transmit(self, wire: Wire) -> Outcome:
-        """Write the files of one message; the outcome names the first of them."""
-        if not self._is_there:  # a channel that nobody uses leaves no empty folder
-            self._directory.mkdir(parents=True, exist_ok=True)
-            self._is_there = True
+        """Write the files of one message; the outcome names the first of them. Raises OSError."""
+        # Each time: a channel that nobody uses leaves no empty folder, and one that is cleared comes again.
+        self._directory.mkdir(parents=True, exist_ok=True)
         name = file_name(wire.key)
         files = wire.files()
         for suffix, content in files.items():
             write_atomically(self._directory / f"{name}{suffix}", content)
         return Accepted(f"{self._directory.name}/{name}{next(iter(files))}")
+
+
+class Outbox(FolderTransport):
+    """The folder in a provider's place: while it cannot be written, nothing leaves and everything waits."""
+
+    async def transmit(self, wire: Wire) -> Outcome:
+        """As above; raises ChannelDown."""
+        try:
+            return await super().transmit(wire)
+        except OSError as error:
+            why = Failed("configuration", "outbox_not_writable", type(error).__name__)
+            raise ChannelDown(why) from None

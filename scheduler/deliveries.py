@@ -1,7 +1,7 @@
 """The deliveries of one process: by every channel at once, or one by one as jobs ask for them.
 
 A channel whose configuration a new version changes is opened anew; what is under way on the one before comes
-to its end there.
+to its end there. One that cannot be opened leaves its messages waiting, and no other channel's.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -17,6 +18,7 @@ from campaigns.versions import Live
 from channels.base import Channel
 from core.clock import Clock
 from core.db import Database
+from core.errors import EnvironmentFault
 from core.links import Links
 from core.program import Program
 from scheduler.delivery import Delivered, Delivery
@@ -24,6 +26,9 @@ from scheduler.delivery import Delivered, Delivery
 AnyChannel = Channel[Any, Any, Any]
 LOG = structlog.get_logger("tidings.beats")
 
+# Where messages go nowhere, or onto the card, which is told of its own address.
+_REHEARSES = ("folder", "card")
+_OWN_MACHINE = ("localhost", "127.0.0.1", "::1")
 # A delivery is ended and begun anew after so long, so that a new version takes hold in a long campaign too.
 STRETCH_SECONDS = 30.0
 
@@ -54,6 +59,8 @@ class Deliveries:
         self._make, self._links, self._told = make, links, told
         self._only, self._hands = only, hands
         self._ways: dict[str, _Way] = {}
+        # Channel → why it could not be opened anew, as it was last told.
+        self._faults: dict[str, str] = {}
         self._busy: Counter[str] = Counter()
         self._running: set[Delivery] = set()
         self._stopping = False
@@ -70,6 +77,8 @@ class Deliveries:
             if self._only is None or name in self._only:
                 self._ways[name] = _Way(channel, program.channels.get(name))
                 await channel.open()
+        if note := _unfit(self._links(program).public_url, [way.channel for way in self._ways.values()]):
+            LOG.warning("not for customers yet", note=note)
 
     async def run(self) -> Delivered:
         """Everything that is due, by all channels, for a stretch at most."""
@@ -129,8 +138,9 @@ class Deliveries:
 
     @asynccontextmanager
     async def _open(self, names: Collection[str], program: Program) -> AsyncIterator[dict[str, AnyChannel]]:
-        await self._renew([it for it in names if program.channels.get(it) != self._ways[it].config], program)
-        ways = {name: self._ways[name] for name in names}
+        changed = [it for it in names if program.channels.get(it) != self._ways[it].config]
+        closed = await self._renew(changed, program)
+        ways = {name: self._ways[name] for name in names if name not in closed}
         for way in ways.values():
             way.users += 1
         try:
@@ -140,15 +150,40 @@ class Deliveries:
                 way.users -= 1
                 await self._close_old(name, way)
 
-    async def _renew(self, names: Collection[str], program: Program) -> None:
-        """Open anew the channels of which the live version says something else than the one before."""
+    async def _renew(self, names: Collection[str], program: Program) -> set[str]:
+        """Open anew the channels of which the live version says something else than the one before; returns
+        those that cannot be.
+        """
         made = self._make(program) if names else {}
+        closed = set()
         for name in names:
-            await made[name].open()
+            try:
+                await made[name].open()
+            except EnvironmentFault as fault:
+                self._tell(name, str(fault))
+                closed.add(name)
+                continue
+            self._faults.pop(name, None)
             before, self._ways[name] = self._ways[name], _Way(made[name], program.channels.get(name))
             await self._close_old(name, before)
+        return closed
+
+    def _tell(self, name: str, fault: str) -> None:
+        if self._faults.get(name) != fault:
+            LOG.error("channel not opened", channel=name, error=fault)
+        self._faults[name] = fault
 
     async def _close_old(self, name: str, way: _Way) -> None:
         """Close a channel that another one has taken the place of, once nothing is under way on it."""
         if self._ways[name] is not way and not way.users:
             await way.channel.close()
+
+
+def _unfit(url: str, channels: Collection[AnyChannel]) -> str | None:
+    """Why customers cannot follow the links in what is really sent; None if they can."""
+    real = sorted(it.name for it in channels if it.linked_parts and it.settings.transport not in _REHEARSES)
+    parts = urlsplit(url)
+    if not real or (parts.scheme == "https" and parts.hostname not in _OWN_MACHINE):
+        return None
+    where = "to this machine alone" if parts.hostname in _OWN_MACHINE else "to a page without TLS"
+    return f"links in messages by {', '.join(real)} lead {where} ({url}); set TIDINGS_PUBLIC_URL to https://…"

@@ -41,6 +41,7 @@ from core.db.sets import among
 from core.events import CURSOR, START, Position, cursor, move_cursor
 from core.imports.parts import forget_left
 from core.tables import Customer
+from scheduler.forgetting import forget_again
 from scheduler.retention import KINDS, Kind
 
 CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
@@ -113,6 +114,7 @@ def prune(
     if anew and not dry:
         _begin_round(database, running, at)
     if not dry:
+        forget_again(database, at)
         with database.write() as connection:
             forget_left(connection, at)
     decisions = _decisions_counted if dry else partial(_decisions, nights=nights)

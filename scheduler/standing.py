@@ -22,6 +22,7 @@ from scheduler.condition import Condition, conditions
 from scheduler.looks import overdue
 from scheduler.presence import MISSING, present
 from scheduler.tables import Process
+from scheduler.throttle import CHANNEL
 from wallet.figures import Queues, queues
 
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
@@ -44,7 +45,7 @@ _JOBS = text(
 class Queue:
     """One channel's messages now: due ones, how long the first has been due (seconds), those under way.
 
-    Of the `unknown` ones `news` became so lately.
+    Of the `unknown` ones `news` became so lately. `flows`: its rate has let some go lately.
     """
 
     condition: Condition
@@ -53,6 +54,7 @@ class Queue:
     sending: int = 0
     unknown: int = 0
     news: int = 0
+    flows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,8 @@ def _queues(
     }
     sending, unknown = _counted(connection, IS_SENDING), _counted(connection, IS_UNKNOWN)
     news = _counted(connection, IS_UNKNOWN & (MESSAGE.c.changed_at > at - NEWS))
+    # Nothing else writes it than what takes messages by a rate.
+    flows = set(connection.scalars(select(CHANNEL.c.channel).where(CHANNEL.c.next_at > at - LATE)))
     return [
         Queue(
             it,
@@ -184,6 +188,7 @@ def _queues(
             sending.get(it.channel, 0),
             unknown.get(it.channel, 0),
             news.get(it.channel, 0),
+            it.channel in flows,
         )
         for it in conditions(connection, channels, running.program, at)
     ]
@@ -242,8 +247,8 @@ def _of_channel(queue: Queue, found: Standing) -> Iterator[str]:
     resting = it.left_alone(at)
     if resting:
         yield f"{it.channel} is left alone: {it.reason}; its messages wait and are tried again"
-    # A large campaign, or one with a rate, is long due and yet under way.
-    slow = it.rate is not None or queue.sending > 0 or it.full
+    # A large campaign, or one that a rate holds up, is long due and yet under way.
+    slow = queue.flows or queue.sending > 0 or it.full
     if it.paused_at is None and not (resting or slow) and queue.waited > LATE.total_seconds():
         nobody = "" if found.hands(it.channel) or not found.here else (
             f"; no process works on this channel: `tidings worker --channels {it.channel}`"

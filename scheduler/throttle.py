@@ -33,6 +33,8 @@ OF_ONE_MESSAGE = (
     "region_disabled", "no_route", "text_too_long", "price_too_high", "outside_window",
     "template_not_approved",
 )  # fmt: skip
+# Of one recipient it tells of its message; of all of them, that nobody wants mail from us now.
+AGAINST_US = ("blocked_by_policy",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +130,8 @@ def resume(connection: Connection, channel: str) -> bool:
 def judge(connection: Connection, channel: str, outcomes: Sequence[Outcome], at: datetime) -> str | None:
     """Learn from a chunk how the provider is; the reason if it is to be left alone for a while.
 
-    It is if it refuses us altogether (configuration), or if twenty tries in a row brought no answer or
-    "later", and none was taken over. A permanent failure tells of its message only.
+    It is if it refuses us altogether (configuration), or if twenty tries in a row brought no answer, "later"
+    or a refusal by policy, and none was taken over. Any other permanent failure tells of its message only.
     """
     state: Any = _state(connection, channel)
     before = (state.failures, state.open_until, state.reason) if state else (0, None, None)
@@ -164,7 +166,7 @@ def _learned(
     failed = [it for it in outcomes if isinstance(it, Failed)]
     ours = [it for it in failed if it.kind == "configuration" and it.reason not in OF_ONE_MESSAGE]
     late: list[Failed | Unknown] = [it for it in outcomes if isinstance(it, Unknown)]
-    late += [it for it in failed if it.kind == "temporary"]
+    late += [it for it in failed if it.kind == "temporary" or it.reason in AGAINST_US]
     if not ours and not late:
         return None
     count = failures + len(ours) + len(late)

@@ -34,14 +34,14 @@ def failure(stage: Stage, code: int, text: str) -> Failed:
 
 
 def _permanent(stage: Stage, code: int, enhanced: str) -> Failed:
+    if enhanced == "5.3.4" or (code == 552 and stage == "sender" and not enhanced):  # RFC 1870, 6.1
+        return _failed("permanent", "message_too_large", code, enhanced)
+    if stage == "sender":  # no recipient is known yet: whatever it is, it is ours
+        return _failed("configuration", "sender_refused", code, enhanced)
     if enhanced.startswith("5.7."):  # our reputation, their policy: the mailbox itself is alive
         return _failed("permanent", "blocked_by_policy", code, enhanced)
-    if enhanced == "5.3.4":
-        return _failed("permanent", "message_too_large", code, enhanced)
     if enhanced == "5.2.2" or (code == 552 and not enhanced):
         return _failed("temporary", "mailbox_full", code, enhanced)
-    if stage == "sender":
-        return _failed("configuration", "sender_refused", code, enhanced)
     if enhanced in DEAD:
         return _failed("permanent", DEAD[enhanced], code, enhanced, "dead")
     return _failed("permanent", "refused", code, enhanced)

@@ -1,13 +1,14 @@
 """Discovery, configuration and the folder transport."""
 
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
-from channels import create, discover
+from channels import Accepted, Failed, Outcome, create, discover
 from channels.folder import file_name, write_atomically
 from core.errors import EnvironmentFault, UserError
-from tests.channels.helpers import outgoing, run, send_one, use
+from tests.channels.helpers import outcomes_of, outgoing, run, send_one, use
 from tests.channels.providers.email import Server as Smtp
 
 
@@ -90,3 +91,28 @@ def test_a_second_writing_replaces_the_first_and_leaves_nothing_beside_it(tmp_pa
     write_atomically(tmp_path / "m1.txt", b"one")
     write_atomically(tmp_path / "m1.txt", b"two")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("m1.txt", b"two")]
+
+
+def test_a_folder_that_is_cleared_in_between_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, {})
+    channel = create("sms", {}, outbox_dir=tmp_path)
+
+    async def send() -> dict[str, Outcome]:
+        async with channel:
+            await outcomes_of(channel, [outgoing("+380501000001", {"text": "one"})])
+            rmtree(tmp_path / "sms")
+            return await outcomes_of(channel, [outgoing("+380501000002", {"text": "two"}, key="m2")])
+
+    assert run(send()) == {"m2": Accepted("sms/m2.txt")}
+
+
+def test_a_folder_that_cannot_be_written_leaves_its_messages_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, {})
+    (tmp_path / "sms").write_text("a file in the folder's place")
+    channel = create("sms", {}, outbox_dir=tmp_path)
+    outcome = send_one(channel, outgoing("+380501000001", {"text": "one"}))
+    assert outcome == Failed("configuration", "outbox_not_writable", "FileExistsError")

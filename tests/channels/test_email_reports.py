@@ -1,5 +1,8 @@
 """What comes back of email, as real mail systems write it: who is meant, and what it says of the address."""
 
+from base64 import b64encode
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +50,51 @@ def test_a_bounce_says_which_message_and_why(name: str) -> None:
     assert (report.kind, report.reason, report.status) == BOUNCES[name]
     assert LINKS.read_bounce(report.tokens[0]) == 4711
     assert "anna@example.com" in report.addresses
+
+
+def wrapped(report: bytes) -> bytes:
+    """As a gateway passes it on that adds a footer of its own."""
+    head = b"Return-Path: <>\r\nFrom: MAILER-DAEMON@mx.example.com\r\nMIME-Version: 1.0\r\n"
+    footer = b"Content-Type: text/plain\r\n\r\nScanned.\r\n"
+    inner = report[report.index(b"MIME-Version") :]
+    mark = b"--outer\r\n"
+    kind = b'Content-Type: multipart/mixed; boundary="outer"\r\n\r\n'
+    return head + kind + mark + inner + b"\r\n" + mark + footer + b"--outer--\r\n"
+
+
+def international(report: bytes) -> bytes:
+    """As a mail system writes it that speaks SMTPUTF8 (RFC 6533)."""
+    return report.replace(b"message/delivery-status", b"message/global-delivery-status")
+
+
+def encoded(report: bytes) -> bytes:
+    """As a gateway passes it on that encodes every part."""
+    begin = report.index(b"\r\n\r\n", report.index(b"message/delivery-status"))
+    end = report.index(b"\r\n--", begin)
+    fields = b64encode(report[begin:end].strip())
+    return report[:begin] + b"\r\nContent-Transfer-Encoding: base64\r\n\r\n" + fields + report[end:]
+
+
+@pytest.mark.parametrize("changed", [wrapped, international, encoded, lambda it: international(encoded(it))])
+def test_a_bounce_is_read_however_it_was_passed_on(changed: Callable[[bytes], bytes]) -> None:
+    report = read(changed(returned("postfix-unknown", TOKEN)))
+    assert isinstance(report, Bounce)
+    assert (report.kind, report.status) == ("hard", "5.1.1")
+    assert LINKS.read_bounce(report.tokens[0]) == 4711
+
+
+@pytest.mark.parametrize(
+    ("sender", "text", "kind"),
+    [
+        ("MAILER-DAEMON@mx.example.com", "<anna@example.com>: 550 5.1.1 no such user", Bounce),
+        ("MAILER-DAEMON@mx.example.com", "Thank you, somebody will read it.", Neither),
+        ("anna@example.com", "I am away. My other mailbox said 550 5.1.1.", Neither),
+    ],
+)
+def test_a_daemon_that_calls_its_bounce_automatic_names_a_code(sender: str, text: str, kind: type) -> None:
+    to = f"bounces+{TOKEN}@mail.kiosk.example"
+    data = f"From: {sender}\r\nTo: {to}\r\nAuto-Submitted: auto-replied\r\n\r\n{text}\r\n"
+    assert isinstance(read(data.encode()), kind)
 
 
 @pytest.mark.parametrize("name", sorted(COMPLAINTS))

@@ -92,9 +92,16 @@ def test_other_replies_say_whether_to_come_back(
 
 def test_a_refused_sender_is_ours_to_mend() -> None:
     assert failure("sender", 550, "5.1.8 bad sender").kind == "configuration"
+    assert failure("sender", 550, "5.7.1 who are you").reason == "sender_refused"
     assert failure("sender", 530, "5.7.0 log in first") == failure("data", 530, "5.7.0 log in first")
     assert failure("connect", 554, "no service").kind == "configuration"
     assert failure("connect", 421, "too many connections").kind == "temporary"
+
+
+def test_a_message_that_is_too_large_for_a_server_is_said_to_be_so_in_its_envelope() -> None:
+    assert failure("sender", 552, "too large").reason == "message_too_large"
+    assert failure("sender", 552, "5.3.4 too large").kind == "permanent"
+    assert failure("recipient", 552, "full").reason == "mailbox_full"
 
 
 def test_a_line_lost_after_the_content_left_is_unknown(channel: AnyChannel, smtp: Server) -> None:

@@ -2,7 +2,9 @@
 
 import hashlib
 import hmac
+from unicodedata import normalize
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
@@ -10,6 +12,7 @@ from twilio.request_validator import RequestValidator
 from channels.sms import callbacks
 from channels.sms.aggregator import reports
 from channels.sms.aggregator.config import SignatureConfig
+from channels.sms.callbacks import Said
 
 URL = "https://loyalty.example/hooks/twilio/status"
 NAMES = st.text("abcDEF", min_size=1, max_size=4)
@@ -50,3 +53,20 @@ def test_a_report_of_an_aggregator_is_believed_as_it_was_signed(
     assert not reports.signed(config, "a secret of ours", body, {})
     assume(other != body)
     assert not reports.signed(config, "a secret of ours", other, {"X-Signature": made})
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("STOP.", Said("stop", "en", answered=True)),
+        ("Stop, please!", Said("stop", "en")),
+        ("Стоп, будь ласка", Said("stop", "uk")),
+        ("Відпишіть мене", Said("stop", "uk")),
+        ("Отпишите меня, пожалуйста.", Said("stop", "ru")),
+        (normalize("NFD", "Не надсилайте"), Said("stop", "uk")),
+        ("СТОП", Said("stop")),
+        ("Stop by the shop?", Said(None)),
+    ],
+)
+def test_who_asks_in_a_sentence_of_their_own_is_heard_and_answered_by_us(body: str, said: Said) -> None:
+    assert callbacks.said(body) == said

@@ -311,6 +311,20 @@ class TestUnknown:
         kiosk.deliver()
         assert kiosk.states() == {"planned": 75, "unknown": 25}
 
+    def test_a_server_that_refuses_everybody_by_policy_does_not_burn_the_campaign(self, kiosk: Kiosk) -> None:
+        kiosk.scenario(send="[email]")
+        kiosk.customers(
+            {f"anna{number}": {"email": kiosk.to("email", "permanent", number)} for number in range(400)}
+        )
+        kiosk.plan()
+        assert kiosk.deliver().broken == {"email": "blocked_by_policy"}
+        failed = kiosk.states()["failed"]
+        assert failed <= 200, "what was claimed when the refusals came"
+        kiosk.later(minutes=1)
+        kiosk.deliver()
+        assert kiosk.states() == {"planned": 395 - failed, "failed": failed + 5}
+        assert kiosk.suppressed() == set()
+
 
 class TestPoisoned:
     def test_a_message_that_cannot_be_rendered_is_set_aside_and_the_others_go(self, kiosk: Kiosk) -> None:

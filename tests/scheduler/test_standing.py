@@ -9,11 +9,12 @@ from sqlalchemy import insert, text, update
 
 from campaigns import versions
 from core.customers.letters import LETTER
+from core.units import Rate
 from scheduler.beat import Pulse
 from scheduler.presence import KEPT, MISSING, PROCESS, Presence
 from scheduler.standing import LATE, LOOK_LATE, TICK_LATE, Standing, standing
-from scheduler.throttle import BREAK_AFTER, pause, resume
-from tests.scheduler.kiosk import Kiosk
+from scheduler.throttle import BREAK_AFTER, known, pause, resume, take
+from tests.scheduler.kiosk import PROGRAM, Kiosk
 from tidings import standing_view
 
 SCENARIO = "steps: [{id: first, message: hello, send: [sms]}]\n"
@@ -50,6 +51,24 @@ def test_messages_that_nobody_sends_are_told_of_until_somebody_does(kiosk: Kiosk
         versions.pause(connection, "reminder")
     serving(kiosk).say()
     assert stands(kiosk).trouble == (), "nor is a scenario that somebody paused"
+
+
+def test_a_rate_explains_a_long_queue_only_while_it_lets_messages_go(kiosk: Kiosk) -> None:
+    kiosk.write(program=PROGRAM.replace("sender: Kiosk,", "sender: Kiosk, rate: 1 per hour,"))
+    kiosk.scenario(send="[sms]")
+    kiosk.customers({f"anna{n}": {"phone": kiosk.to("sms", "accept", n)} for n in range(2)})
+    kiosk.plan()
+    with kiosk.database.write() as connection:
+        known(connection, "sms")
+        take(connection, "sms", Rate(1, 3600), 1, kiosk.clock.now())
+    kiosk.set("anna0", state="sent")
+    kiosk.later(minutes=30)
+    serving(kiosk).say()
+    assert not any("are due" in it for it in stands(kiosk).trouble), "the next may go in half an hour"
+    kiosk.later(minutes=40)
+    serving(kiosk).say()
+    [told] = stands(kiosk).trouble
+    assert told.startswith("sms: 1 messages are due, the first for 70 minutes")
 
 
 def test_a_process_is_shown_while_it_runs_and_missed_when_it_dies(kiosk: Kiosk) -> None:

@@ -48,10 +48,10 @@ def read(data: bytes, recipients: Sequence[str] = ()) -> Report:
 
 
 def _parts(message: Message) -> list[Message]:
-    """The message's own parts; not those of the message that it returns."""
+    """The message's own parts, also where a gateway has wrapped them; not those of what it returns."""
     if message.get_content_maintype() != "multipart":
         return [message]
-    return _inner(message)
+    return [own for part in _inner(message) for own in _parts(part)]
 
 
 def _inner(message: Message) -> list[Message]:
@@ -84,13 +84,14 @@ def _feedback(message: Message, part: Message, parts: Sequence[Message], recipie
 
 def _without_report(message: Message, parts: Sequence[Message], recipients: Sequence[str]) -> Report:
     """A bounce in words alone (qmail, some Exims), an automatic reply, or a letter."""
-    failed = _failed(message)
-    if not failed and _is_automatic(message):
-        return Neither("auto_reply")
-    if not failed and not _DAEMON.search(_text(message.get("From"))):
-        return Neither("letter")
-    words = _words(parts)
+    failed, words = _failed(message), _words(parts)
     kind, reason, status = classify("", words)
+    is_daemon = _DAEMON.search(_text(message.get("From"))) is not None
+    # A daemon calls its bounces automatic, too: only they name a code.
+    if not failed and _is_automatic(message) and not (is_daemon and status.startswith("5")):
+        return Neither("auto_reply")
+    if not failed and not is_daemon:
+        return Neither("letter")
     written = (found[0] for found in _ADDRESS.finditer(words))
     addresses = _addresses(*failed, *_returned_to(parts), *islice(written, MOST_ADDRESSES))
     tokens = [*_tokens(message, parts, recipients), *_named_in(_whole(parts))]
@@ -143,9 +144,21 @@ def _failed(message: Message) -> list[str]:
 
 def _blocks(part: Message) -> list[Message]:
     """The groups of fields of a machine-readable part."""
-    if blocks := _inner(part):
+    blocks = _inner(part)
+    if len(blocks) > 1:
         return blocks
-    return [message_from_string(block) for block in re.split(r"\r?\n\r?\n", _decoded(part))]
+    text = _unparsed(part, blocks[0]) if blocks else _decoded(part)
+    return [message_from_string(block) for block in re.split(r"\r?\n\r?\n", text.strip())]
+
+
+def _unparsed(part: Message, block: Message) -> str:
+    """The parser takes what it does not know below `message/` for one message, encoded or not."""
+    fields = [f"{name}: {value}" for name, value in block.items()]
+    text = "\n".join([*fields, "", str(block.get_payload())])
+    encoding = _word(part.get("Content-Transfer-Encoding"))
+    if encoding not in ("base64", "quoted-printable"):
+        return text
+    return _decoded(message_from_string(f"Content-Transfer-Encoding: {encoding}\n\n{text.lstrip()}"))
 
 
 def _addresses(*texts: str) -> frozenset[str]:
