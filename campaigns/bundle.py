@@ -42,11 +42,7 @@ class Bundle:
     @classmethod
     def read(cls, directory: Path) -> "Bundle":
         """Read a workspace; UserError when there is none."""
-        if not (directory / PROGRAM_FILE).is_file():
-            raise UserError(
-                f"no {PROGRAM_FILE} in {directory}; run `tidings init {directory}` for a ready workspace, "
-                "or go to the folder of yours"
-            )
+        require_program(directory)
         files = {PROGRAM_FILE: (directory / PROGRAM_FILE).read_bytes()}
         for folder in FOLDERS:
             for path in sorted((directory / folder).rglob("*")):
@@ -90,6 +86,15 @@ class Bundle:
             if folder == "messages" and slash and not name.startswith("_"):
                 messages[name] = (*messages.get(name, ()), file)
         return messages
+
+
+def require_program(directory: Path) -> None:
+    """UserError for a folder that is no workspace."""
+    if not (directory / PROGRAM_FILE).is_file():
+        raise UserError(
+            f"no {PROGRAM_FILE} in {directory}; run `tidings init {directory}` for a ready workspace, "
+            "or go to the folder of yours"
+        )
 
 
 def _is_stray(path: Path) -> bool:
@@ -174,8 +179,14 @@ def scales(program: Program) -> dict[str, int]:
 def _misnamed(bundle: Bundle) -> Iterator[Problem]:
     """Files that would be passed over in silence, or whose names are no names."""
     for path in bundle.files:
-        if path.startswith(("scenarios/", "segments/")) and path.endswith(".yml"):
+        folder, _, rest = path.partition("/")
+        if folder not in ("scenarios", "segments"):
+            continue
+        if path.endswith(".yml"):
             fix = f"rename it to {path[:-4]}.yaml"
+            yield Problem(path, 0, 0, "", "is not read", fix, kind="file-name")
+        elif path.endswith(".yaml") and "/" in rest:
+            fix = f"move it to {folder}/{PurePosixPath(path).name}"
             yield Problem(path, 0, 0, "", "is not read", fix, kind="file-name")
     for name, path in [*bundle.names_in("scenarios").items(), *bundle.names_in("segments").items()]:
         if not is_name(name):

@@ -30,7 +30,7 @@ _ALL = (
     Kind("missing-key", "A key that must be there is not.", "Add it; the message shows an example."),
     Kind(WRONG_VALUE, "A value that does not fit its key.", "Write a value such as the message shows."),
     Kind("unknown-name", "A name that nothing in the workspace has.", "Correct it, or add what it names."),
-    Kind("file-name", "A file that would not be read by its name.", "Rename it."),
+    Kind("file-name", "A file that would not be read by its name or its place.", "Rename it, or move it."),
     Kind("unread-file", "A file under messages/ that nothing reads.", "Rename it, or remove it.", "warning"),
     Kind("missing-file", "A picture that is not there.", "Add the file, or correct its path."),
     Kind("segment-circle", "Segments that use each other in a circle.", "Break the circle."),

@@ -13,13 +13,15 @@ from core.errors import Problem, Problems
 from templates import sources
 from templates.environment import MessageEnvironment
 from templates.filters import plural_forms
-from templates.library import Library, syntax_problem
+from templates.library import Library
 from templates.located import Located
 from templates.pages import Part
+from templates.syntax import syntax_problem
 
 Names = Mapping[str, Collection[str] | None]
 
 _TAG = re.compile(r"\{[{%#]")
+_COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 # What Jinja itself gives inside loops and macros, and what an email's body knows of its own headers.
 _GIVEN = frozenset({"loop", "caller", "varargs", "kwargs", "self", "super"})
 _OWN_HEADERS = frozenset({"subject", "preheader"})
@@ -68,8 +70,10 @@ def check(
     if message_name not in library.messages():
         return [_no_message(library, message_name)]
     problems: list[Problem] = []
-    for slot in (each for key, each in sorted(library.slots.items()) if key[0] == message_name):
-        problems += _slot_problems(library, slot, names, trigger_name, purpose)
+    for (name, _, locale), slot in sorted(library.slots.items()):
+        # Nobody is sent a text in a language that the program has not; `layout` tells of it.
+        if name == message_name and locale in library.program_locales:
+            problems += _slot_problems(library, slot, names, trigger_name, purpose)
     return sorted(set(problems))
 
 
@@ -81,9 +85,8 @@ def missing_locales(library: Library, message_name: str) -> list[Problem]:
         file = library.kinds[channel].files[0]
         for locale in (each for each in library.program_locales if each not in there):
             path = f"{sources.ROOT}{message_name}/{locale}/{file}"
-            instead = there[0] if there else "nothing"
             what = f"there is no {channel} text in '{locale}'"
-            fix = f"'{instead}' will be sent instead"
+            fix = f"'{there[0]}' will be sent instead" if there else "write it: nobody gets one"
             found.append(Problem(path, 0, 0, "", what, fix, "warning", "missing-locale"))
     return found
 
@@ -143,6 +146,10 @@ def _slot_problems(
         return
     written = [part for part in parts if not (part.rewritten and part.name == "text")]
     used: set[str] = set()
+    if not any(_COMMENT.sub("", part.template).strip() for part in written):
+        fix = "write a text, or remove the file"
+        yield Problem(slot.main, 1, 1, "", "says nothing", fix, kind="missing-text")
+        return
     yield from _front_faults(slot, written)
     for part in written:
         environment = library.environment(slot.locale, part.kind)

@@ -1,6 +1,5 @@
 """A version's messages, ready to be rendered: every template is compiled once, when first needed."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -16,14 +15,13 @@ from templates import sources
 from templates.environment import MessageEnvironment, PartLoader, RenderError
 from templates.filters import Conventions
 from templates.folding import folded
-from templates.located import Located, Source
+from templates.located import Source
 from templates.pages import Part, parts_of
 from templates.pieces import Pieces
 from templates.plain import plain, tidy
 from templates.sms import economical
+from templates.syntax import syntax_problem
 from templates.transliteration import transliterated
-
-_UNCLOSED = re.compile(r"innermost block that needs to be closed is '(\w+)'")
 
 
 @dataclass(slots=True)
@@ -211,15 +209,6 @@ class Library:
         except TemplateSyntaxError as wrong:
             raise Problems([syntax_problem(part.located, wrong)]) from None
         return Template.from_code(environment, code, environment.globals)
-
-
-def syntax_problem(located: Located, wrong: TemplateSyntaxError) -> Problem:
-    """Jinja's complaint, where it can be mended."""
-    message = wrong.message or "is not a template"
-    unclosed = _UNCLOSED.search(message)
-    what = f"'{unclosed[1]}' is not closed" if unclosed else message.split(". ")[0].rstrip(".")
-    fix = f"write {{% end{unclosed[1]} %}}" if unclosed else ""
-    return located.problem(located.line_start(wrong.lineno), what, fix, "template-syntax")
 
 
 def _names(trees: Sequence[nodes.Template]) -> frozenset[str] | None:

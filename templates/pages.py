@@ -99,6 +99,7 @@ def _written(name: str, kind: str, made: Page) -> Part:
 
 def _require(made: Page, kind: Kind) -> None:
     key = kind.required
-    if key and not made.front.get(key):
+    said = made.front.get(key) if key else None
+    if key and not (said and said.text.strip()):
         what = f"has no {key}"
         raise Problems([Problem(made.source.file, 1, 1, "", what, f"begin the file with ---, {key}: …, ---")])

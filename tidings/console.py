@@ -70,6 +70,8 @@ def workspace(context: typer.Context) -> Iterator["Workspace"]:
     from tidings.workspace import Workspace
 
     path: Path = context.obj
+    if path.is_file():
+        raise UserError(f"{path} is a file; name its folder: -w {path.parent}")
     if not path.is_dir():
         raise UserError(f"there is no folder {path}; run `tidings init {path}` to make a workspace there")
     made = Workspace(path)

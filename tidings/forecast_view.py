@@ -23,7 +23,9 @@ from core.sheets import Sheet
 
 Channels = Mapping[str, Channel[Any, Any, Any]]
 
-BAR = 28
+BAR, SHORT_BAR = 28, 14
+# In a terminal narrower than this the sentences need the room more than the bars do.
+WIDE = 100
 # So many reasons of a gate, and hours, stand in the table; the JSON and the page have the others.
 REASONS, HOURS = 3, 14
 WHY = {
@@ -46,14 +48,14 @@ WHY = {
 def show(console: Console, forecasts: Sequence[Forecast], zone: ZoneInfo) -> None:
     """One panel a scenario: the funnel with its reasons, the cost, the hours, and samples."""
     for forecast in forecasts:
-        console.print(_panel(forecast, zone))
+        console.print(_panel(forecast, zone, BAR if console.width >= WIDE else SHORT_BAR))
 
 
-def _panel(forecast: Forecast, zone: ZoneInfo) -> Panel:
+def _panel(forecast: Forecast, zone: ZoneInfo, longest: int) -> Panel:
     parts: list[RenderableType] = []
     if forecast.about:
         parts.append(Padding(Text(forecast.about, style="italic dim"), (0, 0, 1, 0)))
-    parts.append(_funnel(forecast))
+    parts.append(_funnel(forecast, longest))
     if len(forecast.stages) > 1:
         parts.append(Text("  " + _stages(forecast), style="dim"))
     if notes := _notes(forecast):
@@ -61,7 +63,7 @@ def _panel(forecast: Forecast, zone: ZoneInfo) -> Panel:
     if forecast.tariffs:
         parts += ["", _tariffs(forecast)]
     if forecast.sends:
-        parts += ["", _hours(forecast)]
+        parts += ["", _hours(forecast, longest)]
     parts += [Padding(sample_of(it, zone, forecast.currency), (1, 0, 0, 2)) for it in forecast.samples]
     return framed(Group(*parts), heading(forecast, zone), forecast.version)
 
@@ -81,29 +83,33 @@ def framed(content: RenderableType, title: str, version: int) -> Panel:
     )  # fmt: skip
 
 
-def _funnel(forecast: Forecast) -> Table:
+def _funnel(forecast: Forecast, longest: int) -> Table:
+    def drawn(count: int, colour: str, block: str = "█") -> Text:
+        return bar(count, forecast.candidates, colour, longest, block)
+
     grid = Table.grid(padding=(0, 2))
-    grid.add_column(justify="right", min_width=9)
-    grid.add_column(min_width=16)
-    grid.add_column(width=BAR)
+    # Columns that could give way would push the last one beyond the edge of a narrow terminal.
+    grid.add_column(justify="right", min_width=9, no_wrap=True)
+    grid.add_column(min_width=16, no_wrap=True)
+    grid.add_column(width=longest)
     grid.add_column(style="dim")
     left = forecast.candidates
     if not left:
         grid.add_row("", "nobody is due")
         return grid
-    grid.add_row(number(left), "due", bar(left, forecast.candidates, "blue"), "")
+    grid.add_row(number(left), "due", drawn(left, "blue"), "")
     for gate in NAMES:
         if count := forecast.gates.get(gate):
             left -= count
-            shape = bar(left, forecast.candidates, "blue") + bar(count, forecast.candidates, "red dim", "░")
-            grid.add_row(f"[red]−{number(count)}[/red]", gate, shape[:BAR], WHY.get(gate, ""))
+            shape = drawn(left, "blue") + drawn(count, "red dim", "░")
+            grid.add_row(f"[red]−{number(count)}[/red]", gate, shape[:longest], WHY.get(gate, ""))
             for why, many in forecast.reasons.get(gate, Counter()).most_common(REASONS):
                 grid.add_row("", "", "", Text(f"{number(many)} × {reason(why)}", style="dim italic"))
     by_channel = " · ".join(f"{channel} {number(count)}" for channel, count in sorted(forecast.send.items()))
     grid.add_row(
         f"[bold green]{number(forecast.sends)}[/bold green]",
         "[bold]to send[/bold]",
-        bar(forecast.sends, forecast.candidates, "green"),
+        drawn(forecast.sends, "green"),
         f"[default]{by_channel}[/default]",
     )
     return grid
@@ -163,18 +169,20 @@ def _tariffs(forecast: Forecast) -> Table:
     return grid
 
 
-def _hours(forecast: Forecast) -> Group:
+def _hours(forecast: Forecast, longest: int) -> Group:
     """How many leave in each hour of the customers' own day."""
     grid = Table.grid(padding=(0, 2))
-    grid.add_column(justify="right", min_width=9)
-    grid.add_column(min_width=16)
+    grid.add_column(justify="right", min_width=9, no_wrap=True)
+    grid.add_column(min_width=16, no_wrap=True)
     grid.add_column()
     hours = sorted(forecast.spread.by_customer.items())
     most = max((sum(send.values()) for _, send in hours), default=1)
     for hour, send in hours[:HOURS]:
         whole = sum(send.values())
         by_channel = " · ".join(f"{channel} {number(count)}" for channel, count in sorted(send.items()))
-        grid.add_row(number(whole), hour, bar(whole, most, "cyan") + Text(f" {by_channel}", style="dim"))
+        grid.add_row(
+            number(whole), hour, bar(whole, most, "cyan", longest) + Text(f" {by_channel}", style="dim")
+        )
     lines: list[RenderableType] = [
         Text("  leaving, by the hour of each customer's own clock", style="dim"),
         grid,
@@ -195,9 +203,9 @@ def _remarks(forecast: Forecast, hours: Sequence[tuple[str, Counter[str]]]) -> l
     return notes
 
 
-def bar(count: int, whole: int, colour: str, block: str = "█") -> Text:
+def bar(count: int, whole: int, colour: str, longest: int, block: str = "█") -> Text:
     """As long as its part of the whole; at least one block for anybody."""
-    width = 0 if not whole else max(1 if count else 0, round(BAR * count / whole))
+    width = 0 if not whole else max(1 if count else 0, round(longest * count / whole))
     return Text(block * width, style=colour)
 
 
@@ -221,7 +229,7 @@ def message_lines(sample: Sample, currency: str) -> list[Text]:
     parts = sample.rendered.parts
     said = [Text(parts[name], style="bold") for name in ("subject", "title") if parts.get(name)]
     if sample.rendered.channel == "email":
-        return [*said, Text(parts.get("preheader", ""), style="dim")]
+        return [*said, *(Text(parts[name], style="dim") for name in ("preheader",) if parts.get(name))]
     said.append(Text(sample.text or ""))
     if sample.segments:
         word = "segment" if sample.segments == 1 else "segments"

@@ -75,8 +75,16 @@ class Workspace:
 
     @cached_property
     def database_url(self) -> str:
-        """From the settings, else a file beside program.yaml."""
-        return self.settings.database or f"sqlite:///{(self.path / 'tidings.db').absolute()}"
+        """From the settings, else a file beside program.yaml; UserError where neither stands."""
+        if self.settings.database:
+            return self.settings.database
+        from campaigns.bundle import require_program
+
+        file = self.path / "tidings.db"
+        if not file.exists():
+            # In any other folder a database would be made that nobody asked for.
+            require_program(self.path)
+        return f"sqlite:///{file.absolute()}"
 
     @cached_property
     def database(self) -> "Database":

@@ -1,5 +1,6 @@
 """Reading the mapping that stands in a file into the tree."""
 
+from calendar import monthrange
 from collections.abc import Collection, Iterator
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,9 @@ from core.source import Document, KeyPath
 from core.units import Duration
 
 COMBINATIONS = ("any", "all", "not")
+_LEAP_YEAR = 2024
+# What other languages call them; by likeness alone `and` would be taken for `any`.
+_ELSEWHERE = {"and": "all", "or": "any", "none": "not", "except": "not"}
 
 
 def read_audience(
@@ -45,6 +49,10 @@ class _Reader:
 
     def _key(self, key: str, value: Any, path: KeyPath) -> Iterator[Node]:
         if key == "not":
+            if value is None or value == {}:
+                fix = "write for example 'not: {segment: staff}', or remove it"
+                self.values.wrong(path, "names no condition, so that nobody is left", fix)
+                return
             yield Not(
                 Or(self._branches(value, path)) if isinstance(value, list) else self.mapping(value, path)
             )
@@ -137,6 +145,8 @@ class _Reader:
             else:
                 equal = self.values.equals(part, value, (*path, key))
                 yield Test(part.name, "one_of", equal, place=(*path, key))
+        if field.name == "birthday" and not _in_calendar(given.get("month"), given.get("day")):
+            self.values.fail(path, "no calendar has such a day", f"write for example '{field.example}'")
 
     def _received(self, field: Field, given: dict[str, Any], path: KeyPath) -> Test:
         self._needed(field, given, path)
@@ -163,6 +173,14 @@ class _Reader:
         return ("no such part" if field.parts else "no such operator"), suggest(key, field.keys)
 
 
+def _in_calendar(month: Any, day: Any) -> bool:
+    """Whether one of these months has one of these days; True where they are not both named."""
+    months, days = (it if isinstance(it, list) else [it] for it in (month, day))
+    if not all(isinstance(it, int) for it in [*months, *days]):
+        return True
+    return any(int(each) <= monthrange(_LEAP_YEAR, int(it))[1] for it in months for each in days)
+
+
 def _written(name: str) -> Field | None:
     """The field that a key of a file asks for. A part stands inside its field, never alone."""
     prefix, dot, rest = name.partition(".")
@@ -173,4 +191,6 @@ def _meant(name: str) -> str:
     prefix, _, rest = name.partition(".")
     if field_named(name):
         return f"write '{prefix}: {{{rest}: …}}'"
+    if name in _ELSEWHERE:
+        return f"did you mean '{_ELSEWHERE[name]}'?"
     return suggest(name, [*FIELDS, *COMBINATIONS, "attributes.<name>"])

@@ -120,7 +120,7 @@ class Values:
     def _ago_or_day(self, value: Any, path: KeyPath) -> Duration | date:
         if isinstance(value, str) and value[:1].isdigit() and value.count("-") == 2:
             return self._day(value, path)
-        return self.length(value, path)
+        return self.length(value, path, "a length of time or a day", "'30 days' or '2026-03-15'")
 
     def _day(self, value: Any, path: KeyPath) -> date:
         try:
@@ -148,16 +148,16 @@ class Values:
             self.fail(path, f"more than {scale} decimal places", f"write {round(number, scale)}")
         return number
 
-    def length(self, value: Any, path: KeyPath) -> Duration:
+    def length(
+        self, value: Any, path: KeyPath, thing: str = "a length of time", example: str = "'30 days'"
+    ) -> Duration:
         """More than no time."""
         try:
             length = Duration.read(value)
         except PydanticCustomError:
             length = Duration()
         if not length:
-            self.fail(
-                path, f"expected a length of time, got {describe(value)}", "write for example '30 days'"
-            )
+            self.fail(path, f"expected {thing}, got {describe(value)}", f"write for example {example}")
         return length
 
     def days(self, value: Any, path: KeyPath) -> Duration:

@@ -214,7 +214,11 @@ def _person(document: Document, path: KeyPath, person: Person, known: Known) -> 
         yield from _unknown(document, (*here, "scenario"), "scenario", got.scenario, known.scenarios)
         yield from _unknown(document, (*here, "channel"), "channel", got.channel, known.channels)
     if known.steps is not None and person.variants:
-        steps = {step: texts for each in known.steps.values() for step, texts in each.items()}
+        # Several scenarios may have a step of one name, each with texts of its own.
+        steps: dict[str, set[str]] = {}
+        for each in known.steps.values():
+            for step, texts in each.items():
+                steps.setdefault(step, set()).update(texts)
         for step, message in person.variants.items():
             yield from _unknown(document, (*path, "variants", step), "step", step, steps)
             yield from _unknown(document, (*path, "variants", step), "variant", message, steps.get(step))

@@ -89,6 +89,21 @@ def test_a_folder_without_a_program_is_told_how_to_get_one(
     assert one_sentence(said.err)
 
 
+def test_a_command_in_the_wrong_folder_leaves_no_database_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in (["status"], ["history"], ["pause", "birthday"], ["tick"]):
+        said = run(monkeypatch, capsys, ["-w", str(tmp_path), *words])
+        assert (said.code, "no program.yaml in" in said.err) == (2, True), (words, said)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_place_of_the_folder_is_told_so(shop: Shop) -> None:
+    said = shop.run("-w", str(shop.path / "program.yaml"), "check")
+    assert said.code == 2
+    assert said.err == f"tidings: {shop.path / 'program.yaml'} is a file; name its folder: -w {shop.path}\n"
+
+
 def test_init_does_not_touch_a_folder_that_holds_something(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

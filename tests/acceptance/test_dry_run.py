@@ -5,16 +5,22 @@ import hashlib
 import json
 import re
 import shutil
+from collections import Counter
+from datetime import UTC, datetime
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from rich.console import Console
 
+from campaigns.dryrun import Forecast
 from campaigns.gates import NAMES
 from tests.acceptance.test_cli import DAY, bring_in
 from tests.support.shop import Shop, shop
-from tidings.forecast_view import WHY
+from tidings.forecast_view import WHY, show
 
 __all__ = ["shop"]
 
@@ -120,6 +126,40 @@ def test_the_page_needs_nothing_from_anywhere(filled: Shop, tmp_path: Path) -> N
     assert {it["sandbox"] for it in letters} == {""}
     assert all("<html" in it["srcdoc"].lower() for it in letters)
     assert page.of("polygon")
+
+
+def test_a_letter_without_preheader_or_page_is_drawn_as_it_is(filled: Shop, tmp_path: Path) -> None:
+    preheader = next(
+        line
+        for line in (filled.path / "messages/bonus-expiring/uk/email.mjml").read_text("utf-8").splitlines()
+        if line.startswith("preheader:")
+    )
+    filled.change("messages/bonus-expiring/uk/email.mjml", f"{preheader}\n", "")
+    (filled.path / "messages/bonus-expiring/en/email.mjml").unlink()
+    plain = "---\nsubject: Soon over\n---\nHurry up. {{ links.unsubscribe }}\n"
+    filled.write("messages/bonus-expiring/en/email.txt", plain)
+    file = tmp_path / "page.html"
+    said = dry_run(filled, "--html", str(file), "--sample", "9").out
+    page = file.read_text("utf-8")
+    assert len(Elements(page).of("iframe")) == 1
+    assert "<pre>Hurry up." in page
+    assert "preheader" not in [it.get("class") for it in Elements(page).of("div")]
+    assert "Soon over" in said
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_no_word_of_the_funnel_is_cut_off_at_the_edge_of_a_terminal(width: int) -> None:
+    forecast = Forecast(
+        "silence", 1, datetime(2026, 6, 28, 8, tzinfo=UTC), "UAH", candidates=84,
+        gates=Counter({"not_in_audience": 13, "no_consent": 12}),
+        reasons={"no_consent": Counter({"push: no_consent; email, sms: no_consent": 12})},
+        send=Counter({"email": 42, "sms": 17}),
+    )  # fmt: skip
+    page = StringIO()
+    show(Console(file=page, width=width, color_system=None), [forecast], ZoneInfo("Europe/Kyiv"))
+    said = " ".join(line.strip("│ ").split("  ")[-1] for line in page.getvalue().splitlines())
+    for gate in ("not_in_audience", "no_consent"):
+        assert WHY[gate] in " ".join(said.split())
 
 
 def test_the_page_of_one_customer_is_their_story(filled: Shop, tmp_path: Path) -> None:

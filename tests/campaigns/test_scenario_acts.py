@@ -157,6 +157,20 @@ def test_a_customer_is_drawn_as_the_test_wants() -> None:
     )  # fmt: skip
 
 
+def test_a_drawn_variant_is_of_the_scenario_that_has_it_though_others_name_their_steps_alike() -> None:
+    steps = "[{id: hello, variants: [{message: plain}, {message: gift}], send: [sms]}]"
+    several = {
+        "drawn": scenario("{bonus_accrued: {at_least: 5}}", schedule="", steps=steps),
+        "late": scenario("{birthday: {}}"),
+    }
+    for message in ("plain", "gift"):
+        passes(
+            "  - {at: 2026-03-02 12:30, do: {anna: {purchase: 100}},"
+            f" expect: {{anna: {{sms: {{message: {message}}}}}}}}}\n",
+            several, given=f"anna: {ANNA.replace('}', f', variants: {{hello: {message}}}}}')}",
+        )  # fmt: skip
+
+
 def test_the_card_shows_what_it_shows_afterwards() -> None:
     text = (
         "scenario: bonus-accrued\nstart: 2026-03-02 12:00\ngiven:\n"

@@ -36,7 +36,25 @@ def sms(library: MakeLibrary, text: str) -> list[str]:
         ("{{ balance.amount }}", "1:4: 'balance' is a plain value and has no 'amount'; write balance"),
         ("{{ balance | pionts }}", "1:14: no filter 'pionts'; did you mean 'points'?"),
         ("{% if balance is defned %}{% endif %}", "1:18: no test 'defned'; did you mean 'defined'?"),
-        ("x\n{{ balance", "2:1: unexpected end of template, expected 'end of print statement'"),
+        ("x\n{{ balance", "2:1: '{{' is not closed; write }}"),
+        ("a {{ balance }} b\n{% if balance", "2:1: '{%' is not closed; write %}"),
+        ("a {# b", "1:3: '{#' is not closed; write #}"),
+        ("{% raw %}{{ x }}", "1:1: '{% raw' is not closed; write {% endraw %}"),
+        ("x {{ «balance» }}", "1:6: '«' cannot stand in a tag; write plain quotes: \"…\""),
+        ("x\r\n{{ $balance }}", "2:4: '$' cannot stand in a tag; remove it"),
+        ('{{ "balance }}', "1:4: a quote that is never closed; close it"),
+        ("{{ balance | }}", "1:1: a tag in which something is missing; write for example {{ balance }}"),
+        ("{{ }}", "1:1: a tag in which something is missing; write for example {{ balance }}"),
+        ("{{ balance }", "1:1: '}' cannot stand here; a value stands in {{ … }}, a condition in {% if … %}"),
+        ("{{ balance points }}", "1:1: 'points' cannot stand here; a value stands in {{ … }}"),
+        ("{% if balance = 1 %}x{% endif %}", "1:1: '=' cannot stand here; write == to compare"),
+        ("{{ balance }}{% endif %}", "1:14: 'endif' without {% if … %} before it; remove it"),
+        ("{% else %}", "1:1: 'else' without {% if … %} before it; remove it"),
+        ("a {% end %}", "1:3: there is no tag 'end'; write {% endif %} or {% endfor %}"),
+        ("{% if balance %}a{% elsif tier %}{% endif %}", "1:18: there is no tag 'elsif'; write {% elif … %}"),
+        ("{% balance %}", "1:1: there is no tag 'balance'; tags are if, for, set and include; a value"),
+        ("", "1:1: says nothing; write a text, or remove the file"),
+        (" {# later #}\n", "1:1: says nothing; write a text, or remove the file"),
         ("x\n{% if balance %}\ny", "3:1: 'if' is not closed; write {% endif %}"),
         ("{% include '_parts/no.txt' %}", "1:13: there is no part '_parts/no.txt'; parts stand in"),
     ],
@@ -68,6 +86,13 @@ def test_a_fact_the_trigger_does_not_provide_is_named_with_those_it_does(library
             "it provides expiring, expires_on, days_left"
         )
     ]
+
+
+def test_a_folder_that_is_no_language_is_told_and_not_read(library: MakeLibrary) -> None:
+    texts = library({f"{MESSAGE}/sms.txt": "x", f"{MESSAGE}/ua/sms.txt": "{{ nobody }}"})
+    assert found(texts) == []
+    [told] = [str(problem) for problem in layout(texts)]
+    assert f"messages/{MESSAGE}/ua/sms.txt: the program has no locale 'ua'" in told
 
 
 def test_every_place_in_every_language_is_listed_at_once(library: MakeLibrary) -> None:
@@ -134,6 +159,15 @@ def test_a_missing_language_is_a_warning(library: MakeLibrary) -> None:
         f"messages/{MESSAGE}/uk/push.txt: there is no push text in 'uk'; 'en' will be sent instead",
         f"messages/{MESSAGE}/ru/push.txt: there is no push text in 'ru'; 'en' will be sent instead",
         f"messages/{MESSAGE}/ru/sms.txt: there is no sms text in 'ru'; 'uk' will be sent instead",
+    ]
+
+
+def test_a_text_in_none_of_the_languages_is_sent_to_nobody(library: MakeLibrary) -> None:
+    texts = library({f"{MESSAGE}/uk/sms.txt": "x", f"{MESSAGE}/ua/push.txt": "x"})
+    said = [str(problem) for problem in missing_locales(texts, MESSAGE) if "push" in problem.what]
+    what = "there is no push text in '{0}'; write it: nobody gets one"
+    assert said == [
+        f"messages/{MESSAGE}/{locale}/push.txt: {what.format(locale)}" for locale in ("uk", "en", "ru")
     ]
 
 
