@@ -97,8 +97,9 @@ class Anniversary(Trigger[AnniversaryParameters]):
     def candidates(self, parameters: AnniversaryParameters, look: Look) -> Select[Any]:
         """Whose day has come since the last look, zone by zone."""
         parts = [part for zone in look.zone_rows for part in _parts(zone, parameters.days)]
-        # An empty VALUES is no SQL: a row that no customer matches stands for it.
-        parts = parts or [_Part("", "", "", 0, 0, 0, "", "", look.at)]
+        # The first years have none, and an empty VALUES is no SQL: a row that nobody matches stands for it.
+        # Its day is one all the same, since PostgreSQL reads the year of it.
+        parts = parts or [_Part("", "", "", 0, 0, 0, "", "1970-01-01", look.at)]
         target = _table([astuple(part) for part in parts])
         began = utc_text(_began(parameters))
         year = sql_cast(func.substr(began, 1, 4), Integer) - target.c.moved

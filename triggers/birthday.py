@@ -52,8 +52,6 @@ class Birthday(Trigger[BirthdayParameters]):
     def candidates(self, parameters: BirthdayParameters, look: Look) -> Select[Any]:
         """An index range of birthdays for each day that has passed since the last look, zone by zone."""
         rows = [row for zone in look.zone_rows for row in _targets(zone, parameters.days)]
-        # An empty VALUES is no SQL: a row that no customer matches stands for it.
-        rows = rows or [("", 0, date(1900, 1, 1), look.at)]
         target = (
             values(
                 column("zone", String), column("month_day", SmallInteger),

@@ -169,7 +169,8 @@ class _Use:
         if self._anything_new:
             fresh = select(func.max(RESERVATION.c.scenario)).where(*self._new).scalar_subquery()
             newest = func.coalesce(fresh, newest)
-        return f"{self.allowance} used by " + func.coalesce(newest, self.step.scenario.name)
+        said: ColumnElement[str] = f"{self.allowance} used by " + newest
+        return said
 
 
 def capped(step: Step) -> bool:

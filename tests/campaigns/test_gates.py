@@ -5,10 +5,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from campaigns.dryrun import DryRun
+from campaigns.gates import Step
 from campaigns.gates.holdout import is_drawn, salt
+from campaigns.staging import CANDIDATE
 from core.db import Database, bucket_of
-from tests.support.world import World, kyiv, scenario
+from tests.support.world import LINKS, World, channels, kyiv, scenario
 
 DAILY = "{schedule: {every: day at 10:00}}"
 CASCADE = "[{id: hello, message: hello, send: [push, email, sms]}]"
@@ -39,6 +43,14 @@ def test_who_is_not_in_the_audience_is_asked_again_by_a_state(database: Database
     assert world.look("2026-03-02 10:00") == {"anna": "planned"}
 
 
+def test_who_does_not_say_where_they_live_is_not_in_the_audience_of_a_city(database: Database) -> None:
+    world = world_of(database, campaign(audience="{city: Kyiv}"))
+    for name, city in (("here", "Kyiv"), ("elsewhere", "Lviv"), ("somewhere", None)):
+        world.customer(name, city=city)
+    others = dict.fromkeys(("elsewhere", "somewhere"), "not_in_audience")
+    assert world.look("2026-03-01 10:00") == {"here": "planned", **others}
+
+
 def test_an_audience_is_asked_by_segment_amount_time_and_reach_at_the_moment_of_the_look(
     database: Database,
 ) -> None:
@@ -64,6 +76,16 @@ def test_who_entered_once_does_not_enter_again_for_the_same_reason(database: Dat
     assert world.looked("2026-03-02 10:00") == {"already_entered": 1}
     # The look back must not hide what became of the message.
     assert world.decisions() == [("anna", "one", "2026-03-10 / 14 days", "hello", "planned")]
+
+
+def test_who_entered_keeps_nobody_else_out_and_themselves_of_no_other_scenario(database: Database) -> None:
+    world = World(database, {"one": scenario(BIRTHDAY), "two": scenario(BIRTHDAY)})
+    for name, day in (("anna", 1), ("ihor", 2)):
+        world.customer(name, birthday=date(1990, 3, day))
+    # The occasion of all of them is the year.
+    assert world.looked("2026-03-01 10:00") == {"planned": 2}
+    assert world.looked("2026-03-02 10:00") == {"planned": 2}
+    assert {it.external_id for it in world.messages()} == {"anna", "ihor"}
 
 
 def test_gates_speak_in_their_order(database: Database) -> None:
@@ -97,7 +119,7 @@ def test_what_is_about_ones_own_account_needs_no_consent_but_heeds_suppression(
 ) -> None:
     world = world_of(database, campaign(purpose=purpose))
     world.customer("no", consent=())
-    world.customer("blocked")
+    world.customer("blocked", consent=())
     world.suppress("blocked", "sms")
     assert world.look("2026-03-01 10:00") == {"no": "planned", "blocked": "suppressed"}
 
@@ -287,6 +309,7 @@ def test_a_text_missing_on_the_open_channel_and_on_the_closed_one_sets_the_messa
     world.settle()
     world.apply({"one": scenario(BIRTHDAY)})
     assert world.look("2026-03-06 10:00") == {"no-email": "missing_text"}
+    assert world.detail("no-email") == "sms: missing_text, email: unreachable"
 
 
 def test_a_locale_without_a_text_falls_back_and_is_counted(database: Database) -> None:
@@ -430,6 +453,25 @@ def test_holdout_comes_after_consent_so_that_both_arms_are_alike(database: Datab
     assert [(it.external_id, it.arm, it.status) for it in world.enrolments()] == [
         ("agreed", "holdout", "holdout")
     ]
+
+
+def test_a_dry_run_tells_of_whom_a_holdout_keeps_back_no_channel_text_or_time(database: Database) -> None:
+    world = world_of(database, campaign(holdout="100%"))
+    world.customer("anna")
+    staged: list[Any] = []
+
+    def watch(step: Step) -> None:
+        sent = (CANDIDATE.c.channel, CANDIDATE.c.message, CANDIDATE.c.due_at)
+        staged.extend(step.connection.execute(select(CANDIDATE.c.gate, *sent)))
+
+    at = kyiv("2026-03-01 10:00")
+    with database.read() as connection:
+        run = DryRun(
+            connection, world.running, channels(world.running), LINKS, at, customer="anna", watch=watch
+        )
+        [sample] = run.run(world.running.scenarios["one"]).samples
+    assert staged == [("holdout", None, None, None)]
+    assert (sample.channel, sample.message, sample.due_at) == (None, None, None)
 
 
 def test_the_programs_holdout_gets_no_marketing_at_all_but_service(database: Database) -> None:

@@ -269,6 +269,36 @@ def test_who_is_capped_beside_several_occasions_of_others_is_told_by_whom(databa
     assert sorted(details) == ["1 per 7 days used by one", "1 per 7 days used by other"]
 
 
+def test_each_channel_names_who_used_it_up_before_and_who_at_this_look(database: Database) -> None:
+    one = scenario(
+        "{bonus_expiring: {ahead: 14 days}}", steps="[{id: hello, message: hello, send: [sms, email]}]"
+    )
+    scenarios = {"other": once("2026-03-01 10:00"), "one": one}
+    world = world_of(database, scenarios, sms="1 per 7 days", email="1 per 7 days")
+    world.looks("2026-03-01 10:00")
+    world.settle()
+    for day in (10, 11):
+        world.bonuses("anna", 100, f"2026-03-{day}")
+    assert world.looked("2026-03-02 10:00") == {"planned": 1, "capped": 1}
+    with database.read() as connection:
+        [detail] = connection.scalars(select(DECISION.c.detail).where(DECISION.c.verdict == "capped"))
+    assert detail == ("sms: capped (1 per 7 days used by other), email: capped (1 per 7 days used by one)")
+
+
+def test_who_was_told_before_is_capped_at_each_occasion_while_others_are_told(database: Database) -> None:
+    scenarios = {
+        "other": once("2026-03-01 10:00"), "one": scenario("{bonus_expiring: {ahead: 14 days}}"),
+    }  # fmt: skip
+    world = world_of(database, scenarios, sms="1 per 7 days")
+    world.looks("2026-03-01 10:00")
+    world.settle()
+    world.customer("ihor")
+    for name, day in (("anna", 10), ("anna", 11), ("ihor", 10), ("ihor", 11)):
+        world.bonuses(name, 100, f"2026-03-{day}")
+    assert world.looked("2026-03-02 10:00") == {"planned": 1, "capped": 3}
+    assert {it.external_id for it in world.messages(state="planned")} == {"ihor"}
+
+
 def test_a_dry_run_counts_no_service_message(database: Database) -> None:
     scenarios = {"service": campaign(priority="90", purpose="service"), "ads": campaign()}
     world = world_of(database, scenarios, all="1 per 7 days")
@@ -301,6 +331,26 @@ def test_a_stopped_look_gives_back_its_own_places_alone(database: Database) -> N
     assert forecasts["many"].guard is not None
     assert forecasts["few"].gates["capped"] == 1
     assert forecasts["few"].send == {}
+
+
+def test_a_stopped_look_keeps_the_places_of_who_is_under_way(database: Database) -> None:
+    steps = (
+        "[{id: hello, message: hello, send: [sms]}, {id: more, wait: 5 days, message: hello, send: [sms]}]"
+    )
+    scenarios = {"many": campaign(priority="90", steps=steps), "few": campaign(audience="{tier: gold}")}
+    program = {"allowances": {"marketing": {"all": "1 per 1 day"}}, "max_per_look": 2}
+    world = World(database, scenarios, program=program)
+    world.customer("anna")
+    world.tier("anna", "gold")
+    world.looks("2026-03-01 10:00")
+    world.settle()
+    for name in ("ihor", "oksana", "petro"):
+        world.customer(name)
+    forecasts = world.dry("2026-03-06 10:00")
+    assert forecasts["many"].guard is not None
+    assert forecasts["few"].send == {}
+    world.looks("2026-03-06 10:00")
+    assert said_of(world, "few")["anna"] == "capped"
 
 
 def test_a_dry_run_names_who_would_have_used_the_allowance_up(database: Database) -> None:

@@ -6,6 +6,7 @@ from campaigns.tables import Decision
 from core.customers import consent
 from core.customers.consent import Choice
 from core.db import Database
+from tests.support.happenings import add_card
 from tests.support.world import World, scenario
 
 DECISION = Decision.__table__  # type: ignore[attr-defined]
@@ -81,3 +82,64 @@ def test_a_channel_that_needs_no_address_is_open_to_everybody_who_agreed(databas
         ("ihor", "one", "webhook"), ("ihor", "two", "webhook"),
     ]  # fmt: skip
     assert {name for name, *_, verdict in world.decisions() if verdict == "unreachable"} == {"olha"}
+
+
+def told_by(database: Database, cascade: str, *capped: str, **parts: str) -> World:
+    """A daily campaign in a program that has these channels; of some of them once a week is enough."""
+    steps = f"[{{id: hello, message: hello, send: {cascade}}}]"
+    text = scenario(DAILY, schedule="", steps=steps, **parts)
+    program = {
+        "channels": {"sms": {}, "webhook": {}, "wallet": {}},
+        "allowances": {"marketing": dict.fromkeys(capped, "1 per 7 days")},
+    }
+    files = {
+        "messages/hello/webhook.txt": "Hello!", "messages/hello/email.txt": "",
+        "messages/hello/wallet.txt": "---\ntitle: News\n---\nHello!", "messages/hello/push.txt": "",
+    }  # fmt: skip
+    return World(database, {"one": text}, program=program, files=files)
+
+
+def test_a_card_is_an_address_of_its_own_while_it_is_in_a_wallet(database: Database) -> None:
+    world = told_by(database, "[wallet, sms]", "wallet")
+    for name, phone in (("card", ""), ("phone", "+380501112233"), ("nothing", "")):
+        world.customer(name, consent=("wallet", "sms"), phone=phone)
+    add_card(world, "card")
+    reached = {"phone": "planned", "nothing": "unreachable"}
+    assert world.look("2026-03-01 10:00") == {"card": "planned", **reached}
+    assert world.detail("nothing") == "wallet: unreachable, sms: unreachable"
+    world.settle()
+    assert world.look("2026-03-02 10:00") == {"card": "capped", **reached}
+    assert world.detail("card") == "wallet: capped (1 per 7 days used by one), sms: unreachable"
+    assert {it.external_id: it.channel for it in world.messages()} == {"card": "wallet", "phone": "sms"}
+
+
+def test_a_channel_that_needs_no_address_has_an_allowance_like_any_other(database: Database) -> None:
+    world = told_by(database, "[webhook, sms]", "webhook")
+    world.customer("anna", consent=("webhook", "sms"), phone="")
+    assert world.look("2026-03-01 10:00") == {"anna": "planned"}
+    world.settle()
+    assert world.look("2026-03-02 10:00") == {"anna": "capped"}
+    assert world.detail("anna") == "webhook: capped (1 per 7 days used by one), sms: unreachable"
+
+
+def test_a_service_message_by_a_channel_that_needs_no_address_asks_for_nothing(database: Database) -> None:
+    world = told_by(database, "[webhook]", purpose="service")
+    world.customer("anna", consent=(), phone="")
+    assert world.look("2026-03-01 10:00") == {"anna": "planned"}
+
+
+def test_each_goes_on_by_the_next_channel_of_their_own_and_who_is_new_by_the_first(
+    database: Database,
+) -> None:
+    steps = "[{id: hello, message: hello, send: [sms, email, push]}]"
+    text = scenario(DAILY, schedule="", steps=steps)
+    world = World(database, {"one": text}, program={"allowances": {"marketing": {"sms": "1 per 7 days"}}})
+    world.customer("anna", consent=("sms", "email"), email="anna@example.com")
+    world.customer("ihor", consent=("sms", "push"), push=True)
+    world.look("2026-03-01 10:00")
+    world.settle()
+    world.customer("olha")
+    world.look("2026-03-02 10:00")
+    assert {it.external_id: it.channel for it in world.messages(state="planned")} == {
+        "anna": "email", "ihor": "push", "olha": "sms",
+    }  # fmt: skip

@@ -31,6 +31,22 @@ def test_the_day_of_joining_itself_is_no_anniversary(database: Database) -> None
     assert world.look("2026-03-01 10:00") == {}
 
 
+def test_the_last_evening_of_a_year_is_remembered_a_year_later_where_utc_was_in_the_next_one(
+    database: Database,
+) -> None:
+    zone = "America/New_York"
+    world = world_of(database, at="2026-12-31 09:00")
+    world.customer("anna", time_zone=zone, registered_at=local("2025-12-31 22:00", zone))
+    assert world.look(local("2026-12-31 10:00", zone)) == {"anna": "planned"}
+
+
+@pytest.mark.parametrize("at", ["1970-06-01 10:00", "1972-02-29 10:00"])
+def test_a_dry_run_at_a_time_before_anybody_could_join_finds_nobody(database: Database, at: str) -> None:
+    world = world_of(database)
+    world.customer("anna")
+    assert world.dry(at)["years"].candidates == 0
+
+
 def test_who_joined_on_29_february_is_congratulated_on_the_28th_in_other_years(database: Database) -> None:
     world = world_of(database, at="2027-02-26 09:00")
     world.customer("leap", registered_at=kyiv("2024-02-29 12:00"))

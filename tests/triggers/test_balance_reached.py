@@ -217,6 +217,17 @@ def test_what_expired_is_gone_from_midnight_on_whenever_it_is_written_down_or_co
     assert world.enrolments()[-1].facts["reached_on"] == "2026-03-02 10:00:00.000000"
 
 
+def test_what_somebody_owes_is_taken_off_nobody_elses_balance(database: Database) -> None:
+    world = world_of(database)
+    for name in ("anna", "ihor"):
+        world.customer(name)
+    receipt = world.buy("ihor", 1_000)
+    world.redeem("ihor", 100)
+    world.give_back(receipt)
+    world.bonuses("anna", 150)
+    assert world.look("2026-03-01 10:00") == {"anna": "planned"}
+
+
 def test_another_amount_has_another_crossing(database: Database) -> None:
     world = world_of(database)
     world.customer("anna")

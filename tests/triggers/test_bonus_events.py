@@ -231,6 +231,17 @@ def test_bonuses_that_a_late_receipt_had_spent_have_not_expired(database: Databa
     assert {name: it["amount"] for name, it in still_true(world).items()} == {"ihor": Decimal(30)}
 
 
+def test_a_look_at_the_past_knows_no_receipt_that_came_later(database: Database) -> None:
+    world = waiting_for(database, "{bonus_expired: {at_least: 100}}")
+    world.bonuses("anna", 100, "2026-03-03")
+    world.move("2026-03-04 10:00")
+    expire(database, world.program, world.now)
+    world.move("2026-03-04 12:00")
+    buy(world, "anna", ("latte", 200), at=kyiv("2026-03-03 18:00"), pay=70)
+    assert [it for it, *_ in world.foreseen("2026-03-04 11:00")] == ["anna"]
+    assert world.foreseen("2026-03-04 13:00") == {}
+
+
 def test_the_head_of_a_household_hears_of_what_expired(database: Database) -> None:
     world = waiting_for(database, "{bonus_expired: {}}")
     world.bonuses("ihor", 100, "2026-03-03")

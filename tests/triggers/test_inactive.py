@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from campaigns.look import Span, rehearsal, zones_of
 from core.db import Database
 from tests.support.happenings import still_true, told
 from tests.support.world import World, kyiv, scenario
@@ -178,6 +179,19 @@ def test_who_never_bought_and_is_silent_since_they_joined_is_so_still(database: 
     world.look("2026-03-07 10:00")
     world.buy("ihor", 100)
     assert set(still_true(world)) == {"anna"}
+
+
+def test_who_never_bought_counts_for_the_blast_guard(database: Database) -> None:
+    world = world_of(database, at_least_receipts=0)
+    for name in ("anna", "ihor"):
+        world.customer(name)
+    world.move("2026-03-07 10:00")
+    [one], span = world.running.scenarios.values(), Span(world.now)
+    with database.read() as connection:
+        looker = rehearsal(connection, world.running)
+        zones = zones_of(connection, world.program, one, span)
+        assert looker.at_most(one, span, zones, 2)
+        assert not looker.at_most(one, span, zones, 1)
 
 
 def test_what_a_late_receipt_or_a_return_makes_of_a_silence_recalls_its_message(database: Database) -> None:
