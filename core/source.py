@@ -236,6 +236,16 @@ _SYNTAX = (
         "put the value in quotes",
     ),
     (
+        "expected alphabetic or numeric character",
+        "not valid YAML: a value cannot begin with '*' or '&'",
+        "put the value in quotes",
+    ),
+    (
+        "expected <block end>",
+        "not valid YAML: a line does not begin where its neighbours begin",
+        "give it their indentation",
+    ),
+    (
         "found undefined alias",
         "'*' refers to a name that nothing has",
         "put the value in quotes if it is text",

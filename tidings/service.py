@@ -159,8 +159,10 @@ class Service:
             if self._beats is not None:
                 self._beats.begin_stop()
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop, number)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # Under `nohup` a terminal that closes is nobody's wish.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, stop, number)
 
     async def _say(self) -> None:
         """Say that this process is here, again and again; a database that takes it not is told of once."""

@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from core.environment import ENDING, Environment, variable
 from core.errors import EnvironmentFault, Problem
 from core.explain import suggest
+from core.program.words import WebAddress
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -35,7 +36,7 @@ class Settings(Environment):
     api_token: SecretStr | None = Field(
         default=None, description="A key of the API that may do everything; `tidings keys` makes others"
     )
-    public_url: str = Field(
+    public_url: WebAddress = Field(
         default="", description="Where customers' links point to; program.yaml's public_url if empty"
     )
     outbox: str = Field(

@@ -11,8 +11,8 @@ from select import POLLIN, poll
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError, DisconnectionError, OperationalError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import SQLModel
 
@@ -141,6 +141,9 @@ class Database:
                 ) from error
             if (sentence := self._by_code(getattr(error, "orig", error))) is not None:
                 raise EnvironmentFault(sentence) from error
+            if "invalid connection option" in str(error):
+                said = str(getattr(error, "orig", error)).strip()
+                raise EnvironmentFault(f"TIDINGS_DATABASE has an {said}; correct it") from error
             if "not a database" not in str(error):
                 raise
             raise EnvironmentFault(f"{self.name} is not a database; move the file away") from error
@@ -215,6 +218,13 @@ def _shown(url: URL) -> str:
 def _engine(url: str, durable: bool) -> Engine:
     if not url.startswith(("sqlite://", "postgresql://", "postgresql+psycopg://")):
         raise EnvironmentFault("TIDINGS_DATABASE is neither sqlite:///file nor postgresql://…; correct it")
+    try:
+        make_url(url)
+    except (ArgumentError, ValueError):
+        # Without the text: it may hold a password.
+        raise EnvironmentFault(
+            "TIDINGS_DATABASE is no address of a database; write for example postgresql://user@host:5432/name"
+        ) from None
     if url.startswith("postgresql://"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     if not url.startswith("sqlite"):

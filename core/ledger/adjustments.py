@@ -26,7 +26,8 @@ REASON_AT_MOST = 500
 class Adjustment:
     """`points` at the program's scale, above zero to give, below to take; `customer` is the external id.
 
-    `account` None: given to `base`, taken in the program's order of accounts. `lasts`: a lifetime of its own.
+    `account` None: given to `base`, taken in the program's order of accounts. `lasts`: a lifetime of its own,
+    of what is given.
     With `owing` more may be taken than there is: the rest becomes a debt, or is forgiven by the program.
     """
 
@@ -111,6 +112,8 @@ def _move(book: Book, program: Program, request: Adjustment, op: Op) -> Refusal 
 def _refused(program: Program, request: Adjustment) -> Refusal | None:
     if not request.points:
         return Refusal("bad_amount", "an adjustment of nothing changes nothing")
+    if request.points < 0 and request.lasts is not None:
+        return Refusal("bad_amount", "only bonuses that are given have a lifetime; leave `lasts` out")
     if not request.author.strip():
         return Refusal("no_author", "say who adjusts the balance")
     if not request.reason.strip():

@@ -7,15 +7,17 @@ booked, so that a settled period never changes, and the periods of a year come t
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, select
 
+from core.clock import possible
 from core.db import UtcDateTime
 from core.ledger.writing import ENTRY, LOT, OPERATION
 from core.program import Program
 from core.purchases.closed_books import RETURNED
+from core.units import midnight
 
 # In the order in which a statement shows them; together they are everything that can happen to bonuses.
 FLOWS = ("given", "spent", "adjusted", "moved", "repaid", "forgiven", "expired", "erased")
@@ -77,6 +79,12 @@ class Settlement:
             nets[debt.giver] = nets.get(debt.giver, 0) - debt.money
             nets[debt.place] = nets.get(debt.place, 0) + debt.money
         return dict(sorted(nets.items()))
+
+
+def first_moment(program: Program, day: date) -> datetime:
+    """When a day begins by the program's clocks, aware UTC; ValueError if it is in no year of a shop's."""
+    possible(datetime.combine(day, time(0), program.zone))
+    return midnight(day, program.zone)
 
 
 def settle(connection: Connection, program: Program, since: datetime, until: datetime) -> Settlement:

@@ -215,7 +215,11 @@ def add_to_phone(server: Server, content: bytes) -> None:
     assert server.client.post(path, json={"pushToken": "aa11"}, headers=headers).status_code == 201
 
 
-def test_a_stop_during_deliveries_ends_in_order_and_nothing_is_lost_or_sent_twice(server: Server) -> None:
+# A terminal that is closed says so by SIGHUP.
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["stopped", "hung up"])
+def test_a_stop_during_deliveries_ends_in_order_and_nothing_is_lost_or_sent_twice(
+    server: Server, number: signal.Signals
+) -> None:
     slow_down(server)
     server.start()
     names = [f"guest{number}" for number in range(12)]
@@ -225,7 +229,7 @@ def test_a_stop_during_deliveries_ends_in_order_and_nothing_is_lost_or_sent_twic
         server.buy(name, f"R-{name}")
     until(lambda: len(server.letters()) >= 3, 30, "the first messages")
     assert server.rows("SELECT kind, trouble FROM process") == [("serve", None)]
-    server.send_signal(signal.SIGTERM)
+    server.send_signal(number)
     begun = time.monotonic()
     assert server.ended() == 0, server.log
     assert time.monotonic() - begun < 15

@@ -83,6 +83,14 @@ def test_a_variable_that_names_a_file_is_no_misspelling(tmp_path: Path) -> None:
     assert [problem.line for problem in misspelt(env_file)] == [2]
 
 
+def test_an_address_of_customers_links_that_is_no_web_address_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDINGS_PUBLIC_URL", "bonus.example.org")
+    with pytest.raises(EnvironmentFault, match="TIDINGS_PUBLIC_URL has a value that cannot be used"):
+        read_settings(tmp_path)
+
+
 def test_a_log_level_that_there_is_not_is_refused_and_one_in_capitals_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

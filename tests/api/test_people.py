@@ -111,3 +111,5 @@ def test_a_settlement_is_read(two: Shop) -> None:
     assert answer.json()["debts"] == []
     odd = send(two, "GET", "/settlement", params={"from": "2026-04-01", "to": "2026-03-01"})
     assert odd.status_code == 422
+    long_ago = send(two, "GET", "/settlement", params={"from": "0001-01-01", "to": "2026-03-01"})
+    assert (long_ago.status_code, long_ago.json()["errors"][0]["field"]) == (422, "from")

@@ -75,6 +75,7 @@ def test_the_same_request_again_is_one_adjustment(database: Database) -> None:
         ({"author": " "}, "no_author"),
         ({"reason": ""}, "no_reason"),
         ({"points": 0}, "bad_amount"),
+        ({"points": -100, "lasts": Lasts.parse("7 days")}, "bad_amount"),
         ({"account": "birthday"}, "unknown_account"),
         ({"customer": "nobody"}, "unknown_customer"),
     ],

@@ -75,6 +75,24 @@ def test_a_database_is_called_what_people_wrote_without_its_password(written: st
 
 
 @pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("postgresql://till:hush@shop.example:abc/loyalty", "is no address of a database; write for example"),
+        ("postgresql://[::1/loyalty", "is no address of a database; write for example"),
+        (
+            "postgresql://till:hush@localhost/loyalty?colour=red",
+            'invalid connection option "colour"; correct',
+        ),
+        ("mysql://till:hush@shop.example/loyalty", "neither sqlite:///file nor postgresql://"),
+    ],
+)
+def test_an_address_that_is_none_is_told_without_its_password(written: str, says: str) -> None:
+    with pytest.raises(EnvironmentFault, match=says) as told, Database(written).read():
+        pass
+    assert "hush" not in str(told.value)
+
+
+@pytest.mark.parametrize(
     ("refusal", "says"),
     [
         ("deadlock_detected", "nothing of it was kept, do it again"),

@@ -137,6 +137,17 @@ def test_a_key_written_twice_is_named_with_the_line_of_the_first() -> None:
             "about: @here",
             "x.yaml:1:8: not valid YAML: a value cannot begin like this; put the value in quotes",
         ),
+        (
+            "about: * 9 * * mon",
+            "x.yaml:1:9: not valid YAML: a value cannot begin with '*' or '&'; put the value in quotes",
+        ),
+        (
+            "inner:\n    ahead: 1 day\n  about: one",
+            (
+                "x.yaml:3:3: not valid YAML: a line does not begin where its neighbours begin; "
+                "give it their indentation"
+            ),
+        ),
         ("items: [1, 2", "x.yaml:1:13: a bracket that is never closed; close it"),
         ("about: 'x", "x.yaml:1:10: a quote that is never closed; close it"),
         (

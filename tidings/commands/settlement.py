@@ -49,12 +49,16 @@ def settlement(
 
 
 def _day(program: "Program", text: str, option: str) -> Any:
-    from datetime import date, time
+    from datetime import date
 
     from core.errors import UserError
-    from core.units import at_local
+    from core.ledger.settlement import first_moment
 
     try:
-        return at_local(date.fromisoformat(text), time(0), program.zone)
+        day = date.fromisoformat(text)
     except ValueError:
         raise UserError(f"{option}: '{text}' is no day; write for example 2026-03-01") from None
+    try:
+        return first_moment(program, day)
+    except ValueError as error:
+        raise UserError(f"{option}: {error}") from None

@@ -1,13 +1,13 @@
 """What partners owe each other, over the API."""
 
-from datetime import date, datetime, time
+from datetime import date, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.ledger.settlement import settle
-from core.units import at_local
+from core.ledger.settlement import first_moment, settle
+from core.program import Program
 from tidings import settlement_view
 from tidings.api.access import Here, asks
 from tidings.api.problems import refuse
@@ -74,7 +74,14 @@ def show(
     if until <= since:
         raise refuse("invalid", "to: must be a day after `from`", "to")
     program = here.program
-    start, end = (at_local(day, time(0), program.zone) for day in (since, until))
+    start, end = _moment(program, since, "from"), _moment(program, until, "to")
     with here.database.read() as connection:
         found = settle(connection, program, start, end)
     return SettlementOut.model_validate(settlement_view.as_json(found, program))
+
+
+def _moment(program: Program, day: date, field: str) -> datetime:
+    try:
+        return first_moment(program, day)
+    except ValueError as error:
+        raise refuse("invalid", f"{field}: {error}", field) from None
