@@ -254,7 +254,8 @@ def one_round(file: Path, copy: Path) -> Round:
     first, [looked] = timed(lambda: looks.run(AT))
     second, [again] = timed(lambda: looks.run(AT + timedelta(days=1)))
     assert looked.candidates == again.candidates == due
-    assert again.verdicts["already_entered"] == again.candidates
+    # Of the early ones somebody comes nearer, and is told once more.
+    assert again.candidates - len(EARLY) <= again.verdicts["already_entered"] <= again.candidates
     database.close()
     _copied(file, copy)
     database = Database(f"sqlite:///{copy}")
