@@ -86,7 +86,7 @@ def _services(folder: Path, lengths: list[int]) -> Services:
         save(connection, running.program, workspace.addresses, profiles, shop.START, live=False)
     for length, name in zip(lengths, names, strict=True):
         _buy(database, running.program, name, length)
-    expire(database, running.program, shop.START)
+    expire(database, running.program, shop.START, all_history=True)  # as an import does at its end
     return Services(workspace, clock, cards_of(workspace, clock), None)
 
 
