@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.wait import WebDriverWait
 
 
@@ -38,8 +38,16 @@ class Visitor:
 
     def follow(self, element: WebElement) -> None:
         """Click, and wait for the page that comes of it: a click returns before it is asked for."""
+        left = self._document()
         element.click()
-        WebDriverWait(self.browser, 30, poll_frequency=0.02).until(staleness_of(element))
+        # Between two pages the driver may have none to speak of: that is asked again, not failed.
+        patient = WebDriverWait(self.browser, 30, 0.02, ignored_exceptions=[WebDriverException])
+        patient.until(lambda _: self._document() != left and self.ask("document.readyState") == "complete")
+
+    def _document(self) -> str:
+        """Which loading of a page the browser shows: another one after each, of the same address too."""
+        shown = self.browser.execute_cdp_cmd("Page.getFrameTree", {})
+        return str(shown["frameTree"]["frame"]["loaderId"])
 
     def all(self, css: str) -> list[WebElement]:
         return self.browser.find_elements(By.CSS_SELECTOR, css)
