@@ -1,5 +1,6 @@
 """What a live look keeps of its verdicts: enrolments, messages and decisions, in one transaction."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -37,6 +38,8 @@ PASSED = CANDIDATE.c.gate.is_(None)
 _NEWS = func.coalesce(CANDIDATE.c.gate, "") != "already_entered"
 # Steps that end here, so that the next one may follow; what was held out has no next one.
 DROPPED = ("capped", "expired")
+_PASSING = select(func.count()).where(PASSED).select_from(CANDIDATE)
+_HELD = select(CANDIDATE.c.gate, func.count()).where(~PASSED).group_by(CANDIDATE.c.gate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +54,79 @@ class Guarded:
     limit: int
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What becomes of those who are staged: how many get a message on which channel, how many of them must
+    wait for it, how many each gate holds back, how many would displace a message.
+    """
+
+    channels: Counter[str]
+    deferred: int
+    held: Counter[str]
+    victims: int
+
+    @property
+    def passed(self) -> int:
+        """How many nothing holds back."""
+        return self.channels.total()
+
+    @property
+    def verdicts(self) -> Counter[str]:
+        """Verdict → how many."""
+        passed = Counter({"planned": self.passed - self.deferred, "deferred": self.deferred})
+        return self.held + passed
+
+    @property
+    def news(self) -> int:
+        """How many are not those whose occasion was entered before."""
+        return self.passed + self.held.total() - self.held["already_entered"]
+
+
+class Kept(NamedTuple):
+    """What a look found; if it is `guarded` nothing of it was kept."""
+
+    tally: Tally
+    guarded: Guarded | None = None
+
+
 def passing(step: Step) -> int:
     """How many candidates nothing holds back."""
-    return step.connection.scalar(select(func.count()).where(PASSED).select_from(CANDIDATE)) or 0
+    return step.connection.scalar(_PASSING) or 0
 
 
-def commit(step: Step, allowed: int | None = None) -> int | Guarded:
-    """Copy the verdicts into the real tables; returns how many messages were planned.
+def tally(step: Step) -> Tally:
+    """Count the verdicts that are staged."""
+    first, *further = step.step.send
+    counted = select(
+        func.count(), func.count().filter(PASSED), func.count().filter(PASSED, _waits(step)),
+        func.count(CANDIDATE.c.victim_id),
+        *(func.count().filter(PASSED, CANDIDATE.c.channel == channel) for channel in further),
+    ).select_from(CANDIDATE)  # fmt: skip
+    candidates, passed, deferred, victims, *others = step.connection.execute(counted).one()
+    channels = Counter(dict(zip(further, others, strict=True)))
+    channels[first] = passed - channels.total()
+    held = step.connection.execute(_HELD).all() if candidates > passed else ()
+    return Tally(channels, deferred, Counter(dict(map(tuple, held))), victims)
+
+
+def commit(step: Step, allowed: int | None = None) -> Kept:
+    """Copy the verdicts into the real tables, unless they are more than the program allows in one go.
 
     `allowed` is a number that somebody agreed to beforehand, above the program's `max_per_look`.
     """
-    found = _found(step)
+    found = tally(step)
     limit = limit_of(step.program, allowed)
     if not step.index and found.passed > limit:
-        return Guarded(step.scenario.name, found.passed, limit)
+        return Kept(found, Guarded(step.scenario.name, found.passed, limit))
     if not step.index:
         keep(step.connection, step.running, step.scenario, step.at)
-    return _copy(step, found)
+    return Kept(_copy(step, found))
 
 
-def commit_part(step: Step) -> int:
+def commit_part(step: Step) -> Tally:
     """The same of one part of the customers, once the blast guard has nothing against the whole look."""
     keep_part(step.connection, step.scenario, step.at)
-    return _copy(step, _found(step))
+    return _copy(step, tally(step))
 
 
 def limit_of(program: Program, allowed: int | None) -> int:
@@ -81,27 +134,10 @@ def limit_of(program: Program, allowed: int | None) -> int:
     return max(program.max_per_look, allowed or 0)
 
 
-class _Found(NamedTuple):
-    """How many candidates nothing holds back, are news, would displace a message, must wait."""
-
-    passed: int
-    news: int
-    victims: int
-    deferred: int
-
-
-def _found(step: Step) -> _Found:
-    found = select(
-        func.count().filter(PASSED), func.count().filter(_NEWS), func.count(CANDIDATE.c.victim_id),
-        func.count().filter(PASSED, _waits(step)),
-    ).select_from(CANDIDATE)  # fmt: skip
-    return _Found(*step.connection.execute(found).one())
-
-
-def _copy(step: Step, found: _Found) -> int:
-    count = found.passed
+def _copy(step: Step, found: Tally) -> Tally:
+    """What is staged, into the real tables; who wanted a place that was just taken is held back after all."""
     if not found.news:
-        return 0
+        return found
     gives_way = bool(found.victims) and _hold_victims(step)
     if step.index:
         _advance(step)
@@ -109,13 +145,13 @@ def _copy(step: Step, found: _Found) -> int:
         _enrol(step)
     if gives_way:
         _make_room(step)
-    if count:
+    if found.passed:
         _plan(step)
     if found.deferred:
         _keep_deferred(step)
-    if gives_way or found.news > count:
+    if gives_way or found.news > found.passed:
         _remember(step)
-    return passing(step) if gives_way else count
+    return tally(step) if gives_way else found
 
 
 def _enrol(step: Step) -> None:

@@ -55,6 +55,7 @@ _ZONE = func.coalesce(CUSTOMER.c.time_zone, "").label("zone")
 _WHO = (CUSTOMER.c.external_id, _ZONE, CUSTOMER.c.locale)
 _WHO_COLUMNS = ("external_id", "zone", "locale")
 _PLAN_COLUMNS = ("channel", "message", "due_at")
+_ZONE_NAMES = select(TIME_ZONE.c.name).order_by(TIME_ZONE.c.name)
 # How far back the stroke before this look's first one is searched for: longer than any trigger catches up.
 LAST_STROKE = timedelta(days=8)
 # More than any clock was ever moved at once: who may be due is found by the index, then reckoned exactly.
@@ -197,11 +198,8 @@ class Looker:
     def _begin(self, scenario: Scenario, index: int, span: Span, zones: Sequence[Zone]) -> Step:
         prepare(self.connection, keep_reservations=self.rehearsal)
         program = self.running.program
-        put_zones(
-            self.connection,
-            zones,
-            {zone.name: quiet_until(program, scenario, span.at, zone.zone) for zone in zones},
-        )
+        quiet = {zone.name: quiet_until(program, scenario, span.at, zone.zone) for zone in zones}
+        put_zones(self.connection, zones, quiet)
         look = Look(span.at, program, ZONE, tuple(zones), span.after, span.upto, part=self.part)
         look = informed(self.connection, self.running, scenario, look, fresh=not index)
         return Step(
@@ -213,13 +211,15 @@ class Looker:
             self.running.kinds,
             self.holdout_on,
             self.rehearsal,
+            quiet_until=max((it for it in quiet.values() if it is not None), default=None),
         )
 
     def _decide(self, step: Step) -> Step:
+        staged = step.staged()
         # Most looks find only who has entered before.
-        if step.anybody:
+        if staged.candidates:
             analyze(self.connection)
-            decide(step)
+            decide(step, staged)
         return step
 
 
@@ -301,7 +301,7 @@ def zones_of(
 
     Event triggers have no schedule: for them, and with `everywhere`, it strikes now.
     """
-    names = ["", *connection.scalars(select(TIME_ZONE.c.name).order_by(TIME_ZONE.c.name))]
+    names = ["", *connection.scalars(_ZONE_NAMES)]
     return [_zone(program, scenario, name, span, everywhere) for name in names]
 
 

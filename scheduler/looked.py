@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, update
 
-from campaigns.commit import Guarded, verdict
+from campaigns.commit import Guarded, Tally
 from campaigns.gates import Step
 from campaigns.look import Span
 from campaigns.scenario import Scenario
-from campaigns.staging import CANDIDATE
 from campaigns.tables import ScenarioRun
 from campaigns.versions import STATE, reader_of
 from core.db import insert_ignoring
@@ -33,15 +32,11 @@ class Counts:
     verdicts: Counter[str] = field(default_factory=Counter)
     channels: Counter[str] = field(default_factory=Counter)
 
-    def add(self, step: Step) -> None:
-        """Count the verdicts that are staged."""
+    def add(self, step: Step, tally: Tally) -> None:
+        """Count what became of those who are staged."""
         following.planned(step)
-        said = verdict(step).label("said")
-        counted = select(said, CANDIDATE.c.channel, func.count()).group_by(said, CANDIDATE.c.channel)
-        for name, channel, count in step.connection.execute(counted):
-            self.verdicts[name] += count
-            if name in ("planned", "deferred"):
-                self.channels[channel] += count
+        self.verdicts += tally.verdicts
+        self.channels += tally.channels
 
 
 @dataclass(slots=True)

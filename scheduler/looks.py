@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
-from campaigns.commit import Guarded, commit
+from campaigns.commit import commit
 from campaigns.look import Looker, Span, asked, under_way, waited, waits, zones_of
 from campaigns.running import Running
 from campaigns.scenario import Scenario
@@ -24,6 +24,7 @@ from triggers.base import EventTrigger
 
 __all__ = ["Looked", "Looks", "overdue"]
 
+_STATE_OF = select(STATE).where(STATE.c.name == bindparam("scenario"))
 LOG = structlog.get_logger("tidings.looks")
 
 
@@ -97,8 +98,7 @@ class Looks:
                 return None
             if not news_only:
                 for step in looker.later(scenario, span, zones, self._live):
-                    commit(step)
-                    looked.counts.add(step)
+                    looked.counts.add(step, commit(step).tally)
             if prospect.enters:
                 _enter(prospect, looked)
             if self._planned is not None:
@@ -108,21 +108,24 @@ class Looks:
     def _anything(self, running: Running, scenario: Scenario, at: datetime, news_only: bool) -> bool:
         """A cheap read, so that an idle second makes no write transaction and no temporary table."""
         with self._database.read() as connection:
-            state = connection.execute(select(STATE).where(STATE.c.name == scenario.name)).first()
+            state = connection.execute(_STATE_OF, {"scenario": scenario.name}).first()
             if state is None or not _is_due(state, at):
                 return False
-            if not news_only and self._anybody_waits(connection, running, scenario, at):
+            if state.status == "active" and self._anybody_new(connection, running, scenario, state, at):
                 return True
-            if state.status != "active":
-                return False
-            trigger = discover()[scenario.trigger]
-            if isinstance(trigger, EventTrigger):
-                after = cursor(connection, reader_of(scenario.name)) or START
-                kind = trigger.event_of(scenario.parameters)
-                news = select(EVENT.c.id).where(EVENT.c.kind == kind, EVENT.c.live)
-                return connection.scalar(news.where(between(after, horizon(connection))).limit(1)) is not None
-            zones = zones_of(connection, running.program, scenario, Span(at, since_of(state)))
-            return any(zone.fired_at for zone in zones)
+            return not news_only and self._anybody_waits(connection, running, scenario, at)
+
+    def _anybody_new(
+        self, connection: Connection, running: Running, scenario: Scenario, state: Row[Any], at: datetime
+    ) -> bool:
+        trigger = discover()[scenario.trigger]
+        if isinstance(trigger, EventTrigger):
+            after = cursor(connection, reader_of(scenario.name)) or START
+            kind = trigger.event_of(scenario.parameters)
+            news = select(EVENT.c.id).where(EVENT.c.kind == kind, EVENT.c.live)
+            return connection.scalar(news.where(between(after, horizon(connection))).limit(1)) is not None
+        zones = zones_of(connection, running.program, scenario, Span(at, since_of(state)))
+        return any(zone.fired_at for zone in zones)
 
     def _anybody_waits(
         self, connection: Connection, running: Running, scenario: Scenario, at: datetime
@@ -139,17 +142,18 @@ def _enter(it: Prospect, looked: Looked) -> None:
     """The look at the first step."""
     step = it.looker.enter(it.scenario, it.span, it.zones)
     done = commit(step, it.state.allowed)
-    looked.counts.add(step)
-    if isinstance(done, Guarded):
-        hold(it.connection, looked, done)
+    looked.counts.add(step, done.tally)
+    if done.guarded:
+        hold(it.connection, looked, done.guarded)
     else:
-        conclude(it.connection, it.scenario, looked, it.span, it.zones, done)
+        conclude(it.connection, it.scenario, looked, it.span, it.zones, done.tally.passed)
 
 
 def _span(connection: Connection, scenario: Scenario, state: Row[Any], at: datetime) -> Span:
+    if scenario.kind != "event":
+        return Span(at, since_of(state))
     after = cursor(connection, reader_of(scenario.name)) or START
-    upto = horizon(connection) if scenario.kind == "event" else START
-    return Span(at, since_of(state), after, upto)
+    return Span(at, since_of(state), after, horizon(connection))
 
 
 def _elsewhere(connection: Connection, scenario: Scenario, news_only: bool) -> bool:

@@ -38,7 +38,7 @@ from sqlalchemy import (
     update,
 )
 
-from campaigns.commit import Guarded, commit, commit_part, limit_of, passing
+from campaigns.commit import Guarded, Tally, commit, commit_part, limit_of, tally
 from campaigns.gates import Step
 from campaigns.look import ENROLMENT, IS_ACTIVE, Looker, Span, zones_of
 from campaigns.membership import define, segment_of
@@ -237,15 +237,17 @@ class Shards:
             kept["later"] = _told(self._later(looker, scenario, span, zones))
         if look.enters:
             step = looker.enter(scenario, span, zones)
-            kept |= {"counted": passing(step), "planned": 0 if look.counting else commit_part(step)}
-            kept["entering"] = _told([step])
+            found = tally(step) if look.counting else commit_part(step)
+            kept |= {"counted": found.passed, "planned": 0 if look.counting else found.passed}
+            kept["entering"] = _told([(step, found)])
         mine = update(SHARD).where(SHARD.c.scenario == shard.scenario, SHARD.c.low == shard.low)
         connection.execute(mine.values(**kept))
 
-    def _later(self, looker: Looker, scenario: Scenario, span: Span, zones: Sequence[Zone]) -> Iterator[Step]:
+    def _later(
+        self, looker: Looker, scenario: Scenario, span: Span, zones: Sequence[Zone]
+    ) -> Iterator[tuple[Step, Tally]]:
         for step in looker.later(scenario, span, zones, self._live):
-            commit(step)
-            yield step
+            yield step, commit(step).tally
 
     def _break(self, look: Row[Any], reason: str) -> None:
         with self._database.write() as connection:
@@ -334,11 +336,11 @@ def _span(connection: Connection, look: Row[Any], state: Row[Any]) -> Span:
     return Span(look.at, since_of(state), after, Position(look.upto_transaction, look.upto_event))
 
 
-def _told(steps: Iterable[Step]) -> dict[str, Counter[str]]:
+def _told(steps: Iterable[tuple[Step, Tally]]) -> dict[str, Counter[str]]:
     """How many verdicts of each name, and messages by each channel."""
     counts = Counts()
-    for step in steps:
-        counts.add(step)
+    for step, found in steps:
+        counts.add(step, found)
     return {"verdicts": counts.verdicts, "channels": counts.channels}
 
 

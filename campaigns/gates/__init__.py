@@ -5,14 +5,14 @@ from campaigns.gates.entry import ENTRY, entry_gate
 from campaigns.gates.exits import exited
 from campaigns.gates.holdout import holdout
 from campaigns.gates.reach import REACH, unreached
-from campaigns.gates.step import Step, Who
+from campaigns.gates.step import Staged, Step, Who
 from campaigns.gates.timing import expired, expires_at, good_until, missing_text, plan
 from campaigns.names import names_of
 
-# The gates of a step, in their order; each sets `gate` on candidates that none before it holds back. Those of
-# the entry have spoken when the candidates were found (`entry_gate`), and what everybody would be sent was
-# decided there (`plan`).
-PIPELINE = (unreached, holdout, exited, good_until)
+# The gates of a step after `unreached`, in their order; each sets `gate` on candidates that none before it
+# holds back. Those of the entry have spoken when the candidates were found (`entry_gate`), and what everybody
+# would be sent was decided there (`plan`).
+PIPELINE = (holdout, exited, good_until)
 
 # The whole occasion is over, or this step of it; whom the others hold back may be asked again.
 FINAL = ("holdout", "exited", "capped", "expired", "no_longer_true")
@@ -37,15 +37,17 @@ __all__ = [
 ]
 
 
-def decide(step: Step) -> None:
+def decide(step: Step, staged: Staged) -> None:
     """Let every gate of the step say what it has to; somebody is free."""
+    if staged.unreached:
+        unreached(step)
     for gate in PIPELINE:
         gate(step)
     # Those that use up allowances: for one occasion of each customer after the other.
-    for turn in number_places(step):
-        told = capped(turn)
+    for turn in number_places(step, several=staged.candidates > staged.people):
+        gives_way = capped(turn)
         missing_text(turn)
         expired(turn)
-        if told:
+        if gives_way:
             make_room(turn)
         reserve(turn)

@@ -34,7 +34,8 @@ MESSAGE = Message.__table__  # type: ignore[attr-defined]
 MARKETING = MESSAGE.c.purpose == "marketing"
 # When the customer hears it: a late look or a quiet night does not make a message older than it is.
 HEARD_AT = func.coalesce(MESSAGE.c.accepted_at, MESSAGE.c.due_at)
-UNDER_WAY = (*WAITING, "sending")
+_UNDER_WAY = MESSAGE.c.state.in_((*WAITING, "sending"))
+_COUNTS = MESSAGE.c.state.in_(RESERVED)
 _PERHAPS_LEFT = exists().where(ATTEMPT.c.message_id == MESSAGE.c.id, ATTEMPT.c.outcome == "unknown")
 # What may give way: nothing of it has reached the customer, on this channel or an earlier one.
 MAY_GIVE_WAY = and_(
@@ -58,16 +59,17 @@ def counts(allowance: Allowance, at: datetime, zone: ZoneInfo) -> ColumnElement[
         heard = literal(at_local(first, time(0), zone), UtcDateTime) <= HEARD_AT
     else:
         heard = literal(window.ago(at, zone), UtcDateTime) < HEARD_AT
-    return or_(heard, MESSAGE.c.state.in_(UNDER_WAY))
+    return or_(heard, _UNDER_WAY)
 
 
-def number_places(step: Step) -> Iterator[Step]:
+def number_places(step: Step, *, several: bool) -> Iterator[Step]:
     """The step once for each occasion that the most burdened customer has at this look.
 
     After each place, whoever has used an allowance up is capped in all further places at once: there are as
-    many turns as allowances let through, not as many as somebody has occasions.
+    many turns as allowances let through, not as many as somebody has occasions. `several`: somebody had more
+    than one before the gates spoke.
     """
-    if not is_limited(step):
+    if not (several and is_limited(step)):
         if step.anybody:
             yield step
         return
@@ -76,12 +78,12 @@ def number_places(step: Step) -> Iterator[Step]:
         if candidates:
             yield step
         return
-    several = select(CANDIDATE.c.customer_id).where(step.free).group_by(CANDIDATE.c.customer_id)
+    burdened = select(CANDIDATE.c.customer_id).where(step.free).group_by(CANDIDATE.c.customer_id)
     order = func.row_number().over(
         partition_by=CANDIDATE.c.customer_id, order_by=(CANDIDATE.c.at, CANDIDATE.c.occasion)
     )
     numbered = select(CANDIDATE.c.id, order.label("place")).where(
-        step.free, CANDIDATE.c.customer_id.in_(several.having(func.count() > 1))
+        step.free, CANDIDATE.c.customer_id.in_(burdened.having(func.count() > 1))
     ).subquery("numbered")  # fmt: skip
     place = select(numbered.c.place).where(numbered.c.id == CANDIDATE.c.id).scalar_subquery()
     step.connection.execute(
@@ -124,7 +126,7 @@ class _Use:
     ) -> None:
         self.step, self.allowance, self.whose = step, allowance, whose
         self._kept = [
-            MESSAGE.c.customer_id == whose.c.customer_id, MESSAGE.c.state.in_(RESERVED), MARKETING,
+            MESSAGE.c.customer_id == whose.c.customer_id, _COUNTS, MARKETING,
             counts(allowance, step.at, step.program.zone),
             MESSAGE.c.scenario.in_(scenarios) if scenarios else true(),
             MESSAGE.c.channel == channel if channel else true(),
@@ -174,9 +176,9 @@ class _Use:
 
 
 def capped(step: Step) -> bool:
-    """Limits of the scenario and of the program; a planned message of less priority gives way.
+    """Limits of the scenario and of the program; whether a planned message of less priority may give way.
 
-    Whether anybody was told anything that may count: if nobody was, one question settles it.
+    If nobody was told anything that counts, one question settles it.
     """
     told = _was_told(step)
     if not is_limited(step) or not step.any_free(told):
@@ -189,17 +191,15 @@ def capped(step: Step) -> bool:
         closed = [_cap_channel(step, channel, allowance) for channel, allowance in of_channels]
         if any(closed):
             narrow(step, "capped")
-    if (in_all := step.program.allowances.marketing.get("all")) is not None:
-        _cap_all(step, in_all)
-    return True
+    in_all = step.program.allowances.marketing.get("all")
+    full = in_all is not None and _cap_all(step, in_all)
+    return full or bool(of_channels)
 
 
 def _was_told(step: Step) -> ColumnElement[bool]:
     """The candidate's customer was told something, ever or by this look."""
     # Looked up: joined, PostgreSQL compared every candidate with everybody who was ever told anything.
-    told = looked_up(
-        MESSAGE.c.customer_id == CANDIDATE.c.customer_id, MESSAGE.c.state.in_(RESERVED), MARKETING
-    )
+    told = looked_up(MESSAGE.c.customer_id == CANDIDATE.c.customer_id, _COUNTS, MARKETING)
     if not _anything_reserved(step):
         return told
     return or_(told, exists().where(RESERVATION.c.customer_id == CANDIDATE.c.customer_id))
@@ -217,10 +217,11 @@ def _of_channels(step: Step) -> list[tuple[str, Allowance]]:
     return [(channel, marketing[channel]) for channel in step.step.send if channel in marketing]
 
 
-def _cap_all(step: Step, allowance: Allowance) -> None:
+def _cap_all(step: Step, allowance: Allowance) -> bool:
+    """Whether anybody has used it up."""
     use = _Use(step, allowance, CANDIDATE)
     if not step.any_free(use.used >= allowance.count):
-        return
+        return False
     makes_room = use.used == allowance.count
     step.set(
         or_(makes_room, CANDIDATE.c.victim_id.is_not(None)),
@@ -228,6 +229,7 @@ def _cap_all(step: Step, allowance: Allowance) -> None:
     )
     full = and_(CANDIDATE.c.victim_id.is_(None), use.used >= allowance.count)
     step.hold("capped", full, use.by_whom)
+    return True
 
 
 def _cap_channel(step: Step, channel: str, allowance: Allowance) -> bool:

@@ -156,11 +156,11 @@ def narrow(step: Step, gate: str) -> None:
 
 
 def unreached(step: Step) -> None:
-    """Candidates whom no channel reaches: named after the gate that let a channel come furthest."""
-    nobody = CANDIDATE.c.channel.is_(None)
-    if not step.any_free(nobody):
-        return
-    open_options(step, and_(step.free, nobody))
+    """Candidates whom no channel reaches: named after the gate that let a channel come furthest.
+
+    There are some; it is the first gate.
+    """
+    open_options(step, and_(step.free, CANDIDATE.c.channel.is_(None)))
     closed = _all_closed(step)
     named = case(dict(enumerate(REACH)), value=closed.c.furthest)
     step.hold(named, closed.c.candidate_id == CANDIDATE.c.id, closed.c.said)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, literal, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, func, literal, select, true, update
 
 from campaigns.conditions import Audience
 from campaigns.names import names_of
@@ -15,6 +15,22 @@ from campaigns.scenario import Step as ScenarioStep
 from campaigns.staging import CANDIDATE
 from core.program import Program
 from triggers.base import Look
+
+# Asked at every look, and built once: that takes SQLAlchemy longer than the database needs to answer.
+_FREE = CANDIDATE.c.gate.is_(None)
+_ANY_FREE = select(literal(1)).select_from(CANDIDATE).where(_FREE).limit(1)
+_STAGED = select(
+    func.count(), func.count(CANDIDATE.c.customer_id.distinct()),
+    func.count().filter(CANDIDATE.c.channel.is_(None)),
+).select_from(CANDIDATE).where(_FREE)  # fmt: skip
+
+
+class Staged(NamedTuple):
+    """Whom the entry let in: how many candidates of how many customers, and how many no channel reaches."""
+
+    candidates: int
+    people: int
+    unreached: int
 
 
 class Who(NamedTuple):
@@ -31,7 +47,8 @@ class Step:
 
     In a `rehearsal` what it reserves counts for the steps and scenarios after it, since nothing is kept. With
     a `place` the gates see only those candidates of that place: one occasion of each customer; with `rest`
-    only those of all further places.
+    only those of all further places. `quiet_until` is when the last zone's quiet hours end (None: it is quiet
+    nowhere).
     """
 
     connection: Connection
@@ -44,6 +61,7 @@ class Step:
     rehearsal: bool = False
     place: int | None = None
     rest: bool = False
+    quiet_until: datetime | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,7 +96,7 @@ class Step:
     @property
     def free(self) -> ColumnElement[bool]:
         """The candidates whom no gate has held back."""
-        return and_(CANDIDATE.c.gate.is_(None), self.turn)
+        return _FREE if self.place is None else and_(_FREE, self.turn)
 
     @property
     def turn(self) -> ColumnElement[bool]:
@@ -90,7 +108,13 @@ class Step:
     @property
     def anybody(self) -> bool:
         """Whether any candidate is free."""
+        if self.place is None:
+            return self.connection.scalar(_ANY_FREE) is not None
         return self.any_free(true())
+
+    def staged(self) -> Staged:
+        """Counted before any gate but those of the entry has spoken."""
+        return Staged(*self.connection.execute(_STAGED).one())
 
     def set(self, where: ColumnElement[bool] | None = None, **values: Any) -> None:
         """Set columns of the candidates whom no gate has held back and for whom `where` is true."""

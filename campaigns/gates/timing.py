@@ -59,7 +59,7 @@ def expired(step: Step) -> None:
     if step.scenario.limits.valid_for is None:
         return
     first = step.connection.scalar(select(func.min(DEADLINE.c.until)))
-    last = step.connection.scalar(select(func.max(ZONE.c.quiet_until))) or step.at
+    last = step.quiet_until or step.at
     if first is not None and first <= last:
         step.drop("expired", CANDIDATE.c.due_at >= expires_at(step), "valid_for")
 
@@ -80,8 +80,7 @@ def _variant(step: Step, who: Who) -> ColumnElement[str]:
 
 def _due_at(step: Step, who: Who) -> ColumnElement[datetime]:
     now = literal(step.at, UtcDateTime)
-    quiet = select(ZONE.c.quiet_until).where(ZONE.c.quiet_until.is_not(None))
-    if step.connection.scalar(quiet.limit(1)) is None:
+    if step.quiet_until is None:
         return now
-    theirs = quiet.where(ZONE.c.name == who.zone).scalar_subquery()
+    theirs = select(ZONE.c.quiet_until).where(ZONE.c.name == who.zone).scalar_subquery()
     return func.coalesce(theirs, now)

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -10,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 def insert_ignoring(connection: Connection, table: Table) -> Any:
     """`INSERT … ON CONFLICT DO NOTHING`; give it `.values(...)` or `.from_select(...)`."""
-    return _insert(connection, table).on_conflict_do_nothing()
+    return _ignoring(connection.dialect.name, table)
 
 
 def upsert(
@@ -24,7 +25,20 @@ def upsert(
 
     With `newer`, a row whose column of that name is older than the stored one changes nothing.
     """
-    statement = _insert(connection, table)
+    return _upsert(connection.dialect.name, table, tuple(keys), tuple(columns), newer)
+
+
+# What is built once may be used again: whatever is called on a statement makes another one of it.
+@lru_cache(maxsize=256)
+def _ignoring(dialect: str, table: Table) -> Any:
+    return _insert(dialect, table).on_conflict_do_nothing()
+
+
+@lru_cache(maxsize=256)
+def _upsert(
+    dialect: str, table: Table, keys: tuple[str, ...], columns: tuple[str, ...], newer: str | None
+) -> Any:
+    statement = _insert(dialect, table)
     return statement.on_conflict_do_update(
         index_elements=list(keys),
         set_={name: statement.excluded[name] for name in columns},
@@ -32,9 +46,8 @@ def upsert(
     )
 
 
-def _insert(connection: Connection, table: Table) -> Any:
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return dialect.insert(table)
+def _insert(dialect: str, table: Table) -> Any:
+    return (sqlite if dialect == "sqlite" else postgresql).insert(table)
 
 
 def insert_many(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
