@@ -1,7 +1,9 @@
 """What the world outside knows: receipts that were acknowledged, wishes, and who was interrupted in what."""
 
 import hashlib
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, select
@@ -82,3 +84,16 @@ def on_their_way(database: Database, *channels: str) -> set[int]:
     mine = (MESSAGE.c.state == "sending") & MESSAGE.c.channel.in_(channels)
     with database.read() as connection:
         return set(connection.scalars(select(MESSAGE.c.id).where(mine)))
+
+
+def is_locked(database: Database) -> bool:
+    """Whether somebody is writing to a file of SQLite just now."""
+    if database.dialect != "sqlite":
+        return False
+    with closing(sqlite3.connect(database.engine.url.database or "", timeout=0, isolation_level=None)) as own:
+        try:
+            own.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+        own.execute("ROLLBACK")
+        return False

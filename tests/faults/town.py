@@ -29,7 +29,7 @@ from core.program.lifetime import Life
 from scheduler.presence import PROCESS
 from tests.faults import audit
 from tests.faults.clock import MovedClock
-from tests.faults.evidence import MESSAGE, Evidence, on_their_way
+from tests.faults.evidence import MESSAGE, Evidence, is_locked, on_their_way
 from tests.faults.launch import Orders, run
 from tests.faults.phones import Phones
 from tests.faults.processes import PROCESSES
@@ -112,15 +112,25 @@ class Hand:
         self.process.join()
 
     def freeze(self) -> None:
-        """SIGSTOP."""
+        """SIGSTOP, until every thread stands still: sent, the signal is only on its way."""
         os.kill(self.process.pid, signal.SIGSTOP)
         self.frozen = True
+        while any(_moves(task) for task in Path(f"/proc/{self.process.pid}/task").glob("*/stat")):
+            time.sleep(0.001)
 
     def thaw(self) -> None:
         """SIGCONT."""
         if self.frozen and self.lives:
             os.kill(self.process.pid, signal.SIGCONT)
         self.frozen = False
+
+
+def _moves(stat: Path) -> bool:
+    """Whether a thread is neither stopped nor over; see proc(5)."""
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] not in "TtZX"
+    except OSError:
+        return False
 
 
 @dataclass(slots=True)
@@ -305,9 +315,18 @@ class Town:
         return False
 
     def freeze_past_the_lease(self, hand: Hand) -> None:
-        """Stop a process; what it had on its way is anybody's by then."""
-        hand.freeze()
+        """Stop a process, not amid a write on SQLite, which would hold up everybody until it goes on; what it
+        had on its way is anybody's by then.
+        """
+        self.until(lambda: self._is_frozen(hand), 5.0)
         self.outlast_the_lease()
+
+    def _is_frozen(self, hand: Hand) -> bool:
+        hand.freeze()
+        if not is_locked(self.database):
+            return True
+        hand.thaw()
+        return False
 
     def jump(self, by: timedelta) -> None:
         """Move the clock: a lease that is over by it is an interruption."""
