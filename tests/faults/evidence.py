@@ -2,6 +2,7 @@
 
 import hashlib
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ class Wish:
     """A customer wanted no more (a STOP, a withdrawn consent), or had spent what was to be reminded of.
 
     `at` is when the service had said that it knows (monotonic seconds); `texts` is what must not leave after
-    that, all of them if there are none, but for the `begun` messages that were on their way by then.
+    that, all of them if there are none, but for the `begun` copies that were on their way by then.
     """
 
     kind: str
@@ -60,8 +61,8 @@ class Evidence:
     """The ledger's entries as they were seen at each fault: id → digest."""
     interruptions: int = 0
     """How often a process that may send was killed, frozen past its lease, or lost database or provider."""
-    frozen: set[int] = field(default_factory=set)
-    """Messages on their way in a process that was then frozen past its lease (decision 0004)."""
+    frozen: Counter[int] = field(default_factory=Counter)
+    """Message → how often it was on its way in a process that then was past its lease (decision 0004)."""
     at_most: int = 20
     """How many messages of an at-most-once channel one interruption may leave unknown."""
     shown: dict[str, str] = field(default_factory=dict)

@@ -126,11 +126,13 @@ class Till:
         return answer is not None and answer.is_success and self._wished("withdrawn", customer, texts)
 
     def _wished(self, kind: str, customer: str, texts: tuple[str, ...]) -> bool:
-        """Note it, with how many messages had begun to leave by then."""
-        begins = (MESSAGE.c.state == "sending") | MESSAGE.c.id.in_(self.evidence.frozen)
-        own = select(MESSAGE.c.id).join(CUSTOMER, CUSTOMER.c.id == MESSAGE.c.customer_id)
+        """Note it, with how many copies had begun to leave by then: one of each message that is on its way,
+        one by each process that had it when its lease ended and may not know.
+        """
+        own = select(MESSAGE.c.id, MESSAGE.c.state).join(CUSTOMER, CUSTOMER.c.id == MESSAGE.c.customer_id)
         with self.evidence.database.read() as connection:
-            begun = len(connection.scalars(own.where(CUSTOMER.c.external_id == customer, begins)).all())
+            rows = connection.execute(own.where(CUSTOMER.c.external_id == customer)).all()
+        begun = sum((state == "sending") + self.evidence.frozen[message] for message, state in rows)
         address = self.addresses[customer][1]
         self.evidence.wishes.append(Wish(kind, customer, address, texts, time.monotonic(), begun))
         return True

@@ -331,7 +331,7 @@ class Town:
     def jump(self, by: timedelta) -> None:
         """Move the clock: a lease that is over by it is an interruption."""
         self.evidence.interruptions += 1
-        self.evidence.frozen |= on_their_way(self.database, *CHANNELS)
+        self.evidence.frozen.update(on_their_way(self.database, *CHANNELS))
         self.clock.jump(by)
 
     def outlast_the_lease(self) -> None:
