@@ -252,7 +252,7 @@ def make_room(step: Step) -> None:
     somebody = CANDIDATE.c.victim_id.is_not(None)
     if step.any_free(somebody):
         whose = select(MESSAGE.c.scenario).where(MESSAGE.c.id == CANDIDATE.c.victim_id).scalar_subquery()
-        step.set(detail=case((somebody, "displaces " + whose), else_=CANDIDATE.c.detail))
+        step.set(somebody, detail="displaces " + whose)
 
 
 def _reserves(step: Step) -> bool:

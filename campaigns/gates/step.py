@@ -107,19 +107,16 @@ class Step:
 
     @property
     def anybody(self) -> bool:
-        """Whether any candidate is free."""
-        if self.place is None:
-            return self.connection.scalar(_ANY_FREE) is not None
-        return self.any_free(true())
+        """Whether any candidate is free, whosever turn it is."""
+        return self.connection.scalar(_ANY_FREE) is not None
 
     def staged(self) -> Staged:
         """Counted before any gate but those of the entry has spoken."""
         return Staged(*self.connection.execute(_STAGED).one())
 
-    def set(self, where: ColumnElement[bool] | None = None, **values: Any) -> None:
+    def set(self, where: ColumnElement[bool], **values: Any) -> None:
         """Set columns of the candidates whom no gate has held back and for whom `where` is true."""
-        which = self.free if where is None else and_(self.free, where)
-        self.connection.execute(update(CANDIDATE).where(which).values(**values))
+        self.connection.execute(update(CANDIDATE).where(self.free, where).values(**values))
 
     def hold(self, gate: Any, where: ColumnElement[bool], detail: Any = None, **values: Any) -> None:
         """Hold back the candidates for whom `where` is true and whom nothing held back before.
