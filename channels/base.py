@@ -52,6 +52,8 @@ class Channel(ABC, Generic[C, S, W]):
     required_front: ClassVar[str | None] = None
     can_be_asked: ClassVar[bool] = False
     linked_parts: ClassVar[Mapping[str, LinkedPart]] = {}
+    # What stands in for `channels.<name>` where program.yaml says nothing of it and a key must be there.
+    stand_in: ClassVar[Mapping[str, Any]] = {}
     Config: ClassVar[type[ChannelConfig]]
     Settings: ClassVar[type[ChannelSettings]]
 
@@ -72,16 +74,16 @@ class Channel(ABC, Generic[C, S, W]):
 
     @classmethod
     def create(
-        cls, config: Mapping[str, Any], *, outbox_dir: Path, env_file: Path | None = None,
+        cls, config: Mapping[str, Any] | None, *, outbox_dir: Path, env_file: Path | None = None,
         board: Board | None = None,
     ) -> Self:  # fmt: skip
-        """Validate `channels.<name>` of program.yaml and read the settings.
+        """Validate `channels.<name>` of program.yaml (None: it says nothing of it) and read the settings.
 
         Raises UserError for the former, EnvironmentFault for the latter. Needs no credentials: costs and
         composition work without any.
         """
         return cls(
-            load_config(cls.Config, cls.name, config),  # type: ignore[arg-type]
+            load_config(cls.Config, cls.name, cls.stand_in if config is None else config),  # type: ignore[arg-type]
             load_settings(cls.Settings, env_file),  # type: ignore[arg-type]
             outbox_dir=outbox_dir,
             env_file=env_file,

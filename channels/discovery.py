@@ -23,10 +23,11 @@ def discover() -> Mapping[str, type[AnyChannel]]:
 
 
 def create(
-    name: str, config: Mapping[str, Any], *, outbox_dir: Path, env_file: Path | None = None,
+    name: str, config: Mapping[str, Any] | None, *, outbox_dir: Path, env_file: Path | None = None,
     board: Board | None = None,
 ) -> AnyChannel:  # fmt: skip
-    """The channel `name`, set up from `channels.<name>` of program.yaml and from the environment.
+    """The channel `name`, set up from `channels.<name>` of program.yaml (None: it is not there) and from the
+    environment.
 
     `board` is where messages are put that stay in the house (the wallet card); only sending needs it.
 

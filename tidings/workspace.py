@@ -137,7 +137,7 @@ class Workspace:
         given: Mapping[str, Any] = {
             "outbox_dir": self.outbox, "env_file": self.env_file, "board": self.board,
         }  # fmt: skip
-        return {name: create(name, configs.get(name) or {}, **given) for name in discover()}
+        return {name: create(name, configs.get(name), **given) for name in discover()}
 
     @contextmanager
     def closing(self) -> Iterator["Workspace"]:

@@ -11,7 +11,7 @@ from channels.email.mime import Mail, Skeleton
 from channels.email.verp import ReturnPath
 from channels.outgoing import Outgoing
 from channels.settings import ChannelConfig, ChannelSettings, missing
-from channels.transport import Transport
+from channels.transport import Malformed, Transport
 
 if TYPE_CHECKING:
     from channels.email.dkim import Signer
@@ -83,6 +83,10 @@ class EmailSettings(ChannelSettings):
     messages_per_connection: int = Field(default=100, ge=1, description="Then the connection is renewed.")
 
 
+# Nobody's (RFC 2606): a program without email is served like any other, and nothing leaves from here.
+NOBODY = "nobody@email.invalid"
+
+
 class Email(Channel[EmailConfig, EmailSettings, Mail]):
     """Sends by SMTP. An unknown outcome is sent again: the same Message-ID lets mailboxes drop the twin."""
 
@@ -94,6 +98,7 @@ class Email(Channel[EmailConfig, EmailSettings, Mail]):
     front_matter = ("subject", "preheader")
     required_front = "subject"
     linked_parts = {"html": "html", "text": "text"}
+    stand_in = {"from": NOBODY}
     Config = EmailConfig
     Settings = EmailSettings
     _made: Skeleton | None = None
@@ -114,6 +119,8 @@ class Email(Channel[EmailConfig, EmailSettings, Mail]):
 
     def compose(self, outgoing: Outgoing) -> Mail:
         """The MIME message; see `Skeleton.compose`. Signed once the channel has been checked or opened."""
+        if self.config.sender.address == NOBODY:
+            raise Malformed("no_sender")
         if self._made is None:
             self._made = self._skeleton(None)
         return self._made.compose(outgoing)

@@ -79,3 +79,25 @@ def test_dns_records_are_printed_as_a_zone_file_has_them(shop: Shop, monkeypatch
     assert [record["kind"] for record in records] == ["TXT", "TXT", "MX", "TXT"]
     shop.write("dkim.pem", "no key")
     assert shop.run("email", "dns").code == 3
+
+
+def test_a_program_without_email_is_looked_at_and_sent_from_like_any_other(shop: Shop) -> None:
+    without_email(shop)
+    assert shop.run("check").code == 0
+    assert shop.run("apply", "--yes").code == 0
+    for command in ("tick", "status", "dry-run"):
+        said = shop.run(command)
+        assert (said.code, said.err) == (0, ""), command
+    said = shop.run("email", "dns")
+    assert said.code == 2
+    assert "sets up no email" in said.err
+
+
+def without_email(shop: Shop) -> None:
+    program = (shop.path / "program.yaml").read_text("utf-8").splitlines(keepends=True)
+    shop.write("program.yaml", "".join(line for line in program if not line.startswith("  email: {")))
+    for file in (shop.path / "scenarios").glob("*.yaml"):
+        text = file.read_text("utf-8")
+        file.write_text(text.replace("[email, push]", "[push]").replace(", email", ""), "utf-8")
+    for name in ("win-back", "bonus-accrued"):
+        (shop.path / f"tests/{name}.yaml").unlink()

@@ -37,6 +37,17 @@ def test_a_sender_is_a_mailbox(sender: object, tmp_path: Path) -> None:
         create("email", {"from": sender}, outbox_dir=tmp_path)
 
 
+def test_a_channel_that_a_program_does_not_set_up_is_no_trouble_and_sends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, {})
+    for name in discover():
+        create(name, None, outbox_dir=tmp_path).check()
+    message = outgoing("olena@example.com", Smtp.parts)
+    sent = send_one(create("email", None, outbox_dir=tmp_path), message)
+    assert sent == Failed("permanent", "no_sender")
+
+
 def test_missing_credentials_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, {"TIDINGS_SMS_TRANSPORT": "twilio"})
     channel = create("sms", {"sender": "Kavarnia"}, outbox_dir=tmp_path)

@@ -94,9 +94,16 @@ def dns(
     from dataclasses import asdict
 
     from channels.email.publishing import advise
+    from core.errors import UserError
 
     with workspace(context) as here:
-        channel = here.channels(here.files().program)["email"]
+        program = here.files().program
+        if program.channels.get("email") is None:
+            raise UserError(
+                "program.yaml sets up no email, so there is no domain to publish anything for; write "
+                "for example 'email: {from: Kavarnia <hello@kavarnia.example>}' into its channels"
+            )
+        channel = here.channels(program)["email"]
         advice = advise(channel.config, channel.settings, here.env_file)
     if output is Format.json:
         print_json({"records": [asdict(record) for record in advice.records], "notes": list(advice.notes)})
