@@ -138,17 +138,25 @@ def amount(value: object) -> Decimal:
 
 
 def percent(value: object) -> Decimal:
-    """`10%` to Decimal('0.1'); from 0% to 100%."""
-    if isinstance(value, Decimal) and 0 <= value <= 1:
-        return value
+    """`10%` to Decimal('0.1'); from 0% to 100%.
+
+    A bare number is nobody's: 0.5 is half of them to one reader, and one in two hundred to another.
+    """
     try:
         number = Decimal(value.removesuffix("%").strip()) if isinstance(value, str) and "%" in value else None
     except InvalidOperation:
         number = None
     if number is None or not 0 <= number <= 100:
-        bare = isinstance(value, int) and 0 <= value <= 100
-        raise expected("a percentage from 0% to 100%", value, f"write '{value if bare else 10}%'")
+        raise expected("a percentage from 0% to 100%", value, _with_a_sign(value))
     return number / 100
+
+
+def _with_a_sign(value: object) -> str:
+    """What to write in place of a number without its sign, or of what is no number."""
+    bare = isinstance(value, (int, Decimal)) and not isinstance(value, bool) and 0 <= value <= 100
+    if isinstance(value, Decimal) and 0 < value <= 1:
+        return f"write '{_percent_text(value)}', or '{value}%' if that is what you mean"
+    return f"write '{value if bare else 10}%'"
 
 
 def _percent_text(value: Decimal) -> str:

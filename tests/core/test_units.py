@@ -133,6 +133,10 @@ def test_a_percentage_is_a_fraction() -> None:
     ("wrong", "fix"),
     [
         (10, "write '10%'"),
+        (True, "write '10%'"),
+        (Decimal("0.1"), "write '10%', or '0.1%' if that is what you mean"),
+        (Decimal("1.0"), "write '100%', or '1.0%' if that is what you mean"),
+        (Decimal("12.5"), "write '12.5%'"),
         ("10", "write '10%'"),
         ("110%", "write '10%'"),
         ("-1%", "write '10%'"),
