@@ -21,9 +21,13 @@ from campaigns.windows import of_audience, of_program
 from core.errors import Problem, Problems, UserError
 from core.events import NOTED
 from core.grants.acts import ACTS
+from core.ledger.adjustments import KIND as ADJUSTMENT
+from core.ledger.transfers import KIND as TRANSFER
 from core.program import Program
 from core.program.check import FILE as PROGRAM_FILE
 from core.program.check import check_program
+from core.purchases.closed_books import RETURNED
+from core.purchases.history import PURCHASE
 from core.source import Document
 from core.source import load as load_document
 
@@ -169,6 +173,11 @@ def event_names(program: Program) -> list[str]:
     return [*ACTS, *NOTED, *program.events]
 
 
+def accrual_reasons(program: Program) -> list[str]:
+    """What bonuses may be given for: a receipt, an act that a rule rewards, somebody's hand, a return."""
+    return [PURCHASE, *(rule.rule for rule in program.earn.rules if rule.on), ADJUSTMENT, TRANSFER, RETURNED]
+
+
 def scales(program: Program) -> dict[str, int]:
     """How many decimals amounts have: points, money, and what tiers are measured by."""
     found = {"money": program.money_scale, "points": program.points.scale}
@@ -213,6 +222,8 @@ class _Reading:
             scenarios=self.bundle.names_in("scenarios"),
             accounts=[account.name for account in program.accounts] if program else None,
             events=event_names(program) if program else None,
+            reasons=accrual_reasons(program) if program else None,
+            purchase_rules=[rule.rule for rule in program.earn.rules if rule.on is None] if program else (),
         )
         segments = {
             name: read_segment(name, document, names, self.problems) for name, document in documents.items()

@@ -11,7 +11,7 @@ from core.tables import Lot
 from core.units import Series
 from triggers.base import EVENT, EventTrigger, Fact, Look, Parameters, whole_number
 from triggers.ledger import OPERATION, RECEIPT, store_name, to_survivor, with_operation
-from triggers.marks import Points
+from triggers.marks import Points, ReasonName
 
 LOT: Table = Lot.__table__  # type: ignore[attr-defined]
 UNDONE = OPERATION.alias("undone")
@@ -24,7 +24,11 @@ class BonusAccruedParameters(Parameters):
     at_least: Points = Field(
         default_factory=lambda: Points(0), description="bonuses of the accrual, whole units"
     )
-    reason: Series[str] = Field(default=(), description="`purchase`, or the name of a rule such as `welcome`")
+    reason: Series[ReasonName] = Field(
+        default=(),
+        description="`purchase`, or the name of a rule of an act such as `welcome`; `adjustment`, "
+        "`transfer`, `returned`; all if left out",
+    )
 
 
 class BonusAccrued(EventTrigger[BonusAccruedParameters]):

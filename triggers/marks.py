@@ -18,9 +18,11 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A text names a `tier` of the program, a `segment` of the workspace, or an `event` of anybody's."""
+    """A text names a `tier` of the program, a `segment` of the workspace, an `event` of anybody's, or the
+    `reason` of an accrual.
+    """
 
-    noun: Literal["tier", "segment", "event"]
+    noun: Literal["tier", "segment", "event", "reason"]
 
 
 Points = Annotated[Amount, Kept("points")]
@@ -28,3 +30,4 @@ Money = Annotated[Amount, Kept("money")]
 OfTiers = Annotated[Amount, Kept("tiers")]
 TierName = Annotated[str, Named("tier")]
 SegmentName = Annotated[str, Named("segment")]
+ReasonName = Annotated[str, Named("reason")]

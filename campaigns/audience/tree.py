@@ -76,7 +76,8 @@ EVERYBODY = And()
 class Names:
     """What an audience, or a trigger's parameter, may refer to; None where it is not known and not checked.
 
-    `scales`: how many decimal places points and money have, and what the program measures its tiers by.
+    `reasons` are those that an accrual may have; what `purchase_rules` give comes as a purchase. `scales`:
+    how many decimal places points and money have, and what the program measures its tiers by.
     """
 
     tiers: Collection[str] | None = None
@@ -85,6 +86,8 @@ class Names:
     scenarios: Collection[str] | None = None
     accounts: Collection[str] | None = None
     events: Collection[str] | None = None
+    reasons: Collection[str] | None = None
+    purchase_rules: Collection[str] = ()
     scales: Mapping[str, int] = dataclass_field(default_factory=dict)
 
 

@@ -15,6 +15,16 @@ from core.source import Document, KeyPath
 from core.units import Duration, amount, percent
 from core.units import day as read_day
 
+# How people say any, each or none of the channels, and what says it here.
+_ANY_WILL_DO = "write those of which any will do, for example '{field}: [email, push, sms]'"
+_EACH = "write for example 'all: [{{{field}: email}}, {{{field}: sms}}]'"
+_NONE = "write for example 'not: {{{field}: [email, push, sms]}}'"
+_MEANT = {
+    **dict.fromkeys(("any", "yes", "true"), _ANY_WILL_DO),
+    **dict.fromkeys(("all", "every", "each"), _EACH),
+    **dict.fromkeys(("none", "no", "false"), _NONE),
+}
+
 
 class Bad(Exception):
     """A signal inside this package: the finding is already kept."""
@@ -63,6 +73,8 @@ class Values:
             case "percent":
                 return self._percent(value, path)
             case _:
+                if field.refers == "channel":
+                    self._no_word_for_all(field, value, path)
                 return self.known(field.refers, self.text(value, path), path)
 
     def _anything(self, field: Field, value: Any, path: KeyPath) -> Scalar:
@@ -80,6 +92,16 @@ class Values:
             fix = suggest(value, names) if isinstance(value, str) else f"write {one_of(names)}"
             self.fail(path, f"no such choice: {describe(value)}", fix)
         return value
+
+    def _no_word_for_all(self, field: Field, value: Any, path: KeyPath) -> None:
+        """Channels are named one by one; who writes `any` or `all` is told how that is said."""
+        said = _MEANT.get(str(value).lower()) if isinstance(value, (str, bool)) else None
+        if said is None:
+            return
+        fix = said.format(field=field.name)
+        if known := sorted(self.names.channels or ()):
+            fix += f"; there are {', '.join(known)}"
+        self.fail(path, f"no such channel: {describe(value)}", fix)
 
     def _percent(self, value: Any, path: KeyPath) -> Decimal:
         try:
@@ -192,6 +214,9 @@ class Values:
             # Levels are offered in their own order, everything else by the alphabet.
             choices = list(known) if noun == "tier" else sorted(known)
             otherwise = ADD_EVENT if noun == "event" else ""
+            if noun == "reason" and name in self.names.purchase_rules:
+                what = f"no such reason: '{name}' is a rule of purchases"
+                self.fail(path, what, "write 'purchase': what a receipt brings is told together")
             fix = suggest(name, choices, otherwise) if known else f"there is no {noun} yet"
             self.fail(path, f"no such {noun}: '{name}'", fix)
         return name
@@ -204,4 +229,5 @@ class Values:
             "scenario": self.names.scenarios,
             "account": self.names.accounts,
             "event": self.names.events,
+            "reason": self.names.reasons,
         }.get(noun)

@@ -223,11 +223,14 @@ def test_an_audience_is_said_in_ukrainian(audience: str, uk: str) -> None:
     [
         ("{bonus_accrued: {reason: [purchase, welcome]}}",
          "Щойно клієнт отримує бонуси (підстава: покупка або «welcome»)."),
+        ("{bonus_accrued: {reason: [adjustment, transfer]}}",
+         "Щойно клієнт отримує бонуси (підстава: коригування вручну або переказ від іншого клієнта)."),
         ("{registered: {source: referral}}", "Щойно клієнт вступає до програми (на запрошення друга)."),
     ],
 )  # fmt: skip
 def test_words_of_the_language_are_said_in_the_readers(when: str, uk: str) -> None:
-    assert uk in explained(scenario(when, schedule=""), "uk")
+    rules = [{"rule": "base", "by": "tier"}, {"rule": "welcome", "give": 50, "on": "registered"}]
+    assert uk in explained(scenario(when, schedule=""), "uk", {"earn": {"rules": rules}})
 
 
 def test_schedules_are_said_as_people_say_them() -> None:

@@ -63,6 +63,22 @@ def test_a_parameter_that_would_break_at_the_look_is_told(when: str, said: str) 
     assert findings(when) == [f"scenarios/one.yaml:{said}"]
 
 
+def test_a_reason_for_bonuses_is_one_that_the_program_may_have() -> None:
+    rules = [{"rule": "base", "by": "tier"}, {"rule": "welcome", "give": 50, "on": "registered"}]
+    earn = {"rules": [*rules, {"rule": "morning", "give": 5, "when": {"time": "07:00-09:00"}}]}
+    for right in ("purchase", "welcome", "[adjustment, transfer, returned]"):
+        assert findings(f"{{bonus_accrued: {{reason: {right}}}}}", earn=earn) == []
+    said = {
+        "welcom": "no such reason: 'welcom'; did you mean 'welcome'?",
+        "nonsense": "no such reason: 'nonsense'; write transfer, adjustment, welcome, purchase or returned",
+        "morning": "no such reason: 'morning' is a rule of purchases; write 'purchase': what a receipt "
+        "brings is told together",
+    }
+    for wrong, what in said.items():
+        [found] = findings(f"{{bonus_accrued: {{reason: {wrong}}}}}", earn=earn)
+        assert found == f"scenarios/one.yaml:1:24: when.bonus_accrued.reason: {what}"
+
+
 def test_the_shops_own_events_are_known_by_the_program() -> None:
     assert findings("{event: {name: cart_abandoned}}", events=["cart_abandoned"]) == []
     [said] = findings("{event: {name: cart_abandonned}}", events=["cart_abandoned"])
