@@ -1,7 +1,6 @@
 """Who: an audience in words."""
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from typing import Any
 
 from campaigns.audience import And, Node, Not, Or, Segment, Test
@@ -75,15 +74,26 @@ def _test(speech: Speech, test: Test) -> str:
 
 def _template(speech: Speech, phrases: Mapping[str, Any], test: Test) -> str | None:
     """The phrase of this field and operator; the field may have one for all comparisons."""
-    field = field_named(test.field)
-    if "any" in phrases and field and field.counts and (test.op, test.value) == ("at_least", Decimal(1)):
-        return str(phrases["any"])
+    if shortly := phrases.get(_any_or_none(test)):
+        return str(shortly)
     if test.op == "before" and not hasattr(test.value, "total_seconds"):
         return phrases.get("before_day")
     found = phrases.get(test.op)
     if isinstance(found, Mapping):
         return _choices(speech, found, test)
     return found or (phrases.get("compared") if test.op in (*COMPARISONS, "one_of") else None)
+
+
+def _any_or_none(test: Test) -> str:
+    """Nobody speaks of more than 0 bonuses: `any`, `none`, or empty where there is a number to tell."""
+    field = field_named(test.field)
+    asked = (test.op, test.value)
+    counted = field is not None and field.unit == "count"
+    if asked == ("more_than", 0) or (counted and asked == ("at_least", 1)):
+        return "any"
+    if asked in (("at_most", 0), ("one_of", (0,))) or (counted and asked == ("less_than", 1)):
+        return "none"
+    return ""
 
 
 def _choices(speech: Speech, phrases: Mapping[str, str], test: Test) -> str | None:

@@ -88,7 +88,7 @@ def _values(field: Field, op: str) -> list[Any]:
     if op == "contains":
         return ["text"]
     if op != "one_of":
-        return ["gold"] if field.kind == "text" else [Decimal(1), Decimal(2)]
+        return ["gold"] if field.kind == "text" else [Decimal(0), Decimal(1), Decimal(2)]
     return [_equals(field)] if not field.choices else [(choice,) for choice in field.choices]
 
 
@@ -189,7 +189,7 @@ def test_bonuses_are_counted_in_the_right_form(count: int, uk: str, ru: str) -> 
          "Only customers who have at least 3 receipts with goods of the category tea in the last 60 days."),
         ("{bought: {category: coffee}}", "Only customers who bought goods of the category coffee."),
         ("{any: [{tier: gold}, {debt: {more_than: 0}}], city: Kyiv}",
-         "Only customers (whose tier is gold or who owe more than 0 bonuses) and who live in Kyiv."),
+         "Only customers (whose tier is gold or who owe bonuses) and who live in Kyiv."),
         ("{any: [{tier: gold}, {not: {city: Kyiv}}]}",
          "Only customers whose tier is gold or who are not among those who live in Kyiv."),
         ("{has_card: false}", "Only customers who have no card in a wallet."),
@@ -197,6 +197,34 @@ def test_bonuses_are_counted_in_the_right_form(count: int, uk: str, ru: str) -> 
 )  # fmt: skip
 def test_an_audience_is_said_in_one_sentence(audience: str, en: str) -> None:
     assert said_of(audience, "en") == en
+
+
+@pytest.mark.parametrize(
+    ("audience", "said"),
+    [
+        ("{balance: {more_than: 0}}",
+         ("who have bonuses to spend", "у яких є доступні бонуси", "у которых есть доступные бонусы")),
+        ("{balance: {at_most: 0}}",
+         ("who have no bonuses to spend", "у яких немає доступних бонусів",
+          "у которых нет доступных бонусов")),
+        ("{expiring: {within: 14 days}}",
+         ("who lose bonuses within 14 days", "у яких протягом 14 днів згорають бонуси",
+          "у которых в течение 14 дней сгорают бонусы")),
+        ("{purchases: {at_least: 1, within: 30 days}}",
+         ("who bought something in the last 30 days", "які за останні 30 днів щось купували",
+          "которые за последние 30 дней что-то покупали")),
+        ("{purchases: 0}",
+         ("who bought nothing", "які нічого не купували", "которые ничего не покупали")),
+        ("{bought: {category: tea, less_than: 1}}",
+         ("who bought no goods of the category tea", "які не купували товарів категорії tea",
+          "которые не покупали товаров категории tea")),
+        ("{friends: {more_than: 0}}",
+         ("who brought a friend", "які запросили друга", "которые пригласили друга")),
+    ],
+)  # fmt: skip
+def test_any_and_none_are_said_as_people_say_them(audience: str, said: tuple[str, ...]) -> None:
+    for language, words in zip(LANGUAGES, said, strict=True):
+        assert said_of(audience, language).endswith(f" {words}.")
 
 
 @pytest.mark.parametrize(
