@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 from campaigns.audience import Segment, walk
 from campaigns.bundle import Bundle
 from campaigns.changes import Change, compared, first_looks
+from campaigns.checks.over import is_over
 from campaigns.membership import segment_of
 from campaigns.running import Running
 from campaigns.scenario import Scenario
@@ -43,7 +44,7 @@ class Concerned:
 
     `change` is new, changed, renamed, back or removed; `first_look` how many a look now would reach (None
     where none comes by itself: events, pauses, removals); `left` who is under way. `stops` tells that the
-    first look is more than the program lets go without asking.
+    first look is more than the program lets go without asking, `over` that a campaign's time has passed.
     """
 
     scenario: str
@@ -53,6 +54,7 @@ class Concerned:
     left: Undone
     stops: bool = False
     status: str = "active"
+    over: bool = False
 
     @property
     def recalled(self) -> int:
@@ -68,6 +70,7 @@ class Concerned:
             "status": self.status,
             "first_look": self.first_look,
             "stops_at_guard": self.stops,
+            "time_is_over": self.over,
             "under_way": self.left.waiting,
             "planned": self.left.planned,
             "recalled": self.recalled,
@@ -215,9 +218,10 @@ def _concerned(
             continue
         former = name if name in states else scenario.formerly or name
         status = states[former].status if former in states and change != "back" else "active"
-        first = None if scenario.kind == "event" or status == "paused" else looks[name]
+        over = is_over(scenario, at, running.program.zone)
+        first = None if scenario.kind == "event" or status == "paused" else 0 if over else looks[name]
         stops = first is not None and first > running.program.max_per_look
-        yield Concerned(name, change, scenario.kind, first, left[former], stops, status)
+        yield Concerned(name, change, scenario.kind, first, left[former], stops, status, over)
 
 
 def _none_changed_yet(running: Running, before: Bundle, states: Mapping[str, Any]) -> dict[str, int]:

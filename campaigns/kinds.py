@@ -54,6 +54,7 @@ _ALL = (
          "Raise the limit, or send less.", "warning"),
     Kind("always-dropped", "Messages that quiet hours hold until they have expired.",
          "Look at another time, or let messages be valid for longer.", "warning"),
+    Kind("campaign-over", "A campaign whose time has passed.", "Write a later time.", "warning"),
     Kind("no-effect", "Something that changes nothing here.", "Remove it.", "warning"),
     Kind("not-tracked", "An audience asks for opens or clicks that the program does not track.",
          "Switch tracking on.", "warning"),

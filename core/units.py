@@ -123,6 +123,8 @@ def _then(*checks: Callable[[Any], Any]) -> BeforeValidator:
 Span = Annotated[Duration, _then(Duration.read, _positive)]
 # Whole calendar days, zero allowed: how far before a day of the ledger.
 Days = Annotated[Duration, _then(Duration.read, _calendar_days)]
+# Whole calendar days, one at least: how long somebody has been silent.
+SomeDays = Annotated[Duration, _then(Duration.read, _calendar_days, _positive)]
 
 
 # --- numbers

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from campaigns.bundle import Bundle, Checked, check
+from campaigns.checks.over import check_over
 from campaigns.checks.unused import unused_messages, unused_segments
 from campaigns.running import findings, library_of
 from campaigns.scenario import Scenario
@@ -53,7 +54,10 @@ def more_findings(here: Workspace, bundle: Bundle) -> list[Problem]:
     problems += check_card(bundle.files, library, checked.program, now)
     problems += check_certificates(here.env_file, checked.program, program, now)
     problems += _unsent_messages(checked, library)
-    for scenario in checked.scenarios.values():
+    for name, scenario in checked.scenarios.items():
+        document = _document(bundle, f"scenarios/{name}.yaml")
+        assert document is not None
+        problems += check_over(scenario, document, now, checked.program.zone)
         problems += _lengths(scenario, library, checked.program)
     problems += check_card_messages(bundle, checked, library)
     problems += _tariffs(checked, checked.program, program)

@@ -54,6 +54,8 @@ def _note(it: Concerned, most: int) -> str:
         return f"[red]{messages(it.recalled)} would be recalled[/red]" if it.recalled else ""
     if it.status == "paused":
         return "paused: nobody until it is resumed"
+    if it.over:
+        return "[yellow]its time is over: it will send nothing[/yellow]"
     if it.stops:
         return f"[red]more than max_per_look ({most:,}): it will stop and ask[/red]"
     return "answers what happens from now on" if it.kind == "event" else ""

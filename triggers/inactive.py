@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, false, func, literal, or_, s
 from core.db import UtcDateTime, days_between, facts, looked_up
 from core.program import Program
 from core.tables import CustomerStats
-from core.units import Days
+from core.units import SomeDays
 from triggers.base import CUSTOMER, PRESENT, Due, Fact, Kind, Look, Parameters, Trigger, utc_text
 
 STATS = CustomerStats.__table__  # type: ignore[attr-defined]
@@ -19,7 +19,7 @@ STATS = CustomerStats.__table__  # type: ignore[attr-defined]
 class InactiveParameters(Parameters):
     """How long a silence, and whose."""
 
-    for_: Days = Field(alias="for", description="days without a purchase")
+    for_: SomeDays = Field(alias="for", description="days without a purchase")
     at_least_receipts: int = Field(
         default=1, ge=0, description="purchases they had made before; 0 includes none at all"
     )

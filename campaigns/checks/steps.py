@@ -44,6 +44,10 @@ def _weights(step: Step, index: int, document: Document) -> Iterator[Problem]:
             what = f"nobody gets '{variant.message}': it weighs nothing"
             fix = "give it a weight, or remove it"
             yield document.problem((*path, place, "weight"), what, fix, "warning", "weightless-variant")
+        if variant.message in (it.message for it in step.variants[:place]):
+            what = f"'{variant.message}' stands here twice, so that it is compared with itself"
+            fix = "name another message, or give the first more weight"
+            yield document.problem((*path, place, "message"), what, fix, "warning", "no-effect")
 
 
 def _channels(step: Step, index: int, document: Document, around: Surroundings) -> Iterator[Problem]:

@@ -57,6 +57,20 @@ def test_of_a_file_that_comes_or_goes_the_name_is_enough(shop: Shop) -> None:
     assert "Wish a happy birthday" not in said
 
 
+def test_a_campaign_whose_time_has_passed_is_said_to_reach_nobody(shop: Shop) -> None:
+    live(shop)
+    shop.write(
+        "scenarios/easter.yaml",
+        "when: {schedule: {at: 2025-04-20 10:00}}\nsteps: [{message: spring, send: [sms]}]\n",
+    )
+    for locale in ("uk", "en"):
+        shop.write(f"messages/spring/{locale}/sms.txt", "Spring!\n")
+    said = shop.run("diff")
+    assert "its time is over: it will send nothing" in said.out
+    [found] = json.loads(shop.run("diff", "--format", "json").out)["scenarios"]
+    assert (found["first_look"], found["time_is_over"]) == (0, True)
+
+
 def test_history_says_who_and_why_and_a_version_is_shown(shop: Shop) -> None:
     live(shop)
     shop.change("scenarios/birthday.yaml", "priority: 90", "priority: 80")
