@@ -13,6 +13,7 @@ from core.errors import Problem, Problems
 from core.program import Program
 from templates import check as template_check
 from templates.context import NAMES
+from templates.fitting import TYPES
 from templates.library import Library
 from templates.sources import Kind
 from triggers import discover as discover_triggers
@@ -109,9 +110,12 @@ def _read(bundle: Bundle) -> tuple[Loaded | None, list[Problem]]:
 def _messages(scenario: Scenario, library: Library) -> list[Problem]:
     facts = discover_triggers()[scenario.trigger].facts
     names: dict[str, Any] = {**NAMES, "trigger": tuple(facts)}
+    types = {**TYPES, **{f"trigger.{name}": fact.type for name, fact in facts.items()}}
     found: list[Problem] = []
     known = library.messages()
     for message in {name for step in scenario.steps for name in step.messages if name in known}:
-        found += template_check.check(library, message, names, scenario.trigger, purpose=scenario.purpose)
+        found += template_check.check(
+            library, message, names, scenario.trigger, purpose=scenario.purpose, types=types
+        )
         found += template_check.missing_locales(library, message)
     return found

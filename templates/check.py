@@ -2,9 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cached_property
 from weakref import WeakKeyDictionary
 
 from jinja2 import TemplateSyntaxError, nodes
@@ -13,9 +11,11 @@ from core.errors import Problem, Problems
 from templates import sources
 from templates.environment import MessageEnvironment
 from templates.filters import plural_forms
+from templates.fitting import Types, misfits
 from templates.library import Library
 from templates.located import Located
 from templates.pages import Part
+from templates.reading import Reading
 from templates.syntax import syntax_problem
 
 Names = Mapping[str, Collection[str] | None]
@@ -27,45 +27,18 @@ _GIVEN = frozenset({"loop", "caller", "varargs", "kwargs", "self", "super"})
 _OWN_HEADERS = frozenset({"subject", "preheader"})
 
 
-@dataclass(frozen=True)
-class _Reading:
-    """What one template text says, taken from its tree once however many messages bring it in."""
-
-    tree: nodes.Template
-
-    @cached_property
-    def references(self) -> tuple[tuple[nodes.Stmt, str], ...]:
-        return tuple(_references(self.tree))
-
-    @cached_property
-    def declared(self) -> frozenset[str]:
-        return frozenset(_declared(self.tree))
-
-    @cached_property
-    def uses(self) -> dict[str, int]:
-        """Dotted name → the line where it stands first."""
-        first: dict[str, int] = {}
-        for dotted, line in _uses(self.tree):
-            first.setdefault(dotted, line)
-        return first
-
-    @cached_property
-    def words(self) -> tuple[nodes.Filter | nodes.Test, ...]:
-        """Every use of a filter or a test."""
-        return tuple(self.tree.find_all((nodes.Filter, nodes.Test)))
-
-
-_READ: WeakKeyDictionary[MessageEnvironment, dict[str, _Reading]] = WeakKeyDictionary()
+_READ: WeakKeyDictionary[MessageEnvironment, dict[str, Reading]] = WeakKeyDictionary()
 
 
 def check(
-    library: Library, message_name: str, names: Names, trigger_name: str, *, purpose: str = "marketing"
-) -> list[Problem]:
+    library: Library, message_name: str, names: Names, trigger_name: str, *, purpose: str = "marketing",
+    types: Types | None = None,
+) -> list[Problem]:  # fmt: skip
     """Every problem of one message in every channel and locale.
 
     `names` are the roots a template may use with the attributes each has (a plain value has none, None is
     any), dotted for deeper ones; given in an order (not as a set) they are listed in it. A marketing email
-    must offer `links.unsubscribe`.
+    must offer `links.unsubscribe`. `types` are those of values, by dotted name, which filters must fit.
     """
     if message_name not in library.messages():
         return [_no_message(library, message_name)]
@@ -73,7 +46,7 @@ def check(
     for (name, _, locale), slot in sorted(library.slots.items()):
         # Nobody is sent a text in a language that the program has not; `layout` tells of it.
         if name == message_name and locale in library.program_locales:
-            problems += _slot_problems(library, slot, names, trigger_name, purpose)
+            problems += _slot_problems(library, slot, names, trigger_name, purpose, types or {})
     return sorted(set(problems))
 
 
@@ -114,13 +87,13 @@ def point_names(names: Mapping[str, Collection[str]], locales: Iterable[str], fi
 
 
 def short_text(
-    library: Library, source: str, names: Names, *, expression: bool = False
+    library: Library, source: str, names: Names, *, expression: bool = False, types: Types | None = None
 ) -> list[tuple[str, str]]:
     """What is wrong with a template outside messages/, a card's value, and what to write instead."""
     environment = library.environment(library.default_locale, "text")
     text = f"{{{{ {source} }}}}" if expression else source
     try:
-        tree = environment.parse(text)
+        said = Reading(environment.parse(text))
         environment.compile(text)
     except TemplateSyntaxError as wrong:
         return [
@@ -129,14 +102,14 @@ def short_text(
                 "correct it",
             )
         ]
-    known = {*names, *environment.globals, *_GIVEN, *_declared(tree)}
-    used = dict.fromkeys(dotted for dotted, _ in _uses(tree))
-    found = (_complaint(dotted, known, names, "") for dotted in used)
-    return [complaint for complaint in found if complaint]
+    known = {*names, *environment.globals, *_GIVEN, *said.declared}
+    found = (_complaint(dotted, known, names, "") for dotted in said.uses)
+    unfit = ((it.what, it.fix) for it in misfits(said.tree, types or {}))
+    return [*(complaint for complaint in found if complaint), *unfit]
 
 
 def _slot_problems(
-    library: Library, slot: sources.Slot, names: Names, trigger_name: str, purpose: str
+    library: Library, slot: sources.Slot, names: Names, trigger_name: str, purpose: str, types: Types
 ) -> Iterator[Problem]:
     try:
         parts = library.parts(slot)
@@ -159,6 +132,7 @@ def _slot_problems(
         for located in pages:
             page = _Page(located, environment, names, trigger_name, extra)
             yield from page.problems()
+            yield from page.misfits(types)
             used |= page.used
     if slot.channel == "email" and purpose == "marketing" and "links.unsubscribe" not in used:
         fix = "add a link to {{ links.unsubscribe }}"
@@ -212,11 +186,11 @@ def _included(located: Located, environment: MessageEnvironment) -> list[str]:
     return [path for _, path in reading.references]
 
 
-def _read(located: Located, environment: MessageEnvironment) -> _Reading:
+def _read(located: Located, environment: MessageEnvironment) -> Reading:
     known = _READ.setdefault(environment, {})
     text = located.text
     if text not in known:
-        known[text] = _Reading(environment.parse(text))
+        known[text] = Reading(environment.parse(text))
     return known[text]
 
 
@@ -234,7 +208,7 @@ class _Page:
         self._located = located
         self._environment = environment
         self._names = {**names, **dict.fromkeys(extra, frozenset[str]())}
-        self._trigger = trigger_name
+        self._trigger, self._made = trigger_name, extra
         self.used: set[str] = set()
 
     def problems(self) -> Iterator[Problem]:
@@ -251,13 +225,26 @@ class _Page:
         yield from self._functions(reading)
         yield from self._missing_parts(reading)
 
+    def misfits(self, types: Types) -> Iterator[Problem]:
+        """Filters that fail on every customer; of a name that the text makes itself nothing is known."""
+        try:
+            reading = _read(self._located, self._environment)
+        except TemplateSyntaxError:
+            return
+        made = {*reading.declared, *self._made}
+        known = {name: kind for name, kind in types.items() if name.partition(".")[0] not in made}
+        for it in misfits(reading.tree, known):
+            places = self._located.occurrences(it.dotted, rf"\s*\|\s*{it.filter}\b")
+            for offset in list(places) or [self._located.line_start(it.line)]:
+                yield self._located.problem(offset, it.what, it.fix, "wrong-filter")
+
     def _at(self, dotted: str, line: int, what: str, fix: str) -> Iterator[Problem]:
         kind = "not-provided" if dotted.startswith("trigger.") else "unknown-template-name"
         places = list(self._located.occurrences(dotted)) or [self._located.line_start(line)]
         for offset in places:
             yield self._located.problem(offset, what, fix, kind)
 
-    def _functions(self, reading: _Reading) -> Iterator[Problem]:
+    def _functions(self, reading: Reading) -> Iterator[Problem]:
         for each in reading.words:
             is_filter = isinstance(each, nodes.Filter)
             known = self._environment.filters if is_filter else self._environment.tests
@@ -268,7 +255,7 @@ class _Page:
                 what = f"no {'filter' if is_filter else 'test'} '{each.name}'"
                 yield self._located.problem(offset, what, fix, "unknown-filter")
 
-    def _missing_parts(self, reading: _Reading) -> Iterator[Problem]:
+    def _missing_parts(self, reading: Reading) -> Iterator[Problem]:
         for node, path in reading.references:
             optional = isinstance(node, nodes.Include) and node.ignore_missing
             if not optional and not _loads(self._environment, path):
@@ -282,15 +269,6 @@ class _Page:
         return found.start() if found else start
 
 
-def _references(tree: nodes.Template) -> Iterator[tuple[nodes.Stmt, str]]:
-    """The tags that bring in another file, with its path where it is written out."""
-    for each in tree.find_all(nodes.Stmt):
-        if isinstance(each, nodes.Include | nodes.Import | nodes.FromImport | nodes.Extends):
-            path = each.template.value if isinstance(each.template, nodes.Const) else None
-            if isinstance(path, str):
-                yield each, path
-
-
 def _loads(environment: MessageEnvironment, path: str) -> bool:
     try:
         environment.get_template(path)
@@ -299,38 +277,6 @@ def _loads(environment: MessageEnvironment, path: str) -> bool:
     except LookupError:
         return False
     return True
-
-
-def _uses(tree: nodes.Template) -> Iterator[tuple[str, int]]:
-    """Every dotted name that is read, and each of its owners: `a.b.c` gives `a.b.c`, `a.b` and `a`."""
-    for name in tree.find_all(nodes.Name):
-        if name.ctx == "load":
-            yield name.name, name.lineno
-    for each in tree.find_all((nodes.Getattr, nodes.Getitem)):
-        if dotted := _dotted(each):
-            yield dotted, each.lineno
-
-
-def _dotted(node: nodes.Node) -> str | None:
-    if isinstance(node, nodes.Name):
-        return node.name
-    if isinstance(node, nodes.Getattr):
-        owner = _dotted(node.node)
-        return f"{owner}.{node.attr}" if owner else None
-    if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
-        owner = _dotted(node.node)
-        return f"{owner}.{node.arg.value}" if owner and isinstance(node.arg.value, str) else None
-    return None
-
-
-def _declared(tree: nodes.Template) -> set[str]:
-    """Names that the template makes itself: set, for, macro, import."""
-    names = {each.name for each in tree.find_all(nodes.Name) if each.ctx in ("store", "param")}
-    names |= {each.name for each in tree.find_all(nodes.Macro)}
-    names |= {each.target for each in tree.find_all(nodes.Import)}
-    for each in tree.find_all(nodes.FromImport):
-        names |= {name[1] if isinstance(name, tuple) else name for name in each.names}
-    return names
 
 
 def _made_in(located: Located, environment: MessageEnvironment) -> frozenset[str]:

@@ -95,10 +95,10 @@ class Located:
         source, there = self.at(offset)
         return source.problem(there, what, fix, kind=kind)
 
-    def occurrences(self, dotted: str) -> Iterator[int]:
-        """Where a dotted name is used inside Jinja tags, strings left out."""
+    def occurrences(self, dotted: str, followed_by: str = "") -> Iterator[int]:
+        """Where a dotted name is used inside Jinja tags, strings left out, with a pattern behind it."""
         path = r"\s*\.\s*".join(map(re.escape, dotted.split(".")))
-        name = re.compile(rf"(?<![\w.]){path}(?!\w)")
+        name = re.compile(rf"(?<![\w.]){path}(?!\w){followed_by}")
         for tag in TAG.finditer(self.text):
             if not tag[0].startswith("{#"):
                 bare = _STRINGS.sub(lambda quoted: " " * len(quoted[0]), tag[0])

@@ -14,6 +14,7 @@ from scheduler.deck import card_file
 from templates.check import Names, short_text
 from templates.context import NAMES
 from templates.environment import RenderError
+from templates.fitting import TYPES
 from templates.library import Library
 from tidings.samples import card_contexts
 from wallet.artwork import Artwork
@@ -105,7 +106,8 @@ def _stores_texts(card: Card) -> Iterator[Text]:
 
 def _texts(document: Document, library: Library, texts: Iterable[Text]) -> Iterator[Problem]:
     for path, source, names, expression in texts:
-        for what, fix in short_text(library, source, names, expression=expression):
+        types = TYPES if names is NAMES else {}
+        for what, fix in short_text(library, source, names, expression=expression, types=types):
             yield document.problem(_place(path), what, fix)
 
 

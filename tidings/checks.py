@@ -17,6 +17,7 @@ from core.source import Document, load
 from scheduler.letter_words import LETTERS
 from templates import check as template_check
 from templates.context import NAMES
+from templates.fitting import TYPES
 from templates.library import Library
 from templates.reckoning import too_long
 from tidings.card_checked import check_card
@@ -83,7 +84,9 @@ def _unsent_messages(checked: Checked, library: Library) -> Iterator[Problem]:
     sent = {name for it in checked.scenarios.values() for step in it.steps for name in step.messages}
     for name in (each for each in library.messages() if each not in sent):
         names: dict[str, Any] = {**NAMES, "trigger": OWN_MESSAGES.get(name)}
-        yield from template_check.check(library, name, names, "this message", purpose="transactional")
+        yield from template_check.check(
+            library, name, names, "this message", purpose="transactional", types=TYPES
+        )
 
 
 def _lengths(scenario: Scenario, library: Library, program: Program) -> Iterator[Problem]:

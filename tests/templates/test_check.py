@@ -5,6 +5,7 @@ import pytest
 from core.errors import Problem
 from templates.check import check, layout, missing_locales, point_names
 from templates.context import NAMES
+from templates.fitting import TYPES
 from templates.library import Library
 from templates.reckoning import longest, too_long
 from tests.templates.support import Context, MakeLibrary
@@ -16,7 +17,10 @@ OK_EMAIL = "---\nsubject: x\n---\n<a href='{{ links.unsubscribe }}'>x</a>"
 
 def found(texts: Library, **options: str) -> list[str]:
     names = {**NAMES, "trigger": FACTS}
-    return [str(problem) for problem in check(texts, MESSAGE, names, "bonus_expiring", **options)]
+    types = {**TYPES, "trigger.expiring": "points", "trigger.expires_on": "date"}
+    return [
+        str(problem) for problem in check(texts, MESSAGE, names, "bonus_expiring", types=types, **options)
+    ]
 
 
 def sms(library: MakeLibrary, text: str) -> list[str]:
@@ -76,6 +80,44 @@ def test_a_wrong_name_is_shown_at_its_place(library: MakeLibrary, text: str, pro
     ],
 )
 def test_what_is_right_is_not_complained_of(library: MakeLibrary, text: str) -> None:
+    assert sms(library, text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "writes"),
+    [
+        ("{{ balance | day }}", "1:4: 'balance' is an amount of bonuses, and the filter 'day' needs a day",
+         "balance | points"),
+        ("x\n{{ trigger.expires_on|points }}",
+         "2:4: 'trigger.expires_on' is a day, and the filter 'points' needs a number",
+         "trigger.expires_on | day"),
+        ("{{ customer.name | money }}", "1:4: 'customer.name' is text, and the filter 'money' needs a number",
+         "customer.name"),
+        ("{{ customer.birthday | time }}",
+         "1:4: 'customer.birthday' is a day, and the filter 'time' needs a time of the day",
+         "customer.birthday | day"),
+        ("{% if tier.until | number > 3 %}x{% endif %}",
+         "1:7: 'tier.until' is a day, and the filter 'number' needs a number", "tier.until | day"),
+        ("{{ (balance) | date }}",
+         "1:1: 'balance' is an amount of bonuses, and the filter 'date' needs a day", "balance | points"),
+    ],
+)  # fmt: skip
+def test_a_filter_fits_what_it_writes(library: MakeLibrary, text: str, what: str, writes: str) -> None:
+    assert sms(library, text) == [f"messages/{MESSAGE}/sms.txt:{what}; write {{{{ {writes} }}}}"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ balance | points }} {{ balance | money }} {{ balance | number }} {{ tier.earn | percent }}",
+        "{{ trigger.expires_on | day }} {{ customer.birthday | date }} {{ customer.registered_at | time }}",
+        "{{ customer.registered_at | day }} {{ customer.name | upper }}",
+        "{{ customer.attributes.cups | points }}",
+        "{% set balance = trigger.expires_on %}{{ balance | day }}",
+        "{% for tier in [1, 2] %}{{ tier | number }}{% endfor %}",
+    ],
+)
+def test_a_filter_that_fits_or_of_which_nothing_is_known_is_let_be(library: MakeLibrary, text: str) -> None:
     assert sms(library, text) == []
 
 
