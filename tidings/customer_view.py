@@ -1,6 +1,6 @@
 """One customer: everything that is known, and why they heard or did not hear."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,7 @@ from core.program import Program
 from core.purchases.stats import STATS
 from templates.facts import Context, contexts
 from tidings.console import local, table
+from tidings.listing import Fitting, listing
 
 FEEDBACK = Feedback.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
@@ -192,14 +193,11 @@ def show(console: Console, page: Page, program: Program) -> None:
     if page.consents or page.waiting:
         parts.append(_consents(page, program))
     parts += [_messages(page, program), _why(page, program)]
-    title = f"[bold]{page.row.name or page.row.external_id}[/bold] · {page.row.external_id}"
+    title = f"[bold]{escape(page.row.name or page.row.external_id)}[/bold] · {escape(page.row.external_id)}"
     console.print(Panel(Group(*parts), title=title, title_align="left", border_style="cyan", padding=(1, 2)))
 
 
-def _profile(page: Page, program: Program) -> Table:
-    grid = Table.grid(padding=(0, 3))
-    for _ in range(4):
-        grid.add_column()
+def _profile(page: Page, program: Program) -> Fitting:
     row, tier = page.row, page.context["tier"]
     unit = {"money": program.currency, "points": "bonuses"}.get(tier.unit, tier.unit)
     following = f"{tier.missing} {unit} to {tier.next}" if tier.next else "the highest level"
@@ -222,8 +220,16 @@ def _profile(page: Page, program: Program) -> Table:
         ("addresses", reached),
         ("marketing consent", consents),
     ]
-    for (left, value), (right, other) in zip(pairs[::2], pairs[1::2], strict=True):
-        grid.add_row(Text(left, style="dim"), value, Text(right, style="dim"), other)
+    return Fitting(_grid(zip(pairs[::2], pairs[1::2], strict=True)), _grid((pair,) for pair in pairs))
+
+
+def _grid(rows: Iterable[Sequence[tuple[str, str]]]) -> Table:
+    """Names and values, so many pairs a row."""
+    grid = Table.grid(padding=(0, 3))
+    for pairs in rows:
+        while len(grid.columns) < 2 * len(pairs):
+            grid.add_column(overflow="fold")
+        grid.add_row(*(it for name, value in pairs for it in (Text(name, style="dim"), value)))
     return grid
 
 
@@ -256,16 +262,19 @@ def _entries(page: Page, program: Program) -> Table:
     return shown
 
 
-def _consents(page: Page, program: Program) -> Table:
-    shown = table("Consents", "when", "channel", "purpose", "said", "where", "wording", "proof")
+def _consents(page: Page, program: Program) -> Fitting:
     said = {True: "[green]yes[/green]", False: "[red]no[/red]"}
-    rows = [(it, said[it.granted]) for it in page.consents]
-    rows += [(it, "[yellow]to be confirmed[/yellow]") for it in page.waiting]
-    for it, word in rows:
-        where, wording = escape(it.source or ""), escape(it.wording or "")
-        when = local(it.at, program.zone)
-        shown.add_row(when, it.channel, it.purpose, word, where, wording, _proof(it.proof))
-    return shown
+    consents = [(it, said[it.granted]) for it in page.consents]
+    consents += [(it, "[yellow]to be confirmed[/yellow]") for it in page.waiting]
+    rows = [
+        (
+            local(it.at, program.zone), it.channel, it.purpose, word, escape(it.source or ""),
+            escape(it.wording or ""), _proof(it.proof),
+        )
+        for it, word in consents
+    ]  # fmt: skip
+    columns = ("when", "channel", "purpose", "said", "where", "wording", "proof")
+    return listing("Consents", columns, rows, ("when", "channel, purpose", "said", "where, wording", "proof"))
 
 
 def _proof(proof: Any) -> str:
@@ -273,15 +282,17 @@ def _proof(proof: Any) -> str:
     return escape(", ".join(f"{name} {value}" for name, value in (proof or {}).items() if name != "text"))
 
 
-def _messages(page: Page, program: Program) -> Table:
-    shown = table(
-        "Messages", "planned", "scenario", "step", "occasion", "channel", "state", "reason", "reactions"
-    )
-    for it in page.messages:
-        when = local(it.planned_at, program.zone)
-        said = _said(page.reactions.get(it.id, ()))
-        shown.add_row(when, it.scenario, it.step, it.occasion, it.channel, it.state, it.reason or "", said)
-    return shown
+def _messages(page: Page, program: Program) -> Fitting:
+    rows = [
+        (
+            local(it.planned_at, program.zone), it.scenario, it.step, it.occasion, it.channel, it.state,
+            it.reason or "", _said(page.reactions.get(it.id, ())),
+        )
+        for it in page.messages
+    ]  # fmt: skip
+    columns = ("planned", "scenario", "step", "occasion", "channel", "state", "reason", "reactions")
+    stacks = ("planned", "scenario, step, occasion", "channel", "state, reason", "reactions")
+    return listing("Messages", columns, rows, stacks)
 
 
 def _said(reactions: Sequence[Any]) -> str:
@@ -293,10 +304,15 @@ def _said(reactions: Sequence[Any]) -> str:
     return ", ".join(dict.fromkeys(words))
 
 
-def _why(page: Page, program: Program) -> Table:
-    shown = table("Why, and why not", "when", "scenario", "step", "occasion", "verdict", "detail")
-    for it in page.decisions:
-        good = it.verdict in ("planned", "deferred", "sent")
-        verdict = f"[{'green' if good else 'yellow'}]{it.verdict}[/]"
-        shown.add_row(local(it.at, program.zone), it.scenario, it.step, it.occasion, verdict, it.detail or "")
-    return shown
+def _why(page: Page, program: Program) -> Fitting:
+    rows = [
+        (local(it.at, program.zone), it.scenario, it.step, it.occasion, _verdict(it.verdict), it.detail or "")
+        for it in page.decisions
+    ]
+    columns = ("when", "scenario", "step", "occasion", "verdict", "detail")
+    return listing("Why, and why not", columns, rows, ("when", "scenario, step, occasion", "verdict, detail"))
+
+
+def _verdict(verdict: str) -> str:
+    good = verdict in ("planned", "deferred", "sent")
+    return f"[{'green' if good else 'yellow'}]{verdict}[/]"

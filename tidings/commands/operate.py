@@ -233,6 +233,7 @@ def messages(
     from core.errors import UserError
     from core.explain import suggest
     from tidings.customer_view import MESSAGE
+    from tidings.listing import listing
 
     if message is not None:
         _show_history(context, message, output)
@@ -268,22 +269,16 @@ def messages(
             ]
         )
         return
-    shown = table(
-        "", "id", "due", "scenario", "customer", "occasion", "channel", "state", "reason", "tries",
-        right=("id", "tries"),
-    )  # fmt: skip
-    for row in rows:
-        shown.add_row(
-            str(row.id),
-            local(row.due_at, zone),
-            row.scenario,
-            row.external_id,
-            row.occasion,
-            row.channel,
-            row.state,
-            row.reason or "",
-            str(row.tries),
+    columns = ("id", "due", "scenario", "customer", "occasion", "channel", "state", "reason", "tries")
+    said = [
+        (
+            str(row.id), local(row.due_at, zone), row.scenario, row.external_id, row.occasion, row.channel,
+            row.state, row.reason or "", str(row.tries),
         )
+        for row in rows
+    ]  # fmt: skip
+    stacks = ("id", "due", "scenario, occasion", "customer, channel", "state, reason", "tries")
+    shown = listing("", columns, said, stacks, right=("id", "tries"))
     console().print(shown)
 
 
