@@ -11,6 +11,7 @@ from channels.base import Channel
 from core.errors import EnvironmentFault
 from tidings import comparison_view, forecast_view, story_view
 from tidings.dry_runs import Answer
+from tidings.too_late import night_notes
 
 
 def show(console: Console, made: Answer, written: list[Path]) -> None:
@@ -19,7 +20,7 @@ def show(console: Console, made: Answer, written: list[Path]) -> None:
     if made.customer is not None:
         story_view.show(console, made.forecasts, zone, made.customer, made.name)
     elif not made.comparisons:
-        forecast_view.show(console, made.forecasts, zone)
+        forecast_view.show(console, made.forecasts, zone, night_notes(made))
     comparison_view.show(console, made.comparisons)
     for path in written:
         console.print(Text(f"wrote {path}"))

@@ -45,21 +45,27 @@ WHY = {
 }
 
 
-def show(console: Console, forecasts: Sequence[Forecast], zone: ZoneInfo) -> None:
-    """One panel a scenario: the funnel with its reasons, the cost, the hours, and samples."""
+def show(
+    console: Console, forecasts: Sequence[Forecast], zone: ZoneInfo, notes: Mapping[str, str] = {}
+) -> None:
+    """One panel a scenario: the funnel with its reasons, the cost, the hours, and samples.
+
+    `notes` are what else is to be known of scenarios, by their names.
+    """
     for forecast in forecasts:
-        console.print(_panel(forecast, zone, BAR if console.width >= WIDE else SHORT_BAR))
+        longest = BAR if console.width >= WIDE else SHORT_BAR
+        console.print(_panel(forecast, zone, longest, notes.get(forecast.scenario)))
 
 
-def _panel(forecast: Forecast, zone: ZoneInfo, longest: int) -> Panel:
+def _panel(forecast: Forecast, zone: ZoneInfo, longest: int, note: str | None) -> Panel:
     parts: list[RenderableType] = []
     if forecast.about:
         parts.append(Padding(Text(forecast.about, style="italic dim"), (0, 0, 1, 0)))
     parts.append(_funnel(forecast, longest))
     if len(forecast.stages) > 1:
         parts.append(Text("  " + _stages(forecast), style="dim"))
-    if notes := _notes(forecast):
-        parts += ["", *(Text(f"  {note}", style="yellow") for note in notes)]
+    if notes := [*_notes(forecast), *([note] if note else ())]:
+        parts += ["", *(Padding(Text(each, style="yellow"), (0, 0, 0, 2)) for each in notes)]
     if forecast.tariffs:
         parts += ["", _tariffs(forecast)]
     if forecast.sends:

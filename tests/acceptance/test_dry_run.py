@@ -49,6 +49,11 @@ def dry_run(shop: Shop, *words: str) -> Any:
     return said
 
 
+def flat(page: str) -> str:
+    """What stands in a panel, in one line."""
+    return " ".join(page.replace("│", " ").split())
+
+
 class Elements(HTMLParser):
     """Every element of a page with its attributes."""
 
@@ -74,6 +79,25 @@ def test_the_table_tells_the_funnel_the_reasons_and_the_hours(filled: Shop) -> N
 
 def test_every_gate_is_told_in_words() -> None:
     assert set(WHY) == set(NAMES)
+
+
+def test_a_look_in_the_night_says_why_everybody_is_too_late_and_where_to_look(filled: Shop) -> None:
+    filled.change("scenarios/bonus-expiring.yaml", "valid_for: 20 hours", "valid_for: 2 hours")
+    said = flat(dry_run(filled, "--at", "2026-06-28 02:00").out)
+    assert "at 02:00 quiet hours (21:00-09:00) hold messages until valid_for (2 hours) is over" in said
+    assert "see its own time: --at '2026-06-28 10:00'" in said
+    assert "valid_for" not in dry_run(filled, "--at", "2026-06-28 10:00").out
+
+
+def test_a_campaign_looked_at_in_the_night_tells_its_own_time(filled: Shop) -> None:
+    text = "---\nsubject: Spring\n---\n<a href='{{ links.unsubscribe }}'>Spring</a>\n"
+    for locale in ("uk", "en"):
+        filled.write(f"messages/spring/{locale}/email.html", text)
+    when = "when: {schedule: {at: 2026-07-01 11:30}}\n"
+    steps = "steps: [{message: spring, send: [email]}]\nlimits: {valid_for: 90 minutes}\n"
+    filled.write("scenarios/spring.yaml", when + steps)
+    said = flat(filled.run("dry-run", "spring", "--at", "2026-06-28 02:00").out)
+    assert "see its own time: --at '2026-07-01 11:30'" in said
 
 
 def test_what_waits_for_the_morning_says_when_it_comes_and_who_is_nobody(filled: Shop) -> None:
