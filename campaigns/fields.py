@@ -7,6 +7,8 @@ A field is data here; what it means in SQL stands in `campaigns.conditions`.
 from dataclasses import dataclass
 from typing import Literal
 
+from core.customers.profiles import GENDERS
+
 # What a field is compared with. `choice` is one of its `choices`, `flag` is true or false.
 Kind = Literal["text", "number", "moment", "anything", "choice", "flag", "percent", "segment", "messages"]
 Group = Literal["profile", "levels and bonuses", "purchases", "contact", "people"]
@@ -85,7 +87,10 @@ def _moment(name: str, group: Group, about: str, example: str) -> Field:
 
 _PROFILE = (
     _text("city", "The city in the profile.", "city: [Kyiv, Lviv]"),
-    _text("gender", "The gender in the profile.", "gender: female"),
+    Field(
+        "gender", "text", "profile", "The gender in the profile.", "gender: female", operators=("contains",),
+        equality=True, choices=GENDERS,
+    ),
     _text("locale", "The customer's own language.", "locale: uk"),
     Field(
         "age", "number", "profile", "Full years since the birthday, on the day of the look.",

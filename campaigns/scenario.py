@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, WithJsonSchema
 
@@ -82,6 +82,14 @@ class Step(Model):
     whose `unless` is so, or whose `only_if` is not, ends the enrolment; a list is *one of*.
     """
 
+    instead: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("channel", "channels", "via", "by", "to"), "send"),
+        **dict.fromkeys(("text", "template", "messages", "say"), "message"),
+        **dict.fromkeys(("delay", "after", "pause"), "wait"),
+        **dict.fromkeys(("if", "when", "condition"), "only_if"),
+        "fallback": "list the channels under 'send', the best first",
+    }
+
     id: Name = ""
     message: Name | None = None
     variants: Listed[Variant] = ()
@@ -139,8 +147,25 @@ class Goal(Model):
     purchase: PurchaseGoal = Field(examples=["{within: 14 days}"])
 
 
+_OF_A_STEP = ("message", "messages", "send", "channel", "channels", "variants", "wait", "text")
+
+
 class ScenarioFile(Model):
     """What stands in the file; `when` and `audience` are read by their own rules."""
+
+    instead: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("trigger", "on", "event"), "when"),
+        **dict.fromkeys(("filter", "segment", "segments", "who", "target", "conditions", "if"), "audience"),
+        **dict.fromkeys(("description", "title", "comment"), "about"),
+        **dict.fromkeys(("control", "control_group"), "holdout"),
+        **dict.fromkeys(_OF_A_STEP, "put it into a step: 'steps: [{message: hello, send: [sms]}]'"),
+        **{key: f"put it under 'limits': 'limits: {{{key}: …}}'" for key in Limits.model_fields},
+        **dict.fromkeys(
+            ("cooldown", "frequency", "cap"), "write for example 'limits: {at_most: 1 per 30 days}'"
+        ),
+        "name": "remove it: the file's name is the scenario's name",
+        "at": "put it under the trigger: 'when: {schedule: {at: 2026-12-01 10:00}}'",
+    }
 
     about: str = ""
     purpose: Purpose = "marketing"
@@ -149,7 +174,7 @@ class ScenarioFile(Model):
     holdout: Percent = Decimal(0)
     steps: Some[Step] = Field(examples=["[{message: hello, send: [sms]}]"])
     limits: Limits = Limits()
-    priority: int = Field(50, ge=0, le=100)
+    priority: int = Field(50, ge=0, le=100, examples=[70])
     goal: Goal | None = None
     schedule: Schedule | None = None
     formerly: Name | None = None

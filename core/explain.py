@@ -88,6 +88,33 @@ def keys_at(model: type[BaseModel], path: Iterable[str | int]) -> tuple[list[str
 
     Returns the known keys in their order, and the example values of the field at `path` itself.
     """
+    models, examples = _walked(model, path)
+    known = [name for each in models for name, _ in _fields(each)]
+    return list(dict.fromkeys(known)), examples
+
+
+def instead_at(model: type[BaseModel], path: Iterable[str | int], key: str) -> str:
+    """What to write in place of a key as others call it: a known key, or a sentence; empty if neither is."""
+    models, _ = _walked(model, path)
+    told: Iterator[Mapping[str, str]] = (getattr(each, "instead", {}) for each in models)
+    return next((each[key] for each in told if key in each), "")
+
+
+def wrapped_at(model: type[BaseModel], path: Iterable[str | int], value: object) -> str:
+    """`{for: 45 days}`: a bare value in the place of keys and values, under the one key that must be."""
+    models, _ = _walked(model, path)
+    needed = [(name, field) for each in models for name, field in _fields(each) if field.is_required()]
+    if len(needed) != 1 or isinstance(value, (Mapping, list, tuple)) or value is None:
+        return ""
+    [(name, field)] = needed
+    if any(_models(field.annotation)):
+        return f"{{{name}: {field.examples[0]}}}" if field.examples else ""
+    # What has an example of its own is no plain value.
+    return "" if field.examples else f"{{{name}: {value}}}"
+
+
+def _walked(model: type[BaseModel], path: Iterable[str | int]) -> tuple[list[type[BaseModel]], list[Any]]:
+    """The models of what may stand at a path, and the examples of the field there."""
     models, examples = [model], []
     for part in path:
         if isinstance(part, int):
@@ -97,8 +124,7 @@ def keys_at(model: type[BaseModel], path: Iterable[str | int]) -> tuple[list[str
         if fields:
             models = [found for field in fields for found in _models(field.annotation)]
             examples = [example for field in fields for example in field.examples or []]
-    known = [name for each in models for name, _ in _fields(each)]
-    return list(dict.fromkeys(known)), examples
+    return models, examples
 
 
 def _fields(model: type[BaseModel]) -> Iterator[tuple[str, Any]]:

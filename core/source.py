@@ -4,10 +4,10 @@ YAML 1.2: `no` is the text "no" and `10:00` is the text "10:00". Dates stay text
 date; numbers are `int` or exact `Decimal`, never floats.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
@@ -16,7 +16,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from core.errors import Problem
-from core.explain import explain, keys_at, nearest, suggest
+from core.explain import explain, instead_at, keys_at, nearest, suggest, wrapped_at
 
 KeyPath = tuple[str | int, ...]
 Place = tuple[int, int]
@@ -38,6 +38,9 @@ class Model(BaseModel):
     """The base of what is read from a file: unknown keys are errors, no value becomes another type."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    # Keys as others call them → the key that is meant, or what to write instead.
+    instead: ClassVar[Mapping[str, str]] = {}
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -106,7 +109,7 @@ class Document:
                 yield self._unknown_key(path, model, inner, noun)
             elif details["type"] != "missing":
                 what, fix = explain(details, noun)
-                fix = fix or _example(model, inner) or _keys(details, model, inner)
+                fix = fix or _example(model, inner) or _keys(details, model, inner, path)
                 yield self.problem(path, what, fix, kind="wrong-value")
             elif inner not in meant:
                 fix = _example(model, inner) or f"add '{inner[-1]}:'"
@@ -114,7 +117,9 @@ class Document:
 
     def _unknown_key(self, path: KeyPath, model: type[BaseModel], inner: KeyPath, noun: str) -> Problem:
         known, _ = keys_at(model, inner[:-1])
-        return self.problem(path, f"no such {noun}", suggest(str(path[-1]), known), kind="unknown-key")
+        instead = instead_at(model, inner[:-1], str(path[-1]))
+        fix = f"write '{instead}'" if instead in known else instead or suggest(str(path[-1]), known)
+        return self.problem(path, f"no such {noun}", fix, kind="unknown-key")
 
     def _existing(self, loc: KeyPath) -> KeyPath:
         # Pydantic's location also names union members and items of a one-item list written as a bare value.
@@ -131,7 +136,8 @@ def _meant(details: ErrorDetails, model: type[BaseModel]) -> KeyPath | None:
     if details["type"] != "extra_forbidden":
         return None
     known, _ = keys_at(model, parent)
-    alike = nearest(str(key), known)
+    instead = instead_at(model, parent, str(key))
+    alike = instead if instead in known else nearest(str(key), known)
     return (*parent, alike) if alike else None
 
 
@@ -142,10 +148,15 @@ def _example(model: type[BaseModel], inner: KeyPath) -> str:
     return f"write for example '{inner[-1]}: {examples[0]}'" if examples and not item else ""
 
 
-def _keys(details: ErrorDetails, model: type[BaseModel], inner: KeyPath) -> str:
-    """Where something else stands in the place of keys and values: which keys there are."""
+def _keys(details: ErrorDetails, model: type[BaseModel], inner: KeyPath, path: KeyPath) -> str:
+    """Where something else stands in the place of keys and values: how it is written, or its keys."""
     known, _ = keys_at(model, inner)
-    return f"its keys are {', '.join(known)}" if details["type"] == "model_type" and known else ""
+    if details["type"] != "model_type" or not known:
+        return ""
+    if wrapped := wrapped_at(model, inner, details["input"]):
+        name = f"{path[-1]}: " if path and isinstance(path[-1], str) else ""
+        return f"write for example '{name}{wrapped}'"
+    return f"its keys are {', '.join(known)}"
 
 
 def _step(value: Any, part: str | int) -> Any:

@@ -32,7 +32,15 @@ class Unit:
             raise
         except ValueError:
             pass
-        raise expected(cls.called, value, f"write for example '{cls.example}'")
+        meant = cls.meant(value)
+        raise expected(
+            cls.called, value, f"write '{meant}'" if meant else f"write for example '{cls.example}'"
+        )
+
+    @classmethod
+    def meant(cls, value: object) -> str:  # noqa: ARG003 - for those that know
+        """What was probably meant by a value that is none; empty if nobody can tell."""
+        return ""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -25,6 +25,17 @@ DAY_SECONDS = 86_400
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600}
 _DAYS = {"day": 1, "week": 7}
 _LENGTH = re.compile(r"(\d{1,6})\s+(\w+?)s?")
+# How lengths are abbreviated elsewhere; a bare number is taken for days.
+_SHORT_LENGTH = re.compile(r"(\d{1,4})\s*([a-z]*)\.?")
+_SHORT = {
+    "day": ("", "d", "day", "days"),
+    "week": ("w", "wk", "week", "weeks"),
+    "hour": ("h", "hr", "hrs", "hour", "hours"),
+    "minute": ("m", "min", "mins", "minute", "minutes"),
+    "second": ("s", "sec", "secs", "second", "seconds"),
+    "month": ("mo", "mon", "month", "months"),
+    "year": ("y", "yr", "year", "years"),
+}
 _TIME = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)")
 
 
@@ -49,6 +60,18 @@ class Duration(Unit):
         if word in _DAYS:
             return cls(days=number * _DAYS[word])
         return cls(seconds=number * _SECONDS[word])
+
+    @classmethod
+    def meant(cls, value: object) -> str:
+        """`12 hours` for `12h`, `3 days` for `3`, `60 days` for `2 months`."""
+        if isinstance(value, bool) or not isinstance(value, (str, int)):
+            return ""
+        found = _SHORT_LENGTH.fullmatch(str(value).strip().lower())
+        word = next((word for word, names in _SHORT.items() if found and found[2] in names), "")
+        if not found or not word:
+            return ""
+        days = {"month": 30, "year": 365}.get(word)
+        return str(cls(days=int(found[1]) * days)) if days else _counted(int(found[1]), word)
 
     def before(self, day: date) -> date:
         """The day that lies this many calendar days before; hours do not move a day."""

@@ -1,7 +1,7 @@
 """A yearly return of the day on which the customer joined, or first bought."""
 
 from calendar import isleap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
@@ -50,6 +50,10 @@ YEAR_ENDS = "12-32"
 
 class AnniversaryParameters(Parameters):
     """Of what, and when to speak, seen from it."""
+
+    instead: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("ahead", "before"), "write for example 'days: -3', three days before the anniversary"
+    )
 
     of: Literal["registration", "first_purchase"] = Field(
         default="registration", description="registration or first_purchase"

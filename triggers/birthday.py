@@ -1,7 +1,7 @@
 """A birthday."""
 
 from calendar import isleap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -29,6 +29,10 @@ from triggers.base import CUSTOMER, PRESENT, Due, Fact, Kind, Look, Parameters, 
 
 class BirthdayParameters(Parameters):
     """When to speak, seen from the birthday."""
+
+    instead: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("ahead", "before"), "write for example 'days: -3', three days before the birthday"
+    )
 
     days: int = Field(
         default=0, ge=-7, le=7, description="-3 is three days before the birthday, 1 the day after"

@@ -40,7 +40,10 @@ class _Reader:
             return EVERYBODY
         if not isinstance(data, dict):
             what = f"expected fields and values, got {describe(data)}"
-            self.values.wrong(path, what, "write for example 'tier: gold'")
+            fix = "write for example 'tier: gold'"
+            if isinstance(data, list):
+                fix = "leave out the dashes: what stands together is an and; or write 'any:' above them"
+            self.values.wrong(path, what, fix)
             return EVERYBODY
         parts = tuple(
             part for key in data if key not in skip for part in self._key(key, data[key], (*path, key))

@@ -72,6 +72,8 @@ class Values:
                 return self._choice(field, value, path)
             case "percent":
                 return self._percent(value, path)
+            case _ if field.choices:
+                return self._choice(field, value, path)
             case _:
                 if field.refers == "channel":
                     self._no_word_for_all(field, value, path)

@@ -54,7 +54,10 @@ def _channels(step: Step, index: int, document: Document, around: Surroundings) 
     for place, channel in enumerate(step.send):
         path: KeyPath = ("steps", index, "send", place)
         if channel not in around.channels:
+            listed = [each.strip() for each in channel.split(",")]
             fix = suggest(channel, sorted(around.channels))
+            if len(listed) > 1 and around.channels.keys() >= {*listed}:
+                fix = f"write '[{', '.join(listed)}]'"
             yield document.problem(path, f"no such channel: '{channel}'", fix, kind="unknown-name")
         elif channel in step.send[:place]:
             what = f"'{channel}' stands here twice"

@@ -71,11 +71,23 @@ def test_a_length_of_time_is_calendar_days_or_elapsed_seconds(text: str, days: i
     assert read(Duration, text) == Duration(days=days, seconds=seconds)
 
 
-@pytest.mark.parametrize(
-    "wrong", ["14", "days", "-1 days", "1.5 days", "2 months", "14days", 14, None, ["1 day"]]
-)
+@pytest.mark.parametrize("wrong", ["days", "-1 days", "1.5 days", "2 moons", "14 14", True, None, ["1 day"]])
 def test_anything_else_is_answered_with_an_example(wrong: object) -> None:
     assert complaint(Duration, wrong).endswith("write for example '14 days'")
+
+
+@pytest.mark.parametrize(
+    ("short", "meant"),
+    [
+        ("14", "14 days"), (14, "14 days"), ("14days", "14 days"), ("1d", "1 day"), ("12h", "12 hours"),
+        ("30 min.", "30 minutes"), ("2w", "2 weeks"), ("2 months", "60 days"), ("1 year", "365 days"),
+    ],
+)  # fmt: skip
+def test_a_length_as_others_write_it_is_answered_with_how_it_is_written_here(
+    short: object, meant: str
+) -> None:
+    assert complaint(Duration, short).endswith(f"; write '{meant}'")
+    assert read(Duration, meant)
 
 
 def test_a_length_of_time_is_written_back_as_people_write_it() -> None:
