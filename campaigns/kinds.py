@@ -68,6 +68,8 @@ _ALL = (
     Kind("unknown-filter", "A filter or a test that there is not.", "Write the one that was meant."),
     Kind("wrong-filter", "A filter that cannot write the value before it.",
          "Use the filter that the message names."),
+    Kind("not-a-value", "A name of several values, where one of them is needed.",
+         "Name the one that is meant."),
     Kind("missing-part", "A part that no file of messages/_parts/ holds.", "Add it, or correct its path."),
     Kind("missing-locale", "A text that is not there in one of the program's languages.",
          "Translate it.", "warning"),

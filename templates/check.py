@@ -25,6 +25,8 @@ _COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 # What Jinja itself gives inside loops and macros, and what an email's body knows of its own headers.
 _GIVEN = frozenset({"loop", "caller", "varargs", "kwargs", "self", "super"})
 _OWN_HEADERS = frozenset({"subject", "preheader"})
+# How people call what may be spent.
+_BALANCE = ("points", "bonus", "bonuses")
 
 
 _READ: WeakKeyDictionary[MessageEnvironment, dict[str, Reading]] = WeakKeyDictionary()
@@ -104,7 +106,7 @@ def short_text(
         ]
     known = {*names, *environment.globals, *_GIVEN, *said.declared}
     found = (_complaint(dotted, known, names, "") for dotted in said.uses)
-    unfit = ((it.what, it.fix) for it in misfits(said.tree, types or {}))
+    unfit = ((it.what, it.fix) for it in misfits(said.tree, types, said.declared)) if types else ()
     return [*(complaint for complaint in found if complaint), *unfit]
 
 
@@ -207,7 +209,9 @@ class _Page:
     ) -> None:
         self._located = located
         self._environment = environment
-        self._names = {**names, **dict.fromkeys(extra, frozenset[str]())}
+        # What a text made itself may be anything: `{% set whom = customer %}{{ whom.name }}`.
+        given = {name: frozenset[str]() if name in _OWN_HEADERS else None for name in extra}
+        self._names: Names = {**names, **given}
         self._trigger, self._made = trigger_name, extra
         self.used: set[str] = set()
 
@@ -226,17 +230,15 @@ class _Page:
         yield from self._missing_parts(reading)
 
     def misfits(self, types: Types) -> Iterator[Problem]:
-        """Filters that fail on every customer; of a name that the text makes itself nothing is known."""
+        """Values that are used as what they are not."""
         try:
             reading = _read(self._located, self._environment)
         except TemplateSyntaxError:
             return
-        made = {*reading.declared, *self._made}
-        known = {name: kind for name, kind in types.items() if name.partition(".")[0] not in made}
-        for it in misfits(reading.tree, known):
-            places = self._located.occurrences(it.dotted, rf"\s*\|\s*{it.filter}\b")
-            for offset in list(places) or [self._located.line_start(it.line)]:
-                yield self._located.problem(offset, it.what, it.fix, "wrong-filter")
+        for it in misfits(reading.tree, types, {*reading.declared, *self._made}):
+            places = list(self._located.occurrences(it.dotted, it.follows))
+            for offset in places or [self._located.line_start(it.line)]:
+                yield self._located.problem(offset, it.what, it.fix, it.kind)
 
     def _at(self, dotted: str, line: int, what: str, fix: str) -> Iterator[Problem]:
         kind = "not-provided" if dotted.startswith("trigger.") else "unknown-template-name"
@@ -340,10 +342,22 @@ def _complaint(dotted: str, known: Collection[str], names: Names, trigger: str) 
         return f"'{owner}' is a plain value and has no '{attribute}'", f"write {owner}"
     near = get_close_matches(attribute, listed, 1)
     it_has = f"did you mean '{owner}.{near[0]}'?" if near else f"{owner} has {', '.join(listed)}"
-    return f"'{dotted}' is not known", it_has
+    return f"'{dotted}' is not known", _plain(attribute, names) or it_has
 
 
 def _instead(name: str, names: Names) -> str:
     roots = sorted(each for each in names if "." not in each)
     near = get_close_matches(name, roots, 1)
-    return f"did you mean '{near[0]}'?" if near else f"it may use {', '.join(roots)}"
+    owners = [f"{owner}.{name}" for owner, attributes in names.items() if attributes and name in attributes]
+    if plain := _plain(name, names):
+        return plain
+    if meant := [*owners[:1], *near]:
+        return f"did you mean '{meant[0]}'?"
+    return f"it may use {', '.join(roots)}"
+
+
+def _plain(name: str, names: Names) -> str:
+    """What belongs to nobody else, or has another name: `customer.balance`, `points`."""
+    meant = "balance" if name in _BALANCE else name
+    attributes = names.get(meant)
+    return f"did you mean '{meant}'?" if attributes is not None and not attributes else ""

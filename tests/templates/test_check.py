@@ -12,6 +12,10 @@ from tests.templates.support import Context, MakeLibrary
 
 FACTS = ("expiring", "expires_on", "days_left")
 MESSAGE = "bonus-expiring"
+BRACKETS = (
+    "the filter 'points' writes as the language does, and takes nothing in brackets; "
+    "write {{ balance | points }}"
+)
 OK_EMAIL = "---\nsubject: x\n---\n<a href='{{ links.unsubscribe }}'>x</a>"
 
 
@@ -107,6 +111,35 @@ def test_a_filter_fits_what_it_writes(library: MakeLibrary, text: str, what: str
 
 
 @pytest.mark.parametrize(
+    ("text", "place", "part"),
+    [
+        ("{% if tier == 'gold' %}x{% endif %}", "1:7: 'tier'", "tier.name"),
+        ("{{ customer | upper }}", "1:4: 'customer'", "customer.name"),
+        ("{% if not expiring %}x{% endif %}", "1:11: 'expiring'", "expiring.amount"),
+        ("{{ tier.name }} {{ 'x' if trigger else 'y' }}", "1:27: 'trigger'", "trigger.expiring"),
+    ],
+)
+def test_of_several_values_one_is_named(library: MakeLibrary, text: str, place: str, part: str) -> None:
+    said = "is several values at once; name the one that is meant, for example"
+    assert sms(library, text) == [f"messages/{MESSAGE}/sms.txt:{place} {said} {part}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{{ customer.name.first }}", "'customer.name' is text and has no 'first'; write customer.name"),
+        ("{{ balance | points(2) }}", BRACKETS),
+        ("{{ customer.balance }}", "'customer.balance' is not known; did you mean 'balance'?"),
+        ("{{ points }}", "'points' is not known here; did you mean 'balance'?"),
+        ("{{ first_name }}", "'first_name' is not known here; did you mean 'customer.first_name'?"),
+        ("{{ expires_on }}", "'expires_on' is not known here; did you mean 'trigger.expires_on'?"),
+    ],
+)  # fmt: skip
+def test_what_one_would_write_elsewhere_is_answered(library: MakeLibrary, text: str, problem: str) -> None:
+    assert sms(library, text) == [f"messages/{MESSAGE}/sms.txt:1:4: {problem}"]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "{{ balance | points }} {{ balance | money }} {{ balance | number }} {{ tier.earn | percent }}",
@@ -115,6 +148,9 @@ def test_a_filter_fits_what_it_writes(library: MakeLibrary, text: str, what: str
         "{{ customer.attributes.cups | points }}",
         "{% set balance = trigger.expires_on %}{{ balance | day }}",
         "{% for tier in [1, 2] %}{{ tier | number }}{% endfor %}",
+        "{% set whom = customer %}{{ whom.name }} {{ customer['name'] }} {{ customer.attributes }}",
+        "{% if tier.name == 'gold' and expiring.amount %}{{ customer.name.upper() }}{% endif %}",
+        "{{ trigger.expires_on.year }} {{ customer.attributes.cups.size }} {{ balance | default(0) }}",
     ],
 )
 def test_a_filter_that_fits_or_of_which_nothing_is_known_is_let_be(library: MakeLibrary, text: str) -> None:
