@@ -72,7 +72,7 @@ class Variant(Model):
     """One of several texts of a step; the weights are shares of their sum."""
 
     message: Name
-    weight: int = Field(1, ge=0)
+    weight: int = Field(1, ge=0, examples=[50])
 
 
 class Step(Model):

@@ -109,7 +109,10 @@ class Document:
                 yield self._unknown_key(path, model, inner, noun)
             elif details["type"] != "missing":
                 what, fix = explain(details, noun)
-                fix = fix or _example(model, inner) or _keys(details, model, inner, path)
+                example = _example(model, inner)
+                if details["type"] in _LISTS:
+                    fix = example or fix
+                fix = fix or example or _keys(details, model, inner, path)
                 yield self.problem(path, what, fix, kind="wrong-value")
             elif inner not in meant:
                 fix = _example(model, inner) or f"add '{inner[-1]}:'"
@@ -128,6 +131,10 @@ class Document:
             if (*path, part) in self.places:
                 path = (*path, part)
         return path
+
+
+# A list may be one of mappings: its example says more than the value in brackets.
+_LISTS = ("list_type", "tuple_type")
 
 
 def _meant(details: ErrorDetails, model: type[BaseModel]) -> KeyPath | None:

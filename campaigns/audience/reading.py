@@ -196,4 +196,6 @@ def _meant(name: str) -> str:
         return f"write '{prefix}: {{{rest}: …}}'"
     if name in _ELSEWHERE:
         return f"did you mean '{_ELSEWHERE[name]}'?"
+    if name in ("attribute", "attributes"):
+        return f"write for example '{ATTRIBUTE.example}'"
     return suggest(name, [*FIELDS, *COMBINATIONS, "attributes.<name>"])

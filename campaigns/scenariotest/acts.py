@@ -1,7 +1,7 @@
 """What may happen to a customer while a test goes on."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
@@ -41,6 +41,15 @@ class Action(Model):
     `return` names a receipt, or `last`. `invite: nobody` takes an invitation back. `lift` ends a suppression,
     `works` a failing channel.
     """
+
+    instead: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("buy", "buys", "receipt", "order"), "purchase"),
+        **dict.fromkeys(("spend", "pay", "redemption"), "redeem"),
+        **dict.fromkeys(("give", "earn", "bonus", "bonuses"), "grant"),
+        **dict.fromkeys(("unsubscribe", "opt_out"), "withdraw"),
+        **dict.fromkeys(("subscribe", "opt_in", "agree"), "consent"),
+        "delete": "erase",
+    }
 
     register_: Person | None = Field(None, alias="register")
     change: Profile | None = None

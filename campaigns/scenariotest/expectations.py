@@ -92,6 +92,8 @@ class Expected(Model):
 
 
 KEYS = ("gate", "gates", "card", "balance", "tier")
+# What one writes who means that a message was sent; it is said by words of its text.
+_SENT = ("sent", "send", "message", "ok", "yes", True, "planned", "delivered")
 _EXAMPLE = "write 'nothing', a gate such as 'no_consent', or '{sms: \"500 bonuses\"}'"
 
 
@@ -121,7 +123,8 @@ def _texts(told: object) -> object:
 
 def _outcome(word: object, known: tuple[str, ...]) -> str:
     if not isinstance(word, str) or word not in known:
-        raise complaint(f"no such outcome: {describe(word)}", suggest(str(word), known))
+        fix = _EXAMPLE if word in _SENT else suggest(str(word), known)
+        raise complaint(f"no such outcome: {describe(word)}", fix)
     return word
 
 

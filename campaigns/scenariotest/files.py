@@ -30,7 +30,7 @@ class Entry(Model):
 
     at: WallTime = Field(examples=["2026-03-01 10:00"])
     do: dict[str, Series[Action]] = Field(default_factory=dict)
-    expect: dict[str, Expectation] | None = None
+    expect: dict[str, Expectation] | None = Field(None, examples=["{anna: nothing}"])
 
 
 class ScenarioTestFile(Model):

@@ -100,8 +100,8 @@ class Person(Profile):
     registered: WallTime | None = None
     consent: Series[str] = ()
     suppressed: Series[str] = ()
-    bonuses: Listed[Bonuses] = ()
-    receipts: Listed[Purchase] = ()
+    bonuses: Listed[Bonuses] = Field((), examples=["[{amount: 100, expires: 2026-03-15}]"])
+    receipts: Listed[Purchase] = Field((), examples=["[{at: 2026-03-01 10:00, total: 500}]"])
     receipts_earn: bool = True
     wallet: Series[Wallet] = ()
     received: Listed[Received] = ()
