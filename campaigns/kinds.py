@@ -70,6 +70,8 @@ _ALL = (
          "Use the filter that the message names."),
     Kind("not-a-value", "A name of several values, where one of them is needed.",
          "Name the one that is meant."),
+    Kind("foreign-placeholder", "A placeholder of another tool, which would be sent as it stands.",
+         "Write it as Jinja does.", "warning"),
     Kind("missing-part", "A part that no file of messages/_parts/ holds.", "Add it, or correct its path."),
     Kind("missing-locale", "A text that is not there in one of the program's languages.",
          "Translate it.", "warning"),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from weakref import WeakKeyDictionary
 
@@ -12,6 +13,7 @@ from templates import sources
 from templates.environment import MessageEnvironment
 from templates.filters import plural_forms
 from templates.fitting import Types, misfits
+from templates.foreign import foreign
 from templates.library import Library
 from templates.located import Located
 from templates.pages import Part
@@ -228,6 +230,7 @@ class _Page:
                 yield from self._at(dotted, line, *complaint)
         yield from self._functions(reading)
         yield from self._missing_parts(reading)
+        yield from self._placeholders(reading)
 
     def misfits(self, types: Types) -> Iterator[Problem]:
         """Values that are used as what they are not."""
@@ -256,6 +259,15 @@ class _Page:
                 offset = self._find(rf"\b{re.escape(each.name)}\b", each.lineno)
                 what = f"no {'filter' if is_filter else 'test'} '{each.name}'"
                 yield self._located.problem(offset, what, fix, "unknown-filter")
+
+    def _placeholders(self, reading: Reading) -> Iterator[Problem]:
+        """Warnings of what other tools would fill in."""
+        for text, line in reading.plain:
+            for _, written, meant in foreign(text, self._names):
+                offset = self._find(re.escape(written), line)
+                what = f"'{written}' is sent as it stands"
+                found = self._located.problem(offset, what, f"write {{{{ {meant} }}}}", "foreign-placeholder")
+                yield replace(found, severity="warning")
 
     def _missing_parts(self, reading: Reading) -> Iterator[Problem]:
         for node, path in reading.references:

@@ -32,6 +32,11 @@ class Reading:
         return first
 
     @cached_property
+    def plain(self) -> tuple[tuple[str, int], ...]:
+        """What stands outside of tags, and the line where it begins."""
+        return tuple((each.data, each.lineno) for each in self.tree.find_all(nodes.TemplateData))
+
+    @cached_property
     def words(self) -> tuple[nodes.Filter | nodes.Test, ...]:
         """Every use of a filter or a test."""
         return tuple(self.tree.find_all((nodes.Filter, nodes.Test)))

@@ -111,6 +111,27 @@ def test_a_filter_fits_what_it_writes(library: MakeLibrary, text: str, what: str
 
 
 @pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("{name}", "customer.name"), ("{ customer.first_name }", "customer.first_name"),
+        ("${balance}", "balance"), ("%expires_on%", "trigger.expires_on"),
+        ("*|FNAME|*", "customer.first_name"),
+    ],
+)  # fmt: skip
+def test_a_placeholder_of_another_tool_is_told(library: MakeLibrary, written: str, meant: str) -> None:
+    assert sms(library, f"Hi\n{{# x #}}{written}") == [
+        f"messages/{MESSAGE}/sms.txt:2:8: '{written}' is sent as it stands; write {{{{ {meant} }}}}"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["50% off, 20% more", "{ color: red }", "a {thing} %b% {}", "*|MC:SUBJECT|*", "{{ '%name%' }}"]
+)
+def test_braces_and_percents_of_which_nobody_knows_are_let_be(library: MakeLibrary, text: str) -> None:
+    assert sms(library, text) == []
+
+
+@pytest.mark.parametrize(
     ("text", "place", "part"),
     [
         ("{% if tier == 'gold' %}x{% endif %}", "1:7: 'tier'", "tier.name"),
