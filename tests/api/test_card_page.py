@@ -95,6 +95,14 @@ def test_no_cache_keeps_a_pass_and_whoever_asks_for_the_head_alone_makes_none(sh
         assert answer.headers["cache-control"] == "private, no-store"
 
 
+def test_whoever_asks_for_googles_head_alone_has_no_object_written(shop_with_olena: Shop) -> None:
+    head = shop_with_olena.stranger.head(f"{path(shop_with_olena)}/google", follow_redirects=False)
+    assert (head.status_code, head.headers["location"]) == (302, PUBLIC_URL + path(shop_with_olena))
+    with shop_with_olena.database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM wallet_pass").scalar() == 0
+    assert not list(shop_with_olena.services.workspace.outbox.rglob("*.json"))
+
+
 def test_a_shop_may_use_the_official_buttons(shop_with_olena: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     files = shop_with_olena.services.running.loaded.bundle.files
     monkeypatch.setitem(files, "cards/badges/apple-uk.svg", b"<svg/>")

@@ -1,12 +1,14 @@
 """The links in a message: unsubscribe at once, choose, and nothing for strangers."""
 
 import re
+from collections import defaultdict
 from html.parser import HTMLParser
 
 import pytest
 from httpx import Response
 
 from tests.api.shop import PUBLIC_URL, Shop
+from tidings.api.app import PAGES
 from tidings.api.words import LANGUAGES, accepted, language
 from wallet.tables import PASS
 
@@ -88,6 +90,28 @@ def test_one_click_withdraws_consent_at_once_whatever_the_form(shop_with_olena: 
     assert shop_with_olena.agrees("email") is False
     assert shop_with_olena.agrees("sms") is True
     assert shop_with_olena.events()[-1] == "consent_withdrawn"
+
+
+def test_scanners_that_ask_for_the_head_of_a_page_are_answered_and_change_nothing(
+    shop_with_olena: Shop,
+) -> None:
+    before = shop_with_olena.events()
+    for path in (unsubscribe_path(shop_with_olena), preferences_path(shop_with_olena)):
+        head, page = shop_with_olena.stranger.head(path), shop_with_olena.stranger.get(path)
+        assert (head.status_code, head.headers["content-type"]) == (200, page.headers["content-type"])
+    assert shop_with_olena.stranger.head("/u/email/forged").status_code == 404
+    assert shop_with_olena.agrees("email") is True
+    assert shop_with_olena.events() == before
+
+
+def test_every_page_that_can_be_opened_can_be_asked_for_its_head_alone() -> None:
+    taken: defaultdict[str, set[str]] = defaultdict(set)
+    for module in PAGES:
+        for route in module.routes.routes:
+            taken[route.path] |= route.methods
+    headless = {path for path, methods in taken.items() if "GET" in methods and "HEAD" not in methods}
+    # Of machines alone: some aggregators tell a report by GET, and its head would tell nothing.
+    assert headless == {"/metrics", "/hooks/sms/reports", "/hooks/sms/reports/{secret}"}
 
 
 def test_one_click_twice_is_as_good_as_once(shop_with_olena: Shop) -> None:

@@ -13,7 +13,7 @@ from scheduler.kit import Kit
 from tidings.api.access import Here
 from tidings.api.choices import Language, customer, missing
 from tidings.api.devices import Device
-from tidings.api.render import HEADERS, page, qr, strip
+from tidings.api.render import HEADERS, SHOWN, page, qr, strip
 from tidings.api.services import Services
 from tidings.api.words import LANGUAGES, accepted, language
 from wallet import passes
@@ -22,8 +22,6 @@ from wallet.apple.package import MIME
 routes = APIRouter(include_in_schema=False)
 UserAgent = Annotated[str, Header(alias="user-agent")]
 
-# Scanners of links and proxies ask for the head alone.
-METHODS = ["GET", "HEAD"]
 # A pass holds its customer's token: no cache between us may keep it. The phone asks its own web service.
 PASS_HEADERS = {**HEADERS, "Cache-Control": "private, no-store"}
 FILE_NAME = "card.pkpass"
@@ -39,7 +37,7 @@ class Button:
     type: str | None = None
 
 
-@routes.api_route("/k/{token}", methods=METHODS)
+@routes.api_route("/k/{token}", methods=SHOWN)
 def short(here: Here, token: str, languages: Language = "") -> Response:
     """The card's address in an SMS leads to its page."""
     customer_id = here.links.read_card_short(token)
@@ -48,14 +46,14 @@ def short(here: Here, token: str, languages: Language = "") -> Response:
     return RedirectResponse(here.links.card(customer_id), 302, HEADERS)
 
 
-@routes.api_route("/c/{token}", methods=METHODS)
+@routes.api_route("/c/{token}", methods=SHOWN)
 def card(here: Here, token: str, agent: UserAgent = "", languages: Language = "") -> Response:
     """The card as it is now, and the way into a wallet."""
     row = customer(here, "c", token)
     return missing(here, languages, token) if row is None else _card(here, row, agent, languages)
 
 
-@routes.api_route(f"/c/{{token}}/{FILE_NAME}", methods=METHODS)
+@routes.api_route(f"/c/{{token}}/{FILE_NAME}", methods=SHOWN)
 def apple(here: Here, token: str, request: Request, languages: Language = "") -> Response:
     """The pass for Apple Wallet, issued when it is first asked for."""
     row = customer(here, "c", token)
@@ -71,20 +69,33 @@ def apple(here: Here, token: str, request: Request, languages: Language = "") ->
     return Response(content, 200, headers, MIME)
 
 
-@routes.get("/c/{token}/google")
-async def google(here: Here, token: str, agent: UserAgent = "", languages: Language = "") -> Response:
-    """Leads to Google Wallet, once the card's object is there."""
+@routes.api_route("/c/{token}/google", methods=SHOWN)
+async def google(
+    here: Here, token: str, request: Request, agent: UserAgent = "", languages: Language = ""
+) -> Response:
+    """Leads to Google Wallet, once the card's object is there. For the head alone nothing is written to
+    Google, so there is no link yet: it leads to the card's page.
+    """
     row = await asyncio.to_thread(customer, here, "c", token)
     if row is None:
         return await asyncio.to_thread(missing, here, languages, token)
     if await asyncio.to_thread(_is_revoked, here, row.id):
         return await asyncio.to_thread(_gone, here, row, languages)
+    if request.method == "HEAD":
+        return await asyncio.to_thread(_google_head, here, row, languages)
     link, trouble = await here.cards.google_link(row.id)
     if link is not None:
         return RedirectResponse(link, 302, HEADERS)
     if trouble is None:
         return await asyncio.to_thread(missing, here, languages)
     return await asyncio.to_thread(_card, here, row, agent, languages, busy=True)
+
+
+def _google_head(here: Services, row: Any, languages: str) -> Response:
+    kit = here.cards.kit()
+    if kit is None or kit.google is None:
+        return missing(here, languages)
+    return RedirectResponse(here.links.card(row.id), 302, HEADERS)
 
 
 def _is_revoked(here: Services, customer_id: int) -> bool:

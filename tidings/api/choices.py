@@ -19,7 +19,7 @@ from core.links import PROOF, Use
 from tidings.api.access import Here
 from tidings.api.choosing import Chosen, field_of, keep, purposes
 from tidings.api.forms import Bytes, Form, Pairs, first
-from tidings.api.render import page
+from tidings.api.render import SHOWN, page
 from tidings.api.services import Services
 from tidings.api.words import LANGUAGES, accepted, language, masked, named
 
@@ -31,7 +31,7 @@ BY_LINK = "unsubscribe link"
 ASKED = {"copy": (letters.EXPORT, "export"), "erase": (letters.ERASURE, "erase")}
 
 
-@routes.get("/u/{channel}/{token}")
+@routes.api_route("/u/{channel}/{token}", methods=SHOWN)
 def ask(here: Here, channel: str, token: str, languages: Language = "") -> Response:
     """Shows what a POST would do."""
     row = customer(here, "u", token, channel)
@@ -55,7 +55,7 @@ def one_click(here: Here, channel: str, token: str, _body: Bytes, languages: Lan
     return _stop(here, "stopped", row, channel, languages)
 
 
-@routes.get("/p/{token}")
+@routes.api_route("/p/{token}", methods=SHOWN)
 def preferences(here: Here, token: str, languages: Language = "") -> Response:
     """The customer's choices, purpose by purpose and channel by channel."""
     row = customer(here, "p", token)

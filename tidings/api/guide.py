@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from tidings.api.access import SCOPE
 from tidings.api.description import JSON, Document, example_of, operations
 from tidings.api.problem_kinds import PROBLEMS
+from tidings.api.render import SHOWN
 from tidings.drawn_pages import templates
 from tidings.keys import ROLES, SCOPES
 
@@ -25,7 +26,7 @@ POLICY = (
 HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
-@routes.get("/api")
+@routes.api_route("/api", methods=SHOWN)
 def guide(request: Request) -> HTMLResponse:
     """Every endpoint: what it does, its scope, an example of the request and of the answer."""
     document = request.app.openapi()
@@ -36,13 +37,13 @@ def guide(request: Request) -> HTMLResponse:
     return _page("guide", info=document["info"], groups=groups, roles=ROLES, scopes=SCOPES)
 
 
-@routes.get("/problems")
+@routes.api_route("/problems", methods=SHOWN)
 def all_problems() -> HTMLResponse:
     """Every problem."""
     return _page("problems", problems=PROBLEMS)
 
 
-@routes.get("/problems/{name}")
+@routes.api_route("/problems/{name}", methods=SHOWN)
 def one_problem(name: str) -> HTMLResponse:
     """What one problem means, and what to do: the `type` of a problem document leads here."""
     code = name.replace("-", "_")

@@ -18,6 +18,7 @@ routes = APIRouter(tags=["Health"])
 _FRESH = {"Cache-Control": "no-store"}
 
 
+@routes.head("/healthz", include_in_schema=False)
 @routes.get("/healthz", responses={503: {}})
 async def healthz(here: Here) -> Response:
     """200 while the process answers and nothing in it hangs; 503 once a beat has been stuck for 15 minutes:
@@ -30,6 +31,7 @@ async def healthz(here: Here) -> Response:
     return JSONResponse({"status": "ok"}, 200, _FRESH)
 
 
+@routes.head("/readyz", include_in_schema=False)
 @routes.get("/readyz", responses={503: {}})
 def readyz(here: Here) -> Response:
     """200 if it can do its work: the database answers, has this version's tables and takes what is written,

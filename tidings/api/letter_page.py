@@ -19,7 +19,7 @@ from tidings import erasure
 from tidings.api.access import Here
 from tidings.api.balances import balances, holder_of
 from tidings.api.choices import Language, missing, spoken
-from tidings.api.render import HEADERS, page
+from tidings.api.render import HEADERS, SHOWN, page
 from tidings.api.services import Services
 from tidings.api.words import LANGUAGES, accepted, masked
 from tidings.personal_data import FILE_NAME, personal_data, to_json
@@ -31,7 +31,7 @@ NEEDED = {letters.EXPORT: "export", letters.ERASURE: "erase"}
 PAGES = {letters.DOUBLE_OPT_IN: "opt_in", letters.EXPORT: "copy", letters.ERASURE: "erase"}
 
 
-@routes.get("/d/{token}")
+@routes.api_route("/d/{token}", methods=SHOWN)
 def ask(here: Here, token: str, languages: Language = "") -> Response:
     """Shows what a POST would do."""
     letter, row = _letter(here, token)

@@ -15,6 +15,9 @@ from tidings.api.words import LANGUAGES, language
 from tidings.drawn_pages import templates
 from wallet.design import Colours
 
+# How a page is asked for. Link checkers and scanners of mail ask for the head alone: it is answered like the
+# page, and changes nothing.
+SHOWN = ["GET", "HEAD"]
 # Neither frames nor scripts nor anything from elsewhere; nobody learns the address by a referrer.
 POLICY = (
     "default-src 'none'; style-src 'nonce-{nonce}'; img-src data: 'self' {public}; form-action 'self'; "

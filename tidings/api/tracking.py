@@ -20,7 +20,7 @@ from scheduler.reactions import Reaction
 from tidings.api.access import Here
 from tidings.api.choices import missing
 from tidings.api.machines import is_machine
-from tidings.api.render import HEADERS
+from tidings.api.render import HEADERS, SHOWN
 from tidings.api.services import Services
 
 routes = APIRouter(include_in_schema=False)
@@ -33,7 +33,7 @@ UNREADABLE = "unreadable address"
 _ALLOWED = "!#$%&'()*+,/:;=?@[]~-._"
 
 
-@routes.api_route("/r/{token}", methods=["GET", "HEAD"])
+@routes.api_route("/r/{token}", methods=SHOWN)
 async def follow(here: Here, token: str, request: Request) -> Response:
     """Leads on to the address that the link carries."""
     found = here.reader.read_redirect(token)
@@ -43,7 +43,7 @@ async def follow(here: Here, token: str, request: Request) -> Response:
     return _led(here, request, message_id, url)
 
 
-@routes.api_route("/h/{token}", methods=["GET", "HEAD"])
+@routes.api_route("/h/{token}", methods=SHOWN)
 async def follow_short(here: Here, token: str, request: Request) -> Response:
     """Leads on to a link that is kept."""
     found = here.reader.read_short(token)
@@ -53,7 +53,7 @@ async def follow_short(here: Here, token: str, request: Request) -> Response:
     return _led(here, request, found[0], url)
 
 
-@routes.api_route("/o/{token}.gif", methods=["GET", "HEAD"])
+@routes.api_route("/o/{token}.gif", methods=SHOWN)
 async def opened(here: Here, token: str, request: Request) -> Response:
     """One transparent point."""
     message_id = here.reader.read("o", token)
