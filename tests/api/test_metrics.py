@@ -7,11 +7,14 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from core.db import Database
 from scheduler.presence import Presence
 from scheduler.throttle import pause
 from tests.api.shop import Shop
 from tests.api.test_cards import REISSUE, beat, card, downloaded, registered
+from tests.support.ports import free_port
 from tests.wallet.phone import Phone
+from tidings.api.card_figures import CardFigures
 
 Numbers = dict[str, float]
 ROOT = Path(__file__).parents[2]
@@ -155,6 +158,25 @@ def test_a_process_whose_database_is_away_still_tells_of_itself(shop: Shop) -> N
     assert now["database_up"] == 0
     assert now["beat_alivenews"] == 1
     assert "messages_duesms" not in now
+
+
+def test_figures_of_cards_outlast_a_database_that_is_away_and_are_read_once_it_is_back(shop: Shop) -> None:
+    away, standing = Database(f"postgresql://127.0.0.1:{free_port()}/gone"), [shop.database]
+    figures = CardFigures(lambda: standing[-1], shop.clock, shop.ticks)
+    registered(shop)
+    card(shop, "POST")
+    figures.renew()
+    known = figures.totals
+    assert known is not None
+    standing.append(away)
+    shop.ticks.at += 3_600
+    figures.renew()
+    assert figures.totals == known
+    registered(shop, "10043", "KV2")
+    card(shop, "POST", customer="10043")
+    standing.append(shop.database)
+    figures.renew()
+    assert figures.totals != known
 
 
 def test_a_setting_that_cannot_be_read_is_not_called_a_database_that_is_away(shop: Shop) -> None:

@@ -2,9 +2,13 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+
+from sqlalchemy.exc import DatabaseError
 
 from core.clock import Clock
 from core.db import Database
+from core.errors import EnvironmentFault
 from wallet import figures
 from wallet.figures import Totals
 
@@ -24,12 +28,15 @@ class CardFigures:
         """As they were when they were last read; None before the first time."""
 
     def renew(self) -> None:
-        """Read them again if it is time, unless somebody is at it."""
+        """Read them again if it is time, unless somebody is at it. While the database is away they stay as
+        they are: nobody is told them then, and the scrape has said that it is away.
+        """
         fresh = self.totals is not None and self._ticks() < self._until
         if fresh or not self._reading.acquire(blocking=False):
             return
         try:
-            self.totals = self._read()
+            with suppress(EnvironmentFault, DatabaseError):
+                self.totals = self._read()
         finally:
             self._reading.release()
 
