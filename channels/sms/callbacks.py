@@ -3,16 +3,15 @@
 Source: Twilio's "Track the message status", "Advanced Opt-Out" and "Validating signatures".
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
-from unicodedata import normalize
 
+from channels import lexicon
+from channels.lexicon import Word
 from channels.twilio_codes import BY_CODE
 
 Report = Literal["delivered", "undelivered", "read"]
-Word = Literal["stop", "start", "help"]
 
 # Everything else (queued, sending, sent) says that it is under way, which we know.
 _REPORTS: dict[str, Report] = {
@@ -21,44 +20,6 @@ _REPORTS: dict[str, Report] = {
     "failed": "undelivered",
     "read": "read",
 }
-# Twilio's own words, which it answers itself, and how people say it in sentences and languages that it does
-# not know: nobody reads what they write.
-_ENGLISH: dict[Word, set[str]] = {
-    "stop": {
-        "stop", "stopall", "stop all", "unsubscribe", "cancel", "end", "quit", "revoke", "optout", "opt out",
-    },
-    "start": {"start", "yes", "unstop"},
-    "help": {"help", "info"},
-}  # fmt: skip
-_POLITE: dict[Word, set[str]] = {
-    "stop": {
-        "stop please", "please stop", "stop sms", "stop messages", "stop texting me", "unsubscribe me",
-        "please unsubscribe me", "remove me", "no more messages",
-    },
-    "start": set(),
-    "help": set(),
-}  # fmt: skip
-_UKRAINIAN: dict[Word, set[str]] = {
-    "stop": {
-        "стоп", "відписатися", "відписатись", "відпишіться", "відписка", "відпишіть", "відмова",
-        "відмовляюсь", "відмовляюся", "скасувати", "не надсилайте", "не надсилати", "стоп будь ласка",
-        "відпишіть мене", "відпишіть мене будь ласка", "відписатися від розсилки", "не надсилайте більше",
-        "більше не надсилайте", "не пишіть", "не пишіть мені", "більше не пишіть", "не турбуйте",
-    },
-    "start": {"старт", "почати", "так", "підписатися", "підписатись"},
-    "help": {"допомога", "довідка", "допоможіть"},
-}  # fmt: skip
-_RUSSIAN: dict[Word, set[str]] = {
-    "stop": {
-        "стоп", "отписаться", "отпишите", "отписка", "отказ", "отказываюсь", "отмена", "не присылайте",
-        "не присылать", "стоп пожалуйста", "отпишите меня", "отпишите меня пожалуйста",
-        "отписаться от рассылки", "не присылайте больше", "больше не присылайте", "не пишите",
-        "не пишите мне", "больше не пишите", "не беспокойте",
-    },
-    "start": {"старт", "начать", "да", "подписаться"},
-    "help": {"помощь", "справка", "помогите"},
-}  # fmt: skip
-_LANGUAGES = (("en", _ENGLISH), ("en", _POLITE), ("uk", _UKRAINIAN), ("ru", _RUSSIAN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +71,8 @@ def reason(code: str) -> tuple[str | None, str | None]:
 
 def said(body: str, opt_out_type: str = "") -> Said:
     """STOP, START or HELP if that is all that the customer wrote; Twilio's own reading comes first."""
-    plain = " ".join(re.findall(r"[^\W\d_]+", normalize("NFC", body).casefold()))
-    found = [
-        (meaning, language)
-        for language, lexicon in _LANGUAGES
-        for meaning, words in lexicon.items()
-        if plain in words
-    ]
-    spoken = found[0][1] if len(found) == 1 else None
-    read = next((word for word in _ENGLISH if word == opt_out_type.lower()), None)
+    meant = lexicon.meant(body)
+    read = next((word for word in lexicon.WORDS if word == opt_out_type.lower()), None)
     if read:
-        return Said(read, spoken, answered=True)
-    twilios = any(plain in words for words in _ENGLISH.values())
-    return Said(found[0][0], spoken, twilios) if found else Said(None)
+        return Said(read, meant.language, answered=True)
+    return Said(meant.word, meant.language, lexicon.is_english(body))

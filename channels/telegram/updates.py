@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from channels import lexicon
+
 WANTED = ("message", "my_chat_member")
 """The kinds of updates to ask for: all others are none of ours."""
 
-STOP = ("/stop", "stop", "стоп")
 _START = re.compile(r"/start(?:@\w+)?(?:\s+([A-Za-z0-9_-]{1,64}))?\s*", re.ASCII)
+# A command that is tapped in a message names its bot.
+_TAPPED = re.compile(r"(/\w+)@\w+")
 _LAST = datetime(2200, 1, 1, tzinfo=UTC)
 
 Act = Literal["start", "stop", "blocked", "unblocked"]
@@ -61,7 +64,9 @@ def _message(content: dict[str, Any]) -> Update | None:
     text = str(message.get("text", "")).strip()
     if started := _START.fullmatch(text):
         return _update("start", message, started[1])
-    return _update("stop", message) if text.casefold().rstrip(".!") in STOP else None
+    # Only STOP: whoever writes START, or "yes", may answer something else here.
+    words = tapped[1] if (tapped := _TAPPED.fullmatch(text)) else text
+    return _update("stop", message) if lexicon.meant(words).word == "stop" else None
 
 
 def _member(change: dict[str, Any]) -> Update | None:

@@ -145,7 +145,7 @@ def test_who_was_erased_is_joined_to_nothing(bot: Bot) -> None:
 
 def test_stop_ends_the_offers_and_start_brings_them_back(bot: Bot) -> None:
     bot.says(f"/start {bot.link()}")
-    for word in ("/stop", "СТОП!"):
+    for word in ("/stop", "/stop@KavarniaBot", "СТОП!", "Відпишіть мене, будь ласка", "unsubscribe"):
         bot.shop.clock.move_by(timedelta(minutes=1))
         assert "пропозицій тут більше не буде" in bot.says(word)
         assert bot.shop.agrees("telegram") is False
