@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, String, Table, cast, delete, f
 from core.customers.addresses import ADDRESS, Addresses, suppress
 from core.customers.erasure_words import Scrubber, opaque
 from core.customers.forgotten import forget_number
-from core.customers.holders import CUSTOMER, Person, opened, people, unknown
+from core.customers.holders import CUSTOMER, Person, hold_related, opened, people, unknown
 from core.customers.households import members
 from core.db import json_text
 from core.events import EVENT, Happening, append
@@ -116,6 +116,7 @@ def erase(
         return refusal
     _wipe_freed_space(connection)
     ids = _selves(connection, person.id)
+    hold_related(connection, ids)
     answer = _close_books(found[1], program, request, person, at)
     _forget(connection, request, ids, at)
     append(connection, [Happening(person.id, "customer_erased", at)], at, live=live)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 
 from core import tiers
 from core.customers.double_opt_in import readdress
-from core.customers.holders import CUSTOMER, Person, opened
+from core.customers.holders import CUSTOMER, Person, hold_related, opened
 from core.customers.households import members, move
 from core.customers.merging_profiles import join_profiles
 from core.customers.merging_rows import repoint
@@ -104,6 +104,7 @@ class _Merging:
         self.duplicate, self.survivor, self.at, self.live = duplicate, survivor, at, live
 
     def run(self) -> dict[str, Any]:
+        hold_related(self.connection, [self.duplicate.id, self.survivor.id])
         holder = self._holder()
         data = {"reason": self.request.reason, "survivor_id": self.survivor.id}
         op, points = moving.move_all(

@@ -17,9 +17,12 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from core.customers.consent import Choice, choose
+from core.customers.erasure import Erasure, erase
+from core.customers.merging import Merge, merge
 from core.customers.profiles import CUSTOMER, Profile, save
 from core.db import Database
 from core.events import EVENT
+from core.grants.acts import Told, tell
 from core.ledger.bonuses import Request, grant, redeem
 from core.ledger.book import Book
 from core.ledger.lots import Refusal
@@ -282,6 +285,32 @@ def test_a_consent_told_twice_at_once_is_one_consent(database: Database) -> None
     with database.read() as connection:
         told = connection.scalar(select(func.count()).where(EVENT.c.kind == "consent_given"))
     assert told == 1
+
+
+def test_people_who_brought_each_other_are_forgotten_and_merged_at_once(database: Database) -> None:
+    """Each writes into rows of the others: they wait in a line, and none is ended for waiting in a circle."""
+
+    def forget(name: str) -> Outcome:
+        request = Erasure(name, ADDRESSES, {"email": "email"}, keep_bonuses=True)
+        return do(database, lambda connection: erase(connection, SHARING, request, START))
+
+    def unite(duplicate: str, survivor: str) -> Outcome:
+        request = Merge(duplicate, survivor, "dpo", "one person")
+        return do(database, lambda connection: merge(connection, SHARING, request, START, live=True))
+
+    for turn in range(5):
+        inviter, *friends = (f"{turn}-{number}" for number in range(7))
+        register(database, SHARING, inviter, *friends)
+        for friend in friends:
+            brought = Told(f"of {friend}", inviter, "referral", START, friend)
+            with database.write() as connection:
+                accepted(tell(connection, SHARING, brought, START, live=True))
+            accepted(buy(database, purchase(f"R {friend}", friend, START, 20_000)))
+        first, second, third, *rest = friends
+        merged = [partial(unite, first, second), partial(unite, third, inviter)]
+        together([*merged, *(partial(forget, name) for name in (inviter, second, *rest))])
+        with database.read() as connection:
+            check_books(connection)
 
 
 KILLED = """
