@@ -108,6 +108,25 @@ def test_what_is_wrong_is_said_in_plain_words(
     assert shop.till.get("/api/v1/receipts/R1").status_code == 404
 
 
+def test_of_a_request_with_very_many_mistakes_the_first_are_told_and_the_others_counted(shop: Shop) -> None:
+    unknown = {f"field {number}": 1 for number in range(20_000)}
+    answer = shop.till.post("/api/v1/till/quote", json={"lines": [{"sku": "a"}], **unknown})
+    told = answer.json()
+    assert (answer.status_code, told["code"]) == (422, "invalid")
+    assert (len(told["errors"]), told["errors"][0]["field"]) == (50, "lines[0].total")
+    assert "lines[0].total: is missing" in told["detail"]
+    assert "19951 more" in told["detail"]
+
+
+def test_a_name_without_end_is_cut_off_where_it_is_told(shop: Shop) -> None:
+    answer = shop.till.post(
+        "/api/v1/till/quote", json={"lines": [{"sku": "a", "total": "1", "x" * 500_000: 1}]}
+    )
+    [error] = answer.json()["errors"]
+    assert error["field"] == f"lines[0].{'x' * 100}"
+    assert "not permitted" in error["message"]
+
+
 def test_another_currency_is_refused(shop: Shop) -> None:
     shop.register()
     refused = shop.buy(currency="EUR")

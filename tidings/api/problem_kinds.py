@@ -30,7 +30,7 @@ PROBLEMS: Mapping[str, Kind] = {
     "invalid": Kind(
         422, "Some of this is wrong",
         "Parts of the request are missing, misspelt or out of range; `errors` names each field and what is "
-        "wrong with it. Nothing was changed.",
+        "wrong with it, 50 at most. Nothing was changed.",
         "Correct the named fields and send it again.",
     ),
     "unauthorized": Kind(

@@ -22,6 +22,10 @@ MEDIA_TYPE = "application/problem+json"
 BODY_AT_MOST = 1024 * 1024
 RETRY_SECONDS = "5"
 HEADERS = "answer_headers"
+# So many of its mistakes are told of one request: each is put into words by itself, and nobody reads more.
+TOLD_AT_MOST = 50
+# Of a name that is none of ours.
+NAME_AT_MOST = 100
 # What FastAPI answers to a body that no text can be read from; one that is no JSON is a matter of validation.
 UNREADABLE = 400
 _CODES = {401: "unauthorized", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
@@ -89,10 +93,17 @@ def install(app: FastAPI) -> None:
 
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    model = _model(request)
-    errors = [{"field": _field(it["loc"]), "message": said(it, model)} for it in error.errors()]
+    model, found = _model(request), [_cut(it) for it in error.errors()[:TOLD_AT_MOST]]
+    errors = [{"field": _field(it["loc"]), "message": said(it, model)} for it in found]
     first = f"{errors[0]['field']}: {errors[0]['message']}" if errors else "the request cannot be read"
+    if (others := len(error.errors()) - len(errors)) > 0:
+        first += f" (beside those in `errors` there are {others} more)"
     return problem("invalid", first, errors)
+
+
+def _cut(error: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Its place as long as a place of ours may be."""
+    return {**error, "loc": [it[:NAME_AT_MOST] if isinstance(it, str) else it for it in error["loc"]]}
 
 
 def _model(request: Request) -> type[BaseModel] | None:
