@@ -15,10 +15,14 @@ MOST = "most"
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A request that the ledger does not carry out. Nothing was changed."""
+    """A request that the ledger does not carry out. Nothing was changed.
+
+    `about` names the part of the request, where the same reason may be of several.
+    """
 
     reason: str
     detail: str
+    about: str | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True, eq=False)

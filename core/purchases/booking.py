@@ -202,7 +202,7 @@ def payable(program: Program, cart: Cart) -> Cart | Refusal:
     if cart.paid_points != (pays := program.points_that_pay(cart.paid_points)):
         less = f"spend {program.from_points(pays)} instead" if pays else "spend more, or none"
         asked = program.from_points(cart.paid_points)
-        return Refusal("bad_amount", f"a part of {asked} bonuses would pay for nothing; {less}")
+        return Refusal("bad_amount", f"a part of {asked} bonuses would pay for nothing; {less}", "pay_points")
     paid = lay_payment(program, cart, cart.paid_points, limit)
     return cart.paying(paid, limit.limits)
 

@@ -51,7 +51,7 @@ def refuse(code: str, detail: str, field: str | None = None) -> Refused:
 
 def refused(refusal: Refusal, fields: Mapping[str, str] | None = None) -> Refused:
     """The answer to a refusal of the ledger; `fields` says which part of a request each reason is about."""
-    return refuse(refusal.reason, refusal.detail, (fields or {}).get(refusal.reason))
+    return refuse(refusal.reason, refusal.detail, refusal.about or (fields or {}).get(refusal.reason))
 
 
 def document(code: str, detail: str, errors: Sequence[Mapping[str, str]] = ()) -> dict[str, Any]:
