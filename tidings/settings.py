@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.environment import ENDING, Environment, variable
 from core.errors import EnvironmentFault, Problem
-from core.explain import suggest
+from core.explain import one_of, suggest
 from core.program.words import WebAddress
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -48,19 +48,23 @@ class Settings(Environment):
     @classmethod
     def _known(cls, level: str) -> str:
         if level.lower() not in LEVELS:
-            raise ValueError
+            raise ValueError(f"must be {one_of(LEVELS)}")
         return level.lower()
 
 
 def read_settings(workspace: Path) -> Settings:
-    """The environment first, then the workspace's .env. EnvironmentFault names a variable that cannot be."""
+    """The environment first, then the workspace's .env.
+
+    EnvironmentFault names every variable that has an impossible value, and what it may be.
+    """
     try:
         return Settings(_env_file=workspace / ".env")
     except ValidationError as error:
-        names = ", ".join(f"TIDINGS_{str(it['loc'][0]).upper()}" for it in error.errors())
-        raise EnvironmentFault(
-            f"{names} has a value that cannot be used; correct it in {workspace / '.env'}"
-        ) from None
+        found = "; ".join(
+            f"TIDINGS_{str(it['loc'][0]).upper()}: {it['msg'].removeprefix('Value error, ')}"
+            for it in error.errors()
+        )
+        raise EnvironmentFault(f"{found}; correct it in the environment or in {workspace / '.env'}") from None
 
 
 def known_variables() -> dict[str, type[BaseSettings]]:
