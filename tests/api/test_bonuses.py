@@ -24,9 +24,22 @@ def test_what_is_over_is_not_offered(shop: Shop) -> None:
     shop.register()
     shop.clock.move_by(timedelta(days=60))
     balance = shop.till.get("/api/v1/customers/10042/balance").json()
-    assert (balance["total"], balance["available"], balance["expiring"]) == ("50", "0", [])
+    assert (balance["total"], balance["available"], balance["expiring"]) == ("0", "0", [])
     [lot] = shop.till.get("/api/v1/customers/10042/lots").json()["items"]
     assert lot["state"] == "expired"
+
+
+def test_until_it_is_written_off_nobody_is_told_what_is_over_as_if_they_had_it(shop: Shop) -> None:
+    shop.register()
+    shop.clock.move_by(timedelta(days=60))
+    told = {
+        "profile": shop.till.get("/api/v1/customers/10042").json()["balance"],
+        "seller": shop.till.get("/api/v1/till/customer?id=10042").json()["balance"],
+        "page": shop.till.get("/api/v1/customers/10042/page").json()["balance"],
+    }
+    assert told == dict.fromkeys(told, "0")
+    cart = {"customer": "10042", "lines": [{"sku": "a", "total": "100"}]}
+    assert shop.till.post("/api/v1/till/quote", json=cart).json()["available"] == "0"
 
 
 def test_a_household_sees_its_common_bonuses(shop: Shop) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from core.ledger.writing import ACCOUNT, LOT
+from core.ledger.writing import LOT
 from core.tables import Hold
 
 HOLD = Hold.__table__  # type: ignore[attr-defined]
@@ -16,18 +16,21 @@ HOLD = Hold.__table__  # type: ignore[attr-defined]
 
 @dataclass(slots=True)
 class Balance:
-    """Points at the program's scale. `total` is everything: active and pending, less debts.
-
-    `active` may be spent by its dates, `available` is that less debts and holds.
+    """Points at the program's scale. `active` may be spent by its dates, `available` is that less debts and
+    holds. What has ended counts no more, though it is not written off yet.
     """
 
-    total: int = 0
     active: int = 0
     pending: int = 0
     debt: int = 0
     held: int = 0
     accounts: dict[str, tuple[int, int]] = field(default_factory=dict)
     expiring: dict[date, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """Everything: active and pending, less debts."""
+        return self.active + self.pending - self.debt
 
     @property
     def available(self) -> int:
@@ -61,9 +64,6 @@ def balances(connection: Connection, holders: Collection[int], now: datetime) ->
     """What each of these accounts has; `holders` are the customers whose accounts they are."""
     found: dict[int, Balance] = defaultdict(Balance)
     ids = sorted(set(holders))
-    totals = select(ACCOUNT.c.customer_id, ACCOUNT.c.total).where(ACCOUNT.c.customer_id.in_(ids))
-    for holder, total in connection.execute(totals):
-        found[holder].total = total
     columns = (LOT.c.customer_id, LOT.c.remaining, LOT.c.account, LOT.c.active_from, LOT.c.expires_on,
                LOT.c.expires_at)  # fmt: skip
     for lot in connection.execute(select(*columns).where(LOT.c.customer_id.in_(ids), LOT.c.remaining != 0)):
