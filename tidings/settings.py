@@ -44,6 +44,16 @@ class Settings(Environment):
     )
     log_level: str = Field(default="warning", description="debug, info, warning or error")
 
+    @field_validator("database")
+    @classmethod
+    def _readable(cls, url: str) -> str:
+        """What follows an @ of the password would be taken for the server's name, and said aloud as one."""
+        place, _, _ = url.partition("?")
+        kind, _, rest = place.partition("://")
+        if kind.startswith("postgresql") and rest.count("@") > 1:
+            raise ValueError("write an @ in the user's name or password as %40")
+        return url
+
     @field_validator("log_level")
     @classmethod
     def _known(cls, level: str) -> str:

@@ -91,6 +91,18 @@ def test_an_address_of_customers_links_that_is_no_web_address_is_refused(
         read_settings(tmp_path)
 
 
+def test_a_password_that_would_be_taken_for_the_servers_name_is_not_said_aloud(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDINGS_DATABASE", "postgresql://shop:first@second@127.0.0.1:1/shop?host=a@b")
+    with pytest.raises(EnvironmentFault, match=r"TIDINGS_DATABASE: write an @ .* as %40;") as told:
+        read_settings(tmp_path)
+    assert "second" not in str(told.value)
+    good = "postgresql://shop:first%40second@127.0.0.1:1/shop?host=a@b"
+    monkeypatch.setenv("TIDINGS_DATABASE", good)
+    assert read_settings(tmp_path).database == good
+
+
 def test_a_log_level_that_there_is_not_is_refused_and_one_in_capitals_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
