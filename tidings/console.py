@@ -80,18 +80,25 @@ def workspace(context: typer.Context) -> Iterator["Workspace"]:
         yield made
 
 
-def moment(text: str | None, zone: ZoneInfo) -> datetime:
-    """`2026-03-01 10:00` in the program's zone, or with an offset of its own; now if left out. UTC."""
+def moment(text: str | None, zone: ZoneInfo, option: str = "--at") -> datetime:
+    """`2026-03-01 10:00` in the program's zone, or with an offset of its own; now if left out. UTC.
+
+    UserError for what is no time, or one that nobody can mean; it names the `option`.
+    """
     from datetime import UTC
 
-    from core.clock import SystemClock
+    from core.clock import SystemClock, possible
 
     if text is None:
         return SystemClock().now()
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise UserError(f"--at: '{text}' is not a time; write for example '2026-03-01 10:00'") from None
+        raise UserError(f"{option}: '{text}' is not a time; write for example '2026-03-01 10:00'") from None
+    try:
+        possible(at)
+    except ValueError as error:
+        raise UserError(f"{option}: {error}; write for example '2026-03-01 10:00'") from None
     return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
 
 

@@ -306,4 +306,10 @@ def test_after_a_restore_what_was_sent_since_is_set_aside_and_not_sent_again(bus
     assert f"Message {unknown['id']} · bonus-accrued · step {unknown['step']}" in told
     assert "restored" in told
     assert "1 unknown in the last 3 days" in busy.run("status").out
-    assert busy.run("db", "restored", "--to", "2099-01-01 00:00", "--yes").code == 2
+    for moment, why in {
+        "2099-01-01 00:00": "2099-01-01 00:00 is yet to come",
+        "yesterday": "--to: 'yesterday' is not a time",
+        "0001-01-01": "the year 1 is not between 1970 and 2200",
+    }.items():
+        refused = busy.run("db", "restored", "--to", moment, "--yes")
+        assert (refused.code, why in refused.err) == (2, True), refused.err

@@ -149,9 +149,12 @@ def restored(
     with workspace(context) as here:
         program = here.live.running().program
         with here.database.read() as connection:
-            since = moment(to, program.zone) if to else last_sign(connection)
-        if since is None or since > SystemClock().now():
+            since = moment(to, program.zone, "--to") if to else last_sign(connection)
+        if since is None:
             raise UserError("say which moment the database was restored to: --to '2026-03-01 03:00'")
+        if since > SystemClock().now():
+            said = f"{local(since, program.zone)} is yet to come; say which moment it was restored to"
+            raise UserError(f"{said}: --to '2026-03-01 03:00'")
         question = f"was the database restored to {local(since, program.zone)}, and is nothing running on it?"
         if not yes and not typer.confirm(question):
             raise typer.Exit(2)
