@@ -8,6 +8,9 @@ from pathlib import Path
 from core.errors import UserError
 from tidings.editor import write_settings
 
+# What is in a folder that nobody has put anything into: a new home's hidden files are beside these.
+OF_A_DISK = "lost+found"
+OURS = (".env", ".gitignore", ".tidings")
 IGNORED = ".env\ntidings.db*\noutbox/\n.tidings/\n"
 
 
@@ -20,15 +23,24 @@ def source() -> Traversable:
 
 
 def write_workspace(directory: Path) -> int:
-    """Copy the example and make its secrets; returns how many files. UserError if something is there."""
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise UserError(f"{directory} is there already and not empty; name a new folder")
+    """Copy the example and make its secrets; returns how many files. UserError if something is there.
+
+    A new user's home, a fresh repository and the root of a disk count as empty.
+    """
+    if directory.exists() and not directory.is_dir():
+        raise UserError(f"{directory} is a file; name a new folder")
+    if there := sorted(filter(_is_somebodys, directory.iterdir() if directory.exists() else ())):
+        raise UserError(f"{directory} is there already and not empty: {there[0].name}; name a new folder")
     count = _copy(source(), directory) + write_settings(directory)
     (directory / ".gitignore").write_text(IGNORED, "utf-8")
     environment = directory / ".env"
     environment.touch(mode=0o600)
     environment.write_text(_environment(), "utf-8")
     return count + 2
+
+
+def _is_somebodys(entry: Path) -> bool:
+    return entry.name in OURS or not (entry.name.startswith(".") or entry.name == OF_A_DISK)
 
 
 def _copy(origin: Traversable, target: Path) -> int:

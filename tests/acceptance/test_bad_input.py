@@ -112,6 +112,21 @@ def test_init_does_not_touch_a_folder_that_holds_something(
     assert said.code == 2
     assert "not empty" in said.err
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    (tmp_path / "mine.txt").rename(tmp_path / ".env")
+    assert "not empty: .env" in run(monkeypatch, capsys, ["init", str(tmp_path)]).err
+    assert (tmp_path / ".env").read_text() == "mine"
+    assert "is a file" in run(monkeypatch, capsys, ["init", str(tmp_path / ".env")]).err
+
+
+def test_init_takes_a_new_users_home_a_fresh_repository_and_the_root_of_a_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".bashrc").write_text("mine")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "lost+found").mkdir()
+    assert run(monkeypatch, capsys, ["init", str(tmp_path)]).code == 0
+    assert (tmp_path / "program.yaml").exists()
+    assert (tmp_path / ".bashrc").read_text() == "mine"
 
 
 def test_bad_rows_are_set_aside_with_line_and_reason_and_the_rest_goes_in(shop: Shop) -> None:
