@@ -10,6 +10,7 @@ from channels.outcome import Accepted, Failed, Outcome, Unknown
 from channels.outgoing import Outgoing
 from channels.transport import (
     INTERRUPTED,
+    NOT_BEGUN,
     PAUSED,
     BulkTransport,
     ChannelDown,
@@ -57,7 +58,7 @@ class BatchSender(Generic[W]):
         """Call `record(key, outcome)` once for each message, as soon as its outcome is known.
 
         Cancelled, it records what was on its way as `Unknown("interrupted")` and what had not begun as a
-        temporary failure of that name, and passes the cancellation on.
+        temporary failure, `not_begun`, and passes the cancellation on.
         """
         watch = Watch(self._channel, record)
         run = _Run(deque(batch), watch.record, watch.begin)
@@ -68,7 +69,7 @@ class BatchSender(Generic[W]):
             else:
                 await self._send_each(run)
         except asyncio.CancelledError:
-            run.set_aside(Failed("temporary", INTERRUPTED))
+            run.set_aside(Failed("temporary", NOT_BEGUN))
             raise
         finally:
             self._runs = [it for it in self._runs if it is not run]

@@ -24,6 +24,7 @@ W = TypeVar("W", bound=Wire)
 Record = Callable[[str, Outcome], None]
 COMPOSED = "composed"
 INTERRUPTED = "interrupted"
+NOT_BEGUN = "not_begun"
 PAUSED = "paused"
 
 
@@ -77,8 +78,8 @@ class BulkTransport(Transport[W]):
 
         `wires` composes a message when it is asked for the next one, so none is taken before its time.
         Raises ChannelDown if nothing more can leave: what was not taken is set aside by the caller.
-        Cancelled, what may have left is `Unknown("interrupted")`, what has not is a temporary failure of
-        that name.
+        Cancelled, what may have left is `Unknown("interrupted")`, what has not is a temporary failure:
+        `not_begun`, or of that name if its first words were said.
         """
 
     async def transmit(self, wire: W) -> Outcome:

@@ -8,10 +8,10 @@ from typing import Any
 from campaigns.running import Running
 from channels import Failed, Outcome
 from channels.base import Channel
-from channels.transport import PAUSED
+from channels.transport import NOT_BEGUN, PAUSED
 from core.units import Rate
 from scheduler.claim import Claim
-from scheduler.outcomes import NOT_BEGUN, Settled
+from scheduler.outcomes import Settled
 from scheduler.throttle import chunk_of
 from scheduler.wording import Prepared
 

@@ -20,7 +20,7 @@ from campaigns.states import keep_states
 from campaigns.tables import WAITING, Feedback, Message
 from channels import Accepted, AddressFault, Failed, Outcome, Unknown, discover
 from channels.base import CARD, Channel
-from channels.transport import INTERRUPTED, PAUSED
+from channels.transport import INTERRUPTED, NOT_BEGUN, PAUSED
 from core.customers.addresses import ADDRESS, give_up
 from core.customers.consent import BY_PROVIDER, Choice, choose
 from core.db import UtcDateTime, bucket_of, insert_many
@@ -45,7 +45,6 @@ LONGEST_RETRY = timedelta(hours=1)
 SHORTEST_RETRY = timedelta(seconds=1)
 # How long a message waits for a provider that is down (RFC 5321, 4.5.4.1, has mail wait four to five days).
 PATIENCE = timedelta(days=3)
-NOT_BEGUN = "not_begun"
 # It was set aside before anything was done for it.
 UNTRIED = (NOT_BEGUN, INTERRUPTED, PAUSED)
 NOT_CONFIRMED = "not_confirmed"

@@ -10,7 +10,7 @@ from channels.email.load import Load
 from channels.email.mime import Mail
 from channels.email.pipeline import Session
 from channels.outcome import Failed
-from channels.transport import INTERRUPTED, BulkTransport, ChannelDown, Record
+from channels.transport import NOT_BEGUN, BulkTransport, ChannelDown, Record
 
 if TYPE_CHECKING:
     from channels.email import EmailSettings
@@ -44,7 +44,7 @@ class SmtpTransport(BulkTransport[Mail]):
                 for _ in range(load.ready(self._settings.concurrency)):
                     carriers.create_task(self._carry(load))
         except asyncio.CancelledError:
-            load.set_aside(Failed("temporary", INTERRUPTED))
+            load.set_aside(Failed("temporary", NOT_BEGUN))
             raise
         if load.down:
             load.set_aside(load.down)

@@ -329,7 +329,7 @@ def test_a_cancelled_pipeline_tells_what_may_have_left_from_what_has_not() -> No
     kinds = [outcomes[f"p{n}@example.com"] for n in range(12)]
     assert [type(kind) for kind in kinds[:3]] == [Accepted] * 3
     assert kinds[3] == Unknown("interrupted")
-    assert set(kinds[4:]) == {Failed("temporary", "interrupted")}
+    assert set(kinds[4:]) == {Failed("temporary", "not_begun")}
 
 
 def test_a_recorder_that_fails_stops_a_pipeline_loudly() -> None:

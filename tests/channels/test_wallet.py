@@ -107,7 +107,7 @@ def test_a_batch_that_is_cancelled_still_says_what_stands_on_the_cards() -> None
 
     run(cancelled())
     assert [isinstance(outcome, Accepted) for outcome in outcomes.values()] == [True] * AT_ONCE + [False]
-    assert outcomes[batch[-1].key] == Failed("temporary", "interrupted")
+    assert outcomes[batch[-1].key] == Failed("temporary", "not_begun")
 
 
 class Away(Board):

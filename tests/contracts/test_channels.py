@@ -305,7 +305,7 @@ def test_a_message_on_its_way_when_the_batch_is_cancelled_is_unknown_and_the_res
     run(cancelled_in_flight())
     assert isinstance(outcomes["before"], Accepted)
     assert outcomes["on its way"] == Unknown("interrupted")
-    assert outcomes["after"] == Failed("temporary", "interrupted")
+    assert outcomes["after"] == Failed("temporary", "not_begun")
     assert provider.accepted == [batch[0].to]
 
 
