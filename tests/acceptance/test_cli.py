@@ -6,6 +6,9 @@ from decimal import Decimal
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from core.clock import SystemClock
+from core.db import Database
+from scheduler.presence import Presence
 from tests.support.shop import Shop, shop
 
 __all__ = ["shop"]
@@ -78,6 +81,21 @@ def test_the_tick_sends_what_the_dry_run_said_and_never_twice(shop: Shop) -> Non
     first = json.loads(shop.run("tick", "--at", "2027-01-05 10:00", "--format", "json").out)
     assert expected["send"] == {"email": 4}
     assert all(it["candidates"] == 0 for it in first if it["scenario"] == "bonus-expiring")
+
+
+def test_a_tick_of_a_time_to_come_is_refused_where_a_process_works_by_the_real_one(shop: Shop) -> None:
+    bring_in(shop)
+    assert shop.run("apply", "--yes", "--as", "anna").code == 0
+    database = Database(f"sqlite:///{shop.path / 'tidings.db'}")
+    process = Presence(database, SystemClock(), "serve", "0.1.0", list)
+    process.say()
+    later = f"{datetime.now(UTC) + timedelta(days=400):%Y-%m-%d}"
+    refused = shop.run("tick", "--at", later)
+    assert (refused.code, "works on this database by the real time" in refused.err) == (2, True)
+    assert shop.run("tick").code == 0
+    process.leave()
+    database.close()
+    assert shop.run("tick", "--at", later).code == 0
 
 
 def test_a_customers_page_tells_balance_lots_and_reasons(shop: Shop) -> None:

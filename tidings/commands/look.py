@@ -78,11 +78,13 @@ def tick(
     from campaigns.versions import held
     from core.clock import MovableClock
     from tidings import tick_view
-    from tidings.ticking import run_tick
+    from tidings.ticking import one_clock, run_tick
 
     with workspace(context) as here:
         running = here.live.running()
-        ticked, cards = run_tick(here, running, MovableClock(moment(at, running.program.zone)))
+        clock = MovableClock(moment(at, running.program.zone))
+        one_clock(here.database, clock, running.program.zone)
+        ticked, cards = run_tick(here, running, clock)
         with here.database.read() as connection:
             stopped = held(connection)
     if output is Format.json:
