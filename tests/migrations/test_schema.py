@@ -1,6 +1,7 @@
 """A database that migrations made is the database that the tables describe."""
 
 import re
+import secrets
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -14,6 +15,8 @@ from sqlmodel import SQLModel
 
 from core.db import Database
 from core.errors import EnvironmentFault
+from tests.migrations.conftest import closing
+from tests.support.databases import PostgresDatabases
 from tidings import schema
 
 Empty = Callable[[], AbstractContextManager[Database]]
@@ -149,3 +152,26 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty: Empty, monkeypatch:
         monkeypatch.undo()
         schema.prepare(database)
         assert schema.revision(database) == schema.HEAD
+
+
+def test_who_does_not_own_the_database_is_told_so_in_one_sentence(
+    postgres_databases: PostgresDatabases,
+) -> None:
+    with postgres_databases.bare() as url, closing(Database(url)) as database:
+        guest = f"guest_{secrets.token_hex(4)}"
+        with database.write() as connection:
+            connection.execute(text(f"CREATE ROLE {guest}"))
+        as_guest = f"{url}{'&' if '?' in url else '?'}options=-crole%3D{guest}"
+        try:
+            # An empty database of somebody else's, then their tables.
+            for _ in range(2):
+                for begin in (schema.prepare, schema.upgrade):
+                    with (
+                        closing(Database(as_guest)) as visited,
+                        pytest.raises(EnvironmentFault, match="make them the owner of the database"),
+                    ):
+                        begin(visited)
+                schema.prepare(database)
+        finally:
+            with database.write() as connection:
+                connection.execute(text(f"DROP ROLE {guest}"))
