@@ -17,6 +17,7 @@ from sqlmodel import SQLModel
 from core.db import Database, UtcDateTime
 from core.errors import EnvironmentFault
 from tests.support.databases import PostgresDatabases
+from tests.support.ports import free_port
 from tests.support.shop import Shop, shop
 from tidings import schema
 from tidings.moving import copying, landing
@@ -281,6 +282,14 @@ def test_a_target_that_holds_something_else_is_refused(shop: Shop, address: str)
     assert shop.run("customer", "K-1").code == 0
     wrong = shop.run("db", "copy", address, address)
     assert (wrong.code, "only an SQLite file is copied, and only to PostgreSQL" in wrong.err) == (2, True)
+
+
+def test_a_target_that_cannot_be_reached_is_one_sentence_and_leaves_the_file_as_it_was(shop: Shop) -> None:
+    assert shop.run("apply", "--yes").code == 0
+    said = shop.run("db", "copy", str(shop.path / "tidings.db"), f"postgresql://127.0.0.1:{free_port()}/gone")
+    assert (said.code, said.err.count("\n")) == (3, 1), said.err
+    assert "cannot be used" in said.err
+    assert shop.run("tick").code == 0
 
 
 def test_after_a_restore_what_was_sent_since_is_set_aside_and_not_sent_again(busy: Shop) -> None:

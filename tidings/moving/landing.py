@@ -42,9 +42,10 @@ class Refused(Exception):
 
 @contextmanager
 def alone(target: Database) -> Iterator[None]:
-    """Nobody else copies into this database meanwhile. UserError if somebody does."""
-    with target.engine.connect() as pooled:
-        connection = pooled.execution_options(isolation_level="AUTOCOMMIT")
+    """Nobody else copies into this database meanwhile. UserError if somebody does, EnvironmentFault if it
+    cannot be used.
+    """
+    with target.glance() as connection:
         # The lock is this connection's, and goes with it, however this ends.
         connection.detach()
         if not connection.scalar(text("SELECT pg_try_advisory_lock(hashtext('tidings db copy'))")):
