@@ -118,6 +118,14 @@ def test_of_a_request_with_very_many_mistakes_the_first_are_told_and_the_others_
     assert "19951 more" in told["detail"]
 
 
+def test_of_a_body_that_is_no_json_the_place_is_told_where_it_ends_to_be_one(shop: Shop) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = shop.till.post("/api/v1/receipts", content='{"id": R1}', headers=headers)
+    assert answer.status_code == 422
+    message = "is not valid JSON from its character 8 on"
+    assert answer.json()["errors"] == [{"field": "body", "message": message}]
+
+
 def test_a_name_without_end_is_cut_off_where_it_is_told(shop: Shop) -> None:
     answer = shop.till.post(
         "/api/v1/till/quote", json={"lines": [{"sku": "a", "total": "1", "x" * 500_000: 1}]}

@@ -28,7 +28,7 @@ def _choices(context: Context) -> str:
 
 _SAID: Mapping[str, Callable[[Context], str]] = {
     "missing": lambda _: "is missing",
-    "json_invalid": lambda _: "the body is not valid JSON",
+    "json_invalid": lambda it: f"is not valid JSON from its character {it['at']} on",
     "greater_than_equal": lambda it: f"must be {_number(it['ge'])} or more",
     "greater_than": lambda it: f"must be more than {_number(it['gt'])}",
     "less_than_equal": lambda it: f"must be {_number(it['le'])} or less",

@@ -24,6 +24,7 @@ RETRY_SECONDS = "5"
 HEADERS = "answer_headers"
 # So many of its mistakes are told of one request: each is put into words by itself, and nobody reads more.
 TOLD_AT_MOST = 50
+NO_JSON = "json_invalid"
 # Of a name that is none of ours.
 NAME_AT_MOST = 100
 # What FastAPI answers to a body that no text can be read from; one that is no JSON is a matter of validation.
@@ -102,7 +103,9 @@ def _invalid(request: Request, error: Exception) -> Response:
 
 
 def _cut(error: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Its place as long as a place of ours may be."""
+    """Its place as long as a place of ours may be; of a body that is no JSON, the body."""
+    if error["type"] == NO_JSON:
+        return {**error, "loc": ["body"], "ctx": {**error.get("ctx", {}), "at": error["loc"][-1] + 1}}
     return {**error, "loc": [it[:NAME_AT_MOST] if isinstance(it, str) else it for it in error["loc"]]}
 
 
