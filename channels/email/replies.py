@@ -1,6 +1,6 @@
 """What an SMTP reply means for the message, for the address and for the connection (RFC 5321, RFC 3463).
 
-The reply's own words are dropped: they often repeat the address.
+The reply's own words are looked at where a code says too little, and dropped: they often repeat the address.
 """
 
 import re
@@ -18,7 +18,20 @@ DEAD = {
     "5.1.10": "domain_refuses_mail",
     "5.2.1": "mailbox_disabled",
 }
+SOFT = ("mailbox_full", "mailbox_unavailable", "deferred", "refused")
+"""What a server says of one mailbox, and not that the mailbox is no more."""
 _AUTHENTICATION = {530, 534, 535, 538}
+
+_NOBODY = re.compile(
+    r"resolver\.adr|recipient ?not ?found|(?:user|recipient|mailbox|address)\b.{0,80}?\b(?:unknown|not found|"
+    r"not exist)|(?:unknown|no such|invalid) (?:user|recipient|mailbox|address)",
+    re.IGNORECASE,
+)
+_CLOSED = re.compile(
+    r"disabled|deactivated|inactive|not active|suspended|closed|deleted|discontinued|no longer", re.IGNORECASE
+)
+_FULL = re.compile(r"\bfull\b|quota|storage|\bspace\b", re.IGNORECASE)
+_LARGE = re.compile(r"\bsize\b|\btoo (?:large|big)\b", re.IGNORECASE)
 
 
 def failure(stage: Stage, code: int, text: str) -> Failed:
@@ -27,32 +40,61 @@ def failure(stage: Stage, code: int, text: str) -> Failed:
     if code in _AUTHENTICATION:
         return _failed("configuration", "authentication_failed", code, enhanced)
     if 400 <= code < 500:
-        return _failed("temporary", _temporary(code, enhanced), code, enhanced)
+        return _failed("temporary", _temporary(stage, code, enhanced), code, enhanced)
     if stage == "connect":
         return _failed("configuration", "refused_by_server", code, enhanced)
-    return _permanent(stage, code, enhanced)
+    return _permanent(stage, code, enhanced, text)
 
 
-def _permanent(stage: Stage, code: int, enhanced: str) -> Failed:
-    if enhanced == "5.3.4" or (code == 552 and stage == "sender" and not enhanced):  # RFC 1870, 6.1
+def dead(enhanced: str, text: str) -> str | None:
+    """The reason why an address is no more, by the code and what was said with it; None if it may be alive.
+
+    Gmail says 5.2.1 of mailboxes that only get too much mail at the moment, Exchange Online 5.1.10 (which
+    RFC 7505 has for domains without mail) of users that it does not know.
+    """
+    if enhanced == "5.2.1":
+        return DEAD[enhanced] if _CLOSED.search(text) else "mailbox_unknown" if _NOBODY.search(text) else None
+    if enhanced == "5.1.10" and _NOBODY.search(text):
+        return "mailbox_unknown"
+    return DEAD.get(enhanced)
+
+
+def _permanent(stage: Stage, code: int, enhanced: str, text: str) -> Failed:
+    if enhanced == "5.3.4" or (code == 552 and not enhanced and _is_of_size(stage, text)):
         return _failed("permanent", "message_too_large", code, enhanced)
     if stage == "sender":  # no recipient is known yet: whatever it is, it is ours
         return _failed("configuration", "sender_refused", code, enhanced)
     if enhanced.startswith("5.7."):  # our reputation, their policy: the mailbox itself is alive
         return _failed("permanent", "blocked_by_policy", code, enhanced)
-    if enhanced == "5.2.2" or (code == 552 and not enhanced):
-        return _failed("temporary", "mailbox_full", code, enhanced)
-    if enhanced in DEAD:
-        return _failed("permanent", DEAD[enhanced], code, enhanced, "dead")
-    return _failed("permanent", "refused", code, enhanced)
+    if enhanced == "5.2.2" or (code == 552 and not enhanced and _FULL.search(text)):
+        return _failed("permanent", "mailbox_full", code, enhanced)
+    if reason := dead(enhanced, text):
+        return _failed("permanent", reason, code, enhanced, "dead")
+    if enhanced == "5.2.1":
+        return _failed("permanent", "mailbox_unavailable", code, enhanced)
+    # Behind the content it is the content that was refused, unless a code speaks of the mailbox.
+    of_content = stage == "data" and not enhanced.startswith(("5.1.", "5.2."))
+    return _failed("permanent", "content_refused" if of_content else "refused", code, enhanced)
 
 
-def _temporary(code: int, enhanced: str) -> str:
+def _is_of_size(stage: Stage, text: str) -> bool:
+    """Of a bare 552, which servers say of size (RFC 1870, 6.1), of quota, and of more."""
+    return stage == "sender" or (_LARGE.search(text) is not None and _FULL.search(text) is None)
+
+
+def _temporary(stage: Stage, code: int, enhanced: str) -> str:
+    """What a server says before it has heard of a recipient, and of its own system (x.3.x) or the whole of a
+    message, concerns all mail; what it says to RCPT, this mailbox (RFC 5321, 4.5.4.1).
+    """
     if code == 421:
         return "server_closing"
-    if enhanced == "4.2.2" or code == 452:
+    if stage in ("connect", "sender") or enhanced.startswith("4.3."):
+        return "server_busy"
+    if enhanced.startswith("4.7."):
+        return "deferred_by_policy"
+    if enhanced == "4.2.2" or (code == 452 and stage == "recipient"):
         return "mailbox_full"
-    return "deferred_by_policy" if enhanced.startswith("4.7.") else "deferred"
+    return "server_busy" if stage == "data" and not enhanced.startswith(("4.1.", "4.2.")) else "deferred"
 
 
 def _enhanced(text: str) -> str:

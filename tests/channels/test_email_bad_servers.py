@@ -213,13 +213,13 @@ def accepted(outcomes: dict[str, Outcome]) -> int:
 @pytest.mark.parametrize(
     ("place", "reply", "outcome"),
     [
-        ("RCPT", "451 4.3.0 later", Failed("temporary", "deferred", "SMTP 451 4.3.0")),
+        ("RCPT", "451 4.3.0 later", Failed("temporary", "server_busy", "SMTP 451 4.3.0")),
         ("RCPT", "550 5.1.1 who", Failed("permanent", "mailbox_unknown", "SMTP 550 5.1.1", "dead")),
         ("RCPT", "550 5.7.1 policy", Failed("permanent", "blocked_by_policy", "SMTP 550 5.7.1")),
         ("RCPT", "421 4.3.2 closing", Failed("temporary", "server_closing", "SMTP 421 4.3.2")),
         ("RCPT", "what?", Failed("temporary", "unreadable_answer")),
         ("RCPT", "x" * 9000, Failed("temporary", "unreadable_answer")),
-        ("DATA", "451 4.3.0 later", Failed("temporary", "deferred", "SMTP 451 4.3.0")),
+        ("DATA", "451 4.3.0 later", Failed("temporary", "server_busy", "SMTP 451 4.3.0")),
         ("DATA", "250 and so what", Failed("temporary", "unreadable_answer")),
         ("DATA", "354 go\r\n250 taken", Failed("temporary", "unreadable_answer")),
         ("DATA", DROP, Failed("temporary", "connection_lost")),

@@ -57,11 +57,15 @@ def test_lines_that_begin_with_a_dot_survive_the_protocol(channel: AnyChannel, s
         ("551 5.1.6 moved", "mailbox_moved"),
         ("556 5.1.10 null MX", "domain_refuses_mail"),
         ("550 5.2.1 disabled", "mailbox_disabled"),
+        ("550-5.2.1 The email account that you tried to reach is inactive.\r\n550 5.2.1 Learn more",
+         "mailbox_disabled"),
+        ("550 5.2.1 No such user here", "mailbox_unknown"),
+        ("550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient x@example.com not found", "mailbox_unknown"),
     ],
 )
 def test_a_mailbox_that_is_gone_is_dead(channel: AnyChannel, smtp: Server, answer: str, reason: str) -> None:
     outcome = reply(channel, smtp, recipient=answer)
-    assert outcome == Failed("permanent", reason, f"SMTP {answer[:3]} {answer.split()[1]}", "dead")
+    assert outcome == Failed("permanent", reason, f"SMTP {answer[:3]} {answer[4:].split(maxsplit=1)[0]}", "dead")
 
 
 @pytest.mark.parametrize("answer", ["550 5.7.1 blocked", "550 5.7.515 no DMARC", "554 5.7.26 no SPF"])
@@ -76,7 +80,15 @@ def test_a_policy_against_us_kills_no_address(channel: AnyChannel, smtp: Server,
         ("450 4.2.1 try later", "temporary", "deferred"),
         ("451 4.7.1 greylisted", "temporary", "deferred_by_policy"),
         ("452 4.2.2 full", "temporary", "mailbox_full"),
-        ("552 5.2.2 full", "temporary", "mailbox_full"),
+        ("452 4.3.1 insufficient system storage", "temporary", "server_busy"),
+        ("451 4.3.0 lookup failed", "temporary", "server_busy"),
+        ("451 later", "temporary", "deferred"),
+        ("552 5.2.2 full", "permanent", "mailbox_full"),
+        ("552 Requested mail action aborted: exceeded storage allocation", "permanent", "mailbox_full"),
+        ("552 1 Requested mail action aborted, mailbox not found", "permanent", "refused"),
+        ("552 message size exceeds fixed maximum", "permanent", "message_too_large"),
+        ("550 5.2.1 The user you are trying to contact is receiving mail at a rate", "permanent",
+         "mailbox_unavailable"),
         ("552 5.3.4 too big", "permanent", "message_too_large"),
         ("550 no words to go by", "permanent", "refused"),
         ("421 4.3.2 closing", "temporary", "server_closing"),
@@ -96,6 +108,15 @@ def test_a_refused_sender_is_ours_to_mend() -> None:
     assert failure("sender", 530, "5.7.0 log in first") == failure("data", 530, "5.7.0 log in first")
     assert failure("connect", 554, "no service").kind == "configuration"
     assert failure("connect", 421, "too many connections").kind == "temporary"
+
+
+def test_what_is_said_before_a_recipient_or_of_a_whole_message_speaks_of_the_server() -> None:
+    assert failure("sender", 451, "4.7.1 too much mail from you").reason == "server_busy"
+    assert failure("data", 454, "Throttling failure: Daily message quota exceeded").reason == "server_busy"
+    assert failure("data", 451, "4.7.1 greylisted").reason == "deferred_by_policy"
+    assert failure("data", 452, "4.2.2 full").reason == "mailbox_full"
+    assert failure("data", 554, "this looks like spam").reason == "content_refused"
+    assert failure("data", 552, "5.2.2 full").reason == "mailbox_full"
 
 
 def test_a_message_that_is_too_large_for_a_server_is_said_to_be_so_in_its_envelope() -> None:

@@ -2,9 +2,10 @@
 
 import re
 
-from channels.email.replies import DEAD
+from channels.email.replies import dead
 from channels.email.reports.report import BounceKind
 
+_SENTENCE = 400
 # Subjects are 0 to 7: "Exim 4.94.2" and 5.9.10.11 are none.
 _CODE = re.compile(r"(?<![\w.])([245]\.[0-7]\.\d{1,3})(?![\w]|\.\d)")
 
@@ -21,14 +22,18 @@ def classify(status: str, text: str) -> tuple[BounceKind, str, str]:
             return "policy", "blocked_by_policy", code
     # A Status of 5.0.0 is how servers say that they read nothing out of the reply.
     code = next((code for code in codes if not code.endswith(".0.0")), codes[0] if codes else "")
-    return *_meaning(code), code
+    # What stands behind the code is what is said of it; a whole letter may follow.
+    said = text[max(0, text.find(code)) :][:_SENTENCE]
+    return *_meaning(code, said), code
 
 
-def _meaning(code: str) -> tuple[BounceKind, str]:
+def _meaning(code: str, said: str) -> tuple[BounceKind, str]:
     if code.endswith(".2.2") and code[1] == ".":
         return "soft", "mailbox_full"
-    if code in DEAD:
-        return "hard", DEAD[code]
+    if reason := dead(code, said):
+        return "hard", reason
+    if code == "5.2.1":
+        return "soft", "mailbox_unavailable"
     if code.startswith("4"):
         return "soft", "deferred"
     if code == "5.3.4":
