@@ -36,7 +36,7 @@ from scheduler.cancelling import Halt, halts
 from scheduler.claim import LEASE, Claim, Claimer, due_on, reap, stale_or_late
 from scheduler.line import MARGIN, Chunk, Done, Line, told_apart
 from scheduler.outcomes import Settlement, fall_back, settle
-from scheduler.throttle import ask, paused, resting, take
+from scheduler.throttle import ask, is_of_provider, paused, resting, take
 from scheduler.truth import Truth
 from scheduler.warm_up import quota_of
 from scheduler.wording import Wording
@@ -367,7 +367,7 @@ class Delivery:
 
 def _is_down(outcome: Outcome | None) -> bool:
     """It says nothing good of the provider: what is left need not be tried on it now."""
-    return isinstance(outcome, Failed) and outcome.kind != "permanent"
+    return isinstance(outcome, Failed) and (outcome.kind == "configuration" or is_of_provider(outcome))
 
 
 def tidy(database: Database, live: Live, policies: Mapping[str, str], clock: Clock) -> tuple[int, int]:

@@ -31,7 +31,7 @@ from scheduler.claim import MOST_TRIES, Claimed
 from scheduler.marking import Acceptance, accept
 from scheduler.outbox import MOST_AT_ONCE, Turn, anchor, doubtful, ended, keep_attempts, moved, write
 from scheduler.reach import MessageRow, Reach, after
-from scheduler.throttle import OF_ONE_MESSAGE, judge
+from scheduler.throttle import OF_ONE_MAILBOX, OF_ONE_MESSAGE, is_of_provider, judge
 from scheduler.warm_up import quota_of
 from wallet import news
 
@@ -101,7 +101,7 @@ class _Settling:
         tried = [it for it in others if not _not_begun(it.outcome)]
         begun = [(it.claimed.row, it.claimed.row.tries + 1, it.outcome) for it in tried]
         keep_attempts(self.connection, begun, self.at)
-        heard = [it.outcome for it in (*accepted, *tried)]
+        heard = [it.outcome for it in (*accepted, *tried) if not _told_before(it)]
         self.settlement.breaker = judge(self.connection, self.channel.name, heard, self.at)
         self._give_places_back(others)
         for it in tried:
@@ -179,7 +179,8 @@ class _Settling:
         """Whether the message is not to blame: it waits, and this was no try of its own."""
         if isinstance(outcome, Unknown):
             return False
-        return outcome.kind == "configuration" or _not_begun(outcome) or self.settlement.breaker is not None
+        is_broken = self.settlement.breaker is not None and is_of_provider(outcome)
+        return outcome.kind == "configuration" or _not_begun(outcome) or is_broken
 
     def _waited_too_long(self, row: MessageRow, outcome: Failed | Unknown) -> bool:
         # What is ours to mend for all messages waits as long as the message is valid.
@@ -252,6 +253,11 @@ def close_address(
         give_up(connection, row.channel, kind, digest, reason, at)
     if fault == "opted_out":
         choose(connection, [Choice(row.customer_id, row.channel, False, at, BY_PROVIDER)], at, live=True)
+
+
+def _told_before(it: Settled) -> bool:
+    """A few who are greylisted again and again are no twenty that are."""
+    return it.claimed.row.tries > 0 and getattr(it.outcome, "reason", None) in OF_ONE_MAILBOX
 
 
 def _not_begun(outcome: Outcome) -> bool:

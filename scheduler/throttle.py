@@ -33,8 +33,10 @@ OF_ONE_MESSAGE = (
     "region_disabled", "no_route", "text_too_long", "price_too_high", "outside_window",
     "template_not_approved",
 )  # fmt: skip
+# Said of one mailbox: nothing follows for the provider, and the try was the message's own.
+OF_ONE_MAILBOX = ("mailbox_full", "deferred", "deferred_by_policy")
 # Of one recipient it tells of its message; of all of them, that nobody wants mail from us now.
-AGAINST_US = ("blocked_by_policy",)
+AGAINST_US = ("blocked_by_policy", "deferred_by_policy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,8 @@ def judge(connection: Connection, channel: str, outcomes: Sequence[Outcome], at:
     """Learn from a chunk how the provider is; the reason if it is to be left alone for a while.
 
     It is if it refuses us altogether (configuration), or if twenty tries in a row brought no answer, "later"
-    or a refusal by policy, and none was taken over. Any other permanent failure tells of its message only.
+    or a refusal by policy, and none was taken over. Any other permanent failure tells of its message only,
+    and a "later" that was said of one mailbox, of that mailbox.
     """
     state: Any = _state(connection, channel)
     before = (state.failures, state.open_until, state.reason) if state else (0, None, None)
@@ -166,12 +169,17 @@ def _learned(
     failed = [it for it in outcomes if isinstance(it, Failed)]
     ours = [it for it in failed if it.kind == "configuration" and it.reason not in OF_ONE_MESSAGE]
     late: list[Failed | Unknown] = [it for it in outcomes if isinstance(it, Unknown)]
-    late += [it for it in failed if it.kind == "temporary" or it.reason in AGAINST_US]
+    late += [it for it in failed if is_of_provider(it) or it.reason in AGAINST_US]
     if not ours and not late:
         return None
     count = failures + len(ours) + len(late)
     reason = [*ours, *late][0].reason
     return count, at + _pause(failed) if ours or count >= BREAK_AFTER else None, reason
+
+
+def is_of_provider(outcome: Failed) -> bool:
+    """Whether a "later" concerns whatever goes to the provider now, not one mailbox."""
+    return outcome.kind == "temporary" and outcome.reason not in OF_ONE_MAILBOX
 
 
 def _pause(failed: Sequence[Failed]) -> timedelta:

@@ -65,7 +65,8 @@ def test_lines_that_begin_with_a_dot_survive_the_protocol(channel: AnyChannel, s
 )
 def test_a_mailbox_that_is_gone_is_dead(channel: AnyChannel, smtp: Server, answer: str, reason: str) -> None:
     outcome = reply(channel, smtp, recipient=answer)
-    assert outcome == Failed("permanent", reason, f"SMTP {answer[:3]} {answer[4:].split(maxsplit=1)[0]}", "dead")
+    code, enhanced = answer[:3], answer[4:].split(maxsplit=1)[0]
+    assert outcome == Failed("permanent", reason, f"SMTP {code} {enhanced}", "dead")
 
 
 @pytest.mark.parametrize("answer", ["550 5.7.1 blocked", "550 5.7.515 no DMARC", "554 5.7.26 no SPF"])

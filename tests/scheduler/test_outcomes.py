@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, update
 
 from campaigns.tables import RESERVED
-from channels import Accepted
+from channels import Accepted, Failed
 from core.customers.consent import CONSENT
 from core.events import EVENT
 from scheduler.claim import Claimer
@@ -117,6 +117,57 @@ class TestTemporary:
         kiosk.later(minutes=2)
         kiosk.deliver()
         assert kiosk.states() == {"sent": 30}
+
+    @pytest.mark.parametrize("reply", ["452 4.2.2 mailbox full", "451 4.7.1 greylisted", "450 not now"])
+    def test_a_mailbox_that_takes_nothing_now_is_tried_six_times_and_the_cascade_goes_on(
+        self, kiosk: Kiosk, reply: str
+    ) -> None:
+        kiosk.server("email").on_recipient = {"full": reply}
+        kiosk.scenario(send="[email, sms]")
+        people = {f"anna{n}": {"email": f"full{n}@example.com", "phone": kiosk.to("sms", "accept", n)}
+                  for n in range(4)}  # fmt: skip
+        kiosk.customers(people)
+        kiosk.plan()
+        for _ in range(40):
+            assert kiosk.deliver().broken == {}
+            kiosk.later(minutes=1)
+        assert kiosk.states() == {"sent": 4}
+        for name in people:
+            assert [channel for channel, *_ in kiosk.attempts(name)] == ["email"] * 6 + ["sms"]
+
+    def test_behind_full_mailboxes_the_others_get_their_mail_at_once(self, kiosk: Kiosk) -> None:
+        kiosk.server("email").on_recipient = {"full": "452 4.2.2 mailbox full"}
+        kiosk.scenario(send="[email]")
+        kiosk.customers({f"anna{n}": {"email": f"full{n}@example.com"} for n in range(60)})
+        kiosk.customers({f"boris{n}": {"email": kiosk.to("email", "accept", n)} for n in range(60)})
+        kiosk.plan()
+        kiosk.deliver()
+        assert kiosk.states() == {"planned": 60, "sent": 60}
+
+    def test_a_full_mailbox_uses_its_try_also_while_the_server_is_busy(self, kiosk: Kiosk) -> None:
+        kiosk.scenario(send="[email]")
+        kiosk.customers({f"anna{n}": {"email": f"busy{n}@example.com"} for n in range(20)})
+        kiosk.customer("boris", email="full@example.com")
+        kiosk.plan()
+        now, running, channel = kiosk.clock.now(), kiosk.live.running(), kiosk.channels()["email"]
+        with kiosk.database.write() as connection:
+            claim = Claimer(running, kiosk.links, now).claim(connection, "email")
+            reasons = ["mailbox_full" if it.address[0] == "f" else "server_busy" for it in claim.messages]
+            settled = [
+                Settled(it, Failed("temporary", reason))
+                for it, reason in zip(claim.messages, reasons, strict=True)
+            ]
+            breaker = settle(connection, running, channel, claim.fence, settled, now).breaker
+        assert breaker == "server_busy"
+        assert (kiosk.message("boris").tries, kiosk.message("anna1").tries) == (1, 0)
+
+    def test_a_server_that_puts_everybody_off_by_policy_is_left_alone(self, kiosk: Kiosk) -> None:
+        kiosk.server("email")
+        kiosk.scenario(send="[email]")
+        kiosk.customers({f"anna{n}": {"email": kiosk.to("email", "temporary", n)} for n in range(40)})
+        kiosk.plan()
+        assert kiosk.deliver().broken == {"email": "deferred_by_policy"}
+        assert kiosk.message("anna1").tries == 1
 
 
 class TestPermanent:
