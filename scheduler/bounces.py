@@ -3,7 +3,7 @@
 | report | message | address |
 |---|---|---|
 | hard | *failed*, or on to its next channel | suppressed |
-| soft, other | the same | suppressed once the last emails came back on `GIVE_UP_AFTER` different days |
+| soft, other | the same | suppressed once the last emails came back on five different days |
 | policy | the same | left alone: it is our reputation, or their taste |
 | complaint | as it is | suppressed; consent to marketing by email is withdrawn |
 
@@ -19,7 +19,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Row, func, literal, select, update
 
-from campaigns.tables import Attempt, Feedback, Message
+from campaigns.tables import Attempt, Message
 from channels.email.reports import Bounce, Complaint, Neither, Report, read
 from channels.email.reports.inbox import Inbox, Verdict
 from core.clock import Clock
@@ -29,21 +29,17 @@ from core.db import Database, UtcDateTime
 from core.errors import EnvironmentFault
 from core.links import Links
 from core.tables import Letter
+from scheduler.mailboxes import BOUNCED, SOFT_BOUNCES, is_given_up
 from scheduler.outcomes import Heard, confirm, note
 
 ATTEMPT = Attempt.__table__  # type: ignore[attr-defined]
-FEEDBACK = Feedback.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 LETTER = Letter.__table__  # type: ignore[attr-defined]
 LOG = structlog.get_logger("tidings.bounces")
 
 CHANNEL, KIND = "email", "email"
-BOUNCED, COMPLAINED = "bounced", "complained"
+COMPLAINED = "complained"
 BY_COMPLAINT = "email: complaint"
-POLICY = "blocked_by_policy"
-# So many days on which nothing but bounces came back; a full mailbox or a broken server is mended by then.
-GIVE_UP_AFTER = 5
-LOOK_BACK = 50
 
 
 class Returned(StrEnum):
@@ -205,34 +201,9 @@ def _why_suppress(
         return None
     if report.kind == "hard":
         return report.reason
-    return "soft_bounces" if _days_of_bounces(connection, row, address) >= GIVE_UP_AFTER else None
-
-
-def _days_of_bounces(connection: Connection, row: Row[Any], address: Row[Any]) -> int:
-    """On how many days in a row emails to the address came back, up to and with this message's.
-
-    Refusals by policy say nothing of the mailbox; one email that did not come back ends the row. Later ones
-    are not asked: their bounces may still be on the way.
-    """
-    tried = (ATTEMPT.c.channel == CHANNEL) & (ATTEMPT.c.outcome == "accepted")
-    left = select(func.max(ATTEMPT.c.at)).where(ATTEMPT.c.message_id == row.id, tried).scalar_subquery()
-    bounce = (
-        select(func.min(FEEDBACK.c.detail))
-        .where(FEEDBACK.c.message_id == ATTEMPT.c.message_id, FEEDBACK.c.kind == BOUNCED)
-        .scalar_subquery()
+    left = connection.scalar(
+        select(func.max(ATTEMPT.c.at)).where(
+            ATTEMPT.c.message_id == row.id, ATTEMPT.c.channel == CHANNEL, ATTEMPT.c.outcome == "accepted"
+        )
     )
-    sent = (
-        select(ATTEMPT.c.at, bounce.label("bounce"))
-        .join(MESSAGE, MESSAGE.c.id == ATTEMPT.c.message_id)
-        .where(MESSAGE.c.customer_id == row.customer_id, tried, ATTEMPT.c.at <= left)
-        .where(ATTEMPT.c.at >= literal(address.since, UtcDateTime))
-        .order_by(ATTEMPT.c.at.desc(), ATTEMPT.c.id.desc())
-        .limit(LOOK_BACK)
-    )
-    days = set()
-    for attempt in connection.execute(sent):
-        if attempt.bounce is None:
-            break
-        if attempt.bounce != POLICY:
-            days.add(attempt.at.date())
-    return len(days)
+    return SOFT_BOUNCES if left is not None and is_given_up(connection, address, left) else None

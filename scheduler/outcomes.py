@@ -28,6 +28,7 @@ from core.db.sets import among
 from core.units import Duration
 from scheduler import tally
 from scheduler.claim import MOST_TRIES, Claimed
+from scheduler.mailboxes import give_up_refused
 from scheduler.marking import Acceptance, accept
 from scheduler.outbox import MOST_AT_ONCE, Turn, anchor, doubtful, ended, keep_attempts, moved, write
 from scheduler.reach import MessageRow, Reach, after
@@ -106,6 +107,7 @@ class _Settling:
         self._give_places_back(others)
         for it in tried:
             self._close_address(it)
+        give_up_refused(self.connection, [(it.claimed, it.outcome) for it in tried], self.at)
         turns = self._cascades(
             [self._turn(it, it.outcome) for it in others if not isinstance(it.outcome, Accepted)]
         )

@@ -189,6 +189,63 @@ def test_a_complaint_suppresses_and_withdraws_consent_once(kiosk: Kiosk, name: s
     assert take(kiosk, name, token) is Returned.REPEATED
 
 
+def daily(kiosk: Kiosk) -> Iterator[int]:
+    """Anna gets a bonus and an email about it each day; each day is as it was tried."""
+    kiosk.settings = dict(BOUNCES)
+    kiosk.files["messages/news/email.txt"] = TEXTS["email.txt"].replace("trigger.expiring", "balance")
+    kiosk.write(reminder=ON_NEWS)
+    kiosk.customer("anna", email=kiosk.to("email", "accept"))
+    for day in range(8):
+        kiosk.later(seconds=1)
+        kiosk.give("anna", 10)
+        kiosk.later(seconds=1)
+        kiosk.plan()
+        for _ in range(7):
+            kiosk.deliver()
+            kiosk.later(minutes=15)
+        yield day
+        kiosk.later(hours=22)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ["550 User unknown", "552 5.2.2 mailbox full", "550 5.4.1 Recipient address rejected: Access denied",
+     "452 4.2.2 mailbox full", "550 5.2.1 receiving mail at a rate that"],
+)  # fmt: skip
+def test_an_address_that_servers_refuse_on_five_days_is_suppressed(kiosk: Kiosk, reply: str) -> None:
+    kiosk.server("email").on_recipient = {"accept": reply}
+    suppressed = [kiosk.suppressed() for _ in daily(kiosk)]
+    assert suppressed == [set()] * 4 + [{("email", "soft_bounces")}] * 4
+
+
+@pytest.mark.parametrize(
+    "reply", ["550 5.7.1 blocked", "451 4.7.1 greylisted", "451 4.3.0 lookup failed", "552 5.3.4 too large"]
+)
+def test_days_of_refusals_that_do_not_speak_of_the_mailbox_suppress_nobody(kiosk: Kiosk, reply: str) -> None:
+    kiosk.server("email").on_recipient = {"accept": reply}
+    assert [kiosk.suppressed() for _ in daily(kiosk)] == [set()] * 8
+
+
+def test_an_email_that_was_taken_over_between_refusals_starts_the_count_anew(kiosk: Kiosk) -> None:
+    suppressed = []
+    server = kiosk.server("email")
+    for day in daily(kiosk):
+        suppressed.append(kiosk.suppressed())
+        server.on_recipient = {} if day == 1 else {"accept": "550 not here"}
+    assert suppressed == [set()] * 7 + [{("email", "soft_bounces")}]
+
+
+def test_refusals_and_bounces_count_together(kiosk: Kiosk) -> None:
+    suppressed = []
+    server = kiosk.server("email")
+    for day in daily(kiosk):
+        if server.envelopes and not server.on_recipient:
+            take(kiosk, "postfix-expired", token_of(str(server.envelopes[-1].mail_from)))
+        server.on_recipient = {} if day % 2 else {"accept": "552 5.2.2 full"}
+        suppressed.append(kiosk.suppressed())
+    assert suppressed == [set()] * 4 + [{("email", "soft_bounces")}] * 4
+
+
 def test_five_days_of_bounces_in_a_row_suppress_and_a_delivery_between_them_does_not(kiosk: Kiosk) -> None:
     kiosk.settings = dict(BOUNCES)
     kiosk.files["messages/news/email.txt"] = TEXTS["email.txt"].replace("trigger.expiring", "balance")
