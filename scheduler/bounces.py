@@ -19,7 +19,8 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Row, func, literal, select, update
 
-from campaigns.tables import Attempt, Message
+from campaigns.states import keep_states
+from campaigns.tables import WAITING, Attempt, Message
 from channels.email.reports import Bounce, Complaint, Neither, Report, read
 from channels.email.reports.inbox import Inbox, Verdict
 from core.clock import Clock
@@ -30,6 +31,7 @@ from core.errors import EnvironmentFault
 from core.links import Links
 from core.tables import Letter
 from scheduler.mailboxes import BOUNCED, SOFT_BOUNCES, is_given_up
+from scheduler.outbox import doubtful
 from scheduler.outcomes import Heard, confirm, note
 
 ATTEMPT = Attempt.__table__  # type: ignore[attr-defined]
@@ -158,14 +160,30 @@ def _bounced(connection: Connection, row: Row[Any], report: Bounce, at: datetime
         return Returned.TOO_EARLY
     if row.channel == CHANNEL and row.provider_id is not None:
         heard = confirm(connection, row.provider_id, BOUNCED, report.reason, at)
-    else:  # it has gone on to another channel meanwhile
+    else:  # it has gone on to another channel meanwhile, or nobody knew whether it had left
         heard = note(connection, row, BOUNCED, report.reason, at)
     if heard is not Heard.NEWS:
         return Returned.REPEATED
+    if report.kind == "hard" and _may_have_left(connection, row):
+        _did_leave(connection, row, report.reason, at)
     address = _address(connection, row, report.addresses)
     if address is not None and (reason := _why_suppress(connection, row, address, report)):
         suppress(connection, CHANNEL, address.digest, reason, at)
     return Returned.BOUNCED
+
+
+def _may_have_left(connection: Connection, row: Row[Any]) -> bool:
+    """Whether it waits to be sent again, or for nothing any more, because nobody knew what became of it."""
+    if row.channel != CHANNEL or row.state not in (*WAITING, "unknown") or row.accepted_at is not None:
+        return False
+    return row.id in doubtful(connection, [row])
+
+
+def _did_leave(connection: Connection, row: Row[Any], reason: str, at: datetime) -> None:
+    """It left and did not arrive, nor will another copy: the next delivery moves it on (`fall_back`)."""
+    values = {"state": "sent", "reason": reason, "fallback_at": at, "changed_at": at}
+    connection.execute(update(MESSAGE).where(MESSAGE.c.id == row.id).values(**values))
+    keep_states(connection, [row.id])
 
 
 def _complained(connection: Connection, row: Row[Any], report: Complaint, at: datetime) -> Returned:

@@ -164,6 +164,28 @@ def test_while_its_message_is_being_sent_a_bounce_has_to_wait(kiosk: Kiosk) -> N
     assert feedback(kiosk) == []
 
 
+@pytest.mark.parametrize(("send", "state"), [("[email]", "failed"), ("[email, sms]", "sent")])
+@pytest.mark.parametrize("tries", [1, 6])
+def test_what_may_have_left_and_came_back_did_leave_and_goes_on_or_has_failed(
+    kiosk: Kiosk, send: str, state: str, tries: int
+) -> None:
+    kiosk.settings = dict(BOUNCES)
+    kiosk.server("email")
+    kiosk.scenario(send=send)
+    kiosk.customer("anna", email="drop@example.com", phone=kiosk.to("sms", "accept"))
+    kiosk.plan()
+    for _ in range(tries):
+        kiosk.deliver()
+        kiosk.later(minutes=15)
+    assert kiosk.state("anna") == ("planned" if tries == 1 else "unknown", "connection_lost")
+    token = kiosk.links.bounce(kiosk.message("anna").id)
+    assert take(kiosk, "postfix-unknown", token, "drop@example.com") is Returned.BOUNCED
+    kiosk.deliver()
+    assert kiosk.state("anna")[0] == state
+    assert kiosk.suppressed() == {("email", "mailbox_unknown")}
+    assert "unknown" not in kiosk.states()
+
+
 def test_a_former_address_that_bounces_is_suppressed_and_not_the_new_one(kiosk: Kiosk) -> None:
     token = token_of(sent(kiosk))
     kiosk.later(hours=1)
