@@ -12,7 +12,7 @@ from channels.email.addresses import Mailbox, ascii_address
 from channels.email.bodies import entity
 from channels.email.headers import from_header, text_header
 from channels.email.pictures import Pictures
-from channels.email.verp import ReturnPath
+from channels.email.verp import SHORT_DIGEST, ReturnPath
 from channels.outgoing import Outgoing
 from channels.transport import Malformed
 
@@ -69,7 +69,7 @@ class Skeleton:
         """The message of RFC 5322. Raises Malformed if there is no text, or a line break in a header."""
         digest = hashlib.sha256(outgoing.key.encode()).hexdigest()[:40]
         to = ascii_address(outgoing.to)
-        message_id = f"<{digest}@{self._domain}>"
+        message_id = f"<{_local(digest, outgoing.return_token)}@{self._domain}>"
         page = outgoing.parts.get("html", "")
         head = self._head(outgoing, to, message_id).encode("ascii")
         data = head + self._content(outgoing, page, digest)
@@ -147,6 +147,11 @@ def _name_of(outgoing: Outgoing) -> str:
     if not _TOKEN.fullmatch(token):
         raise Malformed("return_token_malformed")
     return f"{NAME_FIELD}: {token}\r\n"
+
+
+def _local(digest: str, token: str | None) -> str:
+    """Before the @ of a Message-ID: with the token, since some reports leave nothing else of a header."""
+    return f"{digest[:SHORT_DIGEST]}.{token}" if token else digest
 
 
 def _label(tag: str) -> str:

@@ -14,7 +14,12 @@ from core.errors import EnvironmentFault
 LONGEST_TOKEN = 40
 """Characters of the longest token: a number of eight bytes and a tag of twelve, in hexadecimal."""
 
+SHORT_DIGEST = 12
+"""Hexadecimal digits before the token in a Message-ID: a database that was brought back counts anew."""
+
 _TOKEN = re.compile(r"\+([0-9a-f]{26,40})@", re.IGNORECASE)
+
+_MESSAGE_ID = re.compile(rf"<[0-9a-f]{{{SHORT_DIGEST}}}\.([0-9a-f]{{26,40}})@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +54,8 @@ class ReturnPath:
 def tokens_in(text: str) -> list[str]:
     """What may be tokens in an address or a header with addresses, as they were before a case was changed."""
     return [token.lower() for token in _TOKEN.findall(text)]
+
+
+def token_of_message_id(text: str) -> list[str]:
+    """The token in a Message-ID of ours; none in any other."""
+    return _MESSAGE_ID.findall(text)

@@ -175,6 +175,8 @@ def test_the_same_message_is_the_same_to_the_byte_and_another_is_not() -> None:
     assert composed(key="one").message_id != composed(key="two").message_id
     assert parsed(composed(key="one"))["message-id"] == composed(key="one").message_id
     assert composed(key="one").message_id.endswith("@kavarnia.example>")
+    token = "0" * 26
+    assert composed(key="one", return_token=token).message_id.endswith(f".{token}@kavarnia.example>")
 
 
 def test_the_date_is_the_messages_own() -> None:

@@ -28,7 +28,7 @@ BOUNCES = {
     "yahoo-disabled": ("other", "refused", "5.0.0"),
     "mailru-unknown": ("other", "unclassified", ""),
 }
-COMPLAINTS = {"arf-abuse", "arf-redacted"}
+COMPLAINTS = {"arf-abuse", "arf-message-id", "arf-redacted"}
 NEITHER = {
     "postfix-delayed": "delayed",
     "delivered": "arrived",

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from email import message_from_bytes
 
 import pytest
 from sqlalchemy import select
@@ -111,7 +112,7 @@ def test_of_what_is_no_bounce_nothing_follows(kiosk: Kiosk, name: str) -> None:
 def test_a_forged_report_changes_nothing(kiosk: Kiosk) -> None:
     token = token_of(sent(kiosk))
     forged = ("b" if token[0] == "a" else "a") + token[1:]
-    for name in ("postfix-unknown", "arf-abuse"):
+    for name in ("postfix-unknown", "arf-abuse", "arf-message-id"):
         assert take(kiosk, name, forged) is Returned.FORGED
     assert feedback(kiosk) == []
     assert kiosk.suppressed() == set()
@@ -266,6 +267,15 @@ def test_refusals_and_bounces_count_together(kiosk: Kiosk) -> None:
         server.on_recipient = {} if day % 2 else {"accept": "552 5.2.2 full"}
         suppressed.append(kiosk.suppressed())
     assert suppressed == [set()] * 4 + [{("email", "soft_bounces")}] * 4
+
+
+def test_a_complaint_that_leaves_only_the_message_id_finds_its_message(kiosk: Kiosk) -> None:
+    sent(kiosk)
+    head = message_from_bytes(kiosk.server("email").envelopes[-1].content)
+    report = returned("arf-message-id", "", "")
+    report = re.sub(rb"Message-ID: <.*>", b"Message-ID: " + head["Message-ID"].encode(), report)
+    assert Bounces(kiosk.database, kiosk.links, kiosk.clock).take(report) is Returned.COMPLAINED
+    assert kiosk.suppressed() == {("email", "complained")}
 
 
 def test_five_days_of_bounces_in_a_row_suppress_and_a_delivery_between_them_does_not(kiosk: Kiosk) -> None:

@@ -14,7 +14,7 @@ from itertools import islice
 from channels.email.mime import NAME_FIELD
 from channels.email.reports.report import Bounce, Complaint, Neither, Report
 from channels.email.reports.status import classify
-from channels.email.verp import tokens_in
+from channels.email.verp import token_of_message_id, tokens_in
 
 LARGEST = 256 * 1024
 """Octets of a message that are read: what a report has to say stands at its beginning."""
@@ -115,6 +115,7 @@ def _tokens(message: Message, parts: Sequence[Message], recipients: Iterable[str
     for returned in _returned(parts):
         found += tokens_in(_text(returned.get("Return-Path")))
         found += [_text(value).strip().lower() for value in returned.get_all(NAME_FIELD, ())]
+        found += token_of_message_id(_text(returned.get("Message-ID")))
     return list(dict.fromkeys(found))
 
 
