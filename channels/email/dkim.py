@@ -22,11 +22,11 @@ from core.errors import EnvironmentFault
 
 OVERSIGNED = (
     "from", "to", "cc", "reply-to", "subject", "date", "message-id", "mime-version", "content-type",
-    "content-transfer-encoding",
+    "content-transfer-encoding", "list-unsubscribe", "list-unsubscribe-post",
 )  # fmt: skip
 """Named once more than they stand there: nobody can add a second one and keep the signature."""
 
-SIGNED = ("list-unsubscribe", "list-unsubscribe-post", "feedback-id", "auto-submitted", "precedence")
+SIGNED = ("feedback-id", "auto-submitted", "precedence")
 
 SMALLEST_RSA = 1024
 """Bits (RFC 8301); 2048 are usual, and more do not fit into one DNS answer everywhere."""

@@ -102,7 +102,8 @@ def test_every_field_that_matters_is_signed_and_nobody_can_add_another(settings:
     data = signed(RSA).sign(MESSAGE, AT) + MESSAGE
     dns = dns_of(RSA)
     assert verified(data, dns) == [True]
-    for field in (b"From: x@y.example", b"Subject: other", b"To: z@y.example", b"Reply-To: x@y.example"):
+    for field in (b"From: x@y.example", b"Subject: other", b"To: z@y.example", b"Reply-To: x@y.example",
+                  b"List-Unsubscribe: <https://y.example>", b"List-Unsubscribe-Post: x"):  # fmt: skip
         assert verified(field + b"\r\n" + data, dns) == [False]
     for there in (b"unsubscribe", b"One-Click", b"feedback", b"Sun, 01", b"hello@", b"Hello,"):
         assert there in data
