@@ -20,6 +20,9 @@ _ADDRESS = re.compile(rf"({_LOCAL})@({_LABEL}(?:\.{_LABEL})*)")
 _OTHER_DOMAIN = re.compile("[\u00df\u1e9e\u03c2\u200c\u200d]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
+# Characters that turn, hide or join what stands around them. Joiners of emoji and of letters stay.
+_FORMAT = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
@@ -38,6 +41,11 @@ def has_control(text: str) -> bool:
     """Whether a header made of it could be broken out of (CR, LF) or would be illegal."""
     # Most texts are printable; what is not may still be a harmless joiner between two emoji.
     return not text.isprintable() and _CONTROL.search(text) is not None
+
+
+def without_format(text: str) -> str:
+    """A header's text without what no reader sees: a customer's name must not turn the words around it."""
+    return text if text.isprintable() else _FORMAT.sub("", text)
 
 
 def ascii_address(address: str) -> str:

@@ -3,7 +3,7 @@
 import base64
 import re
 
-from channels.email.addresses import Mailbox, has_control
+from channels.email.addresses import Mailbox, has_control, without_format
 from channels.transport import Malformed
 
 _WIDTH = 76
@@ -14,10 +14,12 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+/=^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/
 
 
 def text_header(name: str, text: str) -> str:
-    """`Name: text`, without the last CRLF. Raises Malformed at a line break or control character."""
+    """`Name: text`, without the last CRLF and what turns or hides text. Raises Malformed at a line break or
+    control character.
+    """
     if has_control(text):
         raise Malformed(f"control_character_in_{name.lower()}")
-    text = text.strip()
+    text = without_format(text).strip()
     if text.isascii() and "=?" not in text:
         line = f"{name}: {text}"
         if len(line) <= _WIDTH:
@@ -30,9 +32,10 @@ def text_header(name: str, text: str) -> str:
 
 def from_header(mailbox: Mailbox) -> str:
     """`From: name <address>`; the name as a phrase, quoted or in encoded words as it needs."""
-    if not mailbox.name:
+    name = without_format(mailbox.name).strip()
+    if not name:
         return f"From: {mailbox.address}"
-    line = f"From: {_phrase(mailbox.name)}"
+    line = f"From: {_phrase(name)}"
     fits = len(line.rpartition("\r\n")[2]) + len(mailbox.address) + 3 <= _WIDTH
     return f"{line}{' ' if fits else chr(13) + chr(10) + ' '}<{mailbox.address}>"
 

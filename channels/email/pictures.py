@@ -43,7 +43,7 @@ class Pictures:
         parts = [entity("html", page, boundary), *shown.values()]
         body = b"".join(b"--%b\r\n%b\r\n" % (inner, each) for each in parts)
         return (
-            b'Content-Type: multipart/related; type="text/html"; boundary="%b"\r\n\r\n%b--%b--\r\n'
+            b'Content-Type: multipart/related; type="text/html";\r\n boundary="%b"\r\n\r\n%b--%b--\r\n'
         ) % (inner, body, inner)  # fmt: skip
 
     def _part(self, name: str, content: bytes) -> tuple[str, bytes]:

@@ -29,7 +29,7 @@ SENDER = Mailbox("Kavarnia", "hello@kavarnia.example")
 PAGE = "<html><body class='x'><p>Привіт, Олено!</p></body></html>"
 PARTS = {"subject": "У вас 500 бонусів", "html": PAGE, "text": "Привіт, Олено!\n"}
 
-characters = st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\u2028\u2029")
+characters = st.characters(exclude_categories=("Cs", "Cc", "Cf"), exclude_characters="\u2028\u2029")
 lines = st.text(characters, min_size=1).filter(lambda text: text.strip() == text and text)
 bodies = st.text(st.characters(codec="utf-8") | st.sampled_from("\r\n =.Я"))
 
@@ -226,6 +226,18 @@ def test_a_subject_cannot_bring_headers_with_it(trick: str) -> None:
         composed({"subject": trick})
 
 
+def test_a_name_in_a_subject_neither_turns_nor_hides_the_words_around_it() -> None:
+    tricks = "\u202e\u2066\u2069\u200b\u200e\u200f\u00ad\ufeff\u2060\u061c"
+    assert parsed(composed({"subject": f"Anna{tricks}, 500 bonuses"}))["subject"] == "Anna, 500 bonuses"
+    sender = Mailbox(f"Kavarnia{tricks}", "hello@kavarnia.example")
+    assert parsed(composed(sender=sender))["from"] == "Kavarnia <hello@kavarnia.example>"
+
+
+@pytest.mark.parametrize("joined", ["👩\u200d👧", "می\u200cخواهم"])
+def test_joiners_of_emoji_and_of_letters_stay_in_a_subject(joined: str) -> None:
+    assert parsed(composed({"subject": joined}))["subject"] == joined
+
+
 @pytest.mark.parametrize(
     "address",
     [
@@ -328,6 +340,7 @@ class TestPictures:
         skeleton = Skeleton(SENDER, inline=True)
         data = skeleton.compose(message({"html": self.PAGE}, pictures=self.FILES)).data
         assert_legal(data)
+        assert max(len(line) for line in data.split(b"\r\n") if b"Content-Type" in line) <= 78
         second = mailparser.parse_from_bytes(data)
         assert [it["filename"] for it in second.attachments] == ["logo.png", "bg.jpg"]
         assert len(second.text_html) == len(second.text_plain) == 1
