@@ -31,6 +31,11 @@ _CLOSED = re.compile(
     r"disabled|deactivated|inactive|not active|suspended|closed|deleted|discontinued|no longer", re.IGNORECASE
 )
 _FULL = re.compile(r"\bfull\b|quota|storage|\bspace\b", re.IGNORECASE)
+_POLICY = re.compile(
+    r"\brelay(?!\w* recipient)|not permitted|prohibit|policy|\bspam|\bblocked|block ?list|black ?list|reputation|banned|"
+    r"authenticat|\b(?:spf|dkim|dmarc)\b",
+    re.IGNORECASE,
+)
 _LARGE = re.compile(r"\bsize\b|\btoo (?:large|big)\b", re.IGNORECASE)
 
 
@@ -64,7 +69,8 @@ def _permanent(stage: Stage, code: int, enhanced: str, text: str) -> Failed:
         return _failed("permanent", "message_too_large", code, enhanced)
     if stage == "sender":  # no recipient is known yet: whatever it is, it is ours
         return _failed("configuration", "sender_refused", code, enhanced)
-    if enhanced.startswith("5.7."):  # our reputation, their policy: the mailbox itself is alive
+    # Our reputation, their policy: the mailbox itself is alive. Exim's "relay not permitted" has no code.
+    if enhanced.startswith("5.7.") or (not enhanced and _POLICY.search(text)):
         return _failed("permanent", "blocked_by_policy", code, enhanced)
     if enhanced == "5.2.2" or (code == 552 and not enhanced and _FULL.search(text)):
         return _failed("permanent", "mailbox_full", code, enhanced)

@@ -97,6 +97,9 @@ def test_a_policy_against_us_kills_no_address(channel: AnyChannel, smtp: Server,
         ),
         ("552 5.3.4 too big", "permanent", "message_too_large"),
         ("550 no words to go by", "permanent", "refused"),
+        ("550 User unknown in relay recipient table", "permanent", "refused"),
+        ("550 relay not permitted", "permanent", "blocked_by_policy"),
+        ("554 Your host is blocked using a blocklist", "permanent", "blocked_by_policy"),
         ("421 4.3.2 closing", "temporary", "server_closing"),
     ],
 )
@@ -121,7 +124,7 @@ def test_what_is_said_before_a_recipient_or_of_a_whole_message_speaks_of_the_ser
     assert failure("data", 454, "Throttling failure: Daily message quota exceeded").reason == "server_busy"
     assert failure("data", 451, "4.7.1 greylisted").reason == "deferred_by_policy"
     assert failure("data", 452, "4.2.2 full").reason == "mailbox_full"
-    assert failure("data", 554, "this looks like spam").reason == "content_refused"
+    assert failure("data", 554, "transaction failed").reason == "content_refused"
     assert failure("data", 552, "5.2.2 full").reason == "mailbox_full"
 
 
