@@ -36,6 +36,8 @@ SCOPES: Mapping[str, str] = {
     "cards:read": "what is on a customer's wallet card, and which devices carry it",
     "cards:write": "issue, reissue and revoke wallet cards",
     "consents:write": "give and withdraw consents",
+    "suppressions:read": "which customers' addresses are left alone, and why",
+    "suppressions:write": "let a suppressed address be used again",
     "receipts:read": "look at receipts",
     "receipts:write": "record receipts",
     "returns:write": "return receipts",

@@ -11,15 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
-from sqlalchemy import Connection, and_, delete, select, update
+from sqlalchemy import Connection, and_, delete, insert, select, update
 
 from core.db import insert_ignoring, upsert
-from core.tables import Address, Suppression
+from core.tables import Address, LiftedSuppression, Suppression
 
 ADDRESS = Address.__table__  # type: ignore[attr-defined]
 SUPPRESSION = Suppression.__table__  # type: ignore[attr-defined]
+LIFTED = LiftedSuppression.__table__  # type: ignore[attr-defined]
 # Kinds of addresses of which an app or a messenger tells by itself, also that they are good again.
 REPORTED = ("push", "telegram")
+# Who lifted a suppression by their own START, or on their own page.
+THE_CUSTOMER = "the customer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +97,23 @@ def give_up(
     connection.execute(update(ADDRESS).where(mine).values(active=False))
 
 
-def lift(connection: Connection, channel: str, digest: str) -> None:
-    """The address may be used again (START, or a corrected mistake)."""
+@dataclass(frozen=True, slots=True)
+class Answerable:
+    """Who takes suppressions back, and why, in a few words: it is kept with what was lifted."""
+
+    author: str
+    why: str
+
+
+def lift(connection: Connection, channel: str, digest: str, by: Answerable, at: datetime) -> bool:
+    """The address may be used again (START, or a corrected mistake); False if it was not suppressed."""
     where = and_(SUPPRESSION.c.channel == channel, SUPPRESSION.c.digest == digest)
-    connection.execute(delete(SUPPRESSION).where(where))
+    row = connection.execute(delete(SUPPRESSION).where(where).returning(*SUPPRESSION.c)).first()
+    if row is None:
+        return False
+    kept = {**row._mapping, "lifted_at": at, "author": by.author, "why": by.why}  # noqa: SLF001
+    connection.execute(insert(LIFTED).values(kept))
+    return True
 
 
 def address_of(connection: Connection, customer_id: int, kind: str) -> str | None:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
-from core.customers.addresses import ADDRESS, Addresses, lift
+from core.customers.addresses import ADDRESS, THE_CUSTOMER, Addresses, Answerable, lift
 from core.customers.consent import BY_PROVIDER, CONSENT, MARKETING, Choice, choose, hold
 from core.customers.holders import CUSTOMER
 from core.customers.proof import given
@@ -68,7 +68,7 @@ class Chats:
             if marks(self.connection, [customer_id]).get(customer_id, NEVER) != mark:
                 return None
             self._take(customer_id, chat, digest)
-        lift(self.connection, CHANNEL, digest)
+        lift(self.connection, CHANNEL, digest, Answerable(THE_CUSTOMER, BY_START), self.now)
         self._choose(customer_id, digest, BY_START, [MARKETING], granted=True)
         return customer_id
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, String, Table, cast, delete, func, or_, select, text, update
 
-from core.customers.addresses import ADDRESS, Addresses, suppress
+from core.customers.addresses import ADDRESS, LIFTED, Addresses, suppress
 from core.customers.erasure_words import Scrubber, opaque
 from core.customers.forgotten import forget_number
 from core.customers.holders import CUSTOMER, Person, hold_related, opened, people, unknown
@@ -161,6 +161,8 @@ def wipes(ids: Sequence[int]) -> tuple[Wipe, ...]:
     own = or_(EVENT.c.kind.like("bonus%"), EVENT.c.kind.in_(BOOKS))
     themselves = select(CUSTOMER.c.external_id).where(me)
     inviters = select(CUSTOMER.c.referred_by).where(me)
+    own_digests = select(ADDRESS.c.digest).where(_of(ADDRESS, ids))
+    told_of_them = LIFTED.c.digest.in_(own_digests) & (LIFTED.c.why != "")
     told_by_others = EVENT.c.customer_id.in_(inviters) & json_text(EVENT.c.data, "friend").in_(themselves)
     return (
         # While it is still known who invited them.
@@ -169,6 +171,8 @@ def wipes(ids: Sequence[int]) -> tuple[Wipe, ...]:
         Wipe("attributes", CUSTOMER, me & is_filled(CUSTOMER.c.attributes), {"attributes": {}}),
         Wipe("links to a household or a friend", CUSTOMER, me & linked, LINKS),
         Wipe("referrals by them", CUSTOMER, CUSTOMER.c.referred_by.in_(ids), {"referred_by": None}),
+        # While it is still known which addresses were theirs.
+        Wipe("words about lifted suppressions", LIFTED, told_of_them, {"why": ""}),
         Wipe("addresses", ADDRESS, _of(ADDRESS, ids)),
         Wipe("consents", CONSENT, _of(CONSENT, ids)),
         Wipe("consents to be confirmed", REQUEST, _of(REQUEST, ids)),

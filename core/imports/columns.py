@@ -84,12 +84,20 @@ CONSENTS = (
         "confirmed_at", f"{TIME} of confirming by a letter, in the system before", "2025-11-20T09:20:00+02:00"
     ),
 )
+SUPPRESSIONS = (
+    Column("channel", "the name of a channel that writes to emails or phones", "email", True),
+    Column("address", "email address, or phone in international form", "olena@example.com", True),
+    Column("reason", "bounced, complained, unsubscribed, stop; imported if left out", "complained"),
+    Column("at", f"{TIME} from which it was left alone; that of the import if left out",
+           "2025-11-20T09:00:00+02:00"),
+)  # fmt: skip
 KINDS = {
     "customers": CUSTOMERS,
     "receipts": RECEIPTS,
     "products": PRODUCTS,
     "stores": STORES,
     "consents": CONSENTS,
+    "suppressions": SUPPRESSIONS,
 }
 
 

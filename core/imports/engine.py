@@ -4,7 +4,7 @@ Every fact is known by its own number, so that what is already there is recognis
 interrupted is simply run again, and one that is repeated changes nothing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -47,18 +47,21 @@ def import_file(
     progress: Progress | None = None,
     chunk: int = CHUNK,
     give: Give | None = None,
+    kinds: Mapping[str, str] | None = None,
+    trial: bool = False,
 ) -> Report:
     """Bring in a file of `kind` (see `columns.KINDS`).
 
     `format` is `csv`, `jsonl` or `parquet`, by default as the file's name ends. Rows that cannot go in are
     set aside in `rejects` (default: the file's name with `.rejects.jsonl` after it), the rest goes in.
     Unless `live`, what comes in is history: it triggers nothing and grants nothing. With `give` other
-    processes help where the kind allows it (`core.imports.parts`). UserError when the file as a whole is
-    wrong; nothing was brought in then.
+    processes help where the kind allows it (`core.imports.parts`). `kinds` are the channels whose addresses
+    can be suppressed, with the kind of their addresses; a `trial` of suppressions changes nothing. UserError
+    when the file as a whole is wrong; nothing was brought in then.
     """
     began = perf_counter()
     source = open_source(file, kind, columns.KINDS.get(kind, ()), format)
-    context = Context(database, program, addresses, recorded_at, live)
+    context = Context(database, program, addresses, recorded_at, live, kinds or {}, trial)
     path = rejects or file.with_name(f"{file.name}.rejects.jsonl")
     report = Report(kind)
     with closing(source), collecting_seldom(), Rejects(path) as aside:

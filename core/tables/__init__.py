@@ -12,7 +12,15 @@ from core.tables.consents import Consent, ConsentRequest, HeardReply, Letter
 from core.tables.events import Cursor, Event
 from core.tables.goods import Product, Receipt, ReceiptLine, Store
 from core.tables.imports import ImportPart
-from core.tables.people import Address, Customer, CustomerStats, Suppression, TierChange, TimeZone
+from core.tables.people import (
+    Address,
+    Customer,
+    CustomerStats,
+    LiftedSuppression,
+    Suppression,
+    TierChange,
+    TimeZone,
+)
 from core.tables.promo import PromoCode, PromoUse, ReferralCode
 
 __all__ = [
@@ -30,6 +38,7 @@ __all__ = [
     "Hold",
     "ImportPart",
     "Letter",
+    "LiftedSuppression",
     "Lot",
     "Operation",
     "Product",

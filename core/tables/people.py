@@ -101,6 +101,21 @@ class Suppression(SQLModel, table=True):
     at: datetime = moment()
 
 
+class LiftedSuppression(SQLModel, table=True):
+    """A suppression that was taken back: what it was, since when, who lifted it and why. Never changed."""
+
+    __tablename__ = "lifted_suppression"
+    __table_args__ = (Index("lifted_suppression_of_address", "digest"),)
+    id: int | None = identity()
+    channel: str
+    digest: str
+    reason: str
+    at: datetime = moment()
+    lifted_at: datetime = moment()
+    author: str
+    why: str
+
+
 class CustomerStats(SQLModel, table=True):
     """Kept with each receipt, so that nobody ever groups all receipts."""
 

@@ -11,7 +11,7 @@ from campaigns.tables import Feedback
 from channels.email import EmailSettings
 from channels.email.reports.inbox import inbox_of
 from channels.settings import load_settings
-from core.customers.addresses import SUPPRESSION, lift
+from core.customers.addresses import SUPPRESSION, Answerable, lift
 from core.customers.consent import CONSENT
 from scheduler.bounces import Bounces, Returned
 from tests.channels.providers import imap
@@ -142,7 +142,7 @@ def test_the_same_report_twice_changes_nothing_even_if_somebody_lifted_the_suppr
     assert take(kiosk, "postfix-unknown", token) is Returned.BOUNCED
     with kiosk.database.write() as connection:
         digest = connection.scalar(select(SUPPRESSION.c.digest))
-        lift(connection, "email", str(digest))
+        lift(connection, "email", str(digest), Answerable("maria", "a mistake"), kiosk.clock.now())
     assert take(kiosk, "sendmail-unknown", token) is Returned.REPEATED
     assert kiosk.suppressed() == set()
     assert feedback(kiosk) == [("bounced", "mailbox_unknown")]

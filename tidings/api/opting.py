@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, and_, select
 
-from core.customers.addresses import ADDRESS, SUPPRESSION, lift, suppress
+from core.customers.addresses import ADDRESS, SUPPRESSION, THE_CUSTOMER, Answerable, lift, suppress
 from core.customers.consent import BY_PROVIDER, CONSENT, MARKETING, Choice, choose
 from core.customers.profiles import phone_number
 from core.customers.proof import given
@@ -51,7 +51,7 @@ def start(
     digest = digest_of(here, phone)
     if digest is None or not _first_time(here, connection, provider_id):
         return
-    lift(connection, channel, digest)
+    lift(connection, channel, digest, Answerable(THE_CUSTOMER, "START"), here.now())
     withdrawn = select(CONSENT.c.customer_id).where(
         CONSENT.c.customer_id.in_(owners(connection, digest)), CONSENT.c.channel == channel,
         CONSENT.c.purpose == MARKETING, ~CONSENT.c.granted,

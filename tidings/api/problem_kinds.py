@@ -231,6 +231,8 @@ PROBLEMS: Mapping[str, Kind] = {
                      "Add the customer's phone, or spend fewer bonuses."),
     "number_suppressed": Kind(422, "This number takes no SMS", "The code could not be sent to it.",
                               "Correct the customer's phone, or spend fewer bonuses."),
+    "not_suppressed": Kind(404, "Nothing is suppressed", "The address takes messages on this channel.",
+                           "Nothing is to be done."),
     # --- promo codes
     "unknown_code": Kind(404, "There is no such code", "Nobody made this code.", "Check how it is spelt."),
     "code_taken": Kind(409, "This code is there already", "A code can be made once.", "Choose another."),

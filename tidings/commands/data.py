@@ -21,7 +21,9 @@ def register(app: typer.Typer) -> None:
 
 def import_file(
     context: Context,
-    kind: Annotated[str, typer.Argument(help="customers, receipts, products, stores or consents")],
+    kind: Annotated[
+        str, typer.Argument(help="customers, receipts, products, stores, consents or suppressions")
+    ],
     file: Annotated[Path, typer.Argument(help="CSV, JSON Lines or Parquet")],
     live: Annotated[
         bool, typer.Option("--live", help="Let triggers answer it; history triggers nothing.")
@@ -48,6 +50,7 @@ def import_file(
     from scheduler.imports import helpers
     from tidings.console import import_sentence
     from tidings.progress import counting
+    from tidings.suppressions import kinds
 
     with workspace(context) as here:
         program = here.files().program
@@ -64,6 +67,7 @@ def import_file(
                 rejects=rejects,
                 progress=progress,
                 give=None if alone else helpers(here.database),
+                kinds=kinds(),
             )
     if output is Format.json:
         print_json({name: getattr(report, name) for name in type(report).__slots__})

@@ -68,7 +68,7 @@ class Acts:
         for channel in action.suppress:
             self.people.suppress(connection, name, channel, at, (*path, "suppress"))
         for channel in action.lift:
-            self.people.lift(connection, name, channel, (*path, "lift"))
+            self.people.lift(connection, name, channel, at, (*path, "lift"))
         self.silence(name, action.fails, ())
         self.post.fails[self.people.external[name]] -= set(action.works)
 

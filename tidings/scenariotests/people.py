@@ -15,7 +15,7 @@ from campaigns.tables import Enrolment, Message
 from channels import discover
 from core.customers import consent
 from core.customers import profiles as customers
-from core.customers.addresses import ADDRESS, Addresses, lift, suppress
+from core.customers.addresses import ADDRESS, Addresses, Answerable, lift, suppress
 from core.customers.consent import Choice
 from core.customers.profiles import CUSTOMER, Profile
 from core.db import bucket_of
@@ -159,10 +159,10 @@ class People:
         for digest in self.digests(connection, name, channel, path):
             suppress(connection, channel, digest, "test", at)
 
-    def lift(self, connection: Connection, name: str, channel: str, path: KeyPath) -> None:
+    def lift(self, connection: Connection, name: str, channel: str, at: datetime, path: KeyPath) -> None:
         """They may be used again."""
         for digest in self.digests(connection, name, channel, path):
-            lift(connection, channel, digest)
+            lift(connection, channel, digest, Answerable("test", "test"), at)
 
     def digests(self, connection: Connection, name: str, channel: str, path: KeyPath) -> list[str]:
         """Of the customer's addresses that a channel would use; Problems where there is none."""

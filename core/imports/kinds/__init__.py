@@ -6,6 +6,7 @@ from core.imports.kinds.customers import Customers
 from core.imports.kinds.products import Products
 from core.imports.kinds.receipts import Receipts
 from core.imports.kinds.stores import Stores
+from core.imports.kinds.suppressions import Suppressions
 
 KINDS: dict[str, type[Kind]] = {
     "customers": Customers,
@@ -13,4 +14,5 @@ KINDS: dict[str, type[Kind]] = {
     "products": Products,
     "stores": Stores,
     "consents": Consents,
+    "suppressions": Suppressions,
 }

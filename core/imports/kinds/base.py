@@ -1,7 +1,7 @@
 """What every kind of import has: grouping rows, reading them, storing what they say."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -21,13 +21,19 @@ LATER = "later"
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What an import works with."""
+    """What an import works with.
+
+    `kinds` are the channels whose addresses can be suppressed, with the kind of their addresses. A `trial`
+    changes nothing; only suppressions know it.
+    """
 
     database: Database
     program: Program
     addresses: Addresses
     recorded_at: datetime
     live: bool
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    trial: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,17 @@
 
 from fastapi import APIRouter
 
-from tidings.api.people import adjustments, erasure, export, households, merging, settlement, transfers
+from tidings.api.people import (
+    adjustments,
+    erasure,
+    export,
+    households,
+    merging,
+    settlement,
+    suppressions,
+    transfers,
+)
 
 routes = APIRouter()
-for module in (adjustments, transfers, merging, households, export, erasure, settlement):
+for module in (adjustments, transfers, merging, households, export, erasure, suppressions, settlement):
     routes.include_router(module.routes)
