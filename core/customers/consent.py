@@ -5,15 +5,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from core.db import upsert
 from core.events import EVENT, Happening, append
 from core.ledger.book import CHUNK
-from core.tables import Consent, Customer
+from core.tables import Consent, ConsentRequest, Customer
 
 CONSENT = Consent.__table__  # type: ignore[attr-defined]
 CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
+REQUEST = ConsentRequest.__table__  # type: ignore[attr-defined]
 KINDS = {True: "consent_given", False: "consent_withdrawn"}
 Key = tuple[int, str, str]
 MARKETING = "marketing"
@@ -45,6 +46,7 @@ def choose(
 ) -> list[str]:
     """Record choices; for one customer, channel and purpose the latest by its own time stays in force.
 
+    A no ends what waits for its letter, whoever says it and whatever the program asks for by now.
     What became of each, in their order: `created`, `changed`, or `unchanged` for one recorded before.
     """
     hold(connection, sorted({it.customer_id for it in choices}))
@@ -65,7 +67,36 @@ def choose(
     _keep(connection, fresh)
     happenings = [Happening(it.customer_id, KINDS[it.granted], it.at, it.channel, _told(it)) for it in fresh]
     append(connection, happenings, recorded_at, live=live)
+    end_waiting(connection, choices, recorded_at)
     return effects
+
+
+def end_waiting(connection: Connection, choices: Sequence[Choice], at: datetime) -> None:
+    """A no ends what waits for its letter, unless that yes was said later."""
+    said: dict[Key, datetime] = {}
+    for it in choices:
+        if not it.granted:
+            said[_key(it)] = max(it.at, said.get(_key(it), it.at))
+    gone = [row.id for key, row in pending(connection, sorted({key[0] for key in said})).items()
+            if key in said and row.at <= said[key]]  # fmt: skip
+    decide(connection, gone, "withdrawn", at)
+
+
+def pending(connection: Connection, ids: Sequence[int]) -> dict[Key, Any]:
+    """What waits for its letter, as rows."""
+    found = {}
+    for start in range(0, len(ids), CHUNK):
+        mine = REQUEST.c.customer_id.in_(ids[start : start + CHUNK]) & (REQUEST.c.state == "open")
+        for row in connection.execute(select(REQUEST).where(mine).order_by(REQUEST.c.id)):
+            found[row.customer_id, row.channel, row.purpose] = row
+    return found
+
+
+def decide(connection: Connection, ids: Sequence[int], state: str, at: datetime) -> None:
+    """What becomes of requests (`core.tables.ConsentRequest`)."""
+    for start in range(0, len(ids), CHUNK):
+        mine = update(REQUEST).where(REQUEST.c.id.in_(ids[start : start + CHUNK]))
+        connection.execute(mine.values(state=state, decided_at=at))
 
 
 def hold(connection: Connection, ids: Sequence[int]) -> None:

@@ -9,17 +9,27 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select
 
 from core.customers import letters
 from core.customers.addresses import ADDRESS
-from core.customers.consent import Choice, Key, choose, hold, in_force
+from core.customers.consent import (
+    REQUEST,
+    Choice,
+    Key,
+    choose,
+    decide,
+    end_waiting,
+    hold,
+    in_force,
+    pending,
+)
 from core.customers.proof import confirmed
 from core.ledger.book import CHUNK
 from core.program import Program
-from core.tables import ConsentRequest
 
-REQUEST = ConsentRequest.__table__  # type: ignore[attr-defined]
+__all__ = ["REQUEST", "ask_again", "confirm", "give", "pending", "readdress"]
+
 CHANNEL = KIND = "email"
 BY_NEW_ADDRESS = "new address"
 
@@ -41,7 +51,8 @@ def give(
         choose(connection, [it for it in sorted_out if isinstance(it, Choice)], recorded_at, live=live)
     )
     _ask(connection, waiting, recorded_at, live=live)
-    _withdraw(connection, choices, recorded_at)
+    # One of these may come later than a yes that waits since just now.
+    end_waiting(connection, choices, recorded_at)
     return [it.effect if isinstance(it, _Waits) else next(effects) for it in sorted_out]
 
 
@@ -51,16 +62,6 @@ def ask_again(connection: Connection, customer_id: int, at: datetime) -> bool:
     if digest is None or not pending(connection, [customer_id]):
         return False
     return not letters.plan(connection, [_letter(customer_id, digest)], at)
-
-
-def pending(connection: Connection, ids: Sequence[int]) -> dict[Key, Any]:
-    """What waits for its letter, as rows."""
-    found = {}
-    for start in range(0, len(ids), CHUNK):
-        mine = REQUEST.c.customer_id.in_(ids[start : start + CHUNK]) & (REQUEST.c.state == "open")
-        for row in connection.execute(select(REQUEST).where(mine).order_by(REQUEST.c.id)):
-            found[row.customer_id, row.channel, row.purpose] = row
-    return found
 
 
 def confirm(connection: Connection, letter: Any, at: datetime) -> bool:
@@ -82,7 +83,7 @@ def confirm(connection: Connection, letter: Any, at: datetime) -> bool:
         for row in waiting
     ]  # fmt: skip
     choose(connection, choices, at, live=True)
-    _decide(connection, [row.id for row in waiting], "confirmed", at)
+    decide(connection, [row.id for row in waiting], "confirmed", at)
     letters.answered(connection, letter.id, at)
     return bool(asked)
 
@@ -121,7 +122,7 @@ def _follow(connection: Connection, ids: Sequence[int], at: datetime, *, live: b
         if isinstance(found[key], _Waits)
     ]
     choose(connection, [*lost, *good], at, live=live)
-    _decide(connection, [row.id for row in waiting.values()], "replaced", at)
+    decide(connection, [row.id for row in waiting.values()], "replaced", at)
     _ask(connection, [it for it in found.values() if isinstance(it, _Waits)], at, live=live)
 
 
@@ -210,7 +211,7 @@ def _ask(connection: Connection, waiting: Sequence[_Waits], at: datetime, *, liv
         return
     before = pending(connection, sorted({customer_id for customer_id, _ in fresh}))
     replaced = [row.id for key, row in before.items() if (key[0], key[2]) in fresh]
-    _decide(connection, replaced, "replaced", at)
+    decide(connection, replaced, "replaced", at)
     rows = [
         {"customer_id": it.choice.customer_id, "channel": it.choice.channel, "purpose": it.choice.purpose,
          "digest": it.digest, "state": "open", "source": it.choice.source, "wording": it.choice.wording,
@@ -221,20 +222,6 @@ def _ask(connection: Connection, waiting: Sequence[_Waits], at: datetime, *, liv
     wanted = {it.choice.customer_id: it.digest for it in fresh.values() if it.digest}
     if live:
         letters.plan(connection, [_letter(who, digest) for who, digest in sorted(wanted.items())], at)
-
-
-def _withdraw(connection: Connection, choices: Sequence[Choice], at: datetime) -> None:
-    """A no ends what waits, unless the yes was said later."""
-    said = {(it.customer_id, it.channel, it.purpose): it.at for it in choices if not it.granted}
-    waiting = pending(connection, sorted({key[0] for key in said})) if said else {}
-    gone = [row.id for key, row in waiting.items() if key in said and row.at <= said[key]]
-    _decide(connection, gone, "withdrawn", at)
-
-
-def _decide(connection: Connection, ids: Sequence[int], state: str, at: datetime) -> None:
-    for start in range(0, len(ids), CHUNK):
-        mine = update(REQUEST).where(REQUEST.c.id.in_(ids[start : start + CHUNK]))
-        connection.execute(mine.values(state=state, decided_at=at))
 
 
 def _letter(customer_id: int, digest: str) -> letters.Wanted:

@@ -279,3 +279,14 @@ def test_a_letter_that_comes_back_stops_email_to_its_address_once(olena: Shop, r
     with olena.database.read() as connection:
         assert connection.scalars(select(SUPPRESSION.c.channel)).all() == ["email"]
     assert back.take(data) is Returned.REPEATED
+
+
+def test_a_complaint_about_the_letter_is_a_no(olena: Shop) -> None:
+    olena.consent("email")
+    [letter] = deliver(olena)
+    data = returned("arf-abuse", str(letter["Tidings-Message"]), "olena@example.com")
+    assert Bounces(olena.database, olena.services.links, olena.clock).take(data) is Returned.COMPLAINED
+    [shown] = olena.till.get("/api/v1/customers/10042").json()["consents"]
+    assert (shown["granted"], shown["pending"]) == (False, False)
+    assert "тим часом відкликано" in olena.stranger.post(link_in(letter)).text
+    assert olena.agrees("email") is False

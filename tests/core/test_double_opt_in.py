@@ -1,6 +1,7 @@
 """Double opt-in: a yes to email counts once the letter to that very address was answered."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
 from typing import Any
@@ -230,3 +231,18 @@ def test_of_two_who_ask_at_one_moment_one_gets_a_letter(anna: Database) -> None:
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(ask, range(2)), key=len) == [set(), {1}]
     assert len(rows(anna, LETTER)) == 1
+
+
+def test_a_no_ends_what_waits_even_once_nobody_is_asked_any_more(anna: Database) -> None:
+    say(anna, YES)
+    [letter] = rows(anna, LETTER)
+    say(anna, Choice(1, "email", False, LATER, "api"), program=NOT_ASKING)
+    assert [row.state for row in rows(anna, REQUEST)] == ["withdrawn"]
+    assert not answer(anna, letter, LATER + timedelta(hours=1))
+    assert agrees(anna) is False
+
+
+def test_a_yes_after_the_no_goes_on_waiting(anna: Database) -> None:
+    say(anna, replace(YES, at=LATER))
+    say(anna, Choice(1, "email", False, SAID, "import"), program=NOT_ASKING)
+    assert [row.state for row in rows(anna, REQUEST)] == ["open"]
