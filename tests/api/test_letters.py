@@ -20,7 +20,7 @@ from channels.base import Channel
 from channels.email import Email
 from channels.email.mime import Mail
 from channels.transport import Transport
-from core.customers.addresses import SUPPRESSION, suppress
+from core.customers.addresses import LIFTED, SUPPRESSION, suppress
 from core.customers.consent import CONSENT
 from core.customers.letters import LETTER
 from scheduler.bounces import Bounces, Returned
@@ -290,3 +290,61 @@ def test_a_complaint_about_the_letter_is_a_no(olena: Shop) -> None:
     assert (shown["granted"], shown["pending"]) == (False, False)
     assert "тим часом відкликано" in olena.stranger.post(link_in(letter)).text
     assert olena.agrees("email") is False
+
+
+def close(shop: Shop, reason: str, channel: str = "email", kind: str = "email") -> None:
+    address = str(OLENA["email"]) if kind == "email" else "+380501234567"
+    digest = shop.services.workspace.addresses.digest(kind, address)
+    with shop.database.write() as connection:
+        suppress(connection, channel, digest, reason, shop.clock.now())
+
+
+def test_who_complained_and_wants_letters_again_gets_the_one_that_asks(olena: Shop) -> None:
+    close(olena, "complained")
+    [shown] = olena.consent("email").json()
+    assert (shown["pending"], shown["suppressed"]) == (True, "complained")
+    assert deliver(olena) == []
+    path = preferences_path(olena)
+    page = olena.stranger.get(path)
+    assert "Увімкніть і збережіть" in page.text
+    assert checked(page) == set(), "the complaint is a no of hers, whatever the shop has said since"
+    olena.stranger.post(path, data={"channel": ["sms"], "do": "save"})
+    assert olena.suppressed("email", "email", OLENA["email"]), "that was no yes to email"
+    olena.clock.move_by(timedelta(hours=1))
+    page = olena.stranger.post(path, data={"channel": ["email", "sms"], "do": "save"})
+    assert "Ми надіслали вам лист" in page.text
+    assert not olena.suppressed("email", "email", OLENA["email"])
+    with olena.database.read() as connection:
+        lifted = connection.execute(select(LIFTED)).one()
+    assert (lifted.reason, lifted.author, lifted.why) == ("complained", "the customer", "preference page")
+    [letter] = deliver(olena)
+    olena.stranger.post(link_in(letter))
+    assert olena.agrees("email") is True
+
+
+@pytest.mark.parametrize("reason", ["mailbox_unknown", "erased", "imported"])
+def test_no_letter_is_promised_to_an_address_that_takes_none(olena: Shop, reason: str) -> None:
+    close(olena, reason)
+    page = olena.stranger.post(preferences_path(olena), data={"channel": "email", "do": "save"})
+    assert "Ми надіслали" not in page.text
+    assert "Примітка каже, куди нічого не дійде" in page.text
+    assert "Сюди нічого не надіслати" in page.text
+    assert "Очікує" not in page.text
+    assert olena.suppressed("email", "email", OLENA["email"])
+    [shown] = olena.till.get("/api/v1/customers/10042").json()["consents"]
+    assert (shown["pending"], shown["suppressed"]) == (True, reason)
+
+
+def test_who_sent_stop_is_told_to_send_start(olena: Shop) -> None:
+    olena.register(phone="+380501234567")
+    close(olena, "stop", "sms", "phone")
+    page = olena.stranger.post(preferences_path(olena), data={"channel": "sms", "do": "save"})
+    assert "Надішліть СТАРТ" in page.text
+    assert olena.suppressed("sms", "phone", "+380501234567")
+
+
+def test_no_letter_is_promised_where_no_address_is_known(olena: Shop) -> None:
+    olena.register(email="")
+    page = olena.stranger.post(preferences_path(olena), data={"channel": "email", "do": "save"})
+    assert "Ми надіслали" not in page.text
+    assert "Ми не знаємо, куди надсилати" in page.text

@@ -48,7 +48,11 @@ class LotOut(BaseModel):
 
 
 class ConsentOut(BaseModel):
-    """A choice in force. `pending`: the customer said yes, and has yet to answer the letter that asks."""
+    """A choice in force. `pending`: the customer said yes, and has yet to answer the letter that asks.
+
+    `suppressed` says why the customer's address takes nothing on this channel, whatever they chose; no letter
+    goes there either.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.CONSENT]})
 
@@ -59,6 +63,7 @@ class ConsentOut(BaseModel):
     source: str | None
     wording: str | None = None
     pending: bool = False
+    suppressed: str | None = None
 
 
 class CardLinks(BaseModel):

@@ -1,6 +1,6 @@
 """What stands on the preference page, and what becomes of what a customer chose there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,29 +9,33 @@ from sqlalchemy import Connection
 
 from campaigns.running import Running
 from channels.base import CARD
-from core.customers.addresses import address_of
+from core.customers.addresses import THE_CUSTOMER, Answerable, address_of
 from core.customers.consent import MARKETING, Choice, in_force
 from core.customers.double_opt_in import ask_again, give, pending
 from core.customers.proof import of_page
+from core.customers.suppressions import BY_WILL, lift_own, reasons
 from core.program import Program
 from core.program.consent import words_in
 from tidings.api.words import Words, masked, named
+from tidings.suppressions import kinds
 from wallet.holding import cards_of
 
 BY_PAGE = "preference page"
+# No address of the kind is known.
+NOWHERE = "nowhere"
 # Purpose and channel.
 Place = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One channel of a purpose. `waits` for its letter: the customer wants it, and it is not in force."""
+    """One channel of a purpose; `note` says why nothing comes there, though the customer may want it."""
 
     channel: str
     title: str
     address: str | None
     granted: bool
-    waits: bool
+    note: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +49,14 @@ class Purpose:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a customer has agreed to, and what waits for their confirmation."""
+    """What a customer has agreed to, what waits for their confirmation, and what stands in the way.
+
+    `closed` are channels on which nothing reaches them, with the reason: a suppression's, or `NOWHERE`.
+    """
 
     granted: frozenset[Place]
     waiting: frozenset[Place]
+    closed: Mapping[str, str]
 
     @classmethod
     def of(cls, connection: Connection, customer_id: int) -> "Standing":
@@ -56,11 +64,34 @@ class Standing:
         consents = in_force(connection, [customer_id]).values()
         granted = {(row.purpose, row.channel) for row in consents if row.granted}
         waiting = {(purpose, channel) for _, channel, purpose in pending(connection, [customer_id])}
-        return cls(frozenset(granted), frozenset(waiting))
+        nowhere = {
+            channel: NOWHERE
+            for channel, kind in kinds().items()
+            if address_of(connection, customer_id, kind) is None
+        }
+        closed = {**nowhere, **reasons(connection, kinds(), customer_id)}
+        return cls(frozenset(granted), frozenset(waiting), closed)
 
     def wants(self, place: Place) -> bool:
-        """The customer said yes, though perhaps they have not confirmed it yet."""
-        return place in self.granted or place in self.waiting
+        """The customer said yes, though perhaps they have not confirmed it yet.
+
+        A complaint is a no of theirs, whatever the shop has said since: only they take it back.
+        """
+        said = place in self.granted or place in self.waiting
+        return said and self.closed.get(place[1]) not in BY_WILL
+
+    def waits(self, place: Place) -> bool:
+        """A letter has been sent that they have yet to answer."""
+        return place in self.waiting and place[1] not in self.closed
+
+    def note(self, place: Place, words: Words) -> str | None:
+        """Why nothing comes there, in words; None if it does, or if nobody wants it."""
+        reason = self.closed.get(place[1])
+        if reason is None:
+            return words["wait_note"] if place in self.waiting else None
+        if reason == NOWHERE:
+            return words["nowhere_note"] if self.wants(place) else None
+        return words["will_note" if reason in BY_WILL else "stop_note" if reason == "stop" else "closed_note"]
 
 
 def purposes(
@@ -79,7 +110,7 @@ def purposes(
             field_of(name), title,
             [
                 Row(channel, named(words, channel), addresses.get(running.kinds[channel]),
-                    standing.wants((name, channel)), (name, channel) in standing.waiting)
+                    standing.wants((name, channel)), standing.note((name, channel), words))
                 for channel in offered(running)
             ],
         )
@@ -126,18 +157,31 @@ class Chosen:
 
 
 def keep(connection: Connection, running: Running, chosen: Chosen, now: datetime) -> str:
-    """Record what has changed; returns the word of the page that says what came of it."""
+    """Record what has changed; returns the word of the page that says what came of it.
+
+    A yes of the customer's own ends what their own will began: a complaint, an unsubscription.
+    """
     standing = Standing.of(connection, chosen.customer_id)
     changed = _changed(running, standing, chosen)
     proof = of_page(running.program, BY_PAGE, chosen.url, chosen.spoken)
     choices = [_choice(running.program, chosen, place, now, proof) for place in changed]
+    _reopen(connection, chosen, changed, now)
     give(connection, running.program, choices, now, live=True)
     if chosen.nothing:
         return "choices_stopped"
-    if chosen.wanted & standing.waiting:
+    after = Standing.of(connection, chosen.customer_id)
+    if any(after.waits(place) for place in chosen.wanted & standing.waiting):
         ask_again(connection, chosen.customer_id, now)
-    waits = Standing.of(connection, chosen.customer_id).waiting & chosen.wanted
-    return "choices_asked" if waits else "choices_saved"
+    if any(map(after.waits, chosen.wanted)):
+        return "choices_asked"
+    asked = chosen.wanted & (frozenset(changed) | after.waiting)
+    return "choices_closed" if any(channel in after.closed for _, channel in asked) else "choices_saved"
+
+
+def _reopen(connection: Connection, chosen: Chosen, changed: Sequence[Place], now: datetime) -> None:
+    by = Answerable(THE_CUSTOMER, BY_PAGE)
+    for channel in sorted({place[1] for place in changed if place in chosen.wanted} & kinds().keys()):
+        lift_own(connection, kinds(), chosen.customer_id, channel, by, now)
 
 
 def _changed(running: Running, standing: Standing, chosen: Chosen) -> list[Place]:

@@ -13,6 +13,7 @@ from channels import discover
 from core.customers.consent import MARKETING, Choice, in_force
 from core.customers.double_opt_in import give, pending
 from core.customers.profiles import Profile, Saved, known_zone, save
+from core.customers.suppressions import reasons
 from core.grants.referral_grants import welcome_friend
 from core.grants.referrals import find_inviter, name_inviter
 from core.ledger.lots import Refusal
@@ -29,6 +30,7 @@ from tidings.api.idempotency import Once
 from tidings.api.lookup import CustomerPath, known
 from tidings.api.problems import refuse, refused
 from tidings.api.services import Services
+from tidings.suppressions import kinds
 
 routes = APIRouter(prefix="/customers", tags=["Customers"])
 Channel = Annotated[str, Path(description="email, sms, push …", examples=["email"])]
@@ -204,7 +206,8 @@ def _consents(connection: Connection, customer_id: int) -> list[ConsentOut]:
         asked = ConsentOut(channel=row.channel, purpose=row.purpose, granted=False, at=row.at,
                            source=row.source, wording=row.wording)  # fmt: skip
         found[key] = found.get(key, asked).model_copy(update={"pending": True})
-    return [found[key] for key in sorted(found)]
+    closed = reasons(connection, kinds(), customer_id)
+    return [it.model_copy(update={"suppressed": closed.get(it.channel)}) for _, it in sorted(found.items())]
 
 
 def _shown(here: Services, connection: Connection, external_id: str) -> CustomerOut:
