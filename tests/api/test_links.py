@@ -6,7 +6,9 @@ from html.parser import HTMLParser
 
 import pytest
 from httpx import Response
+from sqlalchemy import select
 
+from core.customers.consent import CONSENT
 from tests.api.shop import PUBLIC_URL, Shop
 from tidings.api.app import PAGES
 from tidings.api.words import LANGUAGES, accepted, language
@@ -240,3 +242,26 @@ def test_names_from_outside_are_text_and_never_markup(shop: Shop) -> None:
     assert page.status_code == 200
     assert "<script>" not in page.text
     assert "<b>1" not in page.text
+
+
+def test_the_link_of_an_old_letter_is_good_after_its_reader_was_erased(shop_with_olena: Shop) -> None:
+    shop, path = shop_with_olena, unsubscribe_path(shop_with_olena)
+    shop.till.delete("/api/v1/customers/10042")
+    for answer in (shop.stranger.post(path, data=ONE_CLICK), shop.stranger.get(path)):
+        assert answer.status_code == 200
+        assert_private(answer)
+        assert "Вам нічого не надсилається" in answer.text
+    with shop.database.read() as connection:
+        assert connection.execute(select(CONSENT)).all() == []
+    assert shop.stranger.head(path).status_code == 200
+    assert shop.stranger.post(path.replace("/email/", "/sms/"), data=ONE_CLICK).status_code == 404
+
+
+def test_the_link_of_a_duplicate_of_somebody_erased_is_good_too(shop_with_olena: Shop) -> None:
+    shop = shop_with_olena
+    shop.register("10077")
+    duplicate = shop.services.links.unsubscribe(shop.id_of("10077"), "email").removeprefix(PUBLIC_URL)
+    body = {"duplicate": "10077", "author": "maria", "reason": "the same phone"}
+    assert shop.till.post("/api/v1/customers/10042/merge", json=body).is_success
+    shop.till.delete("/api/v1/customers/10042")
+    assert shop.stranger.post(duplicate, data=ONE_CLICK).status_code == 200

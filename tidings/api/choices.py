@@ -36,16 +36,19 @@ def ask(here: Here, channel: str, token: str, languages: Language = "") -> Respo
     """Shows what a POST would do."""
     row = customer(here, "u", token, channel)
     if row is None or channel not in discover():
-        return missing(here, languages, token)
+        return _nobody(here, channel, token, languages)
     return _stop(here, "stop", row, channel, languages)
 
 
 @routes.post("/u/{channel}/{token}")
 def one_click(here: Here, channel: str, token: str, _body: Bytes, languages: Language = "") -> Response:
-    """Withdraws consent to marketing on the channel, at once (RFC 8058)."""
+    """Withdraws consent to marketing on the channel, at once (RFC 8058).
+
+    An old letter outlives who it was sent to: of somebody erased there is nothing left to withdraw.
+    """
     row = customer(here, "u", token, channel)
     if row is None or channel not in discover():
-        return missing(here, languages, token)
+        return _nobody(here, channel, token, languages)
     program, now = here.program, here.now()
     proof = of_page(program, BY_LINK, f"{here.links.public_url}/u/{channel}", spoken(here, row, languages))
     wording = program.consent.version or None
@@ -100,6 +103,19 @@ def missing(here: Services, languages: str, token: str = "") -> Response:
     if token == PROOF:
         return page(here, "notice", "proof_title", locales, text=words["proof_text"])
     return page(here, "notice", "missing_title", locales, 404, text=words["missing_text"])
+
+
+def _nobody(here: Services, channel: str, token: str, languages: str) -> Response:
+    """The page for a link of somebody who was erased: mail programs are told that all is well."""
+    customer_id = here.links.read("u", token, channel)
+    with here.database.read() as connection:
+        own = select(CUSTOMER.c.erased_at).where(CUSTOMER.c.id == customer_id)
+        erased = customer_id is not None and connection.scalar(own) is not None
+    if not erased:
+        return missing(here, languages, token)
+    locales = accepted(languages)
+    words = LANGUAGES[language([*locales, here.program.locale])]
+    return page(here, "notice", "silent_title", locales, text=words["silent_text"])
 
 
 def spoken(here: Services, row: Any, languages: str) -> str:

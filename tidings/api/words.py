@@ -47,6 +47,8 @@ ENGLISH: Words = {
     "proof_title": "This is a test message",
     "proof_text": "Customers get a link of their own here, to their choices or their card. "
     "This one belongs to nobody and changes nothing.",
+    "silent_title": "Nothing is sent to you",
+    "silent_text": "Your data were erased: we have no address of yours, and write to nobody there.",
     "missing_title": "This link does not work",
     "missing_text": "It may be incomplete. Open it again from the message it came in.",
     "terms": "Terms",
@@ -138,6 +140,8 @@ UKRAINIAN: Words = {
     "proof_title": "Це пробне повідомлення",
     "proof_text": "Клієнти отримують тут власне посилання: до своїх налаштувань чи картки. "
     "Це не належить нікому й нічого не змінює.",
+    "silent_title": "Вам нічого не надсилається",
+    "silent_text": "Ваші дані видалено: ми не маємо вашої адреси й нікому туди не пишемо.",
     "missing_title": "Це посилання не працює",
     "missing_text": "Можливо, воно неповне. Відкрийте його ще раз із повідомлення.",
     "terms": "Правила",
@@ -230,6 +234,8 @@ RUSSIAN: Words = {
     "proof_title": "Это пробное сообщение",
     "proof_text": "Клиенты получают здесь собственную ссылку: к своим настройкам или карте. "
     "Эта не принадлежит никому и ничего не меняет.",
+    "silent_title": "Вам ничего не отправляется",
+    "silent_text": "Ваши данные удалены: у нас нет вашего адреса, и мы туда никому не пишем.",
     "missing_title": "Эта ссылка не работает",
     "missing_text": "Возможно, она неполная. Откройте её ещё раз из сообщения.",
     "terms": "Правила",
