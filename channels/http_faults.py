@@ -1,17 +1,65 @@
-"""What trouble on an HTTP connection leaves open, for channels whose provider speaks HTTP."""
+"""What an HTTP status or trouble on a connection tells of a message, wherever a provider speaks HTTP."""
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import httpx
 
-from channels.outcome import Failed, Unknown
+from channels.outcome import Failed, Outcome, Unknown
 from channels.transport import ChannelDown
 
 LONGEST_WAIT = 86400.0
 _NOT_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_REDIRECTED = Failed("configuration", "redirected")
+_PROXY_REFUSED = Failed("configuration", "proxy_refused")
+_REFUSED = Failed("permanent", "refused")
+_BY_STATUS: Mapping[int, Failed] = {
+    401: Failed("configuration", "authentication_failed"),
+    403: Failed("configuration", "provider_refused"),
+    404: Failed("configuration", "provider_refused"),
+    405: Failed("configuration", "provider_refused"),
+    407: _PROXY_REFUSED,
+    408: Failed("temporary", "provider_busy"),
+    410: Failed("configuration", "gone"),
+    425: Failed("temporary", "provider_busy"),
+    429: Failed("temporary", "rate_limited"),
+    503: Failed("temporary", "provider_busy"),
+}
+BUSY = frozenset(status for status, failed in _BY_STATUS.items() if failed.kind == "temporary")
+"""The statuses that ask us to come later, perhaps with Retry-After."""
+# How the words of an error begin where a proxy wants a password, or forbids the address.
+_NOT_BY_PROXY = ("407", "403")
+# They would be said of the next message as well.
+_OF_EVERY_MESSAGE = [
+    ("configuration", reason) for reason in ("authentication_failed", "proxy_refused", "redirected", "gone")
+]
+
+
+def refusal(
+    status: int, detail: str, wait: float | None = None, own: Mapping[int, Failed] | None = None
+) -> Failed | Unknown:
+    """What a status that is not 2xx says by itself (RFC 9110, 15); `own` is what this provider means by one.
+
+    Redirects are never followed: the address has moved, which is ours to mend. 408 and 425 tell that the
+    request was not begun. Any 5xx but 503 may have come after the message was taken over: unknown.
+    """
+    known = (own or {}).get(status) or _BY_STATUS.get(status)
+    if known is None and status >= 500:
+        return Unknown("provider_error", detail)
+    if status < 300:  # taken over, it seems, but not in the way agreed on
+        return Unknown("unreadable_answer", detail)
+    known = known or (_REDIRECTED if status < 400 else _REFUSED)
+    later = wait if known.kind == "temporary" else None
+    return Failed(known.kind, known.reason, detail, known.address, later)
+
+
+def of_one(outcome: Outcome) -> Outcome:
+    """The outcome, if it is of one message alone. Raises ChannelDown for what is said of every message."""
+    if isinstance(outcome, Failed) and (outcome.kind, outcome.reason) in _OF_EVERY_MESSAGE:
+        raise ChannelDown(outcome)
+    return outcome
 
 
 def broken(error: BaseException | None) -> Unknown:
@@ -20,6 +68,10 @@ def broken(error: BaseException | None) -> Unknown:
         raise ChannelDown(
             Failed("configuration", "tls_failed") if _is_tls(error) else Failed("temporary", "cannot_connect")
         )
+    if isinstance(error, httpx.ProxyError):
+        # It made no tunnel to the provider, so that nothing of the request went through.
+        forbids = str(error).startswith(_NOT_BY_PROXY)
+        raise ChannelDown(_PROXY_REFUSED if forbids else Failed("temporary", "cannot_connect"))
     return Unknown("timeout" if isinstance(error, httpx.TimeoutException) else "connection_lost")
 
 

@@ -11,10 +11,10 @@ from twilio.http.response import Response
 from twilio.rest import Client
 
 from channels.asking import Asked, Doubt
-from channels.http_faults import broken, patience, retry_after
-from channels.outcome import Accepted, Failed, Outcome, Unknown
+from channels.http_faults import BUSY, broken, of_one, patience, retry_after
+from channels.outcome import Accepted, Outcome, Unknown
 from channels.sms.callbacks import report
-from channels.transport import ChannelDown, Transport, W
+from channels.transport import Transport, W
 from channels.twilio_account import TwilioSettings
 from channels.twilio_codes import failure
 
@@ -63,7 +63,7 @@ class MessagesTransport(Transport[W], Asked[W], Generic[W]):
         except _Busy as busy:
             return failure(busy.status, None, busy.retry_after)
         except (TwilioRestException, TwilioServiceException) as error:
-            return _answered(failure(error.status, error.code))
+            return of_one(failure(error.status, error.code))
         except httpx.HTTPError as error:
             return broken(error)
         except (ValueError, AttributeError):  # taken over, it seems, but the answer is no JSON object
@@ -125,7 +125,7 @@ class HttpClient:
         content: dict[str, Any] = {"params": params, "data": data, "headers": headers, "auth": auth}
         async with patience(self._timeout):
             answer = await self._client.request(method, url, **content, follow_redirects=allow_redirects)
-        if answer.status_code in (429, 503):
+        if answer.status_code in BUSY:
             raise _Busy(answer.status_code, retry_after(answer.headers))
         return Response(answer.status_code, answer.text, answer.headers)
 
@@ -141,10 +141,3 @@ class _Busy(Exception):
         super().__init__(status)
         self.status = status
         self.retry_after = wait
-
-
-def _answered(outcome: Outcome) -> Outcome:
-    """A wrong password is wrong for every message."""
-    if isinstance(outcome, Failed) and outcome.reason == "authentication_failed":
-        raise ChannelDown(outcome)
-    return outcome

@@ -6,7 +6,8 @@ only set this message aside. A code that is not here says nothing of the address
 
 from collections.abc import Iterable, Iterator
 
-from channels.outcome import AddressFault, Failed, FailureKind, Outcome, Unknown
+from channels.http_faults import BUSY, refusal
+from channels.outcome import AddressFault, Failed, FailureKind, Outcome
 
 
 def _all(
@@ -61,26 +62,16 @@ BY_CODE: dict[int, Failed] = dict(
         *_all("temporary", "provider_error", [30410, 63010, 63011, 63012, 63029]),
     ]
 )
-_BUSY = {429, 503}
-_OURS = {401, 403, 404, 405}
 
 
 def failure(status: int, code: int | None, retry_after: float | None = None) -> Outcome:
     """The outcome of an answer that is not 2xx.
 
-    429 and 503 refuse the request. Any other 5xx may have come after the message was queued, and Messages has
-    no idempotency key: unknown, so that nobody gets it twice.
+    503 refuses the request. Any other 5xx may have come after the message was queued, and Messages has no
+    idempotency key: unknown, so that nobody gets it twice.
     """
     detail = f"HTTP {status}" if code in (None, status) else f"HTTP {status}, Twilio {code}"
     known = BY_CODE.get(code) if code is not None else None
-    if known and not (status >= 500 and status not in _BUSY):
+    if known and (status < 500 or status in BUSY):
         return Failed(known.kind, known.reason, detail, known.address, retry_after)
-    if status in _BUSY:
-        reason = "rate_limited" if status == 429 else "provider_busy"
-        return Failed("temporary", reason, detail, None, retry_after)
-    if status >= 500:
-        return Unknown("provider_error", detail)
-    if status in _OURS:
-        reason = "authentication_failed" if status == 401 else "provider_refused"
-        return Failed("configuration", reason, detail)
-    return Failed("permanent", "refused", detail)
+    return refusal(status, detail, retry_after)

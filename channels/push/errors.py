@@ -6,9 +6,8 @@ from typing import Any
 
 import httpx
 
-from channels.http_faults import broken, retry_after
+from channels.http_faults import broken, of_one, refusal, retry_after
 from channels.outcome import Failed, Outcome, Unknown
-from channels.transport import ChannelDown
 
 OF_ANOTHER_SENDER = "device_of_another_sender"
 _FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
@@ -22,13 +21,9 @@ _BY_CODE: dict[str, Failed] = {
     "UNAVAILABLE": Failed("temporary", "provider_busy"),
     "INTERNAL": Failed("temporary", "provider_error"),
 }
-_BY_STATUS: dict[int, Failed] = {
-    401: Failed("configuration", "authentication_failed"),
-    403: Failed("configuration", "provider_refused"),
+_OWN: dict[int, Failed] = {
     404: Failed("configuration", "project_unknown"),
-    429: Failed("temporary", "rate_limited"),
     500: Failed("temporary", "provider_error"),
-    503: Failed("temporary", "provider_busy"),
 }
 
 
@@ -47,20 +42,13 @@ def failure(error: Any) -> Outcome:
 
 
 def _answered(response: httpx.Response) -> Outcome:
-    problem = _problem(response)
+    status, problem = response.status_code, _problem(response)
     code = _code(problem)
-    detail = f"HTTP {response.status_code} {code}".strip()
-    known = _BY_CODE.get(code) or _BY_STATUS.get(response.status_code)
-    if response.is_redirect:
-        known = Failed("configuration", "provider_refused")
-    if known is None and response.status_code >= 500:
-        return Unknown("provider_error", detail)
-    known = known or _invalid(problem)
-    wait = retry_after(response.headers) if known.kind == "temporary" else None
-    outcome = Failed(known.kind, known.reason, detail, known.address, wait)
-    if outcome.reason == "authentication_failed":
-        raise ChannelDown(outcome)
-    return outcome
+    detail = f"HTTP {status} {code}".strip()
+    known = {**_OWN, 400: _invalid(problem)}
+    if code:
+        known[status] = _BY_CODE[code]
+    return of_one(refusal(status, detail, retry_after(response.headers), known))
 
 
 def _invalid(problem: Mapping[str, Any]) -> Failed:

@@ -9,9 +9,8 @@ from typing import Any
 
 import httpx
 
-from channels.http_faults import LONGEST_WAIT
+from channels.http_faults import LONGEST_WAIT, of_one, refusal
 from channels.outcome import Accepted, Failed, Outcome, Unknown
-from channels.transport import ChannelDown
 
 # Words of the description, in small letters → what follows. The first that fits counts.
 _FORBIDDEN: tuple[tuple[str, Failed], ...] = (
@@ -35,6 +34,8 @@ _BAD_REQUEST: tuple[tuple[str, Failed], ...] = (
     ("webpage_", Failed("permanent", "image_unavailable")),
 )
 _REFUSED = Failed("permanent", "refused")
+# A token that cannot be one is no path of the API.
+_OWN = {404: Failed("configuration", "authentication_failed")}
 
 
 def outcome_of(answer: httpx.Response) -> Outcome:
@@ -46,17 +47,12 @@ def outcome_of(answer: httpx.Response) -> Outcome:
     match answer.status_code:
         case 200:
             return _accepted(content)
-        # A token that cannot be one is no path of the API: 404.
-        case 401 | 404:
-            raise ChannelDown(Failed("configuration", "authentication_failed", f"HTTP {answer.status_code}"))
-        case 429:
-            return Failed("temporary", "rate_limited", "HTTP 429", retry_after=_retry_after(content))
-        case status if status >= 500:
-            return Unknown("provider_error", f"HTTP {status}")
         case 400 | 403 as status:
             return _refused(status, content)
+        case status if status >= 500:
+            return Unknown("provider_error", f"HTTP {status}")
         case status:
-            return Failed("configuration", "provider_refused", f"HTTP {status}")
+            return of_one(refusal(status, f"HTTP {status}", _retry_after(content), _OWN))
 
 
 def _accepted(content: Mapping[str, Any]) -> Outcome:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from channels.http_faults import broken, retry_after
+from channels.http_faults import broken, refusal, retry_after
 from channels.outcome import Accepted, Failed, Outcome, Unknown
 from channels.transport import ChannelDown, Transport
 from channels.webhook.signing import keys_of, signature
@@ -21,10 +21,12 @@ _IDLE_SECONDS = 15.0
 _CONNECT_SECONDS = 10.0
 # Of an answer only the status is wanted; what is longer is not waited for.
 _LONGEST_ANSWER = 65_536
-_BUSY = {408: "provider_busy", 425: "provider_busy", 429: "rate_limited", 503: "provider_busy"}
 # These say nothing of the message: the address or the key is wrong, and would be for the next one.
-_OURS = {401: "authentication_failed", 403: "authentication_failed", 404: "not_found", 405: "not_found",
-         410: "gone"}  # fmt: skip
+_OWN = {
+    403: Failed("configuration", "authentication_failed"),
+    404: Failed("configuration", "not_found"),
+    405: Failed("configuration", "not_found"),
+}
 
 
 class HttpTransport(Transport["Letter"]):
@@ -109,10 +111,7 @@ def _outcome(answer: httpx.Response, own: str) -> Outcome:
     status = answer.status_code
     if 200 <= status < 300:
         return Accepted(own)
-    if status in _OURS or status < 400:
-        raise ChannelDown(Failed("configuration", _OURS.get(status, "redirected"), str(status)))
-    if status in _BUSY:
-        return Failed("temporary", _BUSY[status], str(status), retry_after=retry_after(answer.headers))
-    if status >= 500:
-        return Unknown("provider_error", str(status))
-    return Failed("permanent", "refused", str(status))
+    outcome = refusal(status, str(status), retry_after(answer.headers), _OWN)
+    if isinstance(outcome, Failed) and outcome.kind == "configuration":
+        raise ChannelDown(outcome)
+    return outcome

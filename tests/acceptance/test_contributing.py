@@ -78,6 +78,24 @@ def test_the_channel_of_the_example_keeps_the_contract_and_carries_a_scenarios_m
     assert int(re.findall(r"(\d+) passed", done.stdout)[0]) >= 15
 
 
+def test_the_channel_of_the_example_tells_a_redirect_from_a_refusal(project_with_examples: Path) -> None:
+    program = (
+        "import httpx\n"
+        "from channels.transport import ChannelDown\n"
+        "from channels.viber.gateway import _outcome\n"
+        "for status in (301, 407, 408, 422):\n"
+        "    try:\n"
+        "        print(status, _outcome(httpx.Response(status)).kind)\n"
+        "    except ChannelDown as down:\n"
+        "        print(status, down.outcome.kind, 'of all')\n"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=project_with_examples, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "301 configuration of all", "407 configuration of all", "408 temporary", "422 permanent",
+    ]  # fmt: skip
+
+
 def test_the_examples_are_typed_and_in_style(project_with_examples: Path) -> None:
     files = sorted(examples())
     assert files == [

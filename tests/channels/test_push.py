@@ -149,7 +149,7 @@ def test_tokens_are_sent_without_the_sdks_warning_and_other_warnings_stay(
     ("answer", "kind", "reason", "address"),
     [
         (error(404, "NOT_FOUND", "UNREGISTERED"), "permanent", "device_unregistered", "dead"),
-        (Answer(302, b"", {"Location": "/login"}), "configuration", "provider_refused", None),
+        (Answer(302, b"", {"Location": "/login"}), "configuration", "redirected", None),
         (error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", INVALID), "permanent", "device_invalid", "dead"),
         (error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", "too big"), "permanent", "refused", None),
         (error(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"), "configuration", "apns_credentials", None),

@@ -114,7 +114,7 @@ MOVED = "Bad Request: group chat was upgraded to a supergroup chat"
         (Answer(429, b"slow down"), Failed("temporary", "rate_limited", "HTTP 429")),
         (
             Answer(302, b"", {"Location": "http://127.0.0.1:9/login"}),
-            Failed("configuration", "provider_refused", "HTTP 302"),
+            Failed("configuration", "redirected", "HTTP 302"),
         ),
         (Answer(502, b"<html>bad gateway</html>"), Unknown("provider_error", "HTTP 502")),
         (Answer(200, b"{not json"), Unknown("unreadable_answer")),

@@ -8,26 +8,19 @@ from urllib.parse import quote
 
 import httpx
 
-from channels.http_faults import broken, patience, retry_after
+from channels.http_faults import broken, of_one, patience, refusal, retry_after
 from channels.outcome import Accepted, Failed, Outcome, Unknown
 from channels.sms.aggregator import meaning, places
 from channels.sms.aggregator.config import AnswerConfig, HttpConfig
 from channels.sms.aggregator.meaning import Meaning
-from channels.transport import ChannelDown, Transport
+from channels.transport import Transport
 
 if TYPE_CHECKING:
     from channels.sms import SmsSettings, Text
 
 _IDLE_SECONDS = 15.0
-_MOVED = (301, 307, 308)
-_OURS: Mapping[int, Meaning] = {
-    401: Meaning("configuration", "authentication_failed"),
-    403: Meaning("configuration", "authentication_failed"),
-    404: Meaning("configuration", "provider_refused"),
-    405: Meaning("configuration", "provider_refused"),
-    429: Meaning("temporary", "rate_limited"),
-    503: Meaning("temporary", "provider_busy"),
-}
+_SEE_OTHER = (302, 303)
+_OWN: Mapping[int, Failed] = {403: Failed("configuration", "authentication_failed")}
 # A provider's own names may be bare numbers, as those of other channels are.
 PREFIX = "sms/"
 
@@ -64,11 +57,7 @@ class AggregatorTransport(Transport["Text"]):
                 )  # fmt: skip
         except httpx.HTTPError as error:
             return broken(error)
-        outcome = outcome_of(config.answer, answer)
-        if isinstance(outcome, Failed) and outcome.reason == "authentication_failed":
-            # A wrong password is wrong for every message.
-            raise ChannelDown(outcome)
-        return outcome
+        return of_one(outcome_of(config.answer, answer))
 
     def _headers(self, wire: "Text") -> dict[str, str]:
         key = quote(wire.key, safe="._~-")
@@ -93,34 +82,29 @@ def secrets_of(settings: "SmsSettings") -> dict[str, str]:
 
 
 def outcome_of(config: AnswerConfig, answer: httpx.Response) -> Outcome:
-    """What an answer says: by its code, else by its HTTP status.
-
-    A redirect that need not be one of a request that was heard is ours to mend: the address has moved.
-    """
+    """What an answer says: by its code, else by its HTTP status."""
     status, document = answer.status_code, _read(answer)
     code = next((it for path in config.code if (it := meaning.at(path, document)) is not None), None)
     told = config.means.get(code) if code is not None else None
     told = told or config.status.get(str(status))
     detail = f"HTTP {status}" + (f", code {code}" if code and re.fullmatch(r"[\w.-]{1,40}", code) else "")
+    if told is None and 200 <= status < 300:
+        # Where no code is told, the message's name is its receipt.
+        told = Meaning("accepted", None) if code is None else config.otherwise
+    wait = retry_after(answer.headers)
     if told is None:
-        told = _by_status(config, status, code)
+        return _by_status(status, detail, wait)
     if told.kind == "accepted":
         name = meaning.at(config.id, document)
         return Accepted(f"{PREFIX}{name}") if name else Unknown("unreadable_answer", detail)
-    return told.outcome(detail, retry_after(answer.headers))
+    return told.outcome(detail, wait)
 
 
-def _by_status(config: AnswerConfig, status: int, code: str | None) -> Meaning:
-    if 200 <= status < 300:
-        # Where no code is told, the message's name is its receipt.
-        return Meaning("accepted", None) if code is None else config.otherwise
-    if status in _MOVED:
-        return Meaning("configuration", "redirected")
-    if status in _OURS:
-        return _OURS[status]
-    if 400 <= status < 500:
-        return Meaning("permanent", "refused")
-    return Meaning("unknown", "redirected" if status < 400 else "provider_error")
+def _by_status(status: int, detail: str, wait: float | None) -> Outcome:
+    """What the status says alone. A page for people leads on by 302 or 303 after a form that it took."""
+    if status in _SEE_OTHER:
+        return Unknown("redirected", detail)
+    return refusal(status, detail, wait, _OWN)
 
 
 def _read(answer: httpx.Response) -> Any:
