@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from channels.email.alignment import aligned, common
 from channels.email.dkim import SMALLEST_RSA, Key, Signer, dns_strings
 from channels.email.signing import signer_of
+from channels.email.spf import mechanism
 
 if TYPE_CHECKING:
     from channels.email import EmailConfig, EmailSettings
@@ -47,13 +49,8 @@ def advise(config: "EmailConfig", settings: "EmailSettings", env_file: Path | No
     sender = config.sender.domain.lower()
     signer = signer_of(settings, sender, env_file)
     bounces = (settings.bounce_address or config.sender.address).rpartition("@")[2].lower()
-    records = [*_dkim(signer), _spf(bounces, settings), _mx(bounces), _dmarc(sender)]
+    records = [*_dkim(signer), *_spf(bounces, settings), _mx(bounces), _dmarc(sender)]
     return Advice(records, list(_notes(signer, sender, bounces, settings)))
-
-
-def aligned(domain: str, sender: str) -> bool:
-    """Whether DMARC's relaxed alignment can see one organization (RFC 7489, 3.1): one is below the other."""
-    return domain == sender or domain.endswith(f".{sender}") or sender.endswith(f".{domain}")
 
 
 def _dkim(signer: Signer | None) -> Iterator[Record]:
@@ -62,10 +59,13 @@ def _dkim(signer: Signer | None) -> Iterator[Record]:
         yield Record(name, "TXT", key.record(), f"DKIM: the public half of the {key.kind} key")
 
 
-def _spf(bounces: str, settings: "EmailSettings") -> Record:
-    host = f"a:{settings.host}" if settings.host else "mx"
+def _spf(bounces: str, settings: "EmailSettings") -> Iterator[Record]:
+    """None where the host says nothing to the world: a note says what to write."""
+    host = mechanism(settings.host) if settings.host else "mx"
+    if host is None:
+        return
     why = "SPF of the return path: the hosts that hand mail to the world; a provider tells its own include:"
-    return Record(bounces, "TXT", f"v=spf1 {host} ~all", why)
+    yield Record(bounces, "TXT", f"v=spf1 {host} ~all", why)
 
 
 def _mx(bounces: str) -> Record:
@@ -88,17 +88,23 @@ def _notes(signer: Signer | None, sender: str, bounces: str, settings: "EmailSet
         )
     else:
         yield from _of_keys(signer.keys)
-        if not aligned(signer.domain, sender):
+        told = aligned(signer.domain, sender)
+        if told == "no":
             yield f"DKIM signs for {signer.domain}, which DMARC does not take for {sender}: sign for {sender}"
+        elif told == "perhaps":
+            yield f"DKIM signs for {signer.domain}: {_perhaps(signer.domain, sender)}"
     if settings.bounce_address is None:
         yield (
             f"bounces go to the From address and name no message: set {settings.variable('bounce_address')} "
             f"to a mailbox of its own, bounces@{sender}"
         )
-    elif not aligned(bounces, sender):
+    else:
+        yield from _of_return_path(bounces, sender)
+    if settings.host and mechanism(settings.host) is None:
         yield (
-            f"the return path is of {bounces}, so that SPF does not count for DMARC: take {sender} or a "
-            "domain below it"
+            f"no SPF record is shown, as {settings.variable('host')} is {settings.host}, which the world "
+            f"does not know: publish for {bounces} the address from which the mail leaves, for example "
+            "v=spf1 ip4:203.0.113.25 ~all, or your provider's include:"
         )
     if settings.bounce_address and not settings.inbox_host:
         yield (
@@ -107,6 +113,25 @@ def _notes(signer: Signer | None, sender: str, bounces: str, settings: "EmailSet
         )
     if settings.transport == "smtp" and settings.tls == "none":
         yield f"{settings.variable('tls')} is none: mail and password travel in the clear"
+
+
+def _of_return_path(bounces: str, sender: str) -> Iterator[str]:
+    told = aligned(bounces, sender)
+    if told == "no":
+        yield (
+            f"the return path is of {bounces}, so that SPF does not count for DMARC: take {sender}, or a "
+            f"domain of the same owner, such as mail.{sender}"
+        )
+    elif told == "perhaps":
+        yield f"the return path is of {bounces}: {_perhaps(bounces, sender)}"
+
+
+def _perhaps(domain: str, sender: str) -> str:
+    shared = common(domain, sender)
+    return (
+        f"DMARC takes that for {sender} if it is {shared} that you registered; if others register below "
+        f"{shared} too, as they do below co.uk, it does not"
+    )
 
 
 def _of_keys(keys: Sequence[Key]) -> Iterator[str]:

@@ -202,6 +202,71 @@ def test_what_to_publish_is_said_and_what_to_mend(settings: Set, tmp_path: Path)
     assert "nobody reads the bounces yet" in notes
 
 
+@pytest.mark.parametrize(
+    ("host", "record"),
+    [
+        ("smtp.kavarnia.example", "v=spf1 a:smtp.kavarnia.example ~all"),
+        ("192.0.2.25", "v=spf1 ip4:192.0.2.25 ~all"),
+        ("2001:DB8::25", "v=spf1 ip6:2001:db8::25 ~all"),
+        ("[2001:db8::25]", "v=spf1 ip6:2001:db8::25 ~all"),
+    ],
+)
+def test_spf_names_a_host_as_what_it_is(settings: Set, host: str, record: str) -> None:
+    settings(host=host, bounce_address="bounces@kavarnia.example")
+    advice = advise(load_config(EmailConfig, "email", CONFIG), load_settings(EmailSettings, None), None)
+    assert advice.records[0].value == record
+    assert "no SPF record" not in " ".join(advice.notes)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "127.0.0.1", "[::1]", "10.1.2.3", "fd00::5", "postfix", "relay.internal", "mx.local."],
+)
+def test_a_host_that_the_world_does_not_know_is_in_no_spf_record(settings: Set, host: str) -> None:
+    settings(host=host, bounce_address="bounces@mail.kavarnia.example")
+    advice = advise(load_config(EmailConfig, "email", CONFIG), load_settings(EmailSettings, None), None)
+    assert not [it for it in advice.records if it.value.startswith("v=spf1")]
+    notes = " ".join(advice.notes)
+    assert f"TIDINGS_EMAIL_HOST is {host}, which the world does not know" in notes
+    assert "publish for mail.kavarnia.example the address from which the mail leaves" in notes
+
+
+@pytest.mark.parametrize(
+    ("sender", "other", "told"),
+    [
+        ("kavarnia.example", "kavarnia.example", "yes"),
+        ("kavarnia.example", "mail.kavarnia.example", "yes"),
+        ("news.kavarnia.example", "kavarnia.example", "yes"),
+        ("news.kavarnia.example", "mail.kavarnia.example", "yes"),
+        ("news.kavarnia.com.ua", "mail.kavarnia.com.ua", "yes"),
+        # Two shops of one suffix look like two hosts of one shop.
+        ("kavarnia.com.ua", "poshta.com.ua", "perhaps"),
+        ("kavarnia.co.uk", "mailer.co.uk", "perhaps"),
+        ("kavarnia.lviv.ua", "poshta.lviv.ua", "perhaps"),
+        ("kavarnia.uk.com", "mailer.uk.com", "perhaps"),
+        ("news.kavarnia.ua", "mail.kavarnia.ua", "perhaps"),
+        ("kavarnia.example", "mailer.example", "no"),
+        ("kavarnia.example", "notkavarnia.example", "no"),
+        ("kavarnia.example", "kavarnia.test", "no"),
+    ],
+)
+def test_dmarc_sees_one_organization_behind_hosts_of_one_registered_domain(
+    settings: Set, tmp_path: Path, sender: str, other: str, told: str
+) -> None:
+    settings(
+        **both(tmp_path), dkim_domain=other, bounce_address=f"bounces@{other}", inbox_host="imap.example"
+    )
+    config = load_config(EmailConfig, "email", {"from": f"Kavarnia <hello@{sender}>"})
+    notes = [
+        note
+        for note in advise(config, load_settings(EmailSettings, None), None).notes
+        if note.startswith(("DKIM signs for", "the return path is of"))
+    ]
+    assert len(notes) == (0 if told == "yes" else 2)
+    assert all(("does not take for" in it or "does not count" in it) == (told == "no") for it in notes)
+    assert all(("if it is" in it) == (told == "perhaps") for it in notes)
+
+
 def test_a_long_record_is_written_in_strings_that_dns_holds(settings: Set, tmp_path: Path) -> None:
     settings(**both(tmp_path))
     config = load_config(EmailConfig, "email", CONFIG)
