@@ -4,11 +4,14 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import httpx
 
 from channels.outcome import Failed, Outcome, Unknown
 from channels.transport import ChannelDown
+from core.clock import Clock, SystemClock
 
 LONGEST_WAIT = 86400.0
 _NOT_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -89,10 +92,29 @@ async def patience(seconds: float) -> AsyncIterator[None]:
         raise httpx.ReadTimeout("the answer drips in") from None
 
 
-def retry_after(headers: httpx.Headers) -> float | None:
-    """Retry-After (RFC 9110, 10.2.3) in seconds, at most a day. A date is left to our own backoff."""
+def retry_after(headers: httpx.Headers, clock: Clock | None = None) -> float | None:
+    """Retry-After (RFC 9110, 10.2.3) in seconds, at most a day; None for none that can be read.
+
+    A date is held against the answer's own Date, so that it does not matter whether the two clocks agree;
+    without one, against `clock`. One that is over means now.
+    """
     value = headers.get("Retry-After", "").strip()
-    return min(float(value), LONGEST_WAIT) if value.isascii() and value.isdecimal() else None
+    if value.isascii() and value.isdecimal():
+        return min(float(value), LONGEST_WAIT)
+    until = _date(value)
+    if until is None:
+        return None
+    since = _date(headers.get("Date", "")) or (clock or SystemClock()).now()
+    return min(max((until - since).total_seconds(), 0.0), LONGEST_WAIT)
+
+
+def _date(value: str) -> datetime | None:
+    """An HTTP-date in any of its three forms (RFC 9110, 5.6.7), which are of UTC."""
+    try:
+        date = parsedate_to_datetime(value)
+        return date if date.tzinfo else date.replace(tzinfo=UTC)
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _is_tls(error: BaseException) -> bool:

@@ -1,14 +1,17 @@
 """What an HTTP status says by itself is the same in every channel that speaks HTTP."""
 
 from collections.abc import Iterator
+from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import httpx
 import pytest
 
 from channels import Failed, Outcome, Unknown
-from channels.http_faults import broken, refusal
+from channels.http_faults import broken, refusal, retry_after
 from channels.transport import ChannelDown
+from core.clock import MovableClock
 from tests.channels.helpers import AnyChannel, connected, outgoing, send
 from tests.channels.providers import push, sms, sms_http, telegram, webhook, whatsapp
 from tests.channels.providers.http import Answer
@@ -95,3 +98,30 @@ def test_a_proxy_that_makes_no_tunnel_let_nothing_through(words: str, failed: Fa
 
 def test_a_success_of_another_kind_than_agreed_on_may_have_been_one() -> None:
     assert refusal(204, "HTTP 204") == Unknown("unreadable_answer", "HTTP 204")
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        ("Sun, 06 Nov 1994 08:51:37 GMT", 120.0),
+        ("Sunday, 06-Nov-94 08:51:37 GMT", 120.0),
+        ("Sun Nov  6 08:51:37 1994", 120.0),
+        ("Sun, 06 Nov 1994 08:49:36 GMT", 0.0),
+        ("Mon, 06 Nov 1995 08:49:37 GMT", 86400.0),
+        ("Sun, 06 Nov 99999999999 08:51:37 GMT", None),
+        ("tomorrow", None),
+    ],
+)
+def test_a_date_to_come_back_at_is_held_against_the_answers_own_date(
+    clock: MovableClock, date: str, seconds: float | None
+) -> None:
+    headers = {"Date": "Sun, 06 Nov 1994 08:49:37 GMT", "Retry-After": date}
+    assert retry_after(httpx.Headers(headers), clock) == seconds
+
+
+@pytest.mark.parametrize("own", [{}, {"Date": "today"}], ids=["no Date", "no date in Date"])
+def test_a_date_to_come_back_at_is_held_against_our_clock_where_the_answer_has_none(
+    clock: MovableClock, own: dict[str, str]
+) -> None:
+    at = format_datetime(clock.now() + timedelta(seconds=90), usegmt=True)
+    assert retry_after(httpx.Headers({**own, "Retry-After": at}), clock) == 90.0

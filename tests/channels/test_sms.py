@@ -123,7 +123,7 @@ def test_too_many_requests_tells_when_to_come_back(channel: AnyChannel, twilio: 
     assert outcome == Failed("temporary", "rate_limited", "HTTP 429", retry_after=12.0)
 
 
-@pytest.mark.parametrize("header", ["soon", "", "-1", "Wed, 21 Oct 2026 07:28:00 GMT"])
+@pytest.mark.parametrize("header", ["soon", "", "-1", "1.5", "Wed, 41 Oct 2026 07:28:00 GMT"])
 def test_an_unreadable_retry_after_is_none(channel: AnyChannel, twilio: Server, header: str) -> None:
     outcome = answered(channel, twilio, error(429, 20429, **{"Retry-After": header}))
     assert outcome == Failed("temporary", "rate_limited", "HTTP 429")
