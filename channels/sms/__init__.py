@@ -37,7 +37,8 @@ class SmsSettings(TwilioSettings):
     http_reports_secret: SecretStr | None = Field(
         default=None,
         min_length=16,
-        description="What the aggregator's reports are known by: in their address, or in their signature.",
+        description="What the aggregator's reports and customers' answers are known by: in the address or "
+        "a signature.",
     )
 
 

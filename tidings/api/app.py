@@ -23,6 +23,7 @@ from tidings.api import (
     people,
     promo_codes,
     receipts,
+    sms_inbound,
     sms_reports,
     telegram,
     till,
@@ -46,7 +47,8 @@ ENDPOINTS: tuple[ModuleType, ...] = (
     customers, identify, till, receipts, bonuses, customer_page, acts, promo_codes, events, cards, people,
 )  # fmt: skip
 PAGES: tuple[ModuleType, ...] = (
-    guide, health, metrics, hooks, sms_reports, telegram, choices, tracking, letter_page, card_page,
+    guide, health, metrics, hooks, sms_reports, sms_inbound, telegram, choices, tracking, letter_page,
+    card_page,
 )  # fmt: skip
 
 

@@ -71,7 +71,7 @@ class AnswerConfig(Part):
 
 
 class SignatureConfig(Part):
-    """How reports are signed: an HMAC of the body, under TIDINGS_SMS_HTTP_REPORTS_SECRET."""
+    """How what it calls us with is signed: an HMAC of the body, under TIDINGS_SMS_HTTP_REPORTS_SECRET."""
 
     header: str = Field(description="The header that has it.", examples=["X-Signature"])
     algorithm: Literal["sha1", "sha256", "sha512"] = Field(default="sha256", description="The hash function.")
@@ -97,6 +97,30 @@ class ReportsConfig(Part):
     reply: str = Field(default="", description="What it wants to read in our answer.")
 
 
+class InboundConfig(Part):
+    """What customers write back, which the aggregator passes on to /hooks/sms/inbound."""
+
+    each: Path | None = Field(
+        default=None, description="Where the list of answers stands, if several come at once."
+    )
+    number: Path = Field(
+        alias="from",
+        description="Where the customer's number stands, with its country's code.",
+        examples=["msisdn"],
+    )
+    text: Path = Field(description="Where the text stands.", examples=["message"])
+    id: Path | None = Field(
+        default=None,
+        description="Where the answer's own name stands; without it START is not heard, as nobody could tell "
+        "a repetition.",
+        examples=["message_id"],
+    )
+    signature: SignatureConfig | None = Field(
+        default=None, description="How it signs; without it, the secret stands in the address."
+    )
+    reply: str = Field(default="", description="What it wants to read in our answer.")
+
+
 class HttpConfig(Part):
     """One request for one message."""
 
@@ -113,6 +137,9 @@ class HttpConfig(Part):
     form: dict[str, str] | None = Field(default=None, description="The body as a form, likewise.")
     answer: AnswerConfig = Field(description="What the answer says.", examples=["{id: message_id}"])
     reports: ReportsConfig | None = Field(default=None, description="How delivery is reported.")
+    inbound: InboundConfig | None = Field(
+        default=None, description="How customers' answers are passed on; without it no STOP by SMS is heard."
+    )
 
     @model_validator(mode="after")
     def _one_body(self) -> Self:

@@ -1,0 +1,113 @@
+"""What customers write back by an SMS aggregator."""
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import pytest
+from httpx import Response
+
+from campaigns.running import Running
+from tests.api.shop import Shop
+from tests.support.world import ready
+
+PHONE = "+380501234567"
+SECRET = "a secret of sixteen letters or more"
+PATH = "/hooks/sms/inbound"
+INBOUND = {"from": "msisdn", "text": "message", "id": "id"}
+
+
+def described(shop: Shop, **inbound: Any) -> Shop:
+    http = {
+        "url": "https://sms.example/send", "json": {"to": "{to}", "text": "{text}"},
+        "answer": {"id": "id"}, "inbound": inbound or INBOUND,
+    }  # fmt: skip
+    running = ready({}, {"channels": {"sms": {"sender": "Kavarnia", "http": http}}})
+    shop.services.workspace.live._ready = {1: Running(running.loaded, 1)}
+    return shop
+
+
+@pytest.fixture
+def kavarnia(shop: Shop) -> Shop:
+    environment = shop.services.workspace.env_file
+    environment.write_text(f"{environment.read_text()}TIDINGS_SMS_HTTP_REPORTS_SECRET={SECRET}\n")
+    shop.register(locale="uk", phone=PHONE)
+    shop.consent("sms")
+    return described(shop)
+
+
+def hear(shop: Shop, text: str, number: str = PHONE, name: str = "1") -> Response:
+    shop.clock.move_to(shop.clock.now().replace(minute=shop.clock.now().minute + 1))
+    content = {"msisdn": number, "message": text, "id": name}
+    answer: Response = shop.stranger.post(f"{PATH}/{SECRET}", json=content)
+    return answer
+
+
+@pytest.mark.parametrize("number", [PHONE, "380501234567", " 380501234567"])
+@pytest.mark.parametrize("text", ["STOP", "стоп", "Відпишіть мене, будь ласка!"])
+def test_stop_closes_the_channel_for_the_number(kavarnia: Shop, text: str, number: str) -> None:
+    assert hear(kavarnia, text, number).status_code == 204
+    assert kavarnia.suppressed("sms", "phone", PHONE)
+    assert kavarnia.agrees("sms") is False
+
+
+def test_start_takes_a_stop_back_and_is_heard_once(kavarnia: Shop) -> None:
+    hear(kavarnia, "СТОП", name="1")
+    hear(kavarnia, "СТАРТ", name="2")
+    assert not kavarnia.suppressed("sms", "phone", PHONE)
+    assert kavarnia.agrees("sms") is True
+    hear(kavarnia, "СТОП", name="3")
+    hear(kavarnia, "СТАРТ", name="2")
+    assert kavarnia.suppressed("sms", "phone", PHONE)
+    assert kavarnia.agrees("sms") is False
+
+
+def test_start_is_not_heard_where_answers_have_no_name(kavarnia: Shop) -> None:
+    described(kavarnia, **{"from": "msisdn", "text": "message"})
+    hear(kavarnia, "STOP")
+    hear(kavarnia, "START")
+    assert kavarnia.suppressed("sms", "phone", PHONE)
+
+
+def test_other_words_and_help_change_nothing(kavarnia: Shop) -> None:
+    for text in ("дякую!", "HELP", ""):
+        assert hear(kavarnia, text).status_code == 204
+    assert kavarnia.agrees("sms") is True
+    assert not kavarnia.suppressed("sms", "phone", PHONE)
+
+
+def test_a_form_an_address_and_several_at_once_are_read_as_well(kavarnia: Shop) -> None:
+    described(kavarnia, **INBOUND, each="answers", reply="OK")
+    other = "+380671112233"
+    content = {"answers": [{"odd": 1}, None, {"msisdn": other, "message": "STOP", "id": 7}]}
+    answer = kavarnia.stranger.post(f"{PATH}/{SECRET}", json=content)
+    assert (answer.status_code, answer.text) == (200, "OK")
+    assert kavarnia.suppressed("sms", "phone", other)
+    described(kavarnia)
+    fields = {"msisdn": PHONE, "message": "стоп"}
+    assert kavarnia.stranger.get(f"{PATH}/{SECRET}", params=fields).status_code == 204
+    assert kavarnia.suppressed("sms", "phone", PHONE)
+
+
+def test_a_stranger_cannot_say_stop_for_somebody(kavarnia: Shop) -> None:
+    for secret in ("", "/", "/wrong", f"/{SECRET}x", "/секрет"):
+        answer = kavarnia.stranger.post(f"{PATH}{secret}", json={"msisdn": PHONE, "message": "STOP"})
+        assert answer.status_code in {403, 404}
+    described(kavarnia, **INBOUND, signature={"header": "X-Signature"})
+    body = json.dumps({"msisdn": PHONE, "message": "STOP"}).encode()
+    assert kavarnia.stranger.post(f"{PATH}/{SECRET}", content=body).status_code == 403
+    assert kavarnia.stranger.post(PATH, content=body, headers={"X-Signature": "00"}).status_code == 403
+    assert kavarnia.agrees("sms") is True
+    right = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+    assert kavarnia.stranger.post(PATH, content=body, headers={"X-Signature": right}).status_code == 204
+    assert kavarnia.agrees("sms") is False
+
+
+def test_what_cannot_be_read_changes_nothing(kavarnia: Shop) -> None:
+    for content in (b"", b"\xff\xfe", b"{", b"[" * 50_000, b"null", b"5", b'{"msisdn": {}}', b"[[]]"):
+        answer = kavarnia.stranger.post(f"{PATH}/{SECRET}", content=content)
+        assert answer.status_code == 204, content[:9]
+    for number in ("0501234567", "Kavarnia", "+", "9" * 400):
+        assert hear(kavarnia, "STOP", number).status_code == 204
+    assert kavarnia.agrees("sms") is True
