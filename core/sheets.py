@@ -8,7 +8,8 @@ import csv
 from collections.abc import Collection, Iterable, Sequence
 from typing import TextIO
 
-_FORMULA = frozenset("=+-@\t\n")
+# The wide signs of East Asian keyboards are taken for the narrow ones.
+_FORMULA = frozenset("=+-@\t\n\uff1d\uff0b\uff0d\uff20")
 
 
 class Sheet:

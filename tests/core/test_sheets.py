@@ -8,7 +8,7 @@ import pytest
 from core.sheets import Sheet
 
 
-@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\n"])
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
 def test_what_others_wrote_is_never_a_formula_and_numbers_stay_numbers(sign: str) -> None:
     file = io.StringIO(newline="")
     sheet = Sheet(file, ["name", "points", "phone"], ours=["phone"])
