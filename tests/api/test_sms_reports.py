@@ -73,6 +73,12 @@ def test_a_delivered_message_is_marked_and_the_aggregator_reads_its_reply(kavarn
     assert state_of(kavarnia, message) == "delivered"
 
 
+def test_a_report_that_names_a_message_by_the_key_of_an_earlier_release_is_understood(kavarnia: Shop) -> None:
+    message = a_message(kavarnia, "sms/2.A-2.2")
+    assert tell(kavarnia, told("DELIVRD", "2.A-2.2")).status_code == 200
+    assert state_of(kavarnia, message) == "delivered"
+
+
 def test_a_form_and_an_address_are_read_as_well(kavarnia: Shop) -> None:
     first, second = a_message(kavarnia, "sms/1"), a_message(kavarnia, "sms/2")
     path = f"/hooks/sms/reports/{SECRET}"

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from hashlib import sha256
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from tests.channels.providers.sms_http import Server, coded
 from tests.contracts import test_channels as contract
 
 PHONE = "+380500000000"
+KEY = "1.клієнт.2"
+SHOWN = sha256(KEY.encode()).hexdigest()[:32]
 
 
 @pytest.fixture
@@ -74,17 +77,28 @@ def test_an_answer_that_drips_in_for_ever_is_not_waited_for(
 
 def test_the_aggregator_is_asked_as_the_program_describes(channel: AnyChannel, provider: Server) -> None:
     text = 'Знижка {token} "5 %" \\ ще\nрядок'
-    assert send_one(channel, outgoing(PHONE, {"text": text}, key="1.клієнт.2")) == Accepted("sms/f83f-1")
+    assert send_one(channel, outgoing(PHONE, {"text": text}, key=KEY)) == Accepted("sms/f83f-1")
     (request,) = provider.requests
     assert request.path == "/message/send.json"
     assert request.headers["Authorization"] == f"Bearer {SECRET}"
-    assert request.headers["Idempotency-Key"] == "1.%D0%BA%D0%BB%D1%96%D1%94%D0%BD%D1%82.2"
+    assert request.headers["Idempotency-Key"] == SHOWN
     # What a text holds is no place to be filled.
     assert json.loads(request.body) == {
         "recipients": ["380500000000"],
         "sms": {"sender": "Kavarnia", "text": text},
-        "sequence_id": "1.клієнт.2",
+        "sequence_id": SHOWN,
     }
+
+
+def test_the_key_is_the_same_at_every_try_and_does_not_tell_who_the_customer_is(
+    channel: AnyChannel, provider: Server
+) -> None:
+    for key in (KEY, KEY, "1.клієнт.3"):
+        send_one(channel, outgoing(PHONE, Server.parts, key=key))
+    shown = [request.headers["Idempotency-Key"] for request in provider.requests]
+    assert shown[0] == shown[1] != shown[2]
+    assert all(re.fullmatch("[0-9a-f]{32}", it) for it in shown)
+    assert not any("клієнт" in json.loads(it.body)["sequence_id"] for it in provider.requests)
 
 
 @pytest.mark.parametrize(
