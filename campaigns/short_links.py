@@ -1,7 +1,6 @@
 """Links that an SMS leads to by a short address: kept once, however many messages say them."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, update
@@ -11,6 +10,7 @@ from channels import discover
 from core.db import insert_ignoring
 from core.links import Links
 from core.program import Program
+from templates.tracking import Follow
 
 LINK = TrackedLink.__table__  # type: ignore[attr-defined]
 
@@ -41,7 +41,7 @@ def address_of(connection: Connection, link_id: int) -> str | None:
     return address
 
 
-def as_long(program: Program, channel: str, links: Links) -> dict[str, Callable[[str], str]]:
+def as_long(program: Program, channel: str, links: Links) -> dict[str, Follow]:
     """For a text that is only looked at: links that lead nowhere, as long as those that would be sent."""
     shortened = program.tracking.clicks and "short" in discover()[channel].linked_parts.values()
-    return {"track": lambda _url: links.sample()} if shortened else {}
+    return {"track": lambda url: None if links.is_direct(url) else links.sample()} if shortened else {}

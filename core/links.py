@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hmac
+import re
 import string
 from dataclasses import dataclass, field
 from functools import lru_cache, reduce
@@ -12,6 +13,9 @@ Use = Literal["u", "p", "c", "k", "d", "b", "l", "o", "r", "t", "h"]
 """What a link is for: `u` unsubscribes, `p` shows the preferences, `c` the card, `k` the card in fewer
 characters, `d` confirms what a letter asked, `b` takes bounces of messages back and `l` those of letters, `o`
 and `r` tell of opens and clicks, `t` joins a messenger, `h` is short for another link."""
+
+_DIRECT = frozenset("updorht")
+_BOT = re.compile(r"https://t\.me/\w+\?start=([\w-]+)", re.ASCII)
 
 # What stands for the token in the links of a proof: nobody's, and the pages say so.
 PROOF = "proof"
@@ -108,6 +112,18 @@ class Links:
         """The customer of a token of `telegram`, and what it holds of the chat joined before."""
         number = self.read("t", token)
         return None if number is None else (number >> 16, number & 0xFFFF)
+
+    def is_direct(self, url: str) -> bool:
+        """Whether a link must lead straight to where it leads, and is not counted.
+
+        So do those of the customer's choices, those that lead by way of us already, and that which opens the
+        bot: a phone gives it to its application only while it is Telegram's own.
+        """
+        before, _, own = url.partition(f"{self.public_url}/")
+        if not before and own[:1] in _DIRECT and own[1:2] == "/":
+            return True
+        bot = _BOT.fullmatch(url)
+        return bot is not None and self.read_telegram(bot[1]) is not None
 
     def sample(self) -> str:
         """As long as any short link, and leads nowhere."""

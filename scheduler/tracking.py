@@ -24,9 +24,6 @@ from templates.tracking import Follow
 
 LOG = structlog.get_logger("tidings.tracking")
 
-# Our own pages that nobody should be counted for, or that lead by way of us already; see `core.links.Use`.
-UNCOUNTED = ("u", "p", "d", "o", "r", "h", "t")
-
 
 class Tracker:
     """Replaces the links of messages, for one database and one public address."""
@@ -37,7 +34,6 @@ class Tracker:
         """`turn` is what writers of this process wait for."""
         self._database, self._links = database, links
         self._turn = turn or contextlib.nullcontext()
-        self._uncounted = tuple(f"{links.public_url}/{use}/" for use in UNCOUNTED)
         # By digests: what is remembered of addresses must not be their texts, which may be personal.
         self._shared: dict[bytes, int] = {}
 
@@ -78,10 +74,10 @@ class Tracker:
         return follow
 
     def _redirect(self, message_id: int, url: str) -> str | None:
-        return None if url.startswith(self._uncounted) else self._links.redirect(message_id, url)
+        return None if self._links.is_direct(url) else self._links.redirect(message_id, url)
 
     def _short(self, url: str, row: MessageRow) -> str | None:
-        if url.startswith(self._uncounted):
+        if self._links.is_direct(url):
             return None
         digest = hashlib.sha256(url.encode()).digest()
         number = self._shared.get(digest)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event, func, select
 
-from campaigns.short_links import LINK
+from campaigns.short_links import LINK, as_long
 from core.links import SHORT_CHARACTERS, Links
 from tests.scheduler.kiosk import PROGRAM, Kiosk
 
@@ -99,6 +99,24 @@ def test_the_way_out_is_that_of_the_channel_and_is_never_tracked(tracking: Kiosk
     tracking.files["messages/hello/sms.txt"] = "No more: {{ links.unsubscribe | tracked }}"
     said = sent(tracking, "sms", phone="+380501234567")
     assert f"No more: {tracking.links.unsubscribe(tracking.ids['anna'], 'sms')}" in said
+
+
+def test_the_link_that_opens_the_bot_opens_it_directly(tracking: Kiosk) -> None:
+    program = tracking.files["program.yaml"].replace("push: {}", "push: {}\n  telegram: {bot: KavarniaBot}")
+    tracking.write(program=program)
+    body = "{{ links.telegram | tracked }} {{ 'https://t.me/other?start=news' | tracked }}"
+    tracking.files["messages/hello/sms.txt"] = body
+    link, other = sent(tracking, "sms", phone="+380501234567").splitlines()[-1].split()
+    assert link.startswith("https://t.me/KavarniaBot?start=")
+    assert OWN.fullmatch(other), "a bot that is not ours is a page like others"
+
+
+def test_a_text_that_is_only_looked_at_has_each_link_as_long_as_it_leaves(tracking: Kiosk) -> None:
+    links = tracking.links
+    follow = as_long(tracking.live.running().program, "sms", links)["track"]
+    assert follow("https://kavarnia.example/menu") == links.sample()
+    assert follow(links.unsubscribe(1, "sms")) is None
+    assert follow(links.telegram("KavarniaBot", 1, 0)) is None
 
 
 def test_a_link_that_many_are_sent_is_kept_once_and_is_nobodys(tracking: Kiosk) -> None:
