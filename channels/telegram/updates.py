@@ -21,7 +21,7 @@ _START = re.compile(r"/start(?:@\w+)?(?:\s+([A-Za-z0-9_-]{1,64}))?\s*", re.ASCII
 _TAPPED = re.compile(r"(/\w+)@\w+")
 _LAST = datetime(2200, 1, 1, tzinfo=UTC)
 
-Act = Literal["start", "stop", "blocked", "unblocked"]
+Act = Literal["start", "stop", "help", "blocked", "unblocked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,10 @@ def _message(content: dict[str, Any]) -> Update | None:
     text = str(message.get("text", "")).strip()
     if started := _START.fullmatch(text):
         return _update("start", message, started[1])
-    # Only STOP: whoever writes START, or "yes", may answer something else here.
     words = tapped[1] if (tapped := _TAPPED.fullmatch(text)) else text
-    return _update("stop", message) if lexicon.meant(words).word == "stop" else None
+    word = lexicon.meant(words).word
+    # Not START: whoever writes it, or "yes", may answer something else here.
+    return _update(word, message) if word in ("stop", "help") else None
 
 
 def _member(change: dict[str, Any]) -> Update | None:

@@ -76,6 +76,10 @@ class Chats:
         """No more offers; messages about the account may still come."""
         return self._withdraw(self.addresses.digest(KIND, chat), BY_STOP)
 
+    def holder(self, chat: str) -> int | None:
+        """Whose chat it is; nothing follows."""
+        return self._owner(self.addresses.digest(KIND, chat))
+
     def block(self, chat: str) -> int | None:
         """The bot may write no more: nothing goes there, and offers are no longer agreed to."""
         digest = self.addresses.digest(KIND, chat)

@@ -155,6 +155,16 @@ def test_stop_ends_the_offers_and_start_brings_them_back(bot: Bot) -> None:
         assert bot.shop.agrees("telegram") is True
 
 
+def test_who_asks_for_help_reads_what_comes_here_and_how_to_stop_it(bot: Bot) -> None:
+    assert "чия це картка" in bot.says("/help", language="uk"), "nobody's chat yet"
+    bot.says(f"/start {bot.link()}")
+    for word in ("/help", "/help@KavarniaBot", "Допомога!", "info"):
+        said = bot.says(word)
+        assert "/stop зупинить пропозиції" in said
+        assert said == said.strip()
+    assert (bot.shop.agrees("telegram"), bot.chats()) == (True, [str(CHAT)])
+
+
 def test_what_was_withdrawn_elsewhere_does_not_come_back_by_start(bot: Bot) -> None:
     bot.says(f"/start {bot.link()}")
     bot.shop.clock.move_by(timedelta(minutes=1))

@@ -1,4 +1,4 @@
-"""What Telegram tells us of the bot: who came by their link, who wrote /stop, who blocked it.
+"""What Telegram tells us of the bot: who came by their link, who wrote /stop or /help, who blocked it.
 
 Every update must show the secret that we gave Telegram. What we answer goes back in the answer to the update,
 so that nothing has to be sent.
@@ -34,6 +34,8 @@ SAYS: Mapping[str, Mapping[str, str]] = {
         "resumed": "{program}: welcome back. /stop ends the offers.",
         "stopped": "{program}: no more offers here. Messages about your account still come; to stop them "
         "too, block this bot. /start brings the offers back.",
+        "help": "{program}: your bonuses and our offers come here. /stop ends the offers, /start brings them "
+        "back. {url}",
         "used": "This link was used already or is out of date. Open the newest one from our message.",
         "stranger": "{program}: we do not know yet whose card this is. Open the link from our message or "
         "app.",
@@ -44,6 +46,8 @@ SAYS: Mapping[str, Mapping[str, str]] = {
         "resumed": "{program}: раді, що ви знову тут. /stop зупинить пропозиції.",
         "stopped": "{program}: пропозицій тут більше не буде. Повідомлення про ваш рахунок залишаться; щоб "
         "зупинити і їх, заблокуйте цього бота. /start поверне пропозиції.",
+        "help": "{program}: сюди надходять ваші бонуси й наші пропозиції. /stop зупинить пропозиції, /start "
+        "поверне їх. {url}",
         "used": "Це посилання вже використано або воно застаріло. Відкрийте найновіше з нашого повідомлення.",
         "stranger": "{program}: ми ще не знаємо, чия це картка. Відкрийте посилання з нашого повідомлення "
         "або застосунку.",
@@ -54,6 +58,8 @@ SAYS: Mapping[str, Mapping[str, str]] = {
         "resumed": "{program}: рады, что вы снова здесь. /stop остановит предложения.",
         "stopped": "{program}: предложений здесь больше не будет. Сообщения о вашем счёте останутся; чтобы "
         "остановить и их, заблокируйте этого бота. /start вернёт предложения.",
+        "help": "{program}: сюда приходят ваши бонусы и наши предложения. /stop остановит предложения, "
+        "/start вернёт их. {url}",
         "used": "Эта ссылка уже использована или устарела. Откройте самую новую из нашего сообщения.",
         "stranger": "{program}: мы ещё не знаем, чья это карта. Откройте ссылку из нашего сообщения или "
         "приложения.",
@@ -94,6 +100,9 @@ def _act(here: Services, connection: Connection, heard: Update) -> tuple[str | N
         case "stop":
             customer_id = chats.stop(heard.chat)
             return ("stopped" if customer_id else "stranger"), customer_id
+        case "help":
+            customer_id = chats.holder(heard.chat)
+            return ("help" if customer_id else "stranger"), customer_id
         # Whoever blocks the bot cannot be answered; whoever lets it in again presses "start" as well.
         case "blocked":
             return None, chats.block(heard.chat)
@@ -120,6 +129,6 @@ def _answer(here: Services, heard: Update, word: str, locale: str | None) -> Res
     content: dict[str, Any] = {
         "method": "sendMessage",
         "chat_id": int(heard.chat),
-        "text": SAYS[spoken][word].format(program=program.name),
+        "text": SAYS[spoken][word].format(program=program.name, url=program.url).strip(),
     }
     return JSONResponse(content)
