@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from core.earning.basis import Basis, basis_of, kept_of, kept_part
+from core.earning.basis import Basis, basis_of, kept_basis, kept_part
 from core.earning.earned import Earned, Share, Silence
 from core.earning.offers import Offer, fixed, multiple, percentage, rate_of
 from core.earning.when import Case, why_not
@@ -41,7 +41,7 @@ def keep(program: Program, cart: Cart, past: Past, left: Sequence[int]) -> Earne
         return _Reckoning(program, whole, past).run()
     before = _Reckoning(program, whole, past)
     before.run()
-    return _Reckoning(program, kept_of(whole, left), past, before).run()
+    return _Reckoning(program, kept_basis(whole, left), past, before).run()
 
 
 @dataclass

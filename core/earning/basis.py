@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from core.program import Program
 from core.program.goods import Goods
-from core.purchases.cart import Cart, Item
+from core.purchases.cart import Cart, Item, kept_of
 from core.purchases.spending import lay_payment
 
 
@@ -13,20 +13,25 @@ from core.purchases.spending import lay_payment
 class Basis:
     """The lines of a cart, or what was kept of them.
 
-    `money` is what was paid for each line without bonuses, 0 where it earns nothing (minor units);
-    `quantity` in thousandths; `paid` is the money and `total` the price of the whole receipt.
+    `net` is what was paid for each line without bonuses, `money` the same but 0 where it earns nothing
+    (minor units); `quantity` in thousandths; `total` is the price of the whole receipt.
     """
 
     cart: Cart
+    net: tuple[int, ...]
     money: tuple[int, ...]
     quantity: tuple[int, ...]
-    paid: int
     total: int
 
     @property
     def items(self) -> tuple[Item, ...]:
         """The cart's lines."""
         return self.cart.items
+
+    @property
+    def paid(self) -> int:
+        """The money of the whole receipt, whatever it was paid for."""
+        return sum(self.net)
 
     def of(self, goods: Goods | None) -> tuple[int, ...]:
         """The money paid for each line of these goods; 0 for others."""
@@ -45,7 +50,7 @@ def basis_of(program: Program, cart: Cart) -> Basis:
     money = net
     if not exclude.empty:
         money = tuple(0 if exclude.covers(item) else part for item, part in zip(cart.items, net, strict=True))
-    return Basis(cart, money, tuple(item.quantity for item in cart.items), sum(net), cart.total)
+    return Basis(cart, net, money, tuple(item.quantity for item in cart.items), cart.total)
 
 
 def _net(program: Program, cart: Cart) -> tuple[int, ...]:
@@ -56,15 +61,21 @@ def _net(program: Program, cart: Cart) -> tuple[int, ...]:
     return tuple(max(0, total - part) for total, part in zip(totals, paid, strict=True))
 
 
-def kept_of(basis: Basis, left: Sequence[int]) -> Basis:
-    """What is left of it when only `left` thousandths of each line were kept; at least one is kept."""
+def kept_basis(basis: Basis, left: Sequence[int]) -> Basis:
+    """What is left of it when only `left` thousandths of each line were kept; at least one is kept.
 
-    def kept(parts: Sequence[int]) -> tuple[int, ...]:
-        return tuple(map(kept_part, parts, left, basis.quantity))
-
-    totals = kept([item.total for item in basis.items])
-    net = basis.paid * sum(totals) // basis.total if basis.total else 0
-    return Basis(basis.cart, kept(basis.money), tuple(left), net, sum(totals))
+    The price and what bonuses paid of it are those that the receipt then shows, so that the rules see of the
+    goods what they would see had only these been bought.
+    """
+    back = [item.quantity - part for item, part in zip(basis.items, left, strict=True)]
+    totals = [kept_of(item.total, item, part) for item, part in zip(basis.items, back, strict=True)]
+    paid = [item.total - net for item, net in zip(basis.items, basis.net, strict=True)]
+    net = tuple(
+        total - kept_of(points, item, part)
+        for total, points, item, part in zip(totals, paid, basis.items, back, strict=True)
+    )
+    money = tuple(now if then else 0 for now, then in zip(net, basis.money, strict=True))
+    return Basis(basis.cart, net, money, tuple(left), sum(totals))
 
 
 def kept_part(amount: int, left: int, quantity: int) -> int:

@@ -15,7 +15,7 @@ from core.ledger.lots import Op, Refusal
 from core.ledger.reading import slots
 from core.program import Grant, Program
 from core.program.lifetime import Life
-from core.purchases.cart import Cart, Item
+from core.purchases.cart import Cart, Item, kept_of
 from core.purchases.history import PURCHASE, BuyerPast
 from core.purchases.spending import lay_payment, lay_points, of_kept, spendable
 from core.tiers import Climb, Move, Standing
@@ -53,14 +53,6 @@ class Bought:
         if not self.returned:
             return tuple(parts)
         return tuple(map(kept_of, parts, self.cart.items, self.returned))
-
-
-def kept_of(part: int, item: Item, back: int) -> int:
-    """Of an amount on a line, what stays when `back` thousandths of it came back.
-
-    It depends on how much came back in all, not on how often; nothing is kept of what is all gone.
-    """
-    return 0 if back >= item.quantity else part - part * back // item.quantity
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,14 @@ class Item(NamedTuple):
     discounted: bool = False
 
 
+def kept_of(part: int, item: Item, back: int) -> int:
+    """Of an amount on a line, what stays when `back` thousandths of it came back, rounded up.
+
+    It depends on how much came back in all, not on how often; nothing is kept of what is all gone.
+    """
+    return 0 if back >= item.quantity else part - part * back // item.quantity
+
+
 @dataclass(frozen=True, slots=True)
 class Cart:
     """A purchase at `at` (aware UTC). `paid_points` (at the program's scale) pay for a part of it, laid on

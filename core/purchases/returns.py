@@ -27,8 +27,8 @@ from core.ledger.rewriting import rewrite
 from core.ledger.writing import OPERATION
 from core.money import lay_out
 from core.program import Program
-from core.purchases.booking import Effect, kept_of
-from core.purchases.cart import Item
+from core.purchases.booking import Effect
+from core.purchases.cart import Item, kept_of
 from core.purchases.closed_books import RETURNED, give_back, relevel, shares, take
 from core.purchases.receipts import Outcome, Recorded
 from core.purchases.stats import Stats

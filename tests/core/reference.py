@@ -329,13 +329,19 @@ class Reference:
         found = {"level": laid(int(sum(net) * rate / (100 * terms.worth)), net)}
         left = [it.quantity - back for it, back in zip(receipt.goods, receipt.back, strict=True)]
         if any(receipt.back):
-            parts = list(zip(left, receipt.goods, strict=True))
-            net = [money * kept // it.quantity for money, (kept, it) in zip(net, parts, strict=True)]
-            found["level"] = [
-                points * kept // it.quantity for points, (kept, it) in zip(found["level"], parts, strict=True)
-            ]
+            net = self._kept_money(receipt, paid)
+            parts = zip(found["level"], left, receipt.goods, strict=True)
+            found["level"] = [points * part // it.quantity for points, part, it in parts]
         found |= self._fixed(net, number)
         return {rule: tuple(lines) for rule, lines in found.items() if any(lines)}
+
+    def _kept_money(self, receipt: Receipt, paid: Sequence[int]) -> list[int]:
+        """The price of what was kept less what bonuses paid of it."""
+        lines = zip(receipt.goods, paid, receipt.back, strict=True)
+        return [
+            0 if it.tobacco else kept(it.total, it.quantity, back) - kept(part, it.quantity, back)
+            for it, part, back in lines
+        ]
 
     def _fixed(self, net: Sequence[int], number: int) -> dict[str, list[int]]:
         terms, found = self.terms, {}

@@ -156,3 +156,23 @@ def test_what_a_cap_left_out_comes_back_as_far_as_the_cap_allows() -> None:
     rules = program("{rule: more, earn: 10%, at_most: 10}")
     assert back(rules, cart(20_000), [500])["more"] == 1_000
     assert back(rules, cart(20_000), [250])["more"] == 500
+
+
+def test_the_cap_of_a_receipt_is_a_share_of_the_money_paid_for_what_was_kept() -> None:
+    rules = program(
+        "{rule: more, earn: 90%}",
+        more="  at_most: {receipt: 15%}",
+        tail="spend: {exclude: {category: [tobacco]}}",
+    )
+    # Bonuses pay 40.00 of the tea and the bread alone: of these 51.30 was paid in money.
+    found = cart(6_130, Item("cig", 3000, 10_000, "tobacco"), 3_000, paid_points=4_000)
+    assert sum(back(rules, found, [1000, 3000, 1000]).values()) == 2_269
+    assert sum(back(rules, found, [1000, 0, 1000]).values()) == 769
+
+
+def test_rules_see_of_what_was_kept_the_money_that_the_receipt_shows() -> None:
+    rules = program("{rule: gift, give: [{from: 200, points: 15}]}")
+    assert gave(earn(rules, cart(Item("fish", 2000, 20_000)), SILVER))["gift"] == 1_500
+    # Two of three units at 299.99: the receipt says that 200.00 was kept.
+    assert back(rules, cart(Item("fish", 3000, 29_999)), [2000])["gift"] == 1_500
+    assert "gift" not in back(rules, cart(Item("fish", 3000, 29_998)), [2000])

@@ -190,10 +190,11 @@ def test_a_grace_that_repays_a_debt_is_in_the_books_on_both_sides(database: Data
 
 def test_points_that_lie_on_other_lines_now_are_told_line_by_line(database: Database) -> None:
     twins = Twins(database, read(Terms(return_grace=0).yaml))
-    told(twins, purchase("1", "anna", START, 1, 1, 1, 1))
-    accepted(twins.bring("anna", "1", Back(line=1, quantity=300)))
-    # Of the first line no whole coin is left; what three lines earn is laid on the other three.
-    assert twins.of("anna").receipts["1"] == (4, 0, (0, 234, 233, 233))
+    told(twins, purchase("1", "anna", START, 2, 1, 1, 1))
+    assert twins.of("anna").receipts["1"] == (5, 0, (280, 140, 140, 140))
+    accepted(twins.bring("anna", "1", Back(line=1, quantity=500)))
+    # Of the first line one coin is left of two; what four lines earn is laid on them by that.
+    assert twins.of("anna").receipts["1"] == (4, 0, (175, 175, 175, 175))
 
 
 def test_a_program_that_comes_back_does_not_count_for_the_time_between(database: Database) -> None:

@@ -14,8 +14,7 @@ from core.customers.profiles import CUSTOMER
 from core.ledger.lots import Refusal
 from core.money import from_units
 from core.program import Program
-from core.purchases.booking import kept_of
-from core.purchases.cart import Item
+from core.purchases.cart import Item, kept_of
 from core.purchases.receipts import LINE, RECEIPT, Outcome, Purchase, Recorded, record
 from core.purchases.returns import Back, Return, take_back
 from tidings.api import examples, following
