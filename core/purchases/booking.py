@@ -23,7 +23,9 @@ from core.tiers import Climb, Move, Standing
 
 @dataclass(frozen=True, slots=True)
 class Bought:
-    """A purchase as the ledger books it. `returned`: thousandths that came back of each line, () for none."""
+    """A purchase as the ledger books it. `returned`: thousandths that came back of each line, () for none;
+    `gone`: nothing of it counts any more (core.purchases.cart.all_back).
+    """
 
     external_id: str
     buyer_id: int
@@ -32,14 +34,7 @@ class Bought:
     returned: tuple[int, ...] = ()
     receipt_id: int | None = None
     live: bool = True
-
-    @property
-    def gone(self) -> bool:
-        """Everything came back."""
-        items = self.cart.items
-        return bool(self.returned) and all(
-            back >= item.quantity for item, back in zip(items, self.returned, strict=True)
-        )
+    gone: bool = False
 
     @property
     def left(self) -> tuple[int, ...]:
@@ -50,6 +45,8 @@ class Bought:
 
     def kept(self, parts: Sequence[int]) -> tuple[int, ...]:
         """Of an amount on each line, what stays with the part that was kept."""
+        if self.gone:
+            return (0,) * len(parts)
         if not self.returned:
             return tuple(parts)
         return tuple(map(kept_of, parts, self.cart.items, self.returned))
@@ -110,10 +107,10 @@ class Desk:
         return Effect(earned, lines, bought.kept(paid), money, standing.tier, steps)
 
     def _earned(self, bought: Bought, past: BuyerPast) -> Earned:
-        if not bought.returned:
-            return earn(bought.program, bought.cart, past)
         if bought.gone:
             return Earned((), ())
+        if not bought.returned:
+            return earn(bought.program, bought.cart, past)
         return keep(bought.program, bought.cart, past, bought.left)
 
     def _paid_lines(self, bought: Bought) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ Nothing here reads a database or a clock: the same cart and the same past give t
 when a return or a late receipt makes the ledger reckon again.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -31,7 +31,16 @@ def kept_of(part: int, item: Item, back: int) -> int:
 
     It depends on how much came back in all, not on how often; nothing is kept of what is all gone.
     """
+    if not back:
+        return part
     return 0 if back >= item.quantity else part - part * back // item.quantity
+
+
+def all_back(items: Sequence[Item], back: Sequence[int]) -> bool:
+    """Whether these thousandths of each line are all that cost something: a bag for 0.00 is no purchase."""
+    pairs = [*zip(items, back, strict=True)]
+    costly = [pair for pair in pairs if pair[0].total] or pairs
+    return all(part >= item.quantity for item, part in costly)
 
 
 @dataclass(frozen=True, slots=True)

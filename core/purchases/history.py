@@ -144,7 +144,7 @@ class BuyerPast:
     def _load_goods(self) -> dict[str, set[str]]:
         kept = [LINE.c.customer_id == self.buyer_id, LINE.c.returned < LINE.c.quantity]
         columns = [LINE.c[kind] for kind in GOODS]
-        receipts = [RECEIPT.c.id == LINE.c.receipt_id, self._mine()]
+        receipts = [RECEIPT.c.id == LINE.c.receipt_id, self._mine(), RECEIPT.c.returned_at.is_(None)]
         rows = self.connection.execute(select(*columns).distinct().where(*receipts, *kept)).all()
         return {kind: {row[i] for row in rows if row[i] is not None} for i, kind in enumerate(GOODS)}
 

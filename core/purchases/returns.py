@@ -28,7 +28,7 @@ from core.ledger.writing import OPERATION
 from core.money import lay_out
 from core.program import Program
 from core.purchases.booking import Effect
-from core.purchases.cart import Item, kept_of
+from core.purchases.cart import Item, all_back, kept_of
 from core.purchases.closed_books import RETURNED, give_back, relevel, shares, take
 from core.purchases.receipts import Outcome, Recorded
 from core.purchases.stats import Stats
@@ -167,6 +167,7 @@ class _Return:
         self.book, self.holder_id, self.receipt = book, holder_id, receipt
         self.lines, self.back, self.wanted = lines, back, wanted
         self.connection, self.program = book.connection, book.program
+        self.gone = all_back([_item(it) for it in lines], [self._after(it) for it in lines])
         self.given_back = self._paid(self._before) - self._paid(self._after)
         # What a return in a closed book makes of the buyer's level.
         self.tier: str | None = None
@@ -180,11 +181,15 @@ class _Return:
 
     def _cost(self, returned: Any) -> int:
         """Minor units that were paid for what is kept."""
-        return sum(kept_of(it.total, _item(it), returned(it)) for it in self.lines)
+        return self._kept("total", returned)
 
     def _paid(self, returned: Any) -> int:
         """Points that pay for what is kept."""
-        return sum(kept_of(it.paid_points, _item(it), returned(it)) for it in self.lines)
+        return self._kept("paid_points", returned)
+
+    def _kept(self, amount: str, returned: Any) -> int:
+        gone = self.gone if returned == self._after else self.receipt.returned_at is not None
+        return 0 if gone else sum(kept_of(getattr(it, amount), _item(it), returned(it)) for it in self.lines)
 
     def run(self) -> dict[str, Any]:
         at = self.book.moment(self.holder_id, self.wanted.at)
@@ -206,14 +211,14 @@ class _Return:
         return op.result
 
     def _mark(self) -> None:
-        """What came back, line by line; a receipt of which nothing is left counts no more."""
+        """What came back, line by line; a receipt counts while something that had a price is left."""
         rows = [
             {"line_": it.line, "returned_": self._after(it)} for it in self.lines if self.back.get(it.line)
         ]
         line = update(LINE).where(LINE.c.receipt_id == self.receipt.id, LINE.c.line == bindparam("line_"))
         if rows:
             self.connection.execute(line.values(returned=bindparam("returned_")), rows)
-        if all(self._after(it) >= it.quantity for it in self.lines):
+        if self.gone and self.receipt.returned_at is None:
             mine = update(RECEIPT).where(RECEIPT.c.id == self.receipt.id)
             self.connection.execute(mine.values(returned_at=self.wanted.at))
             free_codes(self.connection, self.program, self.receipt.external_id, self.book.recorded_at)

@@ -49,7 +49,8 @@ def _bought(program: Program, row: Row[Any], lines: Sequence[Row[Any]], live: bo
         paid = lay_payment(program, cart, points)
         cart = Cart(row.at, items, row.store, row.partner, codes, points, paid)
     returned = tuple(line.returned for line in lines) if any(line.returned for line in lines) else ()
-    return Bought(row.external_id, row.customer_id, cart, program, returned, row.id, live)
+    gone = row.returned_at is not None
+    return Bought(row.external_id, row.customer_id, cart, program, returned, row.id, live, gone)
 
 
 def receipts_elsewhere(

@@ -43,8 +43,14 @@ class Receipt:
 
     @property
     def gone(self) -> bool:
-        """Nothing was kept."""
-        return all(back >= it.quantity for it, back in zip(self.goods, self.back, strict=True))
+        """Nothing was kept that had a price."""
+        lines = [*zip(self.goods, self.back, strict=True)]
+        return all(back >= it.quantity for it, back in [pair for pair in lines if pair[0].total] or lines)
+
+    @property
+    def left(self) -> list[int]:
+        """Thousandths of each line that were kept."""
+        return [it.quantity - back for it, back in zip(self.goods, self.back, strict=True)]
 
 
 @dataclass
@@ -311,7 +317,7 @@ class Reference:
 
     def _paid(self, receipt: Receipt) -> int:
         """The bonuses that pay for what was kept."""
-        if not receipt.pay:
+        if not receipt.pay or receipt.gone:
             return 0
         money = self._paid_money(receipt)
         points = laid(receipt.pay, money) if any(money) else [receipt.pay] + [0] * (len(money) - 1)
@@ -327,10 +333,9 @@ class Reference:
         net = [0 if it.tobacco else it.total - part for it, part in zip(receipt.goods, paid, strict=True)]
         rate = next(rate for name, _, rate in terms.levels if name == (tier or terms.levels[0][0]))
         found = {"level": laid(int(sum(net) * rate / (100 * terms.worth)), net)}
-        left = [it.quantity - back for it, back in zip(receipt.goods, receipt.back, strict=True)]
         if any(receipt.back):
             net = self._kept_money(receipt, paid)
-            parts = zip(found["level"], left, receipt.goods, strict=True)
+            parts = zip(found["level"], receipt.left, receipt.goods, strict=True)
             found["level"] = [points * part // it.quantity for points, part, it in parts]
         found |= self._fixed(net, number)
         return {rule: tuple(lines) for rule, lines in found.items() if any(lines)}

@@ -16,7 +16,7 @@ from core.ledger.lots import DEBT, Refusal
 from core.ledger.settlement import settle
 from core.ledger.writing import LOT
 from core.program import Program
-from core.purchases.receipts import Line, Outcome, Purchase, Recorded, record
+from core.purchases.receipts import RECEIPT, Line, Outcome, Purchase, Recorded, record
 from core.purchases.returns import Back, Return, take_back
 from core.purchases.stats import STATS
 from tests.core.books import START, accepted, check_books, check_statistics, program, purchase, register
@@ -50,6 +50,22 @@ def test_what_the_receipt_earned_goes_and_what_it_spent_comes_back(database: Dat
         "receipt": "2", "customer": "anna", "earned": "6", "taken_back": "6", "debt": "0", "given_back": "40",
         "balance": "50", "available": "50", "tier": "bronze",
     }  # fmt: skip
+
+
+def test_a_bag_that_cost_nothing_does_not_keep_a_purchase(database: Database) -> None:
+    register(database, program(), "anna")
+    buy(database, purchase("1", "anna", START, 50_000, 0))
+    with database.write() as connection:
+        milk = Return("1", LATER, (Back(line=1),), "milk")
+        assert accepted(take_back(connection, program(), milk, LATER, live=True))["taken_back"] == "50"
+    with database.read() as connection:
+        check_statistics(connection)
+        assert connection.execute(select(STATS.c.purchases, STATS.c.spent)).all() == [(0, 0)]
+        assert connection.scalar(select(RECEIPT.c.returned_at)) == LATER
+    later = LATER + timedelta(days=1)
+    assert accepted(give_back(database, "1", later))["taken_back"] == "0"
+    with database.read() as connection:
+        assert connection.scalar(select(RECEIPT.c.returned_at)) == LATER
 
 
 def test_spent_bonuses_go_back_to_the_lots_they_came_from(database: Database) -> None:

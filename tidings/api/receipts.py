@@ -176,22 +176,20 @@ def _back(index: int, line: BackIn) -> Back:
 
 
 def _shown(program: Program, row: Any, lines: Sequence[Any]) -> ReceiptShown:
-    touched = any(line.returned for line in lines)
+    gone = row.returned_at is not None
     return ReceiptShown(
         receipt=row.external_id, customer=row.customer, at=row.at, recorded_at=row.recorded_at,
         store=row.store, partner=row.partner, total=str(program.from_money(row.total)),
         paid_points=str(program.from_points(row.paid_points)),
         earned=str(program.from_points(row.earned_points)), rules_by_code=(row.codes or "").split(),
         returned_at=row.returned_at,
-        lines=[LineShown.model_validate(_shown_line(program, line, touched)) for line in lines],
+        lines=[LineShown.model_validate(_shown_line(program, line, gone)) for line in lines],
     )  # fmt: skip
 
 
-def _shown_line(program: Program, line: Any, touched: bool) -> Mapping[str, Any]:
-    kept = [line.total, line.paid_points]
-    if touched:
-        item = Item(line.sku, line.quantity, line.total)
-        kept = [kept_of(it, item, line.returned) for it in kept]
+def _shown_line(program: Program, line: Any, gone: bool) -> Mapping[str, Any]:
+    item = Item(line.sku, line.quantity, line.total)
+    kept = [0 if gone else kept_of(it, item, line.returned) for it in (line.total, line.paid_points)]
     return {
         "line": line.line, "sku": line.sku, "quantity": str(from_units(line.quantity, QUANTITY_SCALE)),
         "total": str(program.from_money(line.total)), "category": line.category, "brand": line.brand,
