@@ -166,12 +166,14 @@ class _Quoting:
         cart = rehearsal.cart
         limit = spendable(self.program, cart)
         available = book.available(holder_id, at)
-        most = sum(book.payable(holder_id, limit.points, limit.limits, at).values())
+        there = sum(book.payable(holder_id, limit.points, limit.limits, at).values())
+        # A part of a coin pays for nothing, and a payment with one is refused.
+        most = self.program.points_that_pay(there)
         paying = self._way(self._rehearse(most), most) if most else None
         return Quote(
             at, rehearsal.buyer.external_id, cart, self.discount, limit, without,
             None if isinstance(paying, Refusal) else paying, self._asked(pay, without, paying),
-            tuple(why_not_more(self.program, cart, limit, available, most)),
+            tuple(why_not_more(self.program, cart, limit, available, there)),
             _verdicts(self.purchase, rehearsal), self._hints(rehearsal, without.effect),
             book.total(holder_id), available, _expiring(book, holder_id, at), self._progress(rehearsal),
         )  # fmt: skip

@@ -49,6 +49,21 @@ def test_a_cart_is_told_what_it_earns_and_how_much_may_be_spent(database: Databa
     assert kinds(found) == ["spend_balance"]
 
 
+def test_a_balance_that_is_no_whole_number_of_coins_may_be_spent_to_the_last_coin(database: Database) -> None:
+    rules = program(("worth: 1", "worth: 0.1"))
+    join(database, "anna")
+    give(database, "anna", 3_703)
+    with database.write() as connection:
+        found = quote(connection, rules, cart(), NOW)
+        assert isinstance(found, Quote)
+        assert found.most is not None
+        assert (found.most.points, found.most.money, found.available) == (3_700, 370, 3_703)
+        assert [(it.kind, it.facts) for it in found.why_not_more] == [("spend_balance", {"points": 3_703})]
+        receipt = replace(cart(), external_id="R1", pay_points=found.most.points)
+        [bought] = record(connection, rules, [receipt], NOW, live=True)
+    assert accepted(bought)["spent"] == "37"
+
+
 def test_what_limits_spending_is_named(database: Database) -> None:
     join(database, "anna")
     give(database, "anna", 50_000)
