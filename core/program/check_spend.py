@@ -48,7 +48,8 @@ def _terms(program: Program, document: Document, terms: SpendTerms, path: KeyPat
 
 
 def _partners(program: Program, document: Document) -> Iterator[Problem]:
-    rules = [rule.rule for rule in program.earn.rules if rule.on is None]
+    # A purchase brings these: what rules give for it, and for the level that it reaches.
+    rules = [rule.rule for rule in program.earn.rules if rule.on in (None, "tier_up")]
     taken: dict[str, str] = {}
     for name, partner in program.partners.items():
         path: KeyPath = ("partners", name)

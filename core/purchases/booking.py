@@ -157,7 +157,7 @@ class Desk:
                 )
                 self.book.accrue(
                     op, grant.points, reason=grant.rule, life=life, rule=grant.rule, account=grant.account,
-                    slot=slot,
+                    slot=slot, partner=_giver(bought, grant),
                 )  # fmt: skip
                 steps.append((grant.rule, grant.points))
         return tuple(steps)
@@ -177,6 +177,14 @@ def _rewarded(program: Program, grant: Grant, move: Move) -> bool:
     early = grant.from_ is not None and day < grant.from_
     late = grant.until is not None and day > grant.until
     return step and meant and not early and not late
+
+
+def _giver(bought: Bought, grant: Grant) -> str | None:
+    """Who gives for a step up: the partner of the store (None), or the program ("") if the rule does not hold
+    there. The level is the program's, wherever it is reached.
+    """
+    partner = bought.program.partners.get(bought.cart.partner or "")
+    return None if partner is None or partner.has(grant.rule) else ""
 
 
 def payable(program: Program, cart: Cart) -> Cart | Refusal:

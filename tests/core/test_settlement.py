@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
@@ -23,9 +24,18 @@ from tests.core.books import START, accepted, check_books, program, register
 PARTNERS = """partners:
   Cinema: {stores: [screen-1, screen-2]}
   Books: {stores: shelf}
+  Bank: {stores: desk, earn: false}
+  Bistro: {stores: table, earn: [base]}
+  Bakery: {stores: oven, earn: [base, step]}
 transfers: {allowed: true}
 spend: {share"""
-RULES = program(("spend: {share", PARTNERS), ("worth: 1", "worth: 0.5"))
+STEP_UP = "    - {rule: step, give: 30, on: tier_up}\n  exclude"
+RULES = program(
+    ("spend: {share", PARTNERS),
+    ("worth: 1", "worth: 0.5"),
+    ("from: 1000", "from: 250"),
+    ("  exclude", STEP_UP),
+)
 DAY = timedelta(days=1)
 YEAR = timedelta(days=365)
 
@@ -140,12 +150,34 @@ def test_a_transfer_leaves_the_giver_of_bonuses_as_it_was(database: Database) ->
     assert (statement.party, statement.flows["moved"], statement.closing) == ("Cinema", 0, 2_000)
 
 
-STORES = st.sampled_from(["main street", "screen-1", "shelf"])
+@pytest.mark.parametrize(
+    ("store", "given"),
+    [
+        ("desk", {"Kavarnia": 3_000}),
+        ("table", {"Kavarnia": 3_000, "Bistro": 6_000}),
+        ("oven", {"Bakery": 9_000}),
+        ("screen-1", {"Cinema": 9_000}),
+        ("main street", {"Kavarnia": 9_000}),
+    ],
+)
+def test_a_level_bonus_is_the_programs_where_the_partner_does_not_give_by_its_rule(
+    database: Database, store: str, given: dict[str, int]
+) -> None:
+    register(database, RULES, "anna")
+    buy(database, "1", store, START, 30_000)
+    found = settled(database)
+    assert {it.party: it.flows["given"] for it in found.statements if it.flows["given"]} == given
+    buy(database, "2", "shelf", START + DAY, 30_000, pay=sum(given.values()))
+    assert {it.giver: it.points for it in settled(database).debts} == given
+
+
+STORES = st.sampled_from(["main street", "screen-1", "shelf", "desk", "table", "oven"])
 PEOPLE = st.sampled_from(["anna", "bohdan", "clara"])
 POINTS = st.integers(1, 400)
+REACHES_A_LEVEL = 2_000
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("buy"), STORES, PEOPLE, POINTS),
+        st.tuples(st.just("buy"), STORES, PEOPLE, st.one_of(POINTS, st.just(REACHES_A_LEVEL))),
         st.tuples(st.just("return"), st.integers(0, 9)),
         st.tuples(st.just("transfer"), PEOPLE, PEOPLE, POINTS),
         st.tuples(st.just("adjust"), PEOPLE, st.integers(-300, 300)),
