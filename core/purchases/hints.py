@@ -1,24 +1,27 @@
 """What would bring more: short facts that a till turns into sentences for cashier and customer.
 
-They come from the rules that gave nothing and from why. Points and money in them are integers, as in the
-database.
+They come from the rules that gave nothing and from why, and are quoted before they are said. Points and
+money in them are integers, as in the database.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
-from core.earning.basis import basis_of
-from core.earning.earned import Earned, Silence
+from core.earning.earned import Silence
 from core.earning.when import THOUSANDTHS, Case, counted
 from core.money import share
 from core.program import Program, Rule
 from core.program.when import Bounds, EachNth
-from core.purchases.cart import Cart, Past
-from core.purchases.spending import Spendable
+from core.purchases.cart import Cart
+from core.purchases.proposing import Quoted, priced, promise
+from core.purchases.spending import Spendable, spendable
 
 MOST = 3
+# A rule, and what is missing for it.
+Missing = tuple[Rule, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,26 @@ def gives(program: Program, rule: Rule) -> dict[str, Any]:
     return {"times": rule.multiply} if rule.multiply else {}
 
 
-def of_rules(program: Program, cart: Cart, past: Past, earned: Earned) -> list[Hint]:
-    """What is missing for the rules that gave nothing, the nearest first, and to the next band of others."""
-    case = Case(program, basis_of(program, cart), past)
-    found = [hint for it in earned.silences if (hint := _of_silence(case, it))]
-    found += _next_bands(case, {it.rule for it in earned.shares})
-    return sorted(found, key=lambda it: _way(cart, it.facts))[:MOST]
+def of_rules(here: Quoted) -> list[Hint]:
+    """What is missing for the rules that gave nothing, the nearest first, and to the next band of others;
+    only what comes true.
+    """
+    found = [it for silence in here.earned.silences if (it := _of_silence(here.case, silence))]
+    found += _next_bands(here.case, {it.rule for it in here.earned.shares})
+    found.sort(key=lambda it: _way(here.cart, it[1]))
+    true = (hint for rule, missing in found if (hint := _true(here, rule, missing)))
+    return list(islice(true, MOST))
+
+
+def _true(here: Quoted, rule: Rule, missing: Mapping[str, Any]) -> Hint | None:
+    found = promise(here, rule, missing)
+    if found is None:
+        return None
+    goods = {"goods": rule.goods} if rule.goods and "purchases" not in missing else {}
+    kind = "missing" if "points" in found.gift else "missing_other"
+    if found.on_top and "percent" in found.gift:
+        kind = "missing_on_top"
+    return Hint(kind, {**found.missing, **found.gift, **goods}, rule.rule)
 
 
 def _way(cart: Cart, facts: Mapping[str, Any]) -> Decimal:
@@ -57,7 +74,7 @@ def _way(cart: Cart, facts: Mapping[str, Any]) -> Decimal:
     return money + sum((Decimal(facts.get(name, 0)) for name in ("lines", "units", "purchases")), Decimal(0))
 
 
-def _of_silence(case: Case, silence: Silence) -> Hint | None:
+def _of_silence(case: Case, silence: Silence) -> Missing | None:
     rule = case.program.rule(silence.rule)
     if rule is None:
         return None
@@ -67,7 +84,7 @@ def _of_silence(case: Case, silence: Silence) -> Hint | None:
         missing = _too_early(case, rule)
     else:
         return None
-    return Hint("missing", {**missing, **gives(case.program, rule)}, rule.rule) if missing else None
+    return (rule, missing) if missing else None
 
 
 def _too_small(case: Case, rule: Rule) -> dict[str, Any]:
@@ -95,21 +112,22 @@ def _lacks(bounds: Bounds | None, have: Decimal, least: Decimal) -> Decimal:
 
 
 def _too_early(case: Case, rule: Rule) -> dict[str, Any]:
+    """Purchases until the one that is asked for. Money that must have been spent before is no such number:
+    what is added to this cart does not count for it.
+    """
     when, before = rule.when, case.past.purchases
+    number = 0
     if isinstance(when.purchase, EachNth):
-        return {"purchases": -(before + 1) % when.purchase.every}
-    if when.purchase:
-        later = [number - before - 1 for number in when.purchase if number > before + 1]
-        return {"purchases": min(later)} if later else {}
-    if when.regular:
+        number = -(before + 1) % when.purchase.every
+    elif when.purchase:
+        number = min((it - before - 1 for it in when.purchase if it > before), default=0)
+    if when.regular and not number:
         since = case.since(when.regular.in_.days)
-        return {"purchases": when.regular.purchases - case.past.purchases_since(since) - 1}
-    if when.spent and when.spent.at_least is not None:
-        return {"money": case.program.to_money(when.spent.at_least) - case.past.spent}
-    return {}
+        number = when.regular.purchases - case.past.purchases_since(since) - 1
+    return {"purchases": number} if number > 0 else {}
 
 
-def _next_bands(case: Case, gave: Iterable[str]) -> list[Hint]:
+def _next_bands(case: Case, gave: Iterable[str]) -> list[Missing]:
     """Rules that give by how much is paid, and would give more."""
     program, found = case.program, []
     for name in gave:
@@ -118,23 +136,23 @@ def _next_bands(case: Case, gave: Iterable[str]) -> list[Hint]:
             continue
         paid = sum(case.basis.of(rule.goods))
         higher = next((it for it in rule.give if program.to_money(it.from_) > paid), None)
-        # The next band's gift comes in place of the one that is reached already.
-        present = next((it.points for it in reversed(rule.give) if program.to_money(it.from_) <= paid), 0)
-        if higher and higher.points > present:
-            missing = program.to_money(higher.from_) - paid
-            facts = {"money": missing, "points": program.to_points(higher.points - present)}
-            found.append(Hint("missing", facts, name))
+        if higher:
+            found.append((rule, {"money": program.to_money(higher.from_) - paid}))
     return found
 
 
-def why_not_more(program: Program, cart: Cart, limit: Spendable, available: int, most: int) -> list[Hint]:
-    """Why no more of a cart may be paid with bonuses than `most` points: what stands in the way first."""
+def why_not_more(
+    program: Program, cart: Cart, limit: Spendable, available: int, most: int, fraction: Decimal = Decimal(0)
+) -> list[Hint]:
+    """Why no more of a cart, with a discount of this `fraction`, may be paid with bonuses than `most` points:
+    what stands in the way first.
+    """
     terms, partner = program.spend_terms(cart.partner), program.partners.get(cart.partner or "")
     if partner is not None and not partner.spend:
         return [Hint("spend_not_here", {"partner": cart.partner})]
     least = program.to_money(terms.receipt_at_least)
     if cart.total < least:
-        return [Hint("spend_from", {"money": least - cart.total, "least": least})]
+        return _from(program, cart, least, available, fraction)
     if most < limit.points:
         return [Hint("spend_balance" if most == available else "spend_accounts", {"points": most})]
     found = []
@@ -144,6 +162,18 @@ def why_not_more(program: Program, cart: Cart, limit: Spendable, available: int,
     if terms.line_share_at_most < 1:
         found.append(Hint("spend_line_share", {"percent": terms.line_share_at_most}))
     return found + _not_for(cart, limit.lines)
+
+
+def _from(program: Program, cart: Cart, least: int, available: int, fraction: Decimal) -> list[Hint]:
+    """The receipt is too small; where more of its goods would not help, why not."""
+    missing = least - cart.total
+    if not available:
+        return [Hint("spend_balance", {"points": 0})]
+    items = tuple(item._replace(total=item.total + missing) for item in cart.items)
+    enough = spendable(program, replace(cart, items=items))
+    if not enough.points:
+        return _not_for(cart, enough.lines)
+    return [Hint("spend_from", {"money": priced(missing, fraction), "least": least})]
 
 
 def _not_for(cart: Cart, lines: Sequence[int]) -> list[Hint]:

@@ -6,7 +6,7 @@ The common questions (how many receipts, how much money) are answered from kept 
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -83,6 +83,11 @@ class BuyerPast:
         self.purchases += 1
         self.spent += money
         self._coming.append((at, shares, items))
+
+    def without_news(self, purchases: int, spent: int) -> "BuyerPast":
+        """The same past before what was added, with the counts of then; what was loaded is there."""
+        fresh = defaultdict[str, set[str]](set)
+        return replace(self, purchases=purchases, spent=spent, _coming=[], _news=[], _new_goods=fresh)
 
     def _look(self) -> None:
         for at, shares, items in self._coming:

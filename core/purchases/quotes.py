@@ -20,7 +20,7 @@ from core.purchases.booking import Effect
 from core.purchases.cart import Cart, Item
 from core.purchases.goods import NOTHING_KNOWN, goods_of
 from core.purchases.hints import Hint, of_rules, why_not_more
-from core.purchases.history import BuyerPast
+from core.purchases.proposing import Quoted
 from core.purchases.rehearsal import Rehearsal, rehearse
 from core.purchases.sales import Line, Purchase
 from core.purchases.spending import Spendable, needs_code, spendable
@@ -173,7 +173,9 @@ class _Quoting:
         return Quote(
             at, rehearsal.buyer.external_id, cart, self.discount, limit, without,
             None if isinstance(paying, Refusal) else paying, self._asked(pay, without, paying),
-            tuple(why_not_more(self.program, cart, limit, available, there)),
+            tuple(
+                why_not_more(self.program, cart, limit, available, there, self.discount.fraction)
+            ),
             _verdicts(self.purchase, rehearsal), self._hints(rehearsal, without.effect),
             book.total(holder_id), available, _expiring(book, holder_id, at), self._progress(rehearsal),
         )  # fmt: skip
@@ -208,9 +210,13 @@ class _Quoting:
         return found[buyer.id]
 
     def _hints(self, rehearsal: Rehearsal, effect: Effect) -> tuple[Hint, ...]:
-        buyer = rehearsal.buyer
-        past = BuyerPast(self.connection, buyer.id, None, buyer.tier, *rehearsal.counts)
-        return tuple(of_rules(self.program, rehearsal.cart, past, effect.earned))
+        past = rehearsal.past
+        # Nothing can be added any more to a cart of the past.
+        if past is None or rehearsal.program is not self.program:
+            return ()
+        fraction, less = self.discount.fraction, self.discount.lines
+        here = Quoted(self.program, rehearsal.cart, past, effect.earned, fraction, less)
+        return tuple(of_rules(here))
 
 
 def _verdicts(purchase: Purchase, rehearsal: Rehearsal) -> dict[str, Refusal | None]:

@@ -126,6 +126,7 @@ class Recording:
         self.standings = {
             it.id: Standing(it.tier, it.tier_since, it.invited_to) for it in self.buyers.values()
         }
+        self.pasts: dict[int, BuyerPast] = {}
         self.works: dict[int, list[Work]] = defaultdict(list)
         self.turns: dict[int, int] = {}
         self.outcomes: dict[int, Outcome] = {}
@@ -291,8 +292,8 @@ class Recording:
         climb = Climb(
             self.connection, self.program, standings, self.first, self._climbers(works), until=self.last
         )
-        pasts = {i: BuyerPast(self.connection, i, None, None, *self.stats.counts(i)) for i in buyers}
-        return Desk(self.book, climb, standings, pasts)
+        self.pasts = {i: BuyerPast(self.connection, i, None, None, *self.stats.counts(i)) for i in buyers}
+        return Desk(self.book, climb, standings, self.pasts)
 
     def _climbers(self, works: Sequence[Work]) -> set[int]:
         """Who may rise: only theirs are the receipts of the period looked up."""

@@ -17,6 +17,7 @@ from core.program import Program
 from core.purchases.booking import Effect
 from core.purchases.buyers import Buyer
 from core.purchases.cart import Cart
+from core.purchases.history import BuyerPast
 from core.purchases.receipts import Recording
 from core.purchases.sales import Purchase
 
@@ -75,6 +76,18 @@ class Rehearsal:
             if kind == "redemption":
                 found[lot.account] = found.get(lot.account, 0) - points
         return found
+
+    @property
+    def program(self) -> Program:
+        """The program of the purchase's own time, once it was run."""
+        [[work]] = self._recording.works.values()
+        return work.bought.program
+
+    @property
+    def past(self) -> BuyerPast | None:
+        """The buyer just before the purchase, once it was run; None if it comes late, among others."""
+        found = self._recording.pasts.get(self.buyer.id)
+        return found and found.without_news(*self.counts)
 
     @property
     def last_purchase(self) -> datetime | None:

@@ -74,16 +74,14 @@ class Speaker:
 
     def hint(self, hint: Hint) -> str:
         """What would bring more."""
-        if hint.kind != "missing":
+        if not hint.kind.startswith("missing"):
             return self.say(hint.kind, hint.facts)
         facts = hint.facts
         asked = [self.count(it, facts[it], "more_counted") for it in _COUNTS if it in facts]
         asked += [self.say("more_money", {"money": facts["money"]})] if "money" in facts else []
-        gift = self.gift(hint.facts)
+        of_goods = f" ({_names(facts['goods'])})" if "goods" in facts else ""
         joined = self._words["and"].join(asked)
-        return self._words["missing" if "points" in hint.facts else "missing_other"].format(
-            asked=joined, gift=gift
-        )
+        return self._words[hint.kind].format(asked=f"{joined}{of_goods}", gift=self.gift(facts))
 
     def offer(self, offer: Offer) -> str:
         """`20 bonuses: coffee; from 3 items; code SPRING; until 15 March`."""
