@@ -29,6 +29,7 @@ from tidings.commands import (
     suppressions,
     telegram,
     testing,
+    tier,
     versions,
     writing,
 )
@@ -109,6 +110,7 @@ for module in (
     people,
     household,
     suppressions,
+    tier,
     settlement,
     calls,
     card,

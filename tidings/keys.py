@@ -47,6 +47,7 @@ SCOPES: Mapping[str, str] = {
     "codes:write": "make and disable promo codes",
     "events:read": "read the stream of what happened",
     "adjustments:write": "give and take bonuses by hand",
+    "levels:write": "give levels by hand and take them back",
     "transfers:write": "move bonuses between customers",
     "households:write": "let customers share bonuses",
     "customers:merge": "merge two profiles of one person",
@@ -62,7 +63,7 @@ ROLES: Mapping[str, Collection[str]] = {
     ),
     "marketer": (
         "customers:identify", "customers:read", "customers:list", "cards:read", "consents:write",
-        "receipts:read", "acts:write", "codes:read", "codes:write", "events:read",
+        "receipts:read", "acts:write", "codes:read", "codes:write", "events:read", "levels:write",
     ),
     "metrics": ("metrics:read",),
     "admin": tuple(SCOPES),

@@ -7,6 +7,7 @@ from tidings.api.people import (
     erasure,
     export,
     households,
+    invitations,
     merging,
     settlement,
     suppressions,
@@ -14,5 +15,15 @@ from tidings.api.people import (
 )
 
 routes = APIRouter()
-for module in (adjustments, transfers, merging, households, export, erasure, suppressions, settlement):
+for module in (
+    adjustments,
+    invitations,
+    transfers,
+    merging,
+    households,
+    export,
+    erasure,
+    suppressions,
+    settlement,
+):
     routes.include_router(module.routes)
