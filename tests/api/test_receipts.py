@@ -150,6 +150,16 @@ def test_only_a_receipt_that_is_there_can_be_returned_and_not_before_its_time(sh
     assert (early.status_code, early.json()["errors"][0]["field"]) == (422, "at")
 
 
+def test_a_return_of_no_goods_is_refused_instead_of_returning_everything(shop_with_olena: Shop) -> None:
+    shop_with_olena.buy()
+    answer = shop_with_olena.till.post("/api/v1/receipts/R1/return", json={"id": "A", "lines": []})
+    assert (answer.status_code, answer.json()["errors"]) == (422, [{
+        "field": "lines",
+        "message": "is empty; name the goods that came back, or leave `lines` out to return all that is left",
+    }])  # fmt: skip
+    assert shop_with_olena.till.get("/api/v1/receipts/R1").json()["returned_at"] is None
+
+
 # --- lines and units, offline and late
 
 

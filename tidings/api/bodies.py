@@ -20,6 +20,7 @@ from core.customers.profiles import LOCALE, email_address, phone_number
 from tidings.api import examples
 from tidings.api.plain import DECIMAL, TIME
 
+NO_GOODS = "is empty; name the goods that came back, or leave `lines` out to return all that is left"
 _PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _NUMERIC = re.compile(r"\s*[+-]?\d*\.?\d*\s*")
 
@@ -218,5 +219,13 @@ class ReturnIn(Body):
     id: Identifier | None = Field(None, description="Tells several returns of one receipt apart.")
     at: Moment | None = Field(None, description="When the goods came back; now if left out.")
     lines: list[BackIn] = Field(
-        default_factory=list, max_length=1000, description="All that is left if left out."
+        default_factory=list, min_length=1, max_length=1000, description="All that is left if left out."
     )
+
+    @field_validator("lines", mode="before")
+    @classmethod
+    def _some(cls, value: object) -> object:
+        # A till that lost its lines must not return the whole receipt.
+        if value == []:
+            raise ValueError(NO_GOODS)
+        return value
