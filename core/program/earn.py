@@ -21,7 +21,8 @@ from core.unit import Unit
 from core.units import Allowance, Amount, Day, Duration, Listed, Percent, Series, Some, amount, percent
 
 Act = Literal[
-    "registered", "birthday", "tier_up", "review", "survey", "profile", "referral", "referred", "promo_code"
+    "registered", "birthday", "tier_up", "review", "rating", "survey", "profile", "referral", "referred",
+    "promo_code",
 ]  # fmt: skip
 # `once`: as long as anybody lives.
 ONCE = Allowance(1, Duration(days=36_525))

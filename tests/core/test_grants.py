@@ -172,6 +172,14 @@ def test_an_act_told_twice_is_one_act_with_one_answer(database: Database) -> Non
     assert balances(database) == {1: 1_000}
 
 
+@pytest.mark.parametrize("act", ["review", "rating", "survey"])
+def test_every_act_that_a_shop_tells_may_have_its_rule(database: Database, act: str) -> None:
+    program = rules(f"rule: thanks, give: 3, on: {act}")
+    register(database, program, "anna")
+    answer = accepted(tell_of(database, program, Told("a1", "anna", act, data={"stars": 5})))
+    assert [(it["rule"], it["points"]) for it in answer["given"]] == [("thanks", "3")]
+
+
 def test_an_act_that_no_rule_rewards_is_noted_all_the_same(database: Database) -> None:
     register(database, rules("rule: a, give: 1, on: survey"), "anna")
     answer = accepted(tell_of(database, rules("rule: a, give: 1, on: survey"), Told("a1", "anna", "review")))
