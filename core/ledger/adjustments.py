@@ -133,5 +133,5 @@ def repeated(connection: Connection, key: str, body: object) -> Outcome | None:
     if known is None:
         return None
     same = known[0] == digest_of(body)
-    other = "this key belongs to another request; take a new one"
+    other = "something else was recorded under this id; take a new one"
     return Recorded(known[1], True) if same else Refusal("conflict", other)

@@ -29,6 +29,8 @@ def test_an_adjustment_is_made_once(two: Shop) -> None:
     assert (again.status_code, again.json()["points"]) == (200, "50")
     other = send(two, "POST", "/adjustments", {**GOODWILL, "points": "60"})
     assert (other.status_code, other.json()["code"]) == (409, "conflict")
+    message = "something else was recorded under this id; take a new one"
+    assert other.json()["errors"] == [{"field": "id", "message": message}]
 
 
 @pytest.mark.parametrize(
