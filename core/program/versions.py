@@ -88,7 +88,7 @@ def ask_version(connection: Connection, program: Program) -> Asked:
 def version(connection: Connection, number: int) -> Program:
     """The program of that number."""
     [(text,)] = rows_of(connection, VERSION, ("text",), "id", [number])
-    return _read(text)
+    return program_of(text)
 
 
 def version_at(connection: Connection, at: datetime) -> tuple[int, Program]:
@@ -97,11 +97,12 @@ def version_at(connection: Connection, at: datetime) -> tuple[int, Program]:
     earlier = runs.where(RUN.c.since <= at).order_by(RUN.c.since.desc(), RUN.c.id.desc()).limit(1)
     first = runs.order_by(RUN.c.since, RUN.c.id).limit(1)
     row = connection.execute(earlier).first() or connection.execute(first).one()
-    return row.id, _read(row.text)
+    return row.id, program_of(row.text)
 
 
 @lru_cache(maxsize=32)
-def _read(text: str) -> Program:
+def program_of(text: str) -> Program:
+    """A program that was kept; EnvironmentFault if it cannot be read any more."""
     problems: list[Problem] = []
     program = read_program(text, problems)
     if program is None:

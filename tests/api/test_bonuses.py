@@ -4,8 +4,12 @@ from datetime import timedelta
 
 from sqlalchemy import update
 
+from campaigns.bundle import Bundle
+from campaigns.rules_of import BUNDLE
+from campaigns.running import make_ready
+from campaigns.versions import apply
 from core.customers.profiles import CUSTOMER
-from tests.api.shop import Shop
+from tests.api.shop import EXAMPLE, CompiledLive, Shop
 from tidings.api.sentences import Told, sentence
 
 
@@ -75,7 +79,59 @@ def test_history_tells_why(shop: Shop) -> None:
         "+50: granted by the rule welcome",
     ]
     assert [it["rule"] for it in entries] == ["base", None, "welcome"]
-    assert all(it["program_version"] for it in entries)
+    assert all(it["program_version"] == 1 for it in entries)
+
+
+def make_live(shop: Shop, old: str = "", new: str = "") -> int:
+    """The example with one change in program.yaml, as a new version."""
+    files = dict(Bundle.read(EXAMPLE).files)
+    program = files["program.yaml"].decode()
+    assert old in program
+    running = make_ready(Bundle({**files, "program.yaml": program.replace(old, new).encode()}))
+    shop.clock.move_by(timedelta(hours=1))
+    with shop.database.write() as connection:
+        applied = apply(connection, running, "tests", shop.clock.now())
+    live = shop.services.workspace.live
+    assert isinstance(live, CompiledLive)
+    live.compiled = running
+    shop.clock.move_by(timedelta(hours=1))
+    return applied.version
+
+
+def test_an_entry_names_the_version_of_the_history_that_brought_its_rules(shop: Shop) -> None:
+    shop.register()
+    shop.buy("of-1")
+    late = (shop.clock.now() + timedelta(minutes=1)).isoformat()
+    assert make_live(shop, "segments_at_most: 2", "segments_at_most: 3") == 2
+    shop.buy("of-1-still")
+    assert make_live(shop, "earn: 3%", "earn: 10%") == 3
+    shop.buy("of-3")
+    shop.buy("late", at=late)
+    assert make_live(shop, "segments_at_most: 2", "segments_at_most: 1") == 4
+    shop.buy("of-4")
+    entries = shop.till.get("/api/v1/customers/10042/history").json()["items"]
+    earned = {it["receipt"]: (it["program_version"], it["amount"]) for it in entries if it["receipt"]}
+    # Version 2 changed no rules; version 4 brought the first ones back.
+    assert earned == {
+        "of-1": (1, "6"), "of-1-still": (1, "6"), "of-3": (3, "20"), "late": (1, "6"), "of-4": (4, "6"),
+    }  # fmt: skip
+
+
+def test_an_entry_by_files_that_were_applied_later_names_their_version(shop: Shop) -> None:
+    shop.register()
+    shop.buy("early")
+    with shop.database.write() as connection:
+        connection.execute(update(BUNDLE).values(applied_at=shop.clock.now() + timedelta(days=1)))
+    entries = shop.till.get("/api/v1/customers/10042/history").json()["items"]
+    assert {it["program_version"] for it in entries} == {1}
+
+
+def test_an_entry_by_files_that_were_never_applied_names_no_version(shop: Shop) -> None:
+    shop.register()
+    with shop.database.write() as connection:
+        connection.execute(update(BUNDLE).values(files={"program.yaml": "program: another"}))
+    entries = shop.till.get("/api/v1/customers/10042/history").json()["items"]
+    assert {it["program_version"] for it in entries} == {None}
 
 
 def test_a_correction_names_what_it_corrects(shop: Shop) -> None:

@@ -66,8 +66,9 @@ class LotShown(BaseModel):
 class EntryOut(BaseModel):
     """One row of the ledger: so many bonuses into (+) or out of (-) one lot, and why.
 
-    `rule` and `program_version` say by which rule of which version of the program; `corrects` is set where
-    the entry mends what an earlier operation did, when a receipt came late or goods came back.
+    `rule` says by which rule, `program_version` which version of `tidings history` brought it (`tidings show
+    3`); null if it was never applied. `corrects` is set where the entry mends what an earlier operation did,
+    when a receipt came late or goods came back.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.ENTRY]})
@@ -83,7 +84,7 @@ class EntryOut(BaseModel):
     account: str
     lot: int
     rule: str | None
-    program_version: int
+    program_version: int | None
     corrects: str | None
     author: str | None
     reason: str | None

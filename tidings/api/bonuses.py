@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from sqlalchemy import Connection, Select, select
 
+from campaigns.rules_of import Brought, brought
 from core.customers.profiles import CUSTOMER
 from core.db import json_text
 from core.ledger.writing import ENTRY, LOT, OPERATION
@@ -73,7 +74,10 @@ def history(here: Here, external_id: CustomerPath, paged: Paged) -> Page[EntryOu
     with here.database.read() as connection:
         rows = _entries(connection, holder_of(known(connection, external_id)), after, paged.most)
         others = _others(connection, rows)
-    return paged.page("history", rows, lambda row: [row.id], lambda row: _entry(program, row, others))
+        version = brought(connection, {row.program_version for row in rows})
+    return paged.page(
+        "history", rows, lambda row: [row.id], lambda row: _entry(program, row, others, version)
+    )
 
 
 def _entries(connection: Connection, holder: int, after: tuple[int, ...] | None, most: int) -> Any:
@@ -128,13 +132,14 @@ def _told(program: Program, row: Any, others: Mapping[int, str]) -> Told:
     )  # fmt: skip
 
 
-def _entry(program: Program, row: Any, others: Mapping[int, str]) -> EntryOut:
+def _entry(program: Program, row: Any, others: Mapping[int, str], version: Brought) -> EntryOut:
     amount = str(program.from_points(row.amount))
     receipt = row.mended_receipt or row.receipt
     return EntryOut(
         entry=row.id, at=row.at, recorded_at=row.recorded_at, operation=row.operation, kind=row.kind,
         amount=amount, sentence=sentence(_told(program, row, others)), receipt=receipt,
-        account=row.account, lot=row.lot_id, rule=row.rule, program_version=row.program_version,
+        account=row.account, lot=row.lot_id, rule=row.rule,
+        program_version=version(row.program_version, row.at),
         corrects=row.mended, author=row.author, reason=(row.data or {}).get("reason"),
     )  # fmt: skip
 
