@@ -32,6 +32,18 @@ def test_programs_get_one_document(shop: Shop) -> None:
     assert listed == {name: value for name, value in made.items() if name != "key"}
 
 
+@pytest.mark.parametrize(
+    ("zone", "ends"),
+    [("Europe/Kyiv", "2099-12-31 22:00:00"), ("America/New_York", "2100-01-01 05:00:00")],
+)
+def test_a_key_ends_with_its_last_day_in_the_zone_of_the_program(shop: Shop, zone: str, ends: str) -> None:
+    shop.change("program.yaml", "time_zone: Europe/Kyiv", f"time_zone: {zone}")
+    words = ["--scope", "events:read", "--expires", "2099-12-31", "--format", "json"]
+    made = json.loads(shop.run("keys", "create", "feed", *words).out)
+    assert made["expires_at"].startswith(ends)
+    assert "until 2099-12-31" in " ".join(shop.run("keys", "list").out.split())
+
+
 @pytest.mark.parametrize("who", ["till-1", "1"])
 def test_a_key_is_revoked_by_its_name_or_number(shop: Shop, who: str) -> None:
     shop.run("keys", "create", "till-1", "--role", "till")

@@ -41,7 +41,10 @@ def create(
         str, typer.Option("--rate", help="How often it may ask: '50 per second', '600 per minute'.")
     ] = "100 per second",
     expires: Annotated[
-        str | None, typer.Option("--expires", help="Its last day, for example 2027-12-31; never if left out.")
+        str | None,
+        typer.Option(
+            "--expires", help="Its last day in the program's zone, for example 2027-12-31; never if left out."
+        ),
     ] = None,
     output: Output = Format.table,
 ) -> None:
@@ -96,7 +99,7 @@ def list_keys(
         may = ", ".join([*([it.role] if it.role else []), *it.own_scopes])
         stores, last_used = ", ".join(it.stores) or "all", local(it.last_used_at, zone) or "never"
         shown.add_row(
-            str(it.id), it.name, f"{it.hint}…", may, stores, str(it.rate), _state(it, now), last_used
+            str(it.id), it.name, f"{it.hint}…", may, stores, str(it.rate), _state(it, now, zone), last_used
         )
     console().print(shown)
 
@@ -175,9 +178,13 @@ def _end_of(here: "Workspace", day: str | None) -> datetime | None:
     return end.astimezone(UTC)
 
 
-def _state(key: "Key", now: datetime) -> str:
+def _state(key: "Key", now: datetime, zone: ZoneInfo) -> str:
     state = key.state(now)
-    return f"{state}, until {key.expires_at:%Y-%m-%d}" if state == "valid" and key.expires_at else state
+    if state != "valid" or key.expires_at is None:
+        return state
+    # It ends at a midnight of the program's zone: the last day is the one before.
+    last = (key.expires_at - timedelta(microseconds=1)).astimezone(zone)
+    return f"{state}, until {last:%Y-%m-%d}"
 
 
 def _as_json(key: "Key", now: datetime) -> dict[str, Any]:
