@@ -69,6 +69,14 @@ def test_an_admin_may_do_everything_and_roles_name_only_scopes_that_there_are() 
     assert {scope for own in ROLES.values() for scope in own} <= set(SCOPES)
 
 
+def test_a_key_of_stores_reads_and_returns_what_was_bought_elsewhere(shop: Shop) -> None:
+    shop.register()
+    shop.buy(store="lviv-1")
+    till = shop.with_key(stores=["kyiv-1"])
+    assert till.get("/api/v1/receipts/R1").json()["store"] == "lviv-1"
+    assert till.post("/api/v1/receipts/R1/return").status_code == 201
+
+
 def test_a_key_of_stores_sends_only_their_receipts(shop: Shop) -> None:
     shop.register()
     till = shop.with_key(stores=["kyiv-1", "kyiv-2"])
