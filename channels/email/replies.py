@@ -32,8 +32,8 @@ _CLOSED = re.compile(
 )
 _FULL = re.compile(r"\bfull\b|quota|storage|\bspace\b", re.IGNORECASE)
 _POLICY = re.compile(
-    r"\brelay(?!\w* recipient)|not permitted|prohibit|policy|\bspam|\bblocked|block ?list|black ?list|reputation|banned|"
-    r"authenticat|\b(?:spf|dkim|dmarc)\b",
+    r"\brelay(?!\w* recipient)|not permitted|prohibit|policy|\bspam|\bblocked|block ?list|black ?list|"
+    r"reputation|banned|authenticat|\b(?:spf|dkim|dmarc)\b",
     re.IGNORECASE,
 )
 _LARGE = re.compile(r"\bsize\b|\btoo (?:large|big)\b", re.IGNORECASE)
