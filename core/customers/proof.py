@@ -27,7 +27,7 @@ LONGEST = 2_000
 
 
 def of_page(program: Program, form: str, url: str, locale: str) -> dict[str, Any]:
-    """The proof of a choice on one of our own pages, under the program's wording."""
+    """The proof of a yes on one of our own pages, under the program's wording."""
     return given(form=form, url=url, locale=locale, text=program.consent_in(locale))
 
 

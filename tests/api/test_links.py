@@ -266,3 +266,38 @@ def test_the_link_of_a_duplicate_of_somebody_erased_is_good_too(shop_with_olena:
     assert shop.till.post("/api/v1/customers/10042/merge", json=body).is_success
     shop.till.delete("/api/v1/customers/10042")
     assert shop.stranger.post(duplicate, data=ONE_CLICK).status_code == 200
+
+
+def proof_of(shop: Shop, channel: str = "email") -> tuple[str | None, dict[str, str]]:
+    """The version of the words that the choice in force was made under, and its proof without the address."""
+    own = select(CONSENT.c.wording, CONSENT.c.proof).where(CONSENT.c.channel == channel)
+    with shop.database.read() as connection:
+        row = connection.execute(own).one()
+    return row.wording, {name: value for name, value in row.proof.items() if name != "url"}
+
+
+def test_one_click_of_a_mail_program_is_kept_without_words_that_nobody_saw(shop_with_olena: Shop) -> None:
+    shop_with_olena.stranger.post(unsubscribe_path(shop_with_olena), data=ONE_CLICK)
+    assert proof_of(shop_with_olena) == (None, {"form": "unsubscribe link"})
+
+
+def test_the_button_of_the_unsubscribe_page_is_kept_with_what_the_page_asked(shop_with_olena: Shop) -> None:
+    path = unsubscribe_path(shop_with_olena)
+    assert 'name="do" value="stop"' in shop_with_olena.stranger.get(path).text
+    shop_with_olena.stranger.post(path, data={"do": "stop"})
+    wording, proof = proof_of(shop_with_olena)
+    assert (wording, proof["form"], proof["locale"]) == (None, "unsubscribe link", "uk")
+    assert proof["text"].startswith("Електронна пошта: більше не надсилатимемо пропозицій.")
+
+
+@pytest.mark.parametrize(("do", "asked"), [("save", "choices_text"), ("none", "choices_none")])
+def test_a_no_on_the_preference_page_keeps_no_words_of_a_yes(
+    shop_with_olena: Shop, do: str, asked: str
+) -> None:
+    shop_with_olena.stranger.post(preferences_path(shop_with_olena), data={"channel": "push", "do": do})
+    wording, proof = proof_of(shop_with_olena)
+    assert (wording, proof["text"]) == (None, LANGUAGES["uk"][asked])
+    if do == "save":
+        agreed, proof = proof_of(shop_with_olena, "push")
+        program = shop_with_olena.services.program
+        assert (agreed, proof["text"]) == (program.consent.version, program.consent_in("uk"))

@@ -14,7 +14,7 @@ from core.customers import letters
 from core.customers.consent import MARKETING, Choice
 from core.customers.double_opt_in import give
 from core.customers.profiles import CUSTOMER
-from core.customers.proof import of_page
+from core.customers.proof import given
 from core.links import PROOF, Use
 from tidings.api.access import Here
 from tidings.api.choosing import Chosen, field_of, keep, purposes
@@ -27,6 +27,8 @@ routes = APIRouter(include_in_schema=False)
 Language = Annotated[str, Header(alias="accept-language")]
 
 BY_LINK = "unsubscribe link"
+# What the button of the page sends; a mail program sends something else.
+BY_BUTTON = b"do=stop"
 # The buttons that ask for a letter about the customer's own data, and the word that allows them.
 ASKED = {"copy": (letters.EXPORT, "export"), "erase": (letters.ERASURE, "erase")}
 
@@ -41,7 +43,7 @@ def ask(here: Here, channel: str, token: str, languages: Language = "") -> Respo
 
 
 @routes.post("/u/{channel}/{token}")
-def one_click(here: Here, channel: str, token: str, _body: Bytes, languages: Language = "") -> Response:
+def one_click(here: Here, channel: str, token: str, body: Bytes, languages: Language = "") -> Response:
     """Withdraws consent to marketing on the channel, at once (RFC 8058).
 
     An old letter outlives who it was sent to: of somebody erased there is nothing left to withdraw.
@@ -49,12 +51,14 @@ def one_click(here: Here, channel: str, token: str, _body: Bytes, languages: Lan
     row = customer(here, "u", token, channel)
     if row is None or channel not in discover():
         return _nobody(here, channel, token, languages)
-    program, now = here.program, here.now()
-    proof = of_page(program, BY_LINK, f"{here.links.public_url}/u/{channel}", spoken(here, row, languages))
-    wording = program.consent.version or None
+    now, shown = here.now(), spoken(here, row, languages) if BY_BUTTON in body else None
+    # A mail program's one click shows nothing; the page asks a question, and none of them any words of a yes.
+    words = LANGUAGES[shown] if shown else None
+    text = words["stop_text"].format(channel=named(words, channel)) if words else None
+    proof = given(form=BY_LINK, url=f"{here.links.public_url}/u/{channel}", locale=shown, text=text)
     with here.recording() as connection:
-        choice = Choice(row.id, channel, False, now, BY_LINK, MARKETING, wording, proof)
-        give(connection, program, [choice], now, live=True)
+        choice = Choice(row.id, channel, False, now, BY_LINK, MARKETING, proof=proof)
+        give(connection, here.program, [choice], now, live=True)
     return _stop(here, "stopped", row, channel, languages)
 
 

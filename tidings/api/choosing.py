@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -12,11 +11,11 @@ from channels.base import CARD
 from core.customers.addresses import THE_CUSTOMER, Answerable, address_of
 from core.customers.consent import MARKETING, Choice, in_force
 from core.customers.double_opt_in import ask_again, give, pending
-from core.customers.proof import of_page
+from core.customers.proof import given, of_page
 from core.customers.suppressions import BY_WILL, lift_own, reasons
 from core.program import Program
 from core.program.consent import words_in
-from tidings.api.words import Words, masked, named
+from tidings.api.words import LANGUAGES, Words, masked, named
 from tidings.suppressions import kinds
 from wallet.holding import cards_of
 
@@ -163,8 +162,7 @@ def keep(connection: Connection, running: Running, chosen: Chosen, now: datetime
     """
     standing = Standing.of(connection, chosen.customer_id)
     changed = _changed(running, standing, chosen)
-    proof = of_page(running.program, BY_PAGE, chosen.url, chosen.spoken)
-    choices = [_choice(running.program, chosen, place, now, proof) for place in changed]
+    choices = [_choice(running.program, chosen, place, now) for place in changed]
     _reopen(connection, chosen, changed, now)
     give(connection, running.program, choices, now, live=True)
     if chosen.nothing:
@@ -193,8 +191,13 @@ def _changed(running: Running, standing: Standing, chosen: Chosen) -> list[Place
     return [place for place in places if (place in chosen.wanted) != standing.wants(place)]
 
 
-def _choice(program: Program, chosen: Chosen, place: Place, now: datetime, proof: dict[str, Any]) -> Choice:
+def _choice(program: Program, chosen: Chosen, place: Place, now: datetime) -> Choice:
+    """A yes is under the program's wording; a no keeps what the page asked, and no words of a yes."""
     purpose, channel = place
-    granted = place in chosen.wanted and not chosen.nothing
-    wording = program.consent.version or None
-    return Choice(chosen.customer_id, channel, granted, now, BY_PAGE, purpose, wording, proof)
+    if place in chosen.wanted and not chosen.nothing:
+        wording = program.consent.version or None
+        proof = of_page(program, BY_PAGE, chosen.url, chosen.spoken)
+        return Choice(chosen.customer_id, channel, True, now, BY_PAGE, purpose, wording, proof)
+    asked = LANGUAGES[chosen.spoken]["choices_none" if chosen.nothing else "choices_text"]
+    proof = given(form=BY_PAGE, url=chosen.url, locale=chosen.spoken, text=asked)
+    return Choice(chosen.customer_id, channel, False, now, BY_PAGE, purpose, proof=proof)
