@@ -13,6 +13,7 @@ from channels.sms import callbacks
 from core.customers.consent import CONSENT
 from scheduler.outcomes import close_address
 from tests.api.shop import AUTH_TOKEN, PUBLIC_URL, Shop
+from tidings.api import Services
 
 ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
@@ -187,6 +188,15 @@ def test_help_is_answered_in_the_customers_language_and_changes_nothing(shop_wit
     assert shop_with_olena.agrees("sms") is True
     fields = {"From": "+380509999999", "Body": "Помощь", "MessageSid": "SM1", "To": "1"}
     assert "сообщения программы лояльности" in call(shop_with_olena, "inbound", **fields).text
+
+
+def test_help_leads_to_the_shop_if_it_has_an_address(
+    shop_with_olena: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "СТОП. https://kavarnia.example</Message>" in hear(shop_with_olena, "Помощь").text
+    without = shop_with_olena.services.program.model_copy(update={"url": ""})
+    monkeypatch.setattr(Services, "program", without)
+    assert "надішліть СТОП.</Message>" in hear(shop_with_olena, "Помощь").text
 
 
 def test_an_answer_is_feedback_on_the_last_message_and_its_words_are_not_kept(shop_with_olena: Shop) -> None:

@@ -127,7 +127,10 @@ def _locale(connection: Connection, customers: list[int]) -> str | None:
 
 
 def _words(here: Services, said: callbacks.Said, locale: str | None) -> str:
-    """The answer in the customer's language; in that of their word, where nobody knows it."""
+    """The answer in the customer's language; in that of their word, where nobody knows it.
+
+    Whoever asks for help is shown the way to the shop, if it has an address: ours opens nothing by itself.
+    """
     program = here.program
     replies = REPLIES[language([locale, said.language, program.locale])]
-    return replies[said.word or ""].format(name=program.name, url=here.links.public_url).strip()
+    return replies[said.word or ""].format(name=program.name, url=program.url).strip()
