@@ -19,7 +19,6 @@ from core.customers.addresses import (
     Answerable,
     lift,
 )
-from core.customers.holders import unknown
 from core.customers.profiles import CUSTOMER, email_address, find, phone_number
 from core.db import insert_ignoring
 from core.ledger.book import CHUNK
@@ -123,7 +122,7 @@ def lift_one(
     """Lift the suppression of an address, or of a customer's addresses now; how many were lifted.
 
     `who` is an address, or an external id or card. Refused, and nothing changed: `unknown_customer`,
-    `not_suppressed`, `no_author`, `no_reason`.
+    `not_suppressed`, `no_author`, `no_reason`; what was sent is not repeated in the words.
     """
     if refusal := _unanswered(by):
         return refusal
@@ -131,7 +130,7 @@ def lift_one(
     if isinstance(digests, Refusal):
         return digests
     lifted = sum(lift(connection, channel, it, by, at) for it in digests)
-    return lifted or Refusal("not_suppressed", f"'{who}' is not suppressed on {channel}")
+    return lifted or Refusal("not_suppressed", f"nothing of theirs is suppressed on {channel}")
 
 
 def lift_many(
@@ -203,7 +202,7 @@ def _digests(connection: Connection, addresses: Addresses, kind: str, who: str) 
     except ValueError:
         person = find(connection, who)
     if person is None:
-        return unknown(who)
+        return Refusal("unknown_customer", f"this is no {kind}, and no external id or card of a customer")
     mine = (ADDRESS.c.customer_id == person.id) & (ADDRESS.c.kind == kind) & ADDRESS.c.active
     return connection.scalars(select(ADDRESS.c.digest).where(mine).distinct()).all()
 

@@ -37,7 +37,7 @@ def test_a_list_of_another_sender_is_tried_brought_in_shown_and_lifted(shop: Sho
     lifted = shop.run("suppressions", "lift", "email", "K-1", *ANSWERED_FOR)
     assert (lifted.code, lifted.out) == (0, "1 lifted on email\n")
     again = shop.run("suppressions", "lift", "email", "K-1", *ANSWERED_FOR)
-    assert (again.code, again.err) == (2, "tidings: 'K-1' is not suppressed on email\n")
+    assert (again.code, again.err) == (2, "tidings: nothing of theirs is suppressed on email\n")
 
 
 def test_all_of_a_reason_are_lifted_at_once_after_a_look_at_how_many(shop: Shop) -> None:

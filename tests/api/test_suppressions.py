@@ -55,6 +55,12 @@ def test_an_address_is_lifted_once_and_who_did_it_is_kept(closed: Shop) -> None:
     assert (kept.reason, kept.author, kept.why) == ("complained", "maria", "the mailbox is back")
 
 
+def test_an_error_does_not_repeat_the_address(closed: Shop) -> None:
+    for who in ("stranger@example.com", "olena at example"):
+        answer = closed.till.post("/api/v1/suppressions/lift", json={**LIFT, "who": who})
+        assert (answer.status_code, who in answer.text) == (404, False)
+
+
 def test_a_lift_that_is_not_understood_names_its_field(closed: Shop) -> None:
     for change, field in (
         ({"who": "nobody"}, "who"),
