@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Table, select
 import campaigns.tables as decisions
 import core.tables as facts
 from campaigns.versions import Live
-from core.customers.addresses import ADDRESS, SUPPRESSION
+from core.customers.addresses import ADDRESS, LIFTED, SUPPRESSION
 from core.customers.profiles import CUSTOMER
 from core.errors import Problems, UserError
 from core.links import Links
@@ -123,6 +123,7 @@ def personal_data(connection: Connection, live: Live, links: Links, row: Any, at
     context = contexts(connection, program, [row.id], at, links)[row.id]
     found["messages"] = [_with_text(live, context, it, at) for it in found["messages"]]
     found["left_alone"] = _left_alone(connection, ids)
+    found["no_longer_left_alone"] = _lifted(connection, ids)
     return found
 
 
@@ -190,4 +191,12 @@ def _left_alone(connection: Connection, ids: Sequence[int]) -> list[dict[str, An
         SUPPRESSION, SUPPRESSION.c.digest == ADDRESS.c.digest
     )
     rows = connection.execute(own.where(ADDRESS.c.customer_id.in_(ids)).order_by(SUPPRESSION.c.at))
+    return [{name: _plain(value) for name, value in row._mapping.items()} for row in rows]  # noqa: SLF001
+
+
+def _lifted(connection: Connection, ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Suppressions of theirs that were taken back, and why."""
+    columns = (LIFTED.c.channel, LIFTED.c.reason, LIFTED.c.at, LIFTED.c.lifted_at, LIFTED.c.why)
+    own = select(ADDRESS.c.value, *columns).join(LIFTED, LIFTED.c.digest == ADDRESS.c.digest)
+    rows = connection.execute(own.where(ADDRESS.c.customer_id.in_(ids)).order_by(LIFTED.c.id))
     return [{name: _plain(value) for name, value in row._mapping.items()} for row in rows]  # noqa: SLF001

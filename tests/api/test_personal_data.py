@@ -7,6 +7,7 @@ import pytest
 from sqlmodel import SQLModel
 
 import tidings.schema  # noqa: F401 - every table is known
+from core.customers.addresses import suppress
 from tests.api.shop import Shop
 from tidings.personal_data import SECTIONS
 
@@ -57,3 +58,18 @@ def test_a_card_is_listed_without_what_opens_it(shop: Shop) -> None:
     [card] = shop.till.get("/api/v1/customers/10042/data").json()["cards"]
     assert "token" not in card
     assert card["voided"] is False
+
+
+def test_why_an_address_was_left_alone_and_is_no_more_is_in_the_copy(shop: Shop) -> None:
+    shop.register(email="olena@example.com")
+    digest = shop.services.workspace.addresses.digest("email", "olena@example.com")
+    with shop.database.write() as connection:
+        suppress(connection, "email", digest, "complained", shop.clock.now())
+    body = {"channel": "email", "who": "10042", "author": "maria", "reason": "she asked us to"}
+    assert shop.till.post("/api/v1/suppressions/lift", json=body).is_success
+    copy = shop.till.get("/api/v1/customers/10042/data").json()
+    [lifted] = copy["no_longer_left_alone"]
+    assert copy["left_alone"] == []
+    assert (lifted["value"], lifted["reason"], lifted["why"]) == (
+        "olena@example.com", "complained", "she asked us to",
+    )  # fmt: skip
