@@ -22,7 +22,7 @@ def test_a_list_of_another_sender_is_tried_brought_in_shown_and_lifted(shop: Sho
     assert "1 created" in tried.out
     assert "nothing was changed" in tried.out
     assert '"line": 3' in (shop.path / "suppressions.csv.rejects.jsonl").read_text()
-    assert "0 addresses of customers; 0 that no customer has" in shop.run("suppressions", "list").out
+    assert "0 of customers; 0 of addresses that nobody has now" in shop.run("suppressions", "list").out
     assert shop.run("suppressions", "import", str(file)).code == 1
     assert "1 unchanged" in shop.run("suppressions", "import", str(file)).out
     shown = json.loads(shop.run("suppressions", "list", "--for", "complained", "--format", "json").out)

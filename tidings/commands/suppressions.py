@@ -67,7 +67,7 @@ def list_suppressions(
     if shown:
         _show(shown)
     more = ", and more: give a higher --limit" if len(rows) > limit else ""
-    typer.echo(f"{len(shown)} addresses of customers{more}; {others} that no customer has now")
+    typer.echo(f"suppressed: {len(shown)} of customers{more}; {others} of addresses that nobody has now")
 
 
 def lift(
