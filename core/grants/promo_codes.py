@@ -6,7 +6,7 @@ or at once (`on: promo_code`).
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -63,6 +63,7 @@ class _Used:
     offer: Offer
     customer_id: int
     at: datetime
+    typed: str
 
 
 @dataclass
@@ -109,17 +110,34 @@ class Codes:
             if isinstance(offer, Refusal):
                 self.release(receipt)
                 return offer
-            self._taken[receipt].append(_Used(offer, customer_id, at))
+            self._taken[receipt].append(_Used(offer, customer_id, at, code))
         return None
 
     def names(self, receipt: str) -> tuple[str, ...]:
         """The rules that the codes taken for a receipt open (`Cart.codes`)."""
         return tuple(dict.fromkeys(it.offer.spec.rule for it in self._taken.get(receipt, ())))
 
+    def leave(self, receipt: str, gave: Collection[str], why: Mapping[str, str]) -> dict[str, Refusal]:
+        """Give back codes that brought nothing to a receipt, and say why, by code as typed: rules that gave
+        nothing (`why` by rule), and all but one of several codes of a rule.
+        """
+        used, unused = list[_Used](), dict[str, Refusal]()
+        for it in self._taken.pop(receipt, []):
+            rule = it.offer.spec.rule
+            if rule in gave and all(rule != other.offer.spec.rule for other in used):
+                used.append(it)
+                continue
+            said = "another code of its rule is on this receipt" if rule in gave else why.get(rule, "")
+            unused[it.typed] = _refusal("code_gives_nothing", it.typed, f"gives nothing here: {said}")
+            self._count_down(it.offer)
+        if used:
+            self._taken[receipt] = used
+        return unused
+
     def release(self, receipt: str) -> None:
         """Give back what was taken for a receipt that did not come about."""
         for used in self._taken.pop(receipt, []):
-            _count_down(self.connection, used.offer.counters)
+            self._count_down(used.offer)
 
     def close(self, receipts: Mapping[str, object] | None = None) -> None:
         """Write the uses; if receipts are named, of these only, and give back the others."""
@@ -204,6 +222,9 @@ class Codes:
                 return False
             counted.append((code, most))
         return True
+
+    def _count_down(self, offer: Offer) -> None:
+        _count_down(self.connection, offer.counters)
 
 
 def free_codes(connection: Connection, program: Program, receipt: str, at: datetime) -> int:

@@ -6,10 +6,10 @@ cannot differ.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from core.earning import Earned, Share, earn, keep
+from core.earning import Earned, Share, Silence, earn, keep
 from core.ledger.book import Book
 from core.ledger.lots import Op, Refusal
 from core.ledger.reading import slots
@@ -55,7 +55,8 @@ class Bought:
 @dataclass(frozen=True, slots=True)
 class Effect:
     """What a purchase did. `lines` are points on each line, of `earned` those of all rules; `money` (minor
-    units) is what was kept of it, `paid` the points that paid for it, also by line.
+    units) is what was kept of it, `paid` the points that paid for it, also by line. `codes` are the rules
+    opened by codes that gave something.
     """
 
     earned: Earned
@@ -64,6 +65,7 @@ class Effect:
     money: int
     tier: str | None
     steps: tuple[tuple[str, int], ...] = ()
+    codes: tuple[str, ...] = ()
 
     @property
     def points(self) -> int:
@@ -92,7 +94,9 @@ class Desk:
         if payment and (refusal := self._pay(op, bought, payment, owing=owing)):
             return refusal
         past.tier = standing.tier
-        earned = self._earned(bought, past)
+        codes, earned = cart.codes, self._earned(op, bought, past)
+        if codes and not op.replayed:
+            codes = tuple(it for it in codes if any(share.rule == it for share in earned.shares))
         for share in earned.shares:
             self._accrue(op, program, share, cart.at)
         money = sum(bought.kept([item.total for item in cart.items]))
@@ -104,11 +108,13 @@ class Desk:
             past.add(cart.at, money, earned.shares, _kept(bought))
         steps = self._step_up(op, bought, standing, before)
         lines = lines_of(earned, len(cart.items))
-        return Effect(earned, lines, bought.kept(paid), money, standing.tier, steps)
+        return Effect(earned, lines, bought.kept(paid), money, standing.tier, steps, codes)
 
-    def _earned(self, bought: Bought, past: BuyerPast) -> Earned:
+    def _earned(self, op: Op, bought: Bought, past: BuyerPast) -> Earned:
         if bought.gone:
             return Earned((), ())
+        if not op.replayed:
+            return _with_codes_that_give(bought.program, bought.cart, past)
         if not bought.returned:
             return earn(bought.program, bought.cart, past)
         return keep(bought.program, bought.cart, past, bought.left)
@@ -185,6 +191,24 @@ def _giver(bought: Bought, grant: Grant) -> str | None:
     """
     partner = bought.program.partners.get(bought.cart.partner or "")
     return None if partner is None or partner.has(grant.rule) else ""
+
+
+def _with_codes_that_give(program: Program, cart: Cart, past: BuyerPast) -> Earned:
+    """What a new purchase earns. A code whose rule gives nothing is as if it had not been said: it is not
+    used, so what it opens must not come later when something before it changes.
+    """
+    earned = earn(program, cart, past)
+    told: dict[str, Silence] = {}
+    while cart.codes:
+        silent = {it.rule: it for it in earned.silences if it.rule in cart.codes}
+        if not silent:
+            break
+        told |= silent
+        cart = replace(cart, codes=tuple(it for it in cart.codes if it not in silent))
+        earned = earn(program, cart, past)
+    return (
+        replace(earned, silences=tuple(told.get(it.rule, it) for it in earned.silences)) if told else earned
+    )
 
 
 def payable(program: Program, cart: Cart) -> Cart | Refusal:

@@ -324,6 +324,8 @@ class Recording:
             self.outcomes[work.place] = effect
             return
         self.effects.append((work, effect))
+        if work.purchase.codes:
+            self._leave_codes(work.purchase.external_id, effect)
         corrects = replayed is not None and replayed.by is work.op
         if replayed:
             # Of a late receipt the till hears where the customer stands now.
@@ -335,6 +337,11 @@ class Recording:
         )  # fmt: skip
         self.known[work.purchase.key] = (work.op.digest, work.op.result)
         self.outcomes[work.place] = Recorded(work.op.result)
+
+    def _leave_codes(self, receipt: str, effect: Effect) -> None:
+        why = {it.rule: it.detail for it in effect.earned.silences}
+        unused = self.codes.leave(receipt, effect.codes, why)
+        self.left_out[receipt] = {**self.left_out.get(receipt, {}), **unused}
 
     # --- writing
 

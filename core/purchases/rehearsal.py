@@ -3,7 +3,7 @@
 It goes the way of the receipt itself (core.purchases.receipts), so that the receipt brings what was told.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -44,11 +44,20 @@ class AskedCodes(Codes):
                     return refusal
         return None
 
+    def leave(self, receipt: str, gave: Collection[str], why: Mapping[str, str]) -> dict[str, Refusal]:
+        """What the receipt would not use."""
+        unused = super().leave(receipt, gave, why)
+        self.refused |= unused
+        return unused
+
     def release(self, receipt: str) -> None:
         """Nothing was taken."""
 
     def _count_up(self, offer: Offer) -> bool:
         return True
+
+    def _count_down(self, offer: Offer) -> None:
+        """Nothing was counted."""
 
 
 @dataclass(slots=True)

@@ -52,7 +52,7 @@ def _receipt(work: Work, effect: Effect, receipt_id: int, recorded_at: datetime)
     return (
         receipt_id, bought.external_id, bought.buyer_id, op.id, op.program_version, cart.store,
         cart.partner, cart.at, recorded_at, effect.money, sum(effect.paid), effect.points,
-        "\n".join(cart.codes) or None,
+        "\n".join(effect.codes) or None,
     )  # fmt: skip
 
 

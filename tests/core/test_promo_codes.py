@@ -17,6 +17,7 @@ from core.grants.promo_codes import USE, Checked, Codes, check_codes
 from core.ledger.lots import Refusal
 from core.ledger.writing import ACCOUNT, ENTRY
 from core.program import Program
+from core.purchases.quotes import Quote, quote
 from core.purchases.receipts import Line, Purchase, record
 from core.purchases.returns import Back, Return, take_back
 from tests.core.books import START, accepted, check_books, program, register
@@ -300,3 +301,61 @@ def test_codes_that_were_taken_can_be_given_back(database: Database) -> None:
         codes.release("r1")
         codes.close()
     assert asked(database, FLYER, code) == ""
+
+
+# --- what gives nothing is not used
+
+
+PICKY = rules("rule: flyer, give: 15, codes: coupons, goods: {category: cakes}")
+
+
+def test_a_coupon_that_gives_nothing_is_left_out_and_stays_good(database: Database) -> None:
+    register(database, PICKY, "anna")
+    [code] = made(database, Request("b1", "flyer", 1), PICKY)
+    answer = accepted(buy(database, PICKY, "r1", code))
+    assert [(it["code"], it["why"]) for it in answer["codes_left_out"]] == [
+        (code, f"the code {code!r} gives nothing here: nothing was paid for category cakes")
+    ]
+    assert asked(database, PICKY, code) == ""
+    cake = Purchase("r2", "anna", START, (Line("cake", 1000, 10_000, category="cakes"),), codes=(code,))
+    with database.write() as connection:
+        answer = accepted(record(connection, PICKY, [cake], START, live=True)[0])
+    assert "codes_left_out" not in answer
+    assert asked(database, PICKY, code) == "code_used"
+    assert earned_by_rule(database) == {"base": 2_000, "flyer": 1_500}
+
+
+def test_of_two_coupons_of_one_rule_on_a_receipt_one_is_used(database: Database) -> None:
+    register(database, FLYER, "anna")
+    codes = made(database, Request("b1", "flyer", 2))
+    answer = accepted(buy(database, FLYER, "r1", *codes))
+    [left] = [it["code"] for it in answer["codes_left_out"]]
+    assert earned_by_rule(database)["flyer"] == 1_500
+    assert {code: asked(database, FLYER, code) for code in codes} == {
+        code: "" if code == left else "code_used" for code in codes
+    }
+
+
+def test_a_coupon_for_which_the_cap_leaves_nothing_is_not_used(database: Database) -> None:
+    capped = program(
+        (WELCOME, "- {rule: flyer, give: 15, codes: coupons}"),
+        ("earn:\n", "earn:\n  at_most: {receipt: 10}\n"),
+    )
+    register(database, capped, "anna")
+    [code] = made(database, Request("b1", "flyer", 1), capped)
+    [left] = accepted(buy(database, capped, "r1", code))["codes_left_out"]
+    assert left["code"] == code
+    assert asked(database, capped, code) == ""
+
+
+def test_a_quote_says_that_a_coupon_would_give_nothing(database: Database) -> None:
+    register(database, PICKY, "anna")
+    [code] = made(database, Request("b1", "flyer", 1), PICKY)
+    cart = Purchase("cart", "anna", START, (Line("coffee", 1000, 10_000),), codes=(code,))
+    with database.read() as connection:
+        told = quote(connection, PICKY, cart, START)
+    assert isinstance(told, Quote)
+    refused = told.codes[code]
+    assert refused is not None
+    assert refused.reason == "code_gives_nothing"
+    assert asked(database, PICKY, code) == ""

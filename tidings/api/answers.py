@@ -143,8 +143,9 @@ class ReceiptOut(BaseModel):
 
     `earned` is the purchase's own, `level_bonus` what reaching a new level brought besides; `rules` add up to
     both together. Of imported history `available` and `rules` are not known. `corrected`: a receipt
-    that came late changed what later operations had done. `codes_left_out`: promo codes of an offline receipt
-    that could not be used; its goods are gone, so it is taken without them.
+    that came late changed what later operations had done. `codes_left_out`: promo codes that gave nothing and
+    stay unused, and those of an offline receipt that could not be used: its goods are gone, so it is taken
+    without them.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.RECEIPT_OUT]})
