@@ -127,7 +127,8 @@ def _close_books(
     book: Book, program: Program, request: Erasure, person: Person, at: datetime
 ) -> dict[str, Any]:
     key, when = f"{KIND}:{person.id}", book.moment(person.id, at)
-    op = book.operation(person.id, KIND, key, [person.id], when, author=request.author)
+    data = {} if request.keep_bonuses else {moving.ALL: True}
+    op = book.operation(person.id, KIND, key, [person.id], when, author=request.author, data=data)
     gone = 0 if request.keep_bonuses else moving.write_off(book, op)
     op.result = {
         "customer": opaque(request.addresses, person.external_id),

@@ -11,6 +11,9 @@ from core.ledger.book import Book
 from core.ledger.lots import Op, OpenLot
 from core.program.lifetime import Life
 
+# Under this key an operation says that nothing was to remain, also of what a return brings later.
+ALL = "all"
+
 
 def pair(
     book: Book, giver: int, receiver: int, kind: str, key: str, body: object, at: datetime, *,

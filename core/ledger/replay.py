@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Row, and_, func, select
 
 from core.grants.giving import TAKEN_BACK
+from core.ledger import moving
 from core.ledger.book import Book
 from core.ledger.limits import Limits
 from core.ledger.lots import DEBT, FORGIVEN, MOST, Correction, Op, OpenLot, Refusal
@@ -30,8 +31,9 @@ from core.tiers import Climb, Move, standing_at
 INSTANT = timedelta(microseconds=1)
 # Movements that follow from others when these are applied anew.
 CONSEQUENCES = ("accrual", "repayment", "forgiveness")
+ERASURE = "erasure"
 # Movements of everything that an account has, what has not started and debts too.
-WHOLE = {"merge", "household", "erasure"}
+WHOLE = {"merge", "household", ERASURE}
 EFFECTIVE = func.coalesce(ENTRY.c.corrects, ENTRY.c.operation_id)
 
 # operation, lot, kind, rule
@@ -311,6 +313,9 @@ class Replay:
                 taken[kind] -= points
             elif kind == "accrual" and lot_id in mine:
                 self._give(op, mine[lot_id], points, rule)
+        if op.kind == ERASURE and (moved or op.data.get(moving.ALL)):
+            moving.write_off(self.book, op)
+            return
         self._move_again(op, moved)
         limits = Limits(op.data[MOST]) if MOST in op.data else None
         for kind, points in sorted(taken.items()):

@@ -95,7 +95,10 @@ def _take_back(
         other = f"the return {wanted.external_id or wanted.receipt!r} is recorded with other content"
         return Recorded(known[1], repeated=True) if same else Refusal("conflict", other)
     whole = _with_holder(
-        RECEIPT.c.external_id == wanted.receipt, RECEIPT, OPERATION.c.customer_id.label("booked")
+        RECEIPT.c.external_id == wanted.receipt,
+        RECEIPT,
+        OPERATION.c.customer_id.label("booked"),
+        _MEANT.c.erased_at,
     )
     receipt = connection.execute(whole).one()
     if refusal := _wrong_time(receipt, wanted.at, recorded_at):
@@ -227,7 +230,7 @@ class _Return:
         replayed = Replay(self.book, self.holder_id, self.receipt.at).run((), by=op)
         effect = replayed.effects[self.receipt.external_id]
         assert isinstance(effect, Effect)
-        if self.program.points.return_grace:
+        if self.program.points.return_grace and not self.receipt.erased_at:
             self._give(op, replayed.lapsed)
         return replayed, int(self.receipt.earned_points) - effect.points
 
@@ -248,11 +251,13 @@ class _Return:
     def _settle_elsewhere(self, op: Op) -> int:
         """The receipt's own book is closed: the difference moves in the one that its bonuses went to."""
         operation_id = self.receipt.operation_id
-        if self.given_back:
+        # Nobody can spend, or owe, in the book of somebody who is forgotten.
+        moves = not self.receipt.erased_at
+        if moves and self.given_back:
             give_back(self.book, op, operation_id, self.given_back)
         gone = shares(self.book, self.receipt, self.lines, self.back)
         taken = sum(gone.values())
-        if taken:
+        if moves and taken:
             take(self.book, op, operation_id, taken)
         line = update(LINE).where(LINE.c.receipt_id == self.receipt.id, LINE.c.line == bindparam("line_"))
         rows = [{"line_": it.line, "earned_": it.earned_points - gone[it.line]} for it in self.lines]

@@ -22,6 +22,7 @@ from core.ledger.reading import HOLD
 from core.ledger.transfers import Transfer, transfer
 from core.ledger.writing import ACCOUNT, ENTRY, LOT, OPERATION
 from core.purchases.receipts import LINE, RECEIPT, Outcome, Recorded
+from core.purchases.returns import Return, take_back
 from tests.core.books import ADDRESSES, START, accepted, check_books, purchase, register
 from tests.core.people import LATER, SHARING, balance, buy, give, id_of, refused
 from tidings.erasure import request_of, tidy
@@ -142,6 +143,22 @@ def test_the_books_stay_and_close_at_nothing(oksana: Database) -> None:
         assert connection.scalars(select(LINE.c.customer_id)).all() == [number]
         operation = connection.execute(select(OPERATION).where(OPERATION.c.kind == "erasure")).one()
     assert (operation.author, operation.result) == ("dpo", answer)
+
+
+@pytest.mark.parametrize("receipt", ["A1", "A2"])
+def test_a_return_after_that_leaves_no_debt_and_no_bonuses(database: Database, receipt: str) -> None:
+    register(database, SHARING, NUMBER)
+    # What the first brought pays for the second: it is missing, or comes back.
+    buy(database, purchase("A1", NUMBER, START, 50_000))
+    buy(database, purchase("A2", NUMBER, START + timedelta(hours=1), 20_000, pay=4_000))
+    accepted(forget(database))
+    later = LATER + timedelta(days=1)
+    with database.write() as connection:
+        answer = accepted(take_back(connection, SHARING, Return(receipt, later), later, live=True))
+    assert (answer["debt"], answer["balance"]) == ("0", "0")
+    with database.read() as connection:
+        check_books(connection)
+        assert set(connection.scalars(select(LOT.c.remaining))) == {0}
 
 
 def test_bonuses_may_be_kept_in_the_books(oksana: Database) -> None:
