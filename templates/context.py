@@ -45,7 +45,8 @@ class TierView:
 
     `have`, `missing` and `to_keep` are whole money, whole points or purchases, as `unit` says (`money`,
     `points`, `purchases`). `until` is the last day of the tier if nothing more is bought, None if it is kept
-    for ever; `to_keep` is what keeps it longer. `kept_by` is `everybody` for the lowest, `invitation` or
+    for ever; `to_keep` is what keeps it longer, bought by the day `keep_by` (None while that cannot be done
+    yet). `kept_by` is `everybody` for the lowest, `invitation` or
     `purchases`.
     """
 
@@ -56,6 +57,7 @@ class TierView:
     since: date | None = None
     until: date | None = None
     to_keep: Decimal | None = None
+    keep_by: date | None = None
     have: Decimal = Decimal(0)
     unit: str = "money"
     kept_by: str = "everybody"

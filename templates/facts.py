@@ -111,9 +111,7 @@ def _tiers(
     standings = {row.id: Standing(row.tier, row.tier_since, row.invited_to) for row in people}
     progress = progress_of(connection, program, standings, at)
     spent = _spent_ever(connection, program, list(standings))
-    return {
-        row.id: tier_view(program, progress[row.id], row.tier_since, spent.get(row.id, 0)) for row in people
-    }
+    return {row.id: tier_view(program, progress[row.id], spent.get(row.id, 0)) for row in people}
 
 
 def _balances(connection: Connection, ids: Sequence[int], at: datetime) -> dict[int, int]:
@@ -145,7 +143,7 @@ def _spent_ever(connection: Connection, program: Program, ids: Sequence[int]) ->
     return {row.customer_id: row.spent for row in connection.execute(statement)}
 
 
-def tier_view(program: Program, progress: Progress, since: datetime | None, spent_ever: int = 0) -> TierView:
+def tier_view(program: Program, progress: Progress, spent_ever: int = 0) -> TierView:
     """A tier with the way to the next one; `spent_ever` in minor units."""
 
     def whole(amount: int | None) -> Decimal | None:
@@ -156,9 +154,10 @@ def tier_view(program: Program, progress: Progress, since: datetime | None, spen
         earn=program.level(progress.level).earn * 100,
         next=progress.following,
         missing=whole(progress.missing),
-        since=program.day_of(since) if since else None,
+        since=program.day_of(progress.since) if progress.since else None,
         until=progress.until,
         to_keep=whole(progress.to_keep),
+        keep_by=progress.keep_by,
         have=program.in_whole(progress.have),
         unit=UNITS[program.tiers.measure],
         kept_by=progress.kept_by,

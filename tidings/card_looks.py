@@ -182,5 +182,6 @@ def in_tier(program: Program, own: TierView, name: str) -> TierView:
         own, name=name, earn=level.earn * 100, discount=level.discount * 100,
         next=above.name if above else None, missing=missing, have=reached,
         to_keep=None if lowest else reached, until=None if lowest else own.until,
+        keep_by=None if lowest else own.keep_by,
         kept_by="everybody" if lowest else "invitation" if by_hand else "purchases",
     )  # fmt: skip

@@ -57,7 +57,7 @@ def sample_context(program: Program, day: date = date(_YEAR, 9, 28)) -> dict[str
         "balance": points,
         "tier": TierView(
             level.name, level.earn * 100, next=name, missing=points, since=day, until=day, to_keep=points,
-            have=points,
+            keep_by=day, have=points,
         ),
         "expiring": ExpiringView(points, day),
         "links": LinksView(url, url, url, card_short=Links(public_url, b"").card_short(0)),

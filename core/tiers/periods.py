@@ -61,6 +61,10 @@ class Periods(Protocol):
         """What counts already of the amount that, with purchases from `at` on, must carry over a check."""
         ...
 
+    def carrying(self, check: date, today: date) -> tuple[date, date]:
+        """The first and the last day whose purchases count together with that for the check."""
+        ...
+
 
 def periods(program: Program) -> Periods:
     """The program's way of measuring."""
@@ -132,6 +136,10 @@ class Rolling:
         """What is still counted then."""
         return self.counted(record, check)
 
+    def carrying(self, check: date, today: date) -> tuple[date, date]:
+        """What a check counts."""
+        return check - self._kept, check - timedelta(days=1)
+
 
 class Calendar:
     """A year, a quarter or a month."""
@@ -195,6 +203,14 @@ class Calendar:
 
     def target(self, record: Record, check: date, at: datetime) -> int:
         """What was done in the period to which the next purchases belong."""
-        today = at.astimezone(self._zone).date()
-        opening = max(self._ended(check), self.opens(today))
+        opening = self._going_on(check, at.astimezone(self._zone).date())
         return self._between(record, opening, self._next(opening))
+
+    def carrying(self, check: date, today: date) -> tuple[date, date]:
+        """That period, as far as it lies before the check."""
+        opening = self._going_on(check, today)
+        return opening, min(self._next(opening), check) - timedelta(days=1)
+
+    def _going_on(self, check: date, today: date) -> date:
+        """The first day of the period that a purchase would count for at the check."""
+        return max(self._ended(check), self.opens(today))

@@ -1,5 +1,6 @@
 """What tills and pages say of offers and of days."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
@@ -8,9 +9,12 @@ from core.customers.holders import people
 from core.customers.profiles import Profile, save
 from core.db import Database
 from core.purchases.offers import offers
+from core.tiers import Progress
 from tests.core.books import ADDRESSES
 from tests.core.carts import program
+from tests.core.climbing import club
 from tidings.api.speaking import speaker
+from tidings.api.till.quote import level_hints
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 RULES = """
@@ -21,6 +25,7 @@ RULES = """
 {rule: often, give: 4, when: {regular: {purchases: 3, in: 4 weeks}}}
 {rule: film, multiply: 3, when: {partner: cinema}}
 """
+TWO = "{name: one, from: 0}, {name: two, from: 2}"
 PROGRAM = program(RULES, tail="partners: {cinema: {stores: c1}}")
 
 
@@ -61,3 +66,17 @@ def test_a_day_of_another_year_is_told_with_its_year() -> None:
         "1 by December 22 keeps gold",
         "1 by December 22, 2027 keeps gold",
     ]
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"),
+    [("en", "1 purchase by April 30 keeps two"), ("uk", "Щоб зберегти рівень two: 1 покупка до 30 квітня"),
+     ("ru", "Чтобы сохранить уровень two: 1 покупка до 30 апреля")],
+)  # fmt: skip
+def test_what_keeps_a_level_is_told_with_the_day_by_which_it_does(locale: str, said: str) -> None:
+    rules = club("measure: purchases, over: calendar month, grace: 5 days", TWO)
+    speaks = speaker(rules, [locale], datetime(2026, 4, 20, 12, tzinfo=UTC))
+    here = Progress("two", "purchases", 1, until=date(2026, 5, 5), to_keep=1, keep_by=date(2026, 4, 30))
+    assert level_hints(rules, speaks, here) == [said]
+    assert level_hints(rules, speaks, here, 1) == [], "this purchase keeps it"
+    assert level_hints(rules, speaks, replace(here, keep_by=None)) == [], "April has not begun"

@@ -117,6 +117,20 @@ def test_the_discount_of_a_level_is_laid_on_the_lines_to_the_last_coin(database:
     assert (found.progress.level, found.progress.following) == ("silver", "gold")
 
 
+def test_a_quote_after_midnight_tells_the_level_by_which_it_was_reckoned(database: Database) -> None:
+    join(database, "anna")
+    with database.write() as connection:
+        record(connection, TILL, [replace(cart(100_000), external_id="R1")], NOW, live=True)
+    # The 396th day begins: the period and its grace are over, and the night's look has not been.
+    at = TILL.start_of(TILL.day_of(NOW) + timedelta(days=396)) + timedelta(minutes=1)
+    with database.read() as connection:
+        found = quote(connection, TILL, replace(cart(), at=at), at)
+    assert isinstance(found, Quote)
+    assert found.progress is not None
+    assert (found.discount.fraction, found.without.effect.tier) == (0, "bronze")
+    assert (found.progress.level, found.progress.until) == ("bronze", None)
+
+
 def test_hints_say_what_is_missing_for_more(database: Database) -> None:
     join(database, "anna")
     found = told(database, cart(40_000, 1_000))

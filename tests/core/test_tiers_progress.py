@@ -1,14 +1,21 @@
 """The way to the next level, what keeps the one that is held, and discounts."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import select
 
 from core.db import Database
 from core.errors import Problem
 from core.program.check import read_program
 from core.tiers import CUSTOMER, Progress, Standing, discount_of, progress_of
+from core.tiers import progress as find_out
+from core.tiers.ladder import climb, settle
+from core.tiers.record import Record
+from core.units import midnight
 from tests.core.climbing import Till, club, kyiv
 
 
@@ -52,6 +59,94 @@ def test_by_the_calendar_the_next_year_has_to_be_reached_anew(database: Database
     assert (here.have, str(here.until), here.to_keep) == (30_000, "2026-01-31", 70_000)
     here = progress(anna, "2026-01-10 10:00")
     assert (here.have, str(here.until), here.to_keep) == (0, "2026-01-31", 100_000), "2025 is over"
+
+
+BY_PURCHASES = "{name: one, from: 0}, {name: two, from: 2}"
+MONTHLY = "measure: purchases, over: calendar month, grace: 5 days"
+
+
+def test_what_keeps_a_level_is_asked_for_by_the_last_day_on_which_it_counts(database: Database) -> None:
+    anna = Till(database, club(MONTHLY, BY_PURCHASES))
+    for at in ("2026-03-10 10:00", "2026-03-11 10:00"):
+        anna.buys(at, 50)
+    here = progress(anna, "2026-03-20 12:00")
+    assert (str(here.until), here.to_keep, here.keep_by) == ("2026-05-05", 2, None), "April has not begun"
+    anna.buys("2026-04-20 10:00", 50)
+    here = progress(anna, "2026-04-20 12:00")
+    assert (str(here.until), here.to_keep, str(here.keep_by)) == ("2026-05-05", 1, "2026-04-30")
+    here = progress(anna, "2026-05-03 12:00")
+    assert (str(here.until), here.to_keep, str(here.keep_by)) == ("2026-05-05", 2, "2026-05-05"), "all anew"
+    anna.buys("2026-05-03 11:00", 50)
+    anna.looks("2026-05-06 00:00")
+    assert anna.tier() == "one"
+
+
+def test_buying_on_the_last_day_that_is_told_keeps_the_level(database: Database) -> None:
+    anna = Till(database, club(MONTHLY, BY_PURCHASES))
+    for at in ("2026-03-10 10:00", "2026-03-11 10:00", "2026-04-20 10:00", "2026-04-30 23:59"):
+        anna.buys(at, 50)
+    anna.looks("2026-05-06 00:00")
+    assert anna.tier() == "two"
+
+
+PURCHASES = st.lists(st.tuples(st.integers(0, 500), st.integers(1, 900)), min_size=1, max_size=6)
+PROGRAMS = (
+    "over: 60 days, grace: 10 days",
+    "over: calendar month, grace: 5 days",
+    "over: calendar month, grace: 45 days",
+    "over: calendar quarter",
+    "over: calendar year, grace: 31 days",
+)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.sampled_from(PROGRAMS), PURCHASES, st.integers(0, 500))
+def test_what_is_told_to_keep_a_level_keeps_it(
+    terms: str, purchases: list[tuple[int, int]], later: int
+) -> None:
+    program, at = club(terms), kyiv("2025-01-01 12:00")
+    start = at
+    record, standing = Record(), Standing("bronze", start)
+    for day, money in sorted(purchases):
+        at = start + timedelta(days=day)
+        settle(program, standing, record, standing.since or start, at)
+        record.add(at, money * 100, 0)
+        climb(program, standing, record, at)
+    now = at + timedelta(days=later, hours=1)
+    settle(program, standing, record, standing.since or start, now)
+    here = find_out(program, standing, record, now)
+    if here.keep_by is None or here.to_keep is None or here.until is None:
+        return
+    held, last = standing.tier, midnight(here.keep_by + timedelta(days=1), program.zone)
+    record.add(last - timedelta(minutes=1), here.to_keep, 0)
+    settle(program, standing, record, now, midnight(here.until + timedelta(days=1), program.zone))
+    assert standing.tier == held
+
+
+@pytest.mark.parametrize("terms", ["over: 30 days", "over: calendar month"])
+def test_after_midnight_a_level_is_told_as_a_purchase_would_find_it(database: Database, terms: str) -> None:
+    anna = Till(database, club(terms))
+    anna.buys("2026-03-01 10:00", 1000)
+    here = progress(anna, "2026-03-31 23:59")
+    ends = here.until
+    assert (here.level, ends and str(ends)) == ("silver", "2026-03-31" if "30" in terms else "2026-04-30")
+    assert ends is not None
+    after = f"{ends + timedelta(days=1)} 00:01"
+    here = progress(anna, after)
+    assert (here.level, here.until, here.following) == ("bronze", None, "silver")
+    assert here.since == kyiv(f"{ends + timedelta(days=1)} 00:00")
+    assert anna.tier() == "silver", "the night's look has not been"
+    anna.looks(after)
+    assert (anna.tier(), progress(anna, after)) == ("bronze", here)
+
+
+def test_a_level_that_is_gone_from_the_program_is_told_as_a_purchase_would_find_it(
+    database: Database,
+) -> None:
+    anna = Till(database, club())
+    anna.buys("2026-03-01 10:00", 2000)
+    anna.program = club(levels="{name: start, from: 0}, {name: middle, from: 1500}")
+    assert progress(anna, "2026-03-02 10:00").level == "middle"
 
 
 def test_an_invitation_keeps_a_level_for_ever(database: Database) -> None:

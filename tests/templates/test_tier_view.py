@@ -27,7 +27,7 @@ def test_a_level_tells_the_way_up_and_what_keeps_it(database: Database) -> None:
     assert view(anna, "2026-01-06 10:00") == TierView(
         name="silver", earn=Decimal(5), next="gold", missing=Decimal(3800), since=date(2026, 1, 5),
         until=date(2027, 2, 4), to_keep=Decimal(1000), have=Decimal(1200), unit="money", kept_by="purchases",
-        discount=Decimal(2),
+        keep_by=date(2027, 2, 4), discount=Decimal(2),
     )  # fmt: skip
 
 

@@ -13,8 +13,9 @@ from tidings.api import examples
 class Tier(BaseModel):
     """The customer's level, the way to the `next` one, and until when it is kept if nothing more is bought.
 
-    `have` counts towards the next level, `missing` is left to it, `to_keep` must come by `until` to keep the
-    level longer: money, points or purchases, as `unit` says. A level without an end has no `until`.
+    `have` counts towards the next level, `missing` is left to it, `to_keep` must come by `keep_by` to keep
+    the level longer: money, points or purchases, as `unit` says. A level without an end has no `until`; there
+    is no `keep_by` while what is bought today does not count for it.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Tier(BaseModel):
     missing: str | None
     until: date | None
     to_keep: str | None
+    keep_by: date | None
     kept_by: Literal["everybody", "invitation", "purchases"]
 
 

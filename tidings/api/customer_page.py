@@ -142,11 +142,11 @@ class _Page:
         spent = Stats(self.connection, [row.id]).spent(row.id)
         return PageOut(
             customer=row.external_id, name=row.name, card=row.card, locale=row.locale,
-            tier=tier_shown(program, progress, row.tier_since, spent), balance=self.points(balance.total),
+            tier=tier_shown(program, progress, spent), balance=self.points(balance.total),
             available=self.points(balance.available), pending=self.points(balance.pending),
             held=self.points(balance.held), debt=self.points(balance.debt), expiring=self.expiring(),
             lots=self.lots(), operations=self.operations(),
-            offers=offers_shown(self.connection, program, row, self.now, self.speaks),
+            offers=offers_shown(self.connection, program, row.id, progress.level, self.now, self.speaks),
             household=self.household(), links=self.links(),
             messages=money_hints(self.speaks, balance) + level_hints(program, self.speaks, progress),
         )  # fmt: skip

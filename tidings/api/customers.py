@@ -233,7 +233,7 @@ def _tier(view: TierView) -> Tier:
         "name": view.name, "earn_percent": _plain(view.earn or Decimal(0)),
         "discount_percent": _plain(view.discount), "since": view.since, "next": view.next,
         "unit": view.unit, "have": _plain(view.have), "missing": _plain(view.missing), "until": view.until,
-        "to_keep": _plain(view.to_keep), "kept_by": view.kept_by,
+        "to_keep": _plain(view.to_keep), "keep_by": view.keep_by, "kept_by": view.kept_by,
     })  # fmt: skip
 
 

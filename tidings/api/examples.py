@@ -44,7 +44,7 @@ CUSTOMER: Example = {
     "available": "50",
     "tier": {"name": "bronze", "earn_percent": "3", "discount_percent": "0", "since": "2026-03-01",
              "next": "silver", "unit": "money", "have": "0", "missing": "5000", "until": None,
-             "to_keep": None, "kept_by": "everybody"},
+             "to_keep": None, "keep_by": None, "kept_by": "everybody"},
     "expiring": {"amount": "50", "on": "2026-03-31"}, "lots": [CUSTOMER_LOT], "consents": [CONSENT],
     "wallet_card": CARD_LINKS, "warnings": [],
 }  # fmt: skip

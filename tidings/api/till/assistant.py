@@ -84,13 +84,15 @@ class _View:
         day, amount = balance.nearest
         return SellerView(
             customer=row.external_id, name=row.name, card=row.card, locale=row.locale,
-            tier=tier_shown(self.program, self.progress, row.tier_since, stats.spent if stats else 0),
+            tier=tier_shown(self.program, self.progress, stats.spent if stats else 0),
             balance=self.points(balance.total), available=self.points(balance.available),
             pending=self.points(balance.pending), expiring=Expiring(amount=self.points(amount), on=day),
             birthday_in_days=self.birthday, last_visit_at=stats.last_purchase_at if stats else None,
             purchases=stats.purchases if stats else 0,
             favourite_category=favourite_category(self.connection, row.id, self.now),
-            offers=offers_shown(self.connection, self.program, row, self.now, self.cashier, self.store),
+            offers=offers_shown(
+                self.connection, self.program, row.id, self.progress.level, self.now, self.cashier, self.store
+            ),
             consents=self.consents,
             messages=Messages(cashier=self.to_cashier(), customer=money_hints(self.theirs, balance)
                               + level_hints(self.program, self.theirs, self.progress)),
@@ -120,15 +122,15 @@ def money_hints(speaks: Speaker, balance: Balance) -> list[str]:
 
 
 def offers_shown(
-    connection: Connection, program: Program, row: Any, now: datetime, speaks: Speaker,
+    connection: Connection, program: Program, customer_id: int, tier: str, now: datetime, speaks: Speaker,
     store: str | None = None,
 ) -> list[OfferOut]:  # fmt: skip
-    """What the customer may be offered, in words."""
+    """What the customer, who has this level, may be offered, in words."""
     return [
         OfferOut(
             rule=it.rule, text=speaks.offer(it), code=it.code, coupon=it.coupon, until=it.until, now=it.now
         )
-        for it in offers(connection, program, row.id, row.tier, now, store)
+        for it in offers(connection, program, customer_id, tier, now, store)
     ]
 
 

@@ -12,7 +12,7 @@ HOLD_IN: Example = {"id": "R-2026-000174", **HELD_CART}
 TIER: Example = {
     "name": "bronze", "earn_percent": "3", "discount_percent": "0", "since": "2026-03-01", "next": "silver",
     "unit": "money", "have": "170", "missing": "4830", "until": None, "to_keep": None,
-    "kept_by": "everybody",
+    "keep_by": None, "kept_by": "everybody",
 }  # fmt: skip
 WITHOUT: Example = {
     "points": "0", "paid": "0", "to_pay": "810", "lines": ["0", "0"], "accounts": [], "needs_code": False,

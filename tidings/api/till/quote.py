@@ -1,7 +1,5 @@
 """`POST /till/quote`: what a cart would cost and bring, and the sentences about it."""
 
-from datetime import datetime
-
 from fastapi import APIRouter
 from sqlalchemy import Connection, select
 
@@ -62,10 +60,10 @@ class _Shown:
 
     def __init__(self, connection: Connection, program: Program, found: Quote, locale: str | None) -> None:
         self.program, self.found = program, found
-        columns = (CUSTOMER.c.id, CUSTOMER.c.locale, CUSTOMER.c.tier_since)
-        mine = select(*columns).where(CUSTOMER.c.external_id == (found.customer or ""))
+        mine = select(CUSTOMER.c.id, CUSTOMER.c.locale).where(
+            CUSTOMER.c.external_id == (found.customer or "")
+        )
         row = connection.execute(mine).first()
-        self.since: datetime | None = row.tier_since if row else None
         self.spent = Stats(connection, [row.id]).spent(row.id) if row else 0
         self.cashier = speaker(program, [locale], found.cart.at)
         self.customer = speaker(program, [row.locale if row else locale], found.cart.at)
@@ -81,7 +79,7 @@ class _Shown:
             discount_percent=plain(found.discount.fraction * 100) or "0", total=self.money(found.cart.total),
             lines=self.lines(), balance=self.points(found.total), available=self.points(found.available),
             expiring=Expiring(amount=self.points(amount), on=day),
-            tier=progress and tier_shown(self.program, progress, self.since, self.spent),
+            tier=progress and tier_shown(self.program, progress, self.spent),
             without_bonuses=self.way(found.without), most=found.most and self.way(found.most),
             why_not_more=[
                 MessageOut(code=it.kind, message=self.cashier.hint(it)) for it in found.why_not_more
@@ -172,19 +170,19 @@ class _Shown:
             return []
         if after is not None and self.program.rank(after) > self.program.rank(progress.level):
             return [speaks.say("reaches", {"tier": after})]
-        return level_hints(self.program, speaks, progress, self.found.cart.total)
+        counts = {"spend": self.found.cart.total, "points": self.found.without.effect.points, "purchases": 1}
+        return level_hints(self.program, speaks, progress, counts.get(self.program.tiers.measure, 0))
 
 
 def level_hints(program: Program, speaks: Speaker, progress: Progress, more: int = 0) -> list[str]:
-    """The way to the next level, and what keeps this one; a purchase of `more` minor units counts already."""
+    """The way to the next level, and what keeps this one; `more` of the measure is counted already."""
     said = []
-    more = more if program.tiers.measure == "spend" else 0
     if progress.following and progress.missing is not None and progress.missing > more:
         left = amount_of(program, speaks, progress.missing - more)
         said.append(speaks.say("to_next", {"amount": left, "tier": progress.following}))
-    if progress.until and progress.to_keep is not None and progress.to_keep > more:
+    if progress.keep_by and progress.to_keep is not None and progress.to_keep > more:
         left = amount_of(program, speaks, progress.to_keep - more)
-        facts = {"amount": left, "day": progress.until, "tier": progress.level}
+        facts = {"amount": left, "day": progress.keep_by, "tier": progress.level}
         said.append(speaks.say("to_keep", facts))
     return said
 
