@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, or_, select
 from core.grants.promo_codes import CODE, Codes
 from core.ledger.lots import Refusal
 from core.program import Program, Rule
-from core.program.earn import ONCE
+from core.program.earn import ONCE, RateBand
 from core.program.goods import Goods
 from core.program.when import WEEKDAYS, EachNth, When
 from core.purchases.hints import gives
@@ -106,7 +106,13 @@ def _worth_telling(rule: Rule) -> bool:
     if rule.codes:
         return False
     plain = rule.is_percentage and not rule.goods and not rule.when.said and not rule.code
-    return not plain
+    return not plain or _band(rule) is not None
+
+
+def _band(rule: Rule) -> RateBand | None:
+    """Of a percentage by how much is paid, the first that asks for anything."""
+    bands = rule.earn if isinstance(rule.earn, tuple) else ()
+    return next((it for it in bands if it.from_ > 0), None)
 
 
 def _holds(visit: _Visit, rule: Rule) -> bool:
@@ -164,6 +170,8 @@ def _offer(visit: _Visit, rule: Rule, code: str | None, until: date | None) -> O
             facts[name] = program.to_money(bounds.at_least) if name == "money" else bounds.at_least
     if rule.starts_from:
         facts["money"] = program.to_money(rule.starts_from)
+    if band := _band(rule):
+        facts |= {"percent": band.percent, "money": program.to_money(band.from_)}
     local = visit.at.astimezone(program.zone)
     now = not when.weekday or WEEKDAYS[local.weekday()] in when.weekday
     now &= not when.time or any(window.contains(local.time()) for window in when.time)

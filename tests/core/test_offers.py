@@ -1,6 +1,7 @@
 """What a customer may be offered: only what they can still get, and whether it holds now."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 from core.customers.holders import people
 from core.customers.profiles import Profile, save
@@ -10,6 +11,7 @@ from core.purchases.offers import offers
 from core.purchases.receipts import Line, Purchase, record
 from tests.core.books import ADDRESSES, START, accepted
 from tests.core.carts import program
+from tidings.api.speaking import speaker
 
 DAY = timedelta(days=1)
 RULES = """
@@ -68,3 +70,20 @@ def test_what_a_customer_has_used_up_is_offered_no_more_or_not_for_now(database:
     buy(database, 1, USED_UP)
     assert offered(database, 2, USED_UP) == {"weekly": False, "first-cake": True}
     assert offered(database, 9, USED_UP) == {"weekly": True, "first-cake": True}
+
+
+def test_a_percentage_by_how_much_is_paid_is_offered_from_its_first_step(database: Database) -> None:
+    rules = program("""
+{rule: base, earn: 1%}
+{rule: much, earn: [{from: 300, percent: 3%}, {from: 900, percent: 5%}]}
+{rule: more, earn: [{from: 0, percent: 1%}, {from: 500, percent: 2%}]}
+{rule: all, earn: [{from: 0, percent: 1%}]}
+""")
+    with database.write() as connection:
+        save(connection, rules, ADDRESSES, [Profile("anna")], START, live=False)
+        found = offers(connection, rules, people(connection, ["anna"])["anna"].id, None, START)
+    assert {it.rule: dict(it.facts) for it in found} == {
+        "much": {"percent": Decimal("0.03"), "money": 30_000},
+        "more": {"percent": Decimal("0.02"), "money": 50_000},
+    }
+    assert speaker(rules, ["en"], START).offer(found[0]).replace("\xa0", " ") == "3% back: from UAH 300"
