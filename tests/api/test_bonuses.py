@@ -186,6 +186,17 @@ def test_a_transfer_names_the_other_side_and_a_merging_says_what_it_was() -> Non
     assert said("570", "merge") == "+570: moved from a profile of the same person when they were merged"
 
 
+def test_what_is_taken_back_is_not_told_as_if_it_happened() -> None:
+    def said(amount: str, kind: str, operation: str, receipt: str | None = None) -> str:
+        return sentence(Told(amount, kind, operation, receipt, None, operation))
+
+    assert said("100", "expiry", "expiry") == "+100: not expired after all (corrects an earlier expiry)"
+    assert said("-100", "expiry", "expiry") == "-100: expired (corrects an earlier expiry)"
+    earned = "-3: not earned after all on receipt R1 (corrects an earlier purchase)"
+    assert said("-3", "accrual", "purchase", "R1") == earned
+    assert said("3", "accrual", "purchase", "R1") == "+3: earned on receipt R1 (corrects an earlier purchase)"
+
+
 def test_history_is_read_page_by_page(shop: Shop) -> None:
     shop.register()
     for number in range(4):

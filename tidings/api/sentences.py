@@ -16,6 +16,13 @@ _KINDS = {
     "restoration": "given back",
 }
 
+# The same with the other sign: an entry is never changed, a later one takes it back.
+_UNDONE = {
+    "accrual": "not earned after all",
+    "expiry": "not expired after all",
+    "forgiveness": "a debt was not forgiven after all",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -60,6 +67,8 @@ def _what(it: Told) -> str:
     if it.kind == "redemption" and not it.leaves:
         return f"given back, receipt {it.receipt}" if it.receipt else "given back"
     what = _KINDS.get(it.kind, it.kind.replace("_", " "))
+    if it.leaves != (it.kind == "expiry"):
+        what = _UNDONE.get(it.kind, what)
     return f"{what} on receipt {it.receipt}" if it.receipt else what
 
 
