@@ -32,6 +32,7 @@ from core.units import Days, Series, midnight
 from triggers.base import CUSTOMER, PRESENT, Due, Fact, Kind, Look, Parameters, Trigger
 
 RECEIPT = Receipt.__table__  # type: ignore[attr-defined]
+DAY = timedelta(days=1)
 
 
 class TierExpiringParameters(Parameters):
@@ -46,11 +47,13 @@ class TierExpiringParameters(Parameters):
 class _Span:
     """Days whose purchases alone carry a tier over a check, if they are enough.
 
-    `until` is the day before the check, [start, end) the span, `reached` the time before which a tier must
-    have been reached to be looked at then. What is bought today belongs to the span that is `open`.
+    `until` is the day before the check, [start, end) the span and `last` its last day, `reached` the time
+    before which a tier must have been reached to be looked at then. What is bought today belongs to the span
+    that is `open`.
     """
 
     until: str
+    last: str
     start: datetime
     end: datetime
     reached: datetime
@@ -74,7 +77,10 @@ class TierExpiring(Trigger[TierExpiringParameters]):
         "days_left": Fact("number", "days from today to that day"),
         "to_keep": Fact(
             "number",
-            "what must be bought by then to keep it, as the program measures: money, bonuses, purchases",
+            "what must be bought to keep it, as the program measures: money, bonuses, purchases",
+        ),
+        "keep_by": Fact(
+            "date", "the last day on which buying that keeps it; none while it would not count for it"
         ),
     }
 
@@ -116,7 +122,7 @@ class TierExpiring(Trigger[TierExpiringParameters]):
 
 
 def _ends(look: Look, ahead: int, among: Select[Any] | None) -> FromClause:
-    """Whose tier ends within so many days (customer_id, tier, until, to_keep)."""
+    """Whose tier ends within so many days (customer_id, tier, until, to_keep, keep_by)."""
     program = look.program
     found = list(_spans(program, look.today, ahead))
     spans = _table(found)
@@ -125,6 +131,7 @@ def _ends(look: Look, ahead: int, among: Select[Any] | None) -> FromClause:
     falling = (
         select(CUSTOMER.c.id.label("customer_id"), CUSTOMER.c.tier, spans.c.until,
                (need - _bought(look, spans)).label("to_keep"),
+               case((spans.c.start <= literal(look.at, UtcDateTime), spans.c.last)).label("keep_by"),
                func.row_number().over(partition_by=CUSTOMER.c.id, order_by=spans.c.until).label("place"))
         .join(spans, and_(CUSTOMER.c.tier_since < spans.c.reached, spans.c.open))
         .where(PRESENT, _by_purchases(program), ~carried, look.about(CUSTOMER.c.id))
@@ -136,9 +143,8 @@ def _ends(look: Look, ahead: int, among: Select[Any] | None) -> FromClause:
         falling = falling.where(CUSTOMER.c.id.in_(among))
     each = falling.subquery("falling")
     # A tier that is over already waits for the review that takes it away.
-    first = select(each.c.customer_id, each.c.tier, each.c.until, each.c.to_keep).where(
-        each.c.place == 1, each.c.until >= str(look.today)
-    )
+    columns = (each.c.customer_id, each.c.tier, each.c.until, each.c.to_keep, each.c.keep_by)
+    first = select(*columns).where(each.c.place == 1, each.c.until >= str(look.today))
     return first.subquery("ends")
 
 
@@ -175,7 +181,7 @@ def _spans(program: Program, today: date, ahead: int) -> Iterator[_Span]:
         first_open = next((end for _, end in found if end > today), check)
         for start, end in found:
             yield _Span(
-                str(check - timedelta(days=1)), midnight(start, program.zone), midnight(end, program.zone),
+                str(check - DAY), str(end - DAY), midnight(start, program.zone), midnight(end, program.zone),
                 midnight(rules.reached_before(check), program.zone), end == first_open,
             )  # fmt: skip
 
@@ -192,15 +198,17 @@ def _spans_of(program: Program, check: date) -> Iterator[tuple[date, date]]:
 
 def _table(spans: list[_Span], name: str = "span") -> FromClause:
     columns = (
-        column("until", String), column("start", UtcDateTime), column("end", UtcDateTime),
-        column("reached", UtcDateTime), column("open", Boolean),
+        column("until", String), column("last", String), column("start", UtcDateTime),
+        column("end", UtcDateTime), column("reached", UtcDateTime), column("open", Boolean),
     )  # fmt: skip
     return values(*columns, name=name).data([astuple(span) for span in spans]).cte(name)
 
 
 def _facts(ends: FromClause, look: Look) -> ColumnElement[Any]:
     left = days_between(literal(str(look.today)), ends.c.until)
-    return facts(tier=ends.c.tier, ends_on=ends.c.until, days_left=left, to_keep=ends.c.to_keep)
+    return facts(
+        tier=ends.c.tier, ends_on=ends.c.until, days_left=left, to_keep=ends.c.to_keep, keep_by=ends.c.keep_by
+    )
 
 
 TRIGGER = TierExpiring()

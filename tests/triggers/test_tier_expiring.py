@@ -51,7 +51,9 @@ def test_the_end_is_the_last_day_of_the_period_and_its_grace(database: Database)
     assert world.look(f"{last - timedelta(days=29)} 10:00") == {}
     [enrolment] = world.enrolments()
     assert enrolment.occasion == str(last)
-    assert enrolment.facts == {"tier": "silver", "ends_on": str(last), "days_left": 30, "to_keep": 100_000}
+    assert enrolment.facts == {
+        "tier": "silver", "ends_on": str(last), "days_left": 30, "to_keep": 100_000, "keep_by": str(last),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -186,17 +188,26 @@ def test_who_falls_between_the_look_and_the_message_is_not_told(database: Databa
     [
         (
             "90 days", "10 days", {"03-01 12:00": 1_500, "05-20 10:00": 300},
-            {"ends_on": date(2026, 6, 9), "days_left": 20, "to_keep": Decimal(700)},
+            {"ends_on": date(2026, 6, 9), "days_left": 20, "to_keep": Decimal(700),
+             "keep_by": date(2026, 6, 9)},
         ),
         # Of April, of which the grace is left, nothing counts any more: May has to be enough alone.
         (
             "calendar month", "10 days", {"03-01 12:00": 1_500, "04-20 12:00": 700, "05-01 00:00": 500},
-            {"ends_on": date(2026, 5, 10), "days_left": 9, "to_keep": Decimal(500)},
+            {"ends_on": date(2026, 5, 10), "days_left": 9, "to_keep": Decimal(500),
+             "keep_by": date(2026, 5, 10)},
+        ),
+        # What is bought in the grace counts for May: April is kept by what is bought in April.
+        (
+            "calendar month", "10 days", {"03-01 12:00": 1_500, "04-28 09:00": 700},
+            {"ends_on": date(2026, 5, 10), "days_left": 12, "to_keep": Decimal(300),
+             "keep_by": date(2026, 4, 30)},
         ),
         # Within a grace of more than a month each month has to be enough alone, too.
         (
             "calendar month", "40 days", {"03-01 12:00": 1_500, "05-20 12:00": 700, "06-01 00:00": 500},
-            {"ends_on": date(2026, 6, 9), "days_left": 8, "to_keep": Decimal(500)},
+            {"ends_on": date(2026, 6, 9), "days_left": 8, "to_keep": Decimal(500),
+             "keep_by": date(2026, 6, 9)},
         ),
     ],
 )  # fmt: skip
@@ -212,6 +223,16 @@ def test_what_a_message_says_is_missing_is_what_a_purchase_of_today_counts_towar
     world.buy("anna", 200, at=world.now + timedelta(hours=12))
     world.looks(f"{world.program.day_of(world.now)} 10:00")
     assert told(world) == [("anna", {"tier": "silver"} | said)]
+
+
+def test_no_day_is_told_to_keep_a_tier_by_before_its_period_has_begun(database: Database) -> None:
+    world = world_of(database, "50 days", tiers={"over": "calendar month", "grace": "10 days"})
+    world.customer("anna")
+    world.move("2026-03-21 09:00")
+    world.buy("anna", 1_500)
+    world.looks("2026-03-22 10:00")
+    [(_, said)] = told(world)
+    assert (said["ends_on"], said["to_keep"], said["keep_by"]) == (date(2026, 5, 10), Decimal(1_000), None)
 
 
 def test_a_tier_that_is_over_waits_for_the_review_and_its_last_day_is_not_too_late(
