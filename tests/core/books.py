@@ -137,15 +137,15 @@ def check_what_operations_came_to(connection: Connection) -> None:
 
 @dataclass(frozen=True)
 class Kept:
-    """What the books say of a customer: what is left by account and end, and of each receipt (money, points
-    paid, points by line) and the points of each rule.
+    """What the books say of a customer: what is left by account, start and end, and of each receipt (money,
+    points paid, points by line) and the points of each rule.
     """
 
     tier: str | None
     total: int
     available: int
     debt: int
-    living: dict[tuple[str, datetime | None], int]
+    living: dict[tuple[str, datetime, datetime | None], int]
     receipts: dict[str, tuple[int, int, tuple[int, ...]]]
     by_rule: dict[str, dict[str, int]]
 
@@ -154,10 +154,10 @@ def kept_by_the_books(connection: Connection, program: Program, who: str, now: d
     """The state of a customer at a time."""
     customer = connection.execute(select(CUSTOMER).where(CUSTOMER.c.external_id == who)).one()
     book = Book(connection, program, [customer.id], now, lock=False)
-    living: dict[tuple[str, datetime | None], int] = defaultdict(int)
+    living: dict[tuple[str, datetime, datetime | None], int] = defaultdict(int)
     for lot in book.lots[customer.id]:
         if lot.remaining > 0 and not lot.ended(now):
-            living[lot.account, lot.expires_at] += lot.remaining
+            living[lot.account, lot.active_from, lot.expires_at] += lot.remaining
     return Kept(
         customer.tier,
         book.total(customer.id),

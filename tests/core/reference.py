@@ -118,12 +118,13 @@ class State:
         """What may be spent."""
         return max(0, sum(it.remaining for it in self.lots if it.usable(at)) - self.debt)
 
-    def living(self, at: datetime) -> dict[tuple[str, datetime | None], int]:
-        """What has not ended, by account and end."""
-        found: dict[tuple[str, datetime | None], int] = {}
+    def living(self, at: datetime) -> dict[tuple[str, datetime, datetime | None], int]:
+        """What has not ended, by account, start and end."""
+        found: dict[tuple[str, datetime, datetime | None], int] = {}
         for lot in self.lots:
             if lot.remaining and (lot.ends is None or at < lot.ends):
-                found[lot.account, lot.ends] = found.get((lot.account, lot.ends), 0) + lot.remaining
+                kind = (lot.account, lot.starts, lot.ends)
+                found[kind] = found.get(kind, 0) + lot.remaining
         return found
 
     def burnt(self, at: datetime) -> Counter[tuple[str, tuple[object, ...]]]:
@@ -280,7 +281,7 @@ class Reference:
     ) -> Iterator[tuple[Lot, int]]:
         room = dict(limits or dict.fromkeys(ACCOUNTS, points))
         usable = [lot for lot in state.lots if lot.usable(at)]
-        for lot in sorted(usable, key=lambda it: (ACCOUNTS.index(it.account), it.ends or FAR)):
+        for lot in sorted(usable, key=lambda it: (ACCOUNTS.index(it.account), it.ends or FAR, it.starts)):
             part = min(points, lot.remaining, room[lot.account])
             points -= part
             room[lot.account] -= part

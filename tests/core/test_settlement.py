@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -62,6 +63,24 @@ def test_bonuses_given_by_one_and_spent_at_another_are_owed_to_the_place(databas
     buy(database, "2", "shelf", START + DAY, 1_000, pay=600)
     assert debts(settled(database)) == [("Cinema", "Books", 600, 300)]
     assert settled(database).nets == {"Books": 300, "Cinema": -300}
+
+
+@pytest.mark.parametrize("arrived", list(permutations(range(3))))
+def test_who_owes_does_not_depend_on_which_receipt_arrived_first(
+    database: Database, arrived: tuple[int, ...]
+) -> None:
+    register(database, RULES, "anna")
+    hour, now = timedelta(hours=1), START + 4 * timedelta(hours=1)
+    # Both earn what ends on one day: the first of them pays.
+    receipts = [
+        Purchase("1", "anna", START + hour, (Line("coffee", 1000, 10_000),), "screen-1"),
+        Purchase("2", "anna", START + 2 * hour, (Line("coffee", 1000, 10_000),), "main street"),
+        Purchase("3", "anna", START + 3 * hour, (Line("coffee", 1000, 1_000),), "shelf", 600, offline=True),
+    ]
+    for number in arrived:
+        with database.write() as connection:
+            accepted(record(connection, RULES, [receipts[number]], now, live=True)[0])
+    assert debts(settled(database)) == [("Cinema", "Books", 600, 300)]
 
 
 def test_the_program_is_a_party_and_nobody_owes_themselves(database: Database) -> None:
