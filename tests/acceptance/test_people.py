@@ -31,6 +31,7 @@ def test_bonuses_are_given_and_taken_by_hand(shop: Shop) -> None:
 
 def test_a_transfer_needs_a_program_that_has_them(shop: Shop) -> None:
     bring_in(shop)
+    shop.change("program.yaml", "\ntransfers:", "\n# transfers:")
     assert shop.run("transfer", "K-1", "K-3", "5").code == 2
     shop.change("program.yaml", "\nspend:", "\ntransfers: {at_most: 10}\nspend:")
     given = shop.run("transfer", "K-1", "K-3", "5")

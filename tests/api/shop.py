@@ -4,7 +4,7 @@ import atexit
 import shutil
 import tempfile
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from fastapi.testclient import TestClient
 from httpx import Response
 from sqlalchemy import select
 
-from campaigns.running import Running
+from campaigns.bundle import Bundle
+from campaigns.running import Running, make_ready
 from campaigns.versions import Live, apply
 from core.clock import Clock, MovableClock
 from core.customers.addresses import SUPPRESSION
@@ -161,3 +162,19 @@ def make_workspace(folder: Path, database: Database, compiled: Running, clock: C
     with database.write() as connection:
         apply(connection, compiled, "tests", clock.now())
     return made
+
+
+def make_live(shop: Shop, old: str, new: str) -> int:
+    """The example with one change in program.yaml, as a new version."""
+    files = dict(Bundle.read(EXAMPLE).files)
+    program = files["program.yaml"].decode()
+    assert old in program
+    running = make_ready(Bundle({**files, "program.yaml": program.replace(old, new).encode()}))
+    shop.clock.move_by(timedelta(hours=1))
+    with shop.database.write() as connection:
+        applied = apply(connection, running, "tests", shop.clock.now())
+    live = shop.services.workspace.live
+    assert isinstance(live, CompiledLive)
+    live.compiled = running
+    shop.clock.move_by(timedelta(hours=1))
+    return applied.version

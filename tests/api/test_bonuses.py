@@ -4,12 +4,9 @@ from datetime import timedelta
 
 from sqlalchemy import update
 
-from campaigns.bundle import Bundle
 from campaigns.rules_of import BUNDLE
-from campaigns.running import make_ready
-from campaigns.versions import apply
 from core.customers.profiles import CUSTOMER
-from tests.api.shop import EXAMPLE, CompiledLive, Shop
+from tests.api.shop import Shop, make_live
 from tidings.api.sentences import Told, sentence
 
 
@@ -80,22 +77,6 @@ def test_history_tells_why(shop: Shop) -> None:
     ]
     assert [it["rule"] for it in entries] == ["base", None, "welcome"]
     assert all(it["program_version"] == 1 for it in entries)
-
-
-def make_live(shop: Shop, old: str = "", new: str = "") -> int:
-    """The example with one change in program.yaml, as a new version."""
-    files = dict(Bundle.read(EXAMPLE).files)
-    program = files["program.yaml"].decode()
-    assert old in program
-    running = make_ready(Bundle({**files, "program.yaml": program.replace(old, new).encode()}))
-    shop.clock.move_by(timedelta(hours=1))
-    with shop.database.write() as connection:
-        applied = apply(connection, running, "tests", shop.clock.now())
-    live = shop.services.workspace.live
-    assert isinstance(live, CompiledLive)
-    live.compiled = running
-    shop.clock.move_by(timedelta(hours=1))
-    return applied.version
 
 
 def test_an_entry_names_the_version_of_the_history_that_brought_its_rules(shop: Shop) -> None:

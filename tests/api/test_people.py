@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from httpx import Response
 
-from tests.api.shop import Shop
+from tests.api.shop import Shop, make_live
 
 GOODWILL = {"id": "ticket-1", "customer": "10042", "points": "50", "author": "maria", "reason": "goodwill"}
 
@@ -54,6 +54,7 @@ def test_a_bad_adjustment_names_the_field(two: Shop, change: dict[str, Any], sta
 
 def test_a_program_without_transfers_refuses_them(two: Shop) -> None:
     body = {"id": "1", "sender": "10042", "receiver": "10077", "points": "10"}
+    make_live(two, "\ntransfers:", "\n# transfers:")
     answer = send(two, "POST", "/transfers", body)
     assert (answer.status_code, answer.json()["code"]) == (403, "transfers_not_allowed")
 

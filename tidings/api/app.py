@@ -30,7 +30,7 @@ from tidings.api import (
     tracking,
 )
 from tidings.api.access import authorized
-from tidings.api.description import describe
+from tidings.api.description import Document, as_of, describe
 from tidings.api.idempotency import Repeated, repeated
 from tidings.api.problems import install
 from tidings.api.services import Services
@@ -75,8 +75,14 @@ def bare_app() -> FastAPI:
     app.include_router(api)
     for module in PAGES:
         app.include_router(module.routes)
-    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
+
+
+def _described(app: FastAPI) -> Document:
+    """With examples that work today, where it is known what day it is."""
+    services: Services | None = getattr(app.state, "services", None)
+    return describe(app) if services is None else as_of(describe(app), services.now().date())
 
 
 def _version() -> str:

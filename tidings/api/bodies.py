@@ -83,7 +83,7 @@ class Body(BaseModel):
 class CustomerIn(Body):
     """A customer to register or to change. What is left out stays as it is; null or "" empties it."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [examples.CUSTOMER_IN]})
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CUSTOMER_IN, examples.SISTER_IN]})
 
     external_id: Identifier = Field(description="The customer's number in your system; it never changes.")
     card: Annotated[str, Field(max_length=100)] | None = Field(None, description="The number on their card.")

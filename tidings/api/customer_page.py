@@ -36,12 +36,12 @@ EFFECTIVE = func.coalesce(ENTRY.c.corrects, ENTRY.c.operation_id)
 
 EXAMPLE: Mapping[str, Any] = {
     "customer": "10042", "name": "Олена Коваль", "card": "KV20261234", "locale": "uk", "tier": TIER,
-    "balance": "34.5", "available": "34.5", "pending": "0", "held": "0", "debt": "0",
-    "expiring": [{"amount": "30", "on": "2026-03-31", "text": "31 березня згорить 30 бонусів"}],
-    "lots": [{"remaining": "30", "account": "base", "starts_at": "2026-03-01T08:00:00Z",
+    "balance": "55.1", "available": "55.1", "pending": "0", "held": "0", "debt": "0",
+    "expiring": [{"amount": "50", "on": "2026-03-31", "text": "31 березня згорить 50 бонусів"}],
+    "lots": [{"remaining": "50", "account": "base", "starts_at": "2026-03-01T08:00:00Z",
               "expires_on": "2026-03-31"}],
     "operations": [{"at": "2026-03-01T08:15:00Z", "kind": "purchase", "text": "Покупка: kyiv-1",
-                    "points": "-15.5", "receipt": "R-2026-000173", "total": "170"}],
+                    "points": "5.1", "receipt": "R-2026-000173", "total": "170"}],
     "offers": [], "household": [], "messages": ["До рівня silver: 4 830 ₴"],
     "links": {"card": "https://loyalty.example/c/…", "preferences": "https://loyalty.example/p/…",
               "history": "/api/v1/customers/10042/history", "lots": "/api/v1/customers/10042/lots"},

@@ -1,6 +1,8 @@
 """The OpenAPI document: what FastAPI makes of the endpoints, with problems and an example of each answer."""
 
+import re
 from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
 from typing import Any
 
 from fastapi import FastAPI
@@ -15,6 +17,11 @@ Document = dict[str, Any]
 JSON = "application/json"
 IDEMPOTENCY_KEY = "Idempotency-Key"
 _REF = "#/components/schemas/"
+# The day of the first purchase in the examples as they are written, and how long ago it is to have been.
+WRITTEN, AGO = date(2026, 3, 1), timedelta(days=2)
+# Where a sentence names a day of that month, all of the example stays in it.
+_IN_WORDS = "березня"
+_TIME = re.compile(r"(2026-\d\d-\d\d)(T.*)?")
 
 
 def describe(app: FastAPI) -> Document:
@@ -34,6 +41,27 @@ def describe(app: FastAPI) -> Document:
                 _add_example(response.get("content", {}).get(JSON), schemas)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def as_of(document: Document, today: date) -> Document:
+    """The document with the days of its examples moved near today: a receipt of long ago is refused."""
+    by = today - AGO - WRITTEN
+    moved: Document = _moved(document, by)
+    return moved
+
+
+def _moved(value: Any, by: timedelta) -> Any:
+    if isinstance(value, dict):
+        return {name: it if _stays(name, it) else _moved(it, by) for name, it in value.items()}
+    if isinstance(value, list):
+        return [_moved(it, by) for it in value]
+    if isinstance(value, str) and (time := _TIME.fullmatch(value)):
+        return f"{date.fromisoformat(time[1]) + by}{time[2] or ''}"
+    return value
+
+
+def _stays(name: str, value: Any) -> bool:
+    return name in ("example", "examples") and _IN_WORDS in str(value)
 
 
 def operations(document: Document) -> Iterator[tuple[str, str, Document]]:
@@ -85,6 +113,13 @@ def _add_example(content: Document | None, schemas: Mapping[str, Any]) -> None:
         example = example_of(content["schema"], schemas)
         if example is not None:
             content["example"] = example
+
+
+def examples_of(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> list[Any]:
+    """Every example of a request's schema."""
+    if "$ref" in schema:
+        return examples_of(schemas[schema["$ref"].removeprefix(_REF)], schemas)
+    return list(schema.get("examples", ()))
 
 
 def example_of(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Any:

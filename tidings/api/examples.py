@@ -13,6 +13,8 @@ CUSTOMER_IN: Example = {
     "birthday": "1990-03-14", "locale": "uk", "city": "Kyiv", "time_zone": "Europe/Kyiv",
     "card": "KV20261234", "attributes": {"pet": "cat"},
 }  # fmt: skip
+# With whom the first one shares bonuses, and whose profile turns out to be the same person's.
+SISTER_IN: Example = {"external_id": "10077", "name": "О. Коваль", "phone": "+380501234567", "locale": "uk"}
 CONSENT_IN: Example = {
     "channel": "email", "granted": True, "source": "checkout", "wording": "2026-03",
     "proof": {"form": "checkout", "url": "https://kavarnia.example/checkout", "locale": "uk"},
@@ -57,43 +59,42 @@ IDENTIFY: Example = {"code": "KV20261234"}
 RECEIPT_IN: Example = {
     "id": "R-2026-000173", "customer": "10042", "at": "2026-03-01T10:15:00+02:00", "store": "kyiv-1",
     "currency": "UAH", "lines": [{"sku": "flat-white", "quantity": "2", "total": "170.00"}],
-    "pay_points": "20",
 }  # fmt: skip
 RECEIPT_OUT: Example = {
-    "receipt": "R-2026-000173", "customer": "10042", "earned": "4.5", "spent": "20", "balance": "34.5",
-    "available": "34.5", "tier": "bronze", "level_bonus": "0",
-    "rules": [{"rule": "base", "points": "4.5", "why": "3% of 150.00"}], "corrected": [],
+    "receipt": "R-2026-000173", "customer": "10042", "earned": "5.1", "spent": "0", "balance": "55.1",
+    "available": "55.1", "tier": "bronze", "level_bonus": "0",
+    "rules": [{"rule": "base", "points": "5.1", "why": "bronze: 3% of 170.00"}], "corrected": [],
     "codes_left_out": [],
 }  # fmt: skip
 RECEIPT_SHOWN: Example = {
     "receipt": "R-2026-000173", "customer": "10042", "at": "2026-03-01T08:15:00Z",
     "recorded_at": "2026-03-01T08:15:01Z", "store": "kyiv-1", "partner": None, "total": "170",
-    "paid_points": "20", "earned": "4.5", "rules_by_code": [], "returned_at": None,
+    "paid_points": "0", "earned": "5.1", "rules_by_code": [], "returned_at": None,
     "lines": [{"line": 1, "sku": "flat-white", "quantity": "2", "total": "170", "category": None,
-               "brand": None, "discounted": False, "earned": "4.5", "paid_points": "20",
-               "returned": "0", "kept_total": "170", "kept_paid_points": "20"}],
+               "brand": None, "discounted": False, "earned": "5.1", "paid_points": "0",
+               "returned": "0", "kept_total": "170", "kept_paid_points": "0"}],
 }  # fmt: skip
 RETURN_IN: Example = {
     "id": "RT-1", "at": "2026-03-02T18:40:00+02:00", "lines": [{"sku": "flat-white", "quantity": "1"}]
 }  # fmt: skip
 RETURN_OUT: Example = {
-    "receipt": "R-2026-000173", "customer": "10042", "earned": "4.5", "taken_back": "2.25", "debt": "0",
-    "given_back": "10", "balance": "42.25", "available": "42.25", "tier": "bronze", "corrected": [],
+    "receipt": "R-2026-000173", "customer": "10042", "earned": "5.1", "taken_back": "2.55", "debt": "0",
+    "given_back": "0", "balance": "52.55", "available": "52.55", "tier": "bronze", "corrected": [],
 }  # fmt: skip
 
 BALANCE: Example = {
-    "customer": "10042", "total": "34.5", "available": "34.5", "active": "34.5", "pending": "0", "debt": "0",
-    "held": "0", "accounts": [{"account": "base", "active": "34.5", "pending": "0"}],
-    "expiring": [{"amount": "30", "on": "2026-03-31"}, {"amount": "4.5", "on": "2026-08-28"}],
+    "customer": "10042", "total": "55.1", "available": "55.1", "active": "55.1", "pending": "0", "debt": "0",
+    "held": "0", "accounts": [{"account": "base", "active": "55.1", "pending": "0"}],
+    "expiring": [{"amount": "50", "on": "2026-03-31"}, {"amount": "5.1", "on": "2026-08-28"}],
 }  # fmt: skip
 LOT: Example = {
-    "lot": 2, "account": "base", "reason": "purchase", "amount": "4.5", "remaining": "4.5", "state": "active",
+    "lot": 2, "account": "base", "reason": "purchase", "amount": "5.1", "remaining": "5.1", "state": "active",
     "active_from": "2026-03-01T08:15:00Z", "expires_on": "2026-08-28", "operation": "purchase",
     "receipt": "R-2026-000173", "partner": None,
 }  # fmt: skip
 ENTRY: Example = {
     "entry": 3, "at": "2026-03-01T08:15:00Z", "recorded_at": "2026-03-01T08:15:01Z", "operation": "purchase",
-    "kind": "accrual", "amount": "4.5", "sentence": "+4.5: earned on receipt R-2026-000173 by the rule base",
+    "kind": "accrual", "amount": "5.1", "sentence": "+5.1: earned on receipt R-2026-000173 by the rule base",
     "receipt": "R-2026-000173", "account": "base", "lot": 2, "rule": "base", "program_version": 1,
     "corrects": None, "author": None, "reason": None,
 }  # fmt: skip

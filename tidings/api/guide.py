@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from starlette.exceptions import HTTPException
 
 from tidings.api.access import SCOPE
-from tidings.api.description import JSON, Document, example_of, operations
+from tidings.api.description import JSON, Document, examples_of, operations
 from tidings.api.problem_kinds import PROBLEMS
 from tidings.api.render import SHOWN
 from tidings.drawn_pages import templates
@@ -62,7 +62,7 @@ def _endpoint(document: Document, path: str, method: str, operation: Document) -
         "id": operation["operationId"], "path": path, "method": method, "scope": operation.get(SCOPE),
         "about": operation.get("description") or operation.get("summary", ""),
         "parameters": operation.get("parameters", []),
-        "request": _pretty(example_of(_one(body), schemas)) if body else "",
+        "request": "\n\n".join(_pretty(it) for it in examples_of(_one(body), schemas)) if body else "",
         "statuses": [status for status, _ in answers],
         "answer": next(filter(None, (_pretty(_example(it)) for _, it in answers)), ""),
         "problems": sorted({code for it in failed for code in _codes(it)}),

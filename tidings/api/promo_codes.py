@@ -41,7 +41,9 @@ FIELDS = {
 MAKING = ("unknown_customer", "unknown_rule", "bad_amount", "bad_code", "bad_dates", "conflict")
 MOST_AT_ONCE = 10_000
 Text = Annotated[str, Field(min_length=1, max_length=100)]
-CodePath = Annotated[Text, Path(description="The code; neither case nor dashes matter.")]
+CodePath = Annotated[
+    Text, Path(description="The code; neither case nor dashes matter.", examples=["HK7WQ3NA4D"])
+]
 
 
 class _Terms(Body):
@@ -61,6 +63,7 @@ class CodeIn(_Terms):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{
             "id": "apology-771", "rule": "apology", "customer": "10042", "last_day": "2026-04-30",
+            "code": "HK7W-Q3NA-4D",
         }]}
     )  # fmt: skip
 
@@ -72,7 +75,7 @@ class CodesIn(_Terms):
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{
-            "id": "flyer-spring", "rule": "flyer", "count": 1000, "length": 10, "last_day": "2026-05-31",
+            "id": "letters-march", "rule": "apology", "count": 20, "length": 10, "last_day": "2026-05-31",
         }]}
     )  # fmt: skip
 
@@ -104,8 +107,8 @@ class CodeOut(BaseModel):
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{
-            "code": "HK7WQ3NA4D", "rule": "flyer", "source": "coupon", "batch": "flyer-spring",
-            "customer": None, "state": "open", "first_day": None, "last_day": "2026-05-31",
+            "code": "HK7WQ3NA4D", "rule": "apology", "source": "coupon", "batch": "apology-771",
+            "customer": "10042", "state": "open", "first_day": None, "last_day": "2026-04-30",
             "uses": 0, "uses_at_most": 1,
         }]}
     )  # fmt: skip
@@ -127,11 +130,11 @@ class CodeWithUses(CodeOut):
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{
-            "code": "HK7WQ3NA4D", "rule": "flyer", "source": "coupon", "batch": "flyer-spring",
-            "customer": None, "state": "used", "first_day": None, "last_day": "2026-05-31",
+            "code": "HK7WQ3NA4D", "rule": "apology", "source": "coupon", "batch": "apology-771",
+            "customer": "10042", "state": "used", "first_day": None, "last_day": "2026-04-30",
             "uses": 1, "uses_at_most": 1,
             "used": {
-                "items": [{"customer": "10042", "receipt": "R-2026-000173", "rule": "flyer",
+                "items": [{"customer": "10042", "receipt": None, "rule": "apology",
                            "at": "2026-03-01T08:15:00Z", "freed_at": None}],
                 "next": None,
             },
@@ -146,7 +149,7 @@ class MadeOut(BaseModel):
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{
-            "id": "flyer-spring", "rule": "flyer", "codes": ["HK7WQ3NA4D", "M2X9T6RBPC"],
+            "id": "letters-march", "rule": "apology", "codes": ["7YQ4HD2KXN", "M2X9T6RBPC"],
         }]}
     )  # fmt: skip
 

@@ -17,7 +17,11 @@ from tidings.api.problems import refused
 from tidings.api.services import Services
 
 routes = APIRouter(prefix="/households", tags=["Households"])
-Head = Annotated[Identifier, Path(description="The external id of the household's head.")]
+ABOUT = "The external id of the household's head."
+Head = Annotated[Identifier, Path(description=ABOUT, examples=["10042"])]
+# Once the examples have made the member the head.
+NewHead = Annotated[Identifier, Path(description=ABOUT, examples=["10077"])]
+Member = Annotated[Identifier, Path(description="The member's external id.", examples=["10042"])]
 Act = Callable[..., Outcome]
 
 
@@ -65,9 +69,7 @@ def add(here: Here, head: Head, body: MemberIn) -> HouseholdOut:
     "/{head}/members/{customer}",
     **asks("households:write", "unknown_customer", "is_the_head", "in_a_household", "busy"),
 )
-def remove(
-    here: Here, head: Head, customer: Annotated[Identifier, Path(description="The member's external id.")]
-) -> HouseholdOut:
+def remove(here: Here, head: NewHead, customer: Member) -> HouseholdOut:
     """Let a member leave; the bonuses stay with the household. Left already: nothing changes."""
     return _change(here, leave, Change(head, customer))
 
@@ -79,7 +81,7 @@ def name_head(here: Here, head: Head, body: MemberIn) -> HouseholdOut:
 
 
 @routes.delete("/{head}", **asks("households:write", "unknown_customer", "not_the_head", "busy"))
-def end(here: Here, head: Head) -> HouseholdOut:
+def end(here: Here, head: NewHead) -> HouseholdOut:
     """Dissolve the household: the bonuses stay with the head. There is none: nothing changes."""
     with here.recording() as connection:
         outcome = done_or_refused(dissolve(connection, here.program, head, here.now(), live=True))

@@ -67,8 +67,12 @@ class SettlementOut(BaseModel):
 @routes.get("", **asks("settlement:read"))
 def show(
     here: Here,
-    since: Annotated[date, Query(alias="from", description="The first day of the period.")],
-    until: Annotated[date, Query(alias="to", description="The day after the last one.")],
+    since: Annotated[
+        date, Query(alias="from", description="The first day of the period.", examples=["2026-03-01"])
+    ],
+    until: Annotated[
+        date, Query(alias="to", description="The day after the last one.", examples=["2026-04-01"])
+    ],
 ) -> SettlementOut:
     """What partners owe each other for bonuses that one gave and another took, booked in a period."""
     if until <= since:

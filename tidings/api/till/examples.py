@@ -16,14 +16,14 @@ TIER: Example = {
 }  # fmt: skip
 WITHOUT: Example = {
     "points": "0", "paid": "0", "to_pay": "810", "lines": ["0", "0"], "accounts": [], "needs_code": False,
-    "earned": "24.3", "balance": "58.8", "tier": "bronze", "level_bonus": "0",
+    "earned": "24.3", "balance": "79.4", "tier": "bronze", "level_bonus": "0",
     "rules": [{"rule": "base", "points": "24.3", "why": "bronze: 3% of 810.00"}], "silent": [],
 }  # fmt: skip
 MOST: Example = {
-    "points": "34.5", "paid": "34.5", "to_pay": "775.5", "lines": ["7.24", "27.26"],
-    "accounts": [{"account": "base", "points": "34.5"}], "needs_code": False, "earned": "23.26",
-    "balance": "23.26", "tier": "bronze", "level_bonus": "0",
-    "rules": [{"rule": "base", "points": "23.26", "why": "bronze: 3% of 775.50"}], "silent": [],
+    "points": "55.1", "paid": "55.1", "to_pay": "754.9", "lines": ["11.56", "43.54"],
+    "accounts": [{"account": "base", "points": "55.1"}], "needs_code": False, "earned": "22.64",
+    "balance": "22.64", "tier": "bronze", "level_bonus": "0",
+    "rules": [{"rule": "base", "points": "22.64", "why": "bronze: 3% of 754.90"}], "silent": [],
 }  # fmt: skip
 QUOTE: Example = {
     "customer": "10042", "at": "2026-03-01T08:20:00Z", "currency": "UAH", "price": "810", "discount": "0",
@@ -34,13 +34,13 @@ QUOTE: Example = {
         {"line": 2, "sku": "beans-1kg", "price": "640", "discount": "0", "total": "640",
          "spend_at_most": "640"},
     ],
-    "balance": "34.5", "available": "34.5", "expiring": {"amount": "30", "on": "2026-03-31"}, "tier": TIER,
+    "balance": "55.1", "available": "55.1", "expiring": {"amount": "50", "on": "2026-03-31"}, "tier": TIER,
     "without_bonuses": WITHOUT, "most": MOST,
-    "why_not_more": [{"code": "spend_balance", "message": "The customer has no more: 34.5 bonuses"}],
+    "why_not_more": [{"code": "spend_balance", "message": "The customer has no more: 55.1 bonuses"}],
     "asked": None, "asked_problem": None, "codes": [],
     "messages": {
-        "cashier": ["34.5 bonuses can pay 34.50 UAH of it", "4,830 UAH till silver"],
-        "customer": ["За покупку: 24,3 бонуса", "31 березня згорить 30 бонусів"],
+        "cashier": ["55.1 bonuses can pay 55.10 UAH of it", "4,830 UAH till silver"],
+        "customer": ["За покупку: 24,3 бонуса", "31 березня згорить 50 бонусів"],
     },
 }  # fmt: skip
 CONFIRMATION: Example = {
@@ -52,18 +52,18 @@ HOLD: Example = {
     "to_pay": "790",
     "lines": [{"line": 1, "sku": "flat-white", "total": "170", "paid": "4.2"},
               {"line": 2, "sku": "beans-1kg", "total": "640", "paid": "15.8"}],
-    "earned": "23.7", "available": "14.5", "at": "2026-03-01T08:21:00Z",
+    "earned": "23.7", "available": "35.1", "at": "2026-03-01T08:21:00Z",
     "expires_at": "2026-03-01T08:51:00Z", "confirmation": None,
 }  # fmt: skip
 CANCELLED: Example = {"receipt": "R-2026-000174", "state": "cancelled"}
 SELLER_VIEW: Example = {
     "customer": "10042", "name": "Олена Коваль", "card": "KV20261234", "locale": "uk", "tier": TIER,
-    "balance": "34.5", "available": "34.5", "pending": "0",
-    "expiring": {"amount": "30", "on": "2026-03-31"}, "birthday_in_days": 13,
+    "balance": "55.1", "available": "55.1", "pending": "0",
+    "expiring": {"amount": "50", "on": "2026-03-31"}, "birthday_in_days": 13,
     "last_visit_at": "2026-03-01T08:15:00Z", "purchases": 1, "favourite_category": "coffee",
     "offers": [{"rule": "morning", "text": "bonuses ×2: mon, tue, wed, thu, fri; 07:00–09:00", "code": None,
                 "coupon": False, "until": None, "now": False}],
     "consents": [{"channel": "email", "state": "granted"}, {"channel": "sms", "state": "unasked"}],
     "messages": {"cashier": ["Ask whether we may write: sms", "4,830 UAH till silver"],
-                 "customer": ["31 березня згорить 30 бонусів"]},
+                 "customer": ["31 березня згорить 50 бонусів"]},
 }  # fmt: skip
