@@ -48,3 +48,11 @@ def test_a_level_that_is_none_is_refused_in_one_sentence(shop: Shop) -> None:
     wrong = shop.run("tier", "invite", "10042", "godl", *ANSWERED_FOR)
     assert (wrong.code, wrong.err) == (2, "tidings: the program has no level 'godl'; did you mean 'gold'?\n")
     assert shop.run("tier", "take-back", "10042", "--author", "", "--reason", "x").code == 2
+
+
+def test_levels_are_those_that_are_live_not_those_of_files_that_nobody_applied(shop: Shop) -> None:
+    assert shop.run("import", "customers", str(shop.write("customers.csv", CUSTOMERS))).code == 0
+    assert shop.run("apply", "--yes", "--as", "anna").code == 0
+    shop.change("program.yaml", "{name: gold,", "{name: golden,")
+    assert shop.run("tier", "invite", "10042", "golden", *ANSWERED_FOR).code == 2
+    assert shop.run("tier", "invite", "10042", "gold", *ANSWERED_FOR).code == 0

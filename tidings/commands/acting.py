@@ -20,9 +20,18 @@ Output = Annotated[Format, typer.Option("--format", help="table or json")]
 
 @contextmanager
 def working(context: typer.Context) -> Iterator[tuple["Workspace", "Program"]]:
-    """The workspace, and the program of its files."""
+    """The workspace, and its live program; that of its files while nothing was ever applied."""
     with workspace(context) as here:
-        yield here, here.files().program
+        yield here, _program(here)
+
+
+def _program(here: "Workspace") -> "Program":
+    # By files that nobody applied the books must not be kept: the service goes on by others.
+    from campaigns.versions import live_version
+
+    with here.database.read() as connection:
+        live = live_version(connection)
+    return here.live.running().program if live else here.files().program
 
 
 def external_id(here: "Workspace", who: str, *, or_as_said: bool = False) -> str:
