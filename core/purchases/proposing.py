@@ -55,8 +55,9 @@ class Quoted:
                 items.append(item)
             else:
                 there = items[place]
-                more = {"quantity": there.quantity + item.quantity, "total": there.total + item.total}
-                items[place] = there._replace(**more)
+                items[place] = there._replace(
+                    quantity=there.quantity + item.quantity, total=there.total + item.total
+                )
         totals = [it.total for it in items]
         off = lay_out(share(sum(totals), self.fraction), totals)
         sold = tuple(it._replace(total=it.total - part) for it, part in zip(items, off, strict=True))

@@ -25,6 +25,7 @@ NO_BODY = {"examples": [None]}
 NOT_PLAYED = {
     "/api/v1/till/holds/{id}/code": "so few bonuses are spent without a code",
     "/api/v1/till/holds/{id}/cancel": "the hold became a receipt",
+    "/api/v1/suppressions/lift": "nothing of anybody is suppressed",
 }
 
 
