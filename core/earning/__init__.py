@@ -1,7 +1,8 @@
 """What a purchase earns, rule by rule, and how rules combine.
 
 The order is the same for every purchase: percentages, each rounded once; multiples of them; fixed gives; of
-each group the best; what is excluded by others; the most of a receipt and of a day. Nothing here reads a
+each group the best; what is excluded by others; the most of a receipt and of a day. A rule's own `at_most`
+holds from the beginning: groups compare, and multiples multiply, what it leaves. Nothing here reads a
 database: the same cart, past and program give the same bonuses whenever they are reckoned.
 """
 

@@ -341,3 +341,19 @@ def test_a_fixed_give_says_how_it_is_counted(rule: str, note: str) -> None:
     bought = Cart(kyiv(MONDAY), (Item("tea", 7_000, 70_000),))
     earned = earn(program(f"{{rule: it, {rule}}}"), bought, Before("bronze"))
     assert {it.rule: it.note for it in earned.shares}["it"] == note
+
+
+def test_groups_compare_and_multiples_multiply_what_a_rules_own_most_leaves() -> None:
+    found = program(
+        "{rule: capped, earn: 10%, at_most: 5, group: best}\n{rule: plain, earn: 6%, group: best}\n"
+        "{rule: two, multiply: 2}"
+    )
+    assert gave(earn(found, cart(10_000), Before())) == {"plain": 600, "two": 600}
+    alone = program("{rule: capped, earn: 10%, at_most: 5}\n{rule: two, multiply: 2}")
+    assert gave(earn(alone, cart(10_000), Before())) == {"capped": 500, "two": 500}
+
+
+def test_whole_units_are_those_of_all_lines_together() -> None:
+    found = program("{rule: each, give: 1, per: unit}")
+    halves = [Item(f"cheese-{n}", 1_500, 1_000) for n in range(3)]
+    assert gave(earn(found, cart(*halves), Before())) == {"each": 400}
