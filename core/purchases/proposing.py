@@ -15,7 +15,7 @@ from typing import Any
 from core.earning import earn
 from core.earning.basis import basis_of
 from core.earning.earned import Earned, Share
-from core.earning.offers import multiple, percentage
+from core.earning.offers import fixed, multiple, percentage, rate_of
 from core.earning.when import THOUSANDTHS, Case
 from core.money import lay_out, share
 from core.program import Program, Rule
@@ -131,7 +131,7 @@ def promise(here: Quoted, rule: Rule, missing: Mapping[str, Any]) -> Promise | N
     if "money" not in missing:
         return _brought(here, rule, missing, _more(here, rule, missing), here.past)
     price, off = priced(missing["money"], here.fraction), ROUNDED_OFF if here.fraction else 0
-    for money in range(price - off, price + off + 1):
+    for money in range(max(1, price - off), price + off + 1):
         asked = {**missing, "money": money}
         if found := _brought(here, rule, asked, _more(here, rule, asked), here.past):
             return found
@@ -157,33 +157,43 @@ def _more(here: Quoted, rule: Rule, missing: Mapping[str, Any]) -> Cart:
 def _brought(here: Quoted, rule: Rule, missing: Mapping[str, Any], cart: Cart, past: Past) -> Promise | None:
     then = earn(here.program, cart, past)
     given = _of(then, rule)
-    if given is None:
-        return None
-    gain = then.points - here.earned.points
-    if rule.give is not None:
-        more = given.points - here.given(rule)
-        # Another purchase is not this one; here, what the rule takes the place of is no gain.
-        more = more if "purchases" in missing else min(more, gain)
-        return Promise(missing, {"points": more}) if more > 0 else None
     case = Case(here.program, basis_of(here.program, cart), past)
-    gift = _gift(case, rule, then, given)
-    if gift is None or (gain <= 0 and "purchases" not in missing):
+    # What a cap leaves of a gift is a few coins, which nobody buys more for.
+    if given is None or given.points < _whole(case, rule, then):
         return None
-    silent = {it.rule for it in here.earned.shares} - {it.rule for it in then.shares}
-    return Promise(missing, gift, on_top=bool(here.earned.shares) and not silent)
-
-
-def _gift(case: Case, rule: Rule, then: Earned, given: Share) -> Mapping[str, Any] | None:
-    """The percentage or the factor; None if a cap leaves only a part of it."""
-    money = case.basis.of(rule.goods)
+    more, gain = given.points - here.given(rule), then.points - here.earned.points
+    # Another purchase is not this one; here, what the rule takes the place of is no gain.
+    more = more if "purchases" in missing else min(more, gain)
+    if more <= 0:
+        return None
+    if rule.give is not None:
+        return Promise(missing, {"points": more})
     if rule.multiply is not None:
-        by_percentage = {it.rule for it in case.program.purchase_rules.percentages}
-        lines = [it.lines for it in then.shares if it.rule in by_percentage]
-        points = [sum(line) if paid else 0 for *line, paid in zip(*lines, money, strict=True)]
-        whole = multiple(case, rule, points)
-        return {"times": rule.multiply} if given.points >= whole.points else None
-    whole = percentage(case, rule, money)
-    return {"percent": whole.rate} if given.points >= whole.points else None
+        return Promise(missing, {"times": rule.multiply})
+    before, after = ({it.rule for it in _percentages(here.program, of)} for of in (here.earned, then))
+    on_top = bool(before) and before <= after
+    if on_top and more < given.points:
+        return None
+    rate = rate_of(case, rule, case.basis.of(rule.goods))
+    return Promise(missing, {"percent": rate}, on_top=on_top)
+
+
+def _whole(case: Case, rule: Rule, then: Earned) -> int:
+    """Points that the rule gives where no cap of the receipt or the day is in the way."""
+    money = case.basis.of(rule.goods)
+    if rule.give is not None:
+        return fixed(case, rule, money).points
+    if rule.multiply is None:
+        return percentage(case, rule, money).points
+    lines = [it.lines for it in _percentages(case.program, then)]
+    points = [sum(line) if paid else 0 for *line, paid in zip(*lines, money, strict=True)]
+    return multiple(case, rule, points).points
+
+
+def _percentages(program: Program, earned: Earned) -> list[Share]:
+    """What percentages gave."""
+    names = {it.rule for it in program.purchase_rules.percentages}
+    return [it for it in earned.shares if it.rule in names]
 
 
 def _of(earned: Earned, rule: Rule) -> Share | None:

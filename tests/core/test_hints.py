@@ -43,12 +43,14 @@ def test_what_another_rule_would_exclude_is_not_promised() -> None:
     ]
 
 
-def test_no_more_is_promised_than_the_cap_of_a_receipt_leaves() -> None:
+def test_what_the_cap_of_a_receipt_would_cut_is_not_promised() -> None:
     rules = "{rule: base, earn: 5%}\n{rule: five, give: 10, when: {lines: {at_least: 5}}}"
     capped = program(rules, more="  at_most: {receipt: 15%}")
     four = cart(500, 500, 500, 500)
-    assert said(hints(capped, four)) == [("five", "missing", {"lines": 1, "points": 200})]
-    assert said(hints(program(rules), four)) == [("five", "missing", {"lines": 1, "points": 1_000})]
+    assert said(hints(capped, four)) == []
+    promised = [("five", "missing", {"lines": 1, "points": 1_000})]
+    assert said(hints(program(rules), four)) == promised
+    assert said(hints(capped, cart(5_000, 5_000, 5_000, 5_000))) == promised
 
 
 def test_of_a_group_only_what_is_more_than_the_best_is_promised() -> None:
@@ -92,6 +94,13 @@ def test_a_percentage_that_comes_on_top_is_told_so(locale: str, on_top: str, ins
         rules = program(base + more)
         [hint] = hints(rules, cart(20_000))
         assert speaker(rules, [locale], START).hint(hint).replace("\xa0", " ") == sentence
+
+
+def test_a_percentage_is_on_top_of_another_also_where_a_gift_falls_away() -> None:
+    rules = program("""{rule: base, earn: 2%}
+    {rule: more, earn: 1%, when: {total: {at_least: 300}}}
+    {rule: gift, give: 1, when: {total: {less_than: 300}}}""")
+    assert [it.kind for it in hints(rules, cart(5_000))] == ["missing_on_top"]
 
 
 def test_what_is_asked_for_is_told_by_the_price_before_the_discount(database: Database) -> None:
