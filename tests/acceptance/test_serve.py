@@ -150,12 +150,15 @@ class Server:
 
 @pytest.fixture(scope="session")
 def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example without quiet hours, applied once, with its certificates made."""
+    """The example, applied once, with its certificates made: without quiet hours and what holds at some hours
+    only, since these processes go by the real clock.
+    """
     workspace = tmp_path_factory.mktemp("served") / "shop"
     shutil.copytree(ROOT / "examples" / "kavarnia", workspace)
     program = (workspace / "program.yaml").read_text("utf-8")
-    program = re.sub(r"^quiet_hours:.*$|^holdout:.*$", "", program, flags=re.MULTILINE)
+    program = re.sub(r"^quiet_hours:.*$|^holdout:.*$|^.*rule: morning,.*$", "", program, flags=re.MULTILINE)
     (workspace / "program.yaml").write_text(program, "utf-8")
+    (workspace / "tests" / "rule-morning.yaml").unlink()
     secrets = "TIDINGS_SECRET=a secret for tests, 32 bytes long\nTIDINGS_LOG_LEVEL=info\n"
     (workspace / ".env").write_text(f"{secrets}TIDINGS_API_TOKEN={TOKEN}\n", "utf-8")
     apply_elsewhere(workspace)
