@@ -8,33 +8,20 @@ from typing import Any
 import pytest
 from httpx import Response
 
-from campaigns.running import Running
+from tests.api.aggregator import PHONE, SECRET, describe, reached_by_sms
 from tests.api.shop import Shop
-from tests.support.world import ready
 
-PHONE = "+380501234567"
-SECRET = "a secret of sixteen letters or more"
 PATH = "/hooks/sms/inbound"
 INBOUND = {"from": "msisdn", "text": "message", "id": "id"}
 
 
 def described(shop: Shop, **inbound: Any) -> Shop:
-    http = {
-        "url": "https://sms.example/send", "json": {"to": "{to}", "text": "{text}"},
-        "answer": {"id": "id"}, "inbound": inbound or INBOUND,
-    }  # fmt: skip
-    running = ready({}, {"channels": {"sms": {"sender": "Kavarnia", "http": http}}})
-    shop.services.workspace.live._ready = {1: Running(running.loaded, 1)}
-    return shop
+    return describe(shop, inbound=inbound or INBOUND)
 
 
 @pytest.fixture
 def kavarnia(shop: Shop) -> Shop:
-    environment = shop.services.workspace.env_file
-    environment.write_text(f"{environment.read_text()}TIDINGS_SMS_HTTP_REPORTS_SECRET={SECRET}\n")
-    shop.register(locale="uk", phone=PHONE)
-    shop.consent("sms")
-    return described(shop)
+    return described(reached_by_sms(shop))
 
 
 def hear(shop: Shop, text: str, number: str = PHONE, name: str = "1") -> Response:

@@ -10,15 +10,12 @@ import pytest
 from httpx import Response
 from sqlalchemy import select
 
-from campaigns.running import Running
 from campaigns.tables import Feedback
+from tests.api.aggregator import PHONE, SECRET, describe, reached_by_sms
 from tests.api.shop import Shop
 from tests.api.test_twilio import a_message, state_of
-from tests.support.world import ready
 
 FEEDBACK = Feedback.__table__  # type: ignore[attr-defined]
-PHONE = "+380501234567"
-SECRET = "a secret of sixteen letters or more"
 REPORTS = {
     "id": "message_id",
     "status": "status",
@@ -33,13 +30,7 @@ REPORTS = {
 
 
 def described(shop: Shop, **more: Any) -> Shop:
-    http = {
-        "url": "https://sms.example/send", "json": {"to": "{to}", "text": "{text}"},
-        "answer": {"id": "id"}, "reports": {**REPORTS, **more},
-    }  # fmt: skip
-    running = ready({}, {"channels": {"sms": {"sender": "Kavarnia", "http": http}}})
-    shop.services.workspace.live._ready = {1: Running(running.loaded, 1)}
-    return shop
+    return describe(shop, reports={**REPORTS, **more})
 
 
 @pytest.fixture
@@ -48,11 +39,7 @@ def kavarnia(shop: Shop) -> Shop:
         """Nothing happens meanwhile."""
 
     object.__setattr__(shop.services, "pause", pause)
-    environment = shop.services.workspace.env_file
-    environment.write_text(f"{environment.read_text()}TIDINGS_SMS_HTTP_REPORTS_SECRET={SECRET}\n")
-    shop.register(locale="uk", phone=PHONE)
-    shop.consent("sms")
-    return described(shop)
+    return described(reached_by_sms(shop))
 
 
 def tell(shop: Shop, document: object, *, secret: str = f"/{SECRET}", **headers: str | bytes) -> Response:

@@ -78,7 +78,16 @@ class SignatureConfig(Part):
     encoding: Literal["hex", "base64"] = Field(default="hex", description="How its bytes are written.")
 
 
-class ReportsConfig(Part):
+class ToldConfig(Part):
+    """What the aggregator tells us by itself."""
+
+    signature: SignatureConfig | None = Field(
+        default=None, description="How it signs; without it, the secret stands in the address."
+    )
+    reply: str = Field(default="", description="What it wants to read in our answer.")
+
+
+class ReportsConfig(ToldConfig):
     """What the aggregator tells us later, at /hooks/sms/reports."""
 
     each: Path | None = Field(
@@ -91,13 +100,9 @@ class ReportsConfig(Part):
         "it; others are on their way.",
         examples=["{DELIVRD: delivered, UNDELIV: undelivered}"],
     )
-    signature: SignatureConfig | None = Field(
-        default=None, description="How it signs; without it, the secret stands in the address."
-    )
-    reply: str = Field(default="", description="What it wants to read in our answer.")
 
 
-class InboundConfig(Part):
+class InboundConfig(ToldConfig):
     """What customers write back, which the aggregator passes on to /hooks/sms/inbound."""
 
     each: Path | None = Field(
@@ -115,10 +120,6 @@ class InboundConfig(Part):
         "a repetition.",
         examples=["message_id"],
     )
-    signature: SignatureConfig | None = Field(
-        default=None, description="How it signs; without it, the secret stands in the address."
-    )
-    reply: str = Field(default="", description="What it wants to read in our answer.")
 
 
 class HttpConfig(Part):
