@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, exists, func, literal, or_, select
 from campaigns.tables import Attempt, Feedback, Message
 from channels import Failed, Outcome
 from channels.email.replies import DEAD, SOFT
-from core.customers.addresses import ADDRESS, suppress
+from core.customers.addresses import ADDRESS, LIFTED, suppress
 from core.db import UtcDateTime
 from core.db.sets import among
 from scheduler.claim import Claimed
@@ -54,9 +54,14 @@ def give_up_refused(connection: Connection, refused: Iterable[tuple[Claimed, Out
 def is_given_up(connection: Connection, address: Row[Any], until: datetime) -> bool:
     """Whether emails to the address came to nothing on `GIVE_UP_AFTER` days in a row, up to and with `until`.
 
-    One that was taken over and did not come back ends the row. Later ones are not asked: their bounces may
-    still be on the way.
+    One that was taken over and did not come back ends the row; what was before a suppression was lifted
+    counts no more. Later ones are not asked: their bounces may still be on the way.
     """
+    lifted = connection.scalar(
+        select(func.max(LIFTED.c.lifted_at)).where(
+            LIFTED.c.channel == EMAIL, LIFTED.c.digest == address.digest
+        )
+    )
     bounce = (
         select(func.min(FEEDBACK.c.detail))
         .where(FEEDBACK.c.message_id == ATTEMPT.c.message_id, FEEDBACK.c.kind == BOUNCED)
@@ -69,7 +74,7 @@ def is_given_up(connection: Connection, address: Row[Any], until: datetime) -> b
         .join(MESSAGE, MESSAGE.c.id == ATTEMPT.c.message_id)
         .where(MESSAGE.c.customer_id == address.customer_id, ATTEMPT.c.channel == EMAIL, told)
         .where(ATTEMPT.c.at <= literal(until, UtcDateTime))
-        .where(ATTEMPT.c.at >= literal(address.since, UtcDateTime))
+        .where(ATTEMPT.c.at >= literal(max(address.since, lifted or address.since), UtcDateTime))
         .order_by(ATTEMPT.c.at.desc(), ATTEMPT.c.id.desc())
         .limit(LOOK_BACK)
     )

@@ -83,12 +83,7 @@ def of_nobody(connection: Connection, kinds: Kinds, which: Which) -> int:
 
 def reasons(connection: Connection, kinds: Kinds, customer_id: int) -> dict[str, str]:
     """Why a customer's newest address takes nothing, by channel; without the channels on which it does."""
-    newest: dict[str, str] = {}
-    own = select(ADDRESS.c.kind, ADDRESS.c.digest).where(
-        ADDRESS.c.customer_id == customer_id, ADDRESS.c.active
-    )
-    for kind, digest in connection.execute(own.order_by(ADDRESS.c.since, ADDRESS.c.id)):
-        newest[kind] = digest  # noqa: PERF403 - the later one of a kind is the one that stays
+    newest = _newest(connection, customer_id)
     mine = {(channel, newest[kind]) for channel, kind in kinds.items() if kind in newest}
     rows = select(SUPPRESSION).where(SUPPRESSION.c.digest.in_(newest.values()))
     return {it.channel: it.reason for it in connection.execute(rows) if (it.channel, it.digest) in mine}
@@ -163,11 +158,16 @@ def lift_own(
     """After the customer's own yes: lift what their own will began; False if nothing of it was there."""
     if reasons(connection, kinds, customer_id).get(channel) not in BY_WILL:
         return False
-    mine = select(ADDRESS.c.digest).where(
-        ADDRESS.c.customer_id == customer_id, ADDRESS.c.kind == kinds[channel], ADDRESS.c.active
+    return lift(connection, channel, _newest(connection, customer_id)[kinds[channel]], why, at)
+
+
+def _newest(connection: Connection, customer_id: int) -> dict[str, str]:
+    """The digest of a customer's newest address, by kind."""
+    own = select(ADDRESS.c.kind, ADDRESS.c.digest).where(
+        ADDRESS.c.customer_id == customer_id, ADDRESS.c.active
     )
-    newest = connection.scalar(mine.order_by(ADDRESS.c.since.desc(), ADDRESS.c.id.desc()).limit(1))
-    return newest is not None and lift(connection, channel, newest, why, at)
+    rows = connection.execute(own.order_by(ADDRESS.c.since, ADDRESS.c.id))
+    return {row.kind: row.digest for row in rows}  # of several the last
 
 
 def _of(kinds: Kinds) -> ColumnElement[bool]:

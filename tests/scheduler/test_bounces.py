@@ -260,6 +260,18 @@ def test_an_email_that_was_taken_over_between_refusals_starts_the_count_anew(kio
     assert suppressed == [set()] * 7 + [{("email", "soft_bounces")}]
 
 
+def test_days_before_somebody_lifted_the_suppression_count_no_more(kiosk: Kiosk) -> None:
+    kiosk.server("email").on_recipient = {"accept": "552 5.2.2 mailbox full"}
+    suppressed = []
+    for day in daily(kiosk):
+        suppressed.append(kiosk.suppressed())
+        if day == 4:
+            with kiosk.database.write() as connection:
+                digest = str(connection.scalar(select(SUPPRESSION.c.digest)))
+                lift(connection, "email", digest, Answerable("maria", "emptied"), kiosk.clock.now())
+    assert suppressed == [set()] * 4 + [{("email", "soft_bounces")}] + [set()] * 3
+
+
 def test_refusals_and_bounces_count_together(kiosk: Kiosk) -> None:
     suppressed = []
     server = kiosk.server("email")
