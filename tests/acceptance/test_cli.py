@@ -98,18 +98,33 @@ def test_a_tick_of_a_time_to_come_is_refused_where_a_process_works_by_the_real_o
     assert shop.run("tick", "--at", later).code == 0
 
 
-def test_a_customers_page_tells_balance_lots_and_reasons(shop: Shop) -> None:
-    bring_in(shop)
+def buy_lately(shop: Shop) -> str:
+    """A receipt of 500.00 ten days ago is brought in; returns what is available then."""
     # At noon: a rule of the example doubles mornings.
     lately = datetime.now(UTC).replace(hour=10, minute=0) - timedelta(days=10)
     row = f"R-7,K-1,{lately.isoformat()},beans,1,500.00\n"
-    shop.run("import", "receipts", str(shop.write("lately.csv", RECEIPTS.splitlines()[0] + "\n" + row)))
+    file = shop.write("lately.csv", RECEIPTS.splitlines()[0] + "\n" + row)
+    assert shop.run("import", "receipts", str(file)).code == 0
+    page = json.loads(shop.run("customer", "K-1", "--format", "json").out)
+    return str(page["balance"]["available"])
+
+
+def test_a_customers_page_tells_balance_lots_and_reasons(shop: Shop) -> None:
+    bring_in(shop)
+    assert buy_lately(shop) == "25"
     page = json.loads(shop.run("customer", "olena@example.com", "--format", "json").out)
     assert page["customer"] == "K-1"
     # 10,000 spent within a year is silver: 5% of 500. What the older receipts brought has expired.
     assert [(lot["reason"], lot["remaining"]) for lot in page["lots"]] == [("purchase", "25")]
-    assert page["balance"] == {"available": "25", "total": "25"}
+    assert page["balance"]["total"] == "25"
     assert sum(Decimal(entry["amount"]) for entry in page["entries"]) == 25
+
+
+def test_receipts_are_booked_by_the_rules_that_are_live_not_by_files_that_nobody_applied(shop: Shop) -> None:
+    bring_in(shop)
+    assert shop.run("apply", "--yes", "--as", "anna").code == 0
+    shop.change("program.yaml", "earn: 5%}", "earn: 50%}")
+    assert buy_lately(shop) == "25"
 
 
 def test_scenario_tests_pass_and_are_reported_as_junit(shop: Shop, tmp_path: Path) -> None:

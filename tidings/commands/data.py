@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tidings.commands.acting import working
 from tidings.console import Format, console, moment, print_json, workspace
 
 if TYPE_CHECKING:
@@ -46,33 +47,31 @@ def import_file(
 
     Example: tidings import receipts receipts-2026.csv
     """
-    from core.imports import import_file as bring_in
+    bring_in(context, kind, file, output, live=live, alone=alone, rejects=rejects, format=kind_of_file)
+
+
+def bring_in(
+    context: Context, kind: str, file: Path, output: Format, *, trial: bool = False, alone: bool = True,
+    **given: Any,
+) -> None:  # fmt: skip
+    """Read a file and say what came of it; a `trial` counts and changes nothing. Ends the command."""
+    from core.imports import import_file as read
     from scheduler.imports import helpers
     from tidings.console import import_sentence
     from tidings.progress import counting
     from tidings.suppressions import kinds
 
-    with workspace(context) as here:
-        program = here.files().program
-        with counting() as progress:
-            report = bring_in(
-                here.database,
-                program,
-                here.addresses,
-                kind,
-                file,
-                recorded_at=moment(None, program.zone),
-                live=live,
-                format=kind_of_file,
-                rejects=rejects,
-                progress=progress,
-                give=None if alone else helpers(here.database),
-                kinds=kinds(),
-            )
+    with working(context) as (here, program), counting() as progress:
+        report = read(
+            here.database, program, here.addresses, kind, file, recorded_at=moment(None, program.zone),
+            progress=progress, give=None if alone else helpers(here.database), kinds=kinds(), trial=trial,
+            **given,
+        )  # fmt: skip
     if output is Format.json:
-        print_json({name: getattr(report, name) for name in type(report).__slots__})
+        told = {name: getattr(report, name) for name in type(report).__slots__}
+        print_json(told | ({"dry_run": True} if trial else {}))
     else:
-        typer.echo(import_sentence(report))
+        typer.echo(import_sentence(report) + ("\nnothing was changed" if trial else ""))
     raise typer.Exit(1 if report.rejected else 0)
 
 

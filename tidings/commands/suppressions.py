@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tidings.commands.acting import Output, say, working
-from tidings.console import Format, console, import_sentence, moment, print_json, table
+from tidings.console import Format, console, moment, print_json, table
 
 if TYPE_CHECKING:
     from core.customers.suppressions import Which
@@ -145,22 +145,9 @@ def import_list(
 
     Example: tidings suppressions import suppressions.csv --dry-run
     """
-    from core.imports import import_file
-    from tidings.progress import counting
-    from tidings.suppressions import kinds
+    from tidings.commands.data import bring_in
 
-    with working(context) as (here, program), counting() as progress:
-        report = import_file(
-            here.database, program, here.addresses, "suppressions", file,
-            recorded_at=moment(None, program.zone), format=kind_of_file, rejects=rejects, progress=progress,
-            kinds=kinds(), trial=dry_run,
-        )  # fmt: skip
-    if output is Format.json:
-        told = {name: getattr(report, name) for name in type(report).__slots__}
-        print_json({**told, "dry_run": dry_run})
-    else:
-        typer.echo(import_sentence(report) + ("\nnothing was changed" if dry_run else ""))
-    raise typer.Exit(1 if report.rejected else 0)
+    bring_in(context, "suppressions", file, output, trial=dry_run, rejects=rejects, format=kind_of_file)
 
 
 def _which(
