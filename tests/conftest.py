@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -49,9 +50,18 @@ def _log_without_debug() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
 
 
+def _heed_signals() -> None:
+    # Whoever runs the suite in the background (`&`, `nohup`) hands ignored signals down to each process that
+    # a test starts, and the service leaves those ignored.
+    for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, default)
+
+
 def pytest_sessionstart() -> None:
-    """A line for each message of each test would take a while."""
+    """A line for each message of each test would take a while; a shell's ignored signals end nothing."""
     _log_without_debug()
+    _heed_signals()
 
 
 def pytest_runtest_teardown() -> None:
