@@ -49,7 +49,8 @@ def lay_out(total: int, weights: Sequence[int]) -> list[int]:
     if (short := total - sum(parts)) == 0:
         return parts
     remainders = [total * weight % whole for weight in weights]
-    order = sorted(range(len(weights)), key=lambda i: (-remainders[i], i))
+    # Sorting keeps the order of equals, backwards too.
+    order = sorted(range(len(weights)), key=remainders.__getitem__, reverse=True)
     for i in order[:short]:
         parts[i] += 1
     return parts

@@ -111,13 +111,3 @@ class Held:
     points: int
     expires_at: datetime
     accounts: Mapping[str, int] = field(default_factory=dict)
-
-
-def expiry_order(lot: OpenLot) -> tuple[Any, ...]:
-    """The earliest to expire first; lots that never expire come last. Of those that end together the first to
-    start, then by what they are: who pays must not depend on which receipt arrived first.
-    """
-    return (
-        lot.expires_at is None, lot.expires_at or lot.active_from, lot.active_from, lot.partner or "",
-        lot.reason, lot.slot, lot.id or 2**62,
-    )  # fmt: skip

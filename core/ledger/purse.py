@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from core.ledger.limits import Limits, Room
-from core.ledger.lots import OpenLot, expiry_order
+from core.ledger.lots import OpenLot
 from core.program.lifetime import Life
 
 
@@ -23,12 +23,11 @@ class Purse:
     def __init__(self, rank: Callable[[str], int], lots: Iterable[OpenLot] = ()) -> None:
         self._rank = rank
         self._added = 0
-        self._lots: dict[OpenLot, None] = {}
+        lots = [*lots]
+        self._lots: dict[OpenLot, None] = dict.fromkeys(lot for lot in lots if lot.remaining > 0)
         self._places: dict[OpenLot, tuple[Any, ...]] = {}
         self._order: list[tuple[tuple[Any, ...], OpenLot]] | None = None
-        self.debts: dict[OpenLot, None] = {}
-        for lot in lots:
-            self.note(lot)
+        self.debts: dict[OpenLot, None] = dict.fromkeys(lot for lot in lots if lot.remaining < 0)
 
     def __iter__(self) -> Iterator[OpenLot]:
         """As they came."""
@@ -101,7 +100,15 @@ class Purse:
             insort(order, (self._place(lot), lot), key=_place)
 
     def _due(self, lot: OpenLot) -> tuple[Any, ...]:
-        return (self._rank(lot.account), *expiry_order(lot))
+        """The account's place, then the earliest to expire first; lots that never expire come last.
+
+        Of those that end together the first to start, then by what they are: who pays must not depend on
+        which receipt arrived first.
+        """
+        return (
+            self._rank(lot.account), lot.expires_at is None, lot.expires_at or lot.active_from,
+            lot.active_from, lot.partner or "", lot.reason, lot.slot, lot.id or 2**62,
+        )  # fmt: skip
 
     def _place(self, lot: OpenLot) -> tuple[Any, ...]:
         self._added += 1
