@@ -60,7 +60,10 @@ class Inactive(Trigger[InactiveParameters]):
         """Everybody who is silent, told or not; by the statistics alone."""
         if parameters.at_least_receipts == 0:
             return None
-        return select(STATS.c.customer_id).where(self._silent(parameters, look))
+        if parameters.at_least_receipts > 1:
+            return select(STATS.c.customer_id).where(self._silent(parameters, look))
+        # Who has a last purchase has bought once: the index alone answers.
+        return select(STATS.c.customer_id).where(STATS.c.last_purchase_at <= _limit(parameters, look))
 
     def still_true(self, parameters: InactiveParameters, look: Look, due: Due) -> Select[Any]:
         """That is still the last purchase."""
@@ -87,7 +90,7 @@ class Inactive(Trigger[InactiveParameters]):
 
     @staticmethod
     def _silent(parameters: InactiveParameters, look: Look) -> ColumnElement[bool]:
-        limit = literal(parameters.for_.ago(look.at, look.program.zone), UtcDateTime)
+        limit = _limit(parameters, look)
         if parameters.at_least_receipts == 0:
             return func.coalesce(STATS.c.last_purchase_at, CUSTOMER.c.registered_at) <= limit
         return and_(STATS.c.last_purchase_at <= limit, STATS.c.purchases >= parameters.at_least_receipts)
@@ -104,6 +107,11 @@ class Inactive(Trigger[InactiveParameters]):
     @staticmethod
     def _facts(last: Any) -> ColumnElement[Any]:
         return facts(last_purchase_on=utc_text(last), purchases=func.coalesce(STATS.c.purchases, 0))
+
+
+def _limit(parameters: InactiveParameters, look: Look) -> ColumnElement[datetime]:
+    """Who has bought nothing since then has been silent for so long."""
+    return literal(parameters.for_.ago(look.at, look.program.zone), UtcDateTime)
 
 
 def _utc_day(at: Any) -> ColumnElement[str]:

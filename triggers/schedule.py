@@ -60,6 +60,10 @@ class ScheduleTrigger(Trigger[ScheduleParameters]):
             .where(PRESENT)
         )  # fmt: skip
 
+    def perhaps(self, parameters: ScheduleParameters, look: Look) -> Select[Any]:
+        """Everybody in such a zone, whatever the audience is."""
+        return select(CUSTOMER.c.id).join(look.zones, look.zone_of(CUSTOMER)).where(PRESENT)
+
     def still_true(self, parameters: ScheduleParameters, look: Look, due: Due) -> Select[Any]:
         """A planned time stays true, as long as the customer is there."""
         return select(due.c.id, due.c.facts).join(CUSTOMER, and_(CUSTOMER.c.id == due.c.customer_id, PRESENT))

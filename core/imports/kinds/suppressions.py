@@ -31,7 +31,7 @@ class Suppressions(Kind):
         address = READ[kind](must(values, "address", text))
         reason = (cell(values, "reason", text) or IMPORTED).lower()
         if reason not in REASONS:
-            raise ValueError(f"'reason' is not known; {suggest(reason, REASONS)}")
+            raise ValueError(f"there is no reason '{reason}'; {suggest(reason, REASONS)}")
         at = cell(values, "at", self.time) or self.context.recorded_at
         if at > self.context.recorded_at:
             raise ValueError("'at' has not come yet")
