@@ -141,7 +141,10 @@ class Lasts(Unit):
         if self.day_of_month:
             return f"until day {self.day_of_month} of the month"
         if self.month_day:
-            return f"until {self.month_day[0]:02}-{self.month_day[1]:02}"
+            # Two that differ in what is saved alone are two: programs and lots are told apart by this text.
+            return f"until {_text(self.month_day)}" + (
+                f", save from {_text(self.save_from)}" if self.save_from else ""
+            )
         return str(Duration(days=self.days)) if self.days else "forever"
 
     @classmethod
@@ -180,6 +183,10 @@ def _month_day(text: str) -> tuple[int, int]:
         raise ValueError(text)
     day = date(_LEAP_YEAR, int(found[1]), int(found[2]))
     return day.month, day.day
+
+
+def _text(month_day: tuple[int, int]) -> str:
+    return f"{month_day[0]:02}-{month_day[1]:02}"
 
 
 def _date(year: int, month_day: tuple[int, int]) -> date:
