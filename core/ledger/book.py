@@ -247,8 +247,10 @@ class Book:
     def redeem(
         self, op: Op, points: int, *, kind: str = "redemption", limits: Limits | None = None,
         at: datetime | None = None, owing: bool = False, besides: str | None = None,
+        rules: Program | None = None,
     ) -> Refusal | None:  # fmt: skip
-        """Spend `points`: by the program's order of accounts, in each the earliest to expire first.
+        """Spend `points`: by the program's order of accounts (that of `rules`, if it was another one then),
+        in each the earliest to expire first.
 
         `limits` is the most of the accounts (none: no limit), `besides` the receipt whose own hold does not
         stand in its way. With `owing`, what is missing becomes a debt, or is forgiven, as the program says;
@@ -261,7 +263,9 @@ class Book:
         available = points if owing else self.available(op.customer_id, at, besides)
         if not owing:
             limits = self._free(op.customer_id, limits, at, besides)
-        plan, left = self._purses[op.customer_id].plan(points, limits, at)
+        purse = self._purses[op.customer_id]
+        purse.follow((rules or self.program).spend_rank)
+        plan, left = purse.plan(points, limits, at)
         if not owing and (points > available or left):
             self.strike(op)
             have = self.program.from_points(min(available, points - left))

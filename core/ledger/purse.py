@@ -33,6 +33,11 @@ class Purse:
         """As they came."""
         return iter([*self._lots])
 
+    def follow(self, rank: Callable[[str], int]) -> None:
+        """Accounts are spent in this order from now on: what is reckoned again goes by its own program."""
+        if rank != self._rank:
+            self._rank, self._order, self._places = rank, None, {}
+
     def first(self) -> Iterator[OpenLot]:
         """In the order of spending, looking at no more than are taken; nothing may change meanwhile."""
         if self._order is None:

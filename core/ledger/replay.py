@@ -23,6 +23,7 @@ from core.ledger.lots import DEBT, FORGIVEN, MOST, Correction, Op, OpenLot, Refu
 from core.ledger.reading import EVERY_LOT
 from core.ledger.writing import ENTRY, LOT_CHANGES, OPERATION
 from core.program.lifetime import Life
+from core.program.versions import version
 from core.purchases.booking import Bought, Desk, Effect
 from core.purchases.history import past_before
 from core.purchases.stored import RECEIPT, bought_of, receipts_elsewhere
@@ -126,17 +127,21 @@ class Replay:
         self.book.rewind(self.holder_id, lots)
 
     def _shorten(self, lots: Sequence[OpenLot]) -> None:
-        """What later purchases extended ends again as it did then."""
-        extended = dict(self.book.program.extended_accounts)
-        lots = [it for it in lots if it.account in extended and it.first_expires_on != it.expires_on]
+        """What later purchases extended ends again as it did then, each by the rules of its own time."""
+        lots = [it for it in lots if it.first_expires_on != it.expires_on]
         if not lots:
             return
         # A receipt that came back whole has extended nothing.
         kept = and_(RECEIPT.c.operation_id == OPERATION.c.id, RECEIPT.c.returned_at.is_(None))
-        bought = select(OPERATION.c.at, OPERATION.c.id).join(RECEIPT, kept).where(
+        columns = (OPERATION.c.at, OPERATION.c.id, OPERATION.c.program_version)
+        bought = select(*columns).join(RECEIPT, kept).where(
             OPERATION.c.customer_id == self.holder_id, OPERATION.c.at < self.since
         )  # fmt: skip
         purchases = self.connection.execute(bought.order_by(OPERATION.c.at, OPERATION.c.id)).all()
+        extended = {
+            number: dict(version(self.connection, number).extended_accounts)
+            for number in {row.program_version for row in purchases}
+        }
         given = select(OPERATION.c.id, OPERATION.c.at).where(
             OPERATION.c.id.in_({it.operation_id for it in lots})
         )
@@ -145,11 +150,12 @@ class Replay:
         for lot in lots:
             lot.expires_on = lot.first_expires_on
             first = (given_at[lot.operation_id], lot.operation_id)
-            for at, number in purchases:
-                end = program.end_of(lot.expires_on)
-                last = extended[lot.account].last_day(program.day_of(at))
-                if (at, number) >= first and end and end > at:
-                    lot.expires_on = max(lot.expires_on, last) if lot.expires_on and last else last
+            for at, number, rules in purchases:
+                end, lasts = program.end_of(lot.expires_on), extended[rules].get(lot.account)
+                if lasts is None or (at, number) < first or end is None or end <= at:
+                    continue
+                last = lasts.last_day(program.day_of(at))
+                lot.expires_on = max(lot.expires_on, last) if lot.expires_on and last else last
             lot.expires_at = program.end_of(lot.expires_on)
 
     def _expired(self, lots: Sequence[OpenLot]) -> list[tuple[OpenLot, int]]:
@@ -239,7 +245,8 @@ class Replay:
         buyers = {it.buyer_id for it in purchases.values()} | {it.bought.buyer_id for it in news}
         before = self.since - INSTANT
         standings = standing_at(self.connection, self.book.program, sorted(buyers), before)
-        climb = Climb(self.connection, self.book.program, standings, self.since, None, before)
+        rules = [it.program for it in (*purchases.values(), *(it.bought for it in news))]
+        climb = Climb(self.connection, self.book.program, standings, self.since, None, before, rules=rules)
         pasts = {i: past_before(self.connection, i, self.since) for i in buyers}
         desk = Desk(self.book, climb, standings, pasts)
         desk.stepped[self.holder_id] = {
@@ -320,7 +327,8 @@ class Replay:
         limits = Limits(op.data[MOST]) if MOST in op.data else None
         for kind, points in sorted(taken.items()):
             if (rest := points - self._from_its_lot(op, kind, points)) > 0:
-                self.book.redeem(op, rest, kind=kind, limits=limits, owing=True)
+                rules = version(self.connection, op.program_version)
+                self.book.redeem(op, rest, kind=kind, limits=limits, owing=True, rules=rules)
 
     def _from_its_lot(self, op: Op, kind: str, points: int) -> int:
         """A grant is taken back from its own lot first: how much of it."""

@@ -130,8 +130,9 @@ class Desk:
         elif limits is None:
             limits = spendable(bought.program, bought.cart).limits
         return self.book.redeem(
-            op, payment, limits=limits, at=bought.cart.at, owing=owing, besides=bought.external_id
-        )
+            op, payment, limits=limits, at=bought.cart.at, owing=owing, besides=bought.external_id,
+            rules=bought.program,
+        )  # fmt: skip
 
     def _accrue(self, op: Op, program: Program, share: Share, at: datetime) -> None:
         life = program.life(at, account=share.account, starts=share.starts, lasts=share.lasts)

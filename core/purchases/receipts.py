@@ -250,6 +250,7 @@ class Recording:
     def _use_codes(self, purchase: Purchase) -> Refusal | None:
         """Take the codes; the goods of an offline receipt are gone, so what cannot be used is left out."""
         buyer_id, codes = self.buyers[purchase.customer].id, purchase.codes
+        _, self.codes.program = self._rules(purchase)
         if purchase.offline:
             offers = {code: self.codes.offer(code, buyer_id, purchase.at) for code in codes}
             unfit = {code: offer for code, offer in offers.items() if isinstance(offer, Refusal)}
@@ -290,21 +291,27 @@ class Recording:
         buyers = {it.bought.buyer_id for it in works}
         standings = {i: self.standings[i] for i in buyers}
         climb = Climb(
-            self.connection, self.program, standings, self.first, self._climbers(works), until=self.last
-        )
+            self.connection, self.program, standings, self.first, self._climbers(works), until=self.last,
+            rules=[it.bought.program for it in works if it.bought.program is not self.program],
+        )  # fmt: skip
         self.pasts = {i: BuyerPast(self.connection, i, None, None, *self.stats.counts(i)) for i in buyers}
         return Desk(self.book, climb, standings, self.pasts)
 
     def _climbers(self, works: Sequence[Work]) -> set[int]:
         """Who may rise: only theirs are the receipts of the period looked up."""
-        totals: dict[int, list[int]] = defaultdict(list)
+        theirs: dict[int, list[Work]] = defaultdict(list)
         for work in works:
-            totals[work.bought.buyer_id].append(work.purchase.total)
+            theirs[work.bought.buyer_id].append(work)
         climbers = set()
-        for i, bought in totals.items():
+        for i, some in theirs.items():
             purchases, spent = self.stats.counts(i)
-            ever = {"spent": spent + sum(bought), "purchases": purchases + len(bought)}
-            if Climb.may_rise(self.program, self.standings[i].tier, **ever):
+            ever = {
+                "spent": spent + sum(it.purchase.total for it in some),
+                "purchases": purchases + len(some),
+            }
+            # What is told after a change of the levels may reach one by those of its own time.
+            rules = {id(it.bought.program): it.bought.program for it in some}.values()
+            if any(Climb.may_rise(it, self.standings[i].tier, **ever) for it in rules):
                 climbers.add(i)
         return climbers
 

@@ -1,7 +1,7 @@
 """The levels of some customers in memory while they buy: for a batch of receipts, and for a replay."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -22,14 +22,17 @@ class Climb:
     What was bought before is loaded as far as it matters, of `climbers` (those who may rise; None: everybody)
     and of whoever may fall by `until` (the time of the last purchase to come, if it is known; others are
     looked up one by one). With `upto`, only purchases up to it are loaded: a replay counts the later ones
-    itself, and invitations after it take effect when their time comes.
+    itself, and invitations after it take effect when their time comes. `rules` are other programs by which
+    some of the purchases are judged: what may matter to any of them is loaded.
     """
 
     def __init__(
         self, connection: Connection, program: Program, standings: Mapping[int, Standing], since: datetime,
         climbers: Collection[int] | None, upto: datetime | None = None, until: datetime | None = None,
+        rules: Iterable[Program] = (),
     ) -> None:  # fmt: skip
         self._connection, self._standings = connection, standings
+        self._rules = {id(it): it for it in rules}.values()
         self._since, self._upto = since, upto
         self._records: dict[int, Record] = {}
         self._settled: dict[int, datetime] = {}
@@ -92,8 +95,7 @@ class Climb:
 
     def _open(self, program: Program, ids: Sequence[int]) -> None:
         """Load what may matter from the batch's first time on; more of those who seem to fall before it."""
-        horizon = midnight(periods(program).horizon(program.day_of(self._since)), program.zone)
-        self._load(ids, horizon)
+        self._load(ids, self._horizon(program))
         falling = []
         for customer_id in ids:
             standing, record = self._standings[customer_id], self._records[customer_id]
@@ -110,14 +112,19 @@ class Climb:
         """Of these everything counts since they reached their level: they fell since their last purchase."""
         reached = {i: self._standings[i].since or self._since for i in ids}
         if ids:
-            rules = periods(program)
-            day = min(
-                rules.opens(program.day_of(min(reached.values()))), rules.horizon(program.day_of(self._since))
-            )
-            self._load(ids, midnight(day, program.zone))
+            first = min(reached.values())
+            opened = [
+                midnight(periods(it).opens(it.day_of(first)), it.zone) for it in (program, *self._rules)
+            ]
+            self._load(ids, min(*opened, self._horizon(program)))
         for customer_id in ids:
             times = self._records[customer_id].times
             self._settled[customer_id] = max([reached[customer_id], *times[-1:]])
+
+    def _horizon(self, program: Program) -> datetime:
+        return min(
+            midnight(periods(it).horizon(it.day_of(self._since)), it.zone) for it in (program, *self._rules)
+        )
 
     def _load(self, ids: Sequence[int], start: datetime) -> None:
         self._records |= records(self._connection, ids, start, self._upto)
