@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, select, update
 
-from core.customers.holders import CUSTOMER
+from core.customers.holders import ATTEMPTS, CUSTOMER
 from core.events import Happening, append
 from core.grants.promo_codes import free_codes
 from core.ledger.book import Book
@@ -77,8 +77,8 @@ def take_back(
     """Book a return in the caller's write transaction; asked again, the answer is the first one.
 
     Refused, and nothing changed: `unknown_receipt`, `unknown_line`, `more_than_bought`, `returned_already`,
-    `before_the_purchase`, `in_the_future`, `conflict`. The answer's amounts are whole bonuses: `earned` by
-    the receipt as it was, `taken_back` of it, `given_back` of what was spent, `debt` newly owed.
+    `before_the_purchase`, `in_the_future`, `conflict`, `busy`. The answer's amounts are whole bonuses:
+    `earned` by the receipt as it was, `taken_back` of it, `given_back` of what was spent, `debt` newly owed.
     """
     return again_if_taken(connection, lambda: _take_back(connection, program, wanted, recorded_at, live=live))
 
@@ -86,10 +86,10 @@ def take_back(
 def _take_back(
     connection: Connection, program: Program, wanted: Return, recorded_at: datetime, *, live: bool
 ) -> Outcome:
-    holder_id = connection.scalar(_with_holder(RECEIPT.c.external_id == wanted.receipt, HOLDER))
-    if holder_id is None:
-        return Refusal("unknown_receipt", f"no receipt {wanted.receipt!r} is recorded")
-    book = Book(connection, program, [holder_id], recorded_at, live=live)
+    opened = _opened(connection, program, wanted, recorded_at, live=live)
+    if isinstance(opened, Refusal):
+        return opened
+    holder_id, book = opened
     if known := known_operations(connection, [wanted.key]).get(wanted.key):
         same = known[0] in (digest_of(wanted.body()), digest_of([wanted.receipt]))
         other = f"the return {wanted.external_id or wanted.receipt!r} is recorded with other content"
@@ -110,6 +110,21 @@ def _take_back(
     if isinstance(back, Refusal):
         return back
     return Recorded(_Return(book, holder_id, receipt, lines, back, wanted).run())
+
+
+def _opened(
+    connection: Connection, program: Program, wanted: Return, recorded_at: datetime, *, live: bool
+) -> tuple[int, Book] | Refusal:
+    """Whose bonuses it moves, and their account, held; it may change hands while somebody waits for it."""
+    whose = _with_holder(RECEIPT.c.external_id == wanted.receipt, HOLDER)
+    for _ in range(ATTEMPTS):
+        holder_id = connection.scalar(whose)
+        if holder_id is None:
+            return Refusal("unknown_receipt", f"no receipt {wanted.receipt!r} is recorded")
+        book = Book(connection, program, [holder_id], recorded_at, live=live)
+        if connection.scalar(whose) == holder_id:
+            return holder_id, book
+    return Refusal("busy", "the account is changing hands just now; send the same request again")
 
 
 def _with_holder(where: Any, *columns: Any) -> Any:

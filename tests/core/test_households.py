@@ -5,13 +5,16 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from functools import partial
 from threading import Barrier
+from time import sleep
 
 import pytest
+from sqlalchemy import text
 
 from core.customers.households import Change, dissolve, join, leave, pass_on
 from core.db import Database
 from core.links import Links
 from core.purchases.receipts import Outcome, Purchase, Recorded, record
+from core.purchases.returns import Return, take_back
 from core.tiers import review
 from templates.facts import contexts
 from tests.core.books import START, accepted, program, purchase, register
@@ -166,6 +169,32 @@ def test_a_purchase_at_the_moment_of_joining_is_booked_where_the_bonuses_are(fam
     assert all(isinstance(outcome, Recorded) for outcome in outcomes)
     assert balance(family, "anna") == balance(family, "bohdan") == 1_500 + 4 * 100
     assert lots(family, "bohdan") == []
+
+
+def test_goods_that_come_back_while_their_buyer_joins_are_settled_where_the_bonuses_went(
+    family: Database,
+) -> None:
+    buy(family, purchase("r", "bohdan", LATER, 10_000))
+    at = LATER + timedelta(days=1)
+
+    def desk() -> Outcome:
+        with family.write() as connection:
+            return take_back(connection, SHARING, Return("r", at), at, live=True)
+
+    with ThreadPoolExecutor(1) as pool:
+        with family.write() as connection:
+            accepted(join(connection, SHARING, BOTH, at, live=True))
+            returned = pool.submit(desk)
+            while family.dialect != "sqlite" and not _somebody_waits(family):
+                sleep(0.01)
+        assert accepted(returned.result())["debt"] == "0"
+    assert lots(family, "bohdan") == []
+    assert balance(family, "anna") == 1_500
+
+
+def _somebody_waits(database: Database) -> bool:
+    with database.read() as connection:
+        return bool(connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 def _at_once(database: Database, bought: Purchase) -> list[Outcome]:
