@@ -25,8 +25,9 @@ from core.ledger.writing import ENTRY, LOT_CHANGES, OPERATION
 from core.program.lifetime import Life
 from core.program.versions import version
 from core.purchases.booking import Bought, Desk, Effect
+from core.purchases.elsewhere import Elsewhere, given_on, kept_of_them, receipts_elsewhere
 from core.purchases.history import past_before
-from core.purchases.stored import RECEIPT, bought_of, receipts_elsewhere
+from core.purchases.stored import RECEIPT, bought_of
 from core.tiers import Climb, Move, standing_at
 
 INSTANT = timedelta(microseconds=1)
@@ -245,7 +246,11 @@ class Replay:
         buyers = {it.buyer_id for it in purchases.values()} | {it.bought.buyer_id for it in news}
         before = self.since - INSTANT
         standings = standing_at(self.connection, self.book.program, sorted(buyers), before)
+        self.elsewhere = receipts_elsewhere(self.connection, sorted(buyers), self.since, list(self.by_id))
+        self.given = given_on(self.connection, self.elsewhere)
+        self.kept = kept_of_them(self.connection, self.elsewhere)
         rules = [it.program for it in (*purchases.values(), *(it.bought for it in news))]
+        rules += [it.rules for it in self.elsewhere]
         climb = Climb(self.connection, self.book.program, standings, self.since, None, before, rules=rules)
         pasts = {i: past_before(self.connection, i, self.since) for i in buyers}
         desk = Desk(self.book, climb, standings, pasts)
@@ -265,9 +270,8 @@ class Replay:
             acts.append(((row.at, 0, row.id), act))
         for number, it in enumerate(news):
             acts.append(((it.bought.cart.at, 1, number), self._anew(desk, found, it)))
-        elsewhere = receipts_elsewhere(self.connection, sorted(desk.pasts), self.since, list(self.by_id))
-        for number, (buyer_id, at, total, points) in enumerate(elsewhere):
-            acts.append(((at, 0, -number), self._counted(desk, buyer_id, at, total, points)))
+        for number, receipt in enumerate(self.elsewhere):
+            acts.append(((receipt.at, 0, -number), self._counted(desk, receipt)))
         return sorted(acts, key=lambda it: it[0])
 
     def _again(self, desk: Desk, found: Replayed, row: Row[Any], bought: Bought | None) -> Any:
@@ -291,14 +295,13 @@ class Replay:
 
         return act
 
-    def _counted(self, desk: Desk, buyer_id: int, at: datetime, total: int, points: int) -> Any:
+    def _counted(self, desk: Desk, it: Elsewhere) -> Any:
         """A receipt of the buyer's that another account's book has: it counts, and moves no bonuses here."""
 
         def act() -> None:
-            program = self.book.program
-            desk.climb.settle(program, buyer_id, at)
-            desk.climb.count(program, buyer_id, at, total, points)
-            desk.pasts[buyer_id].add(at, total)
+            desk.climb.settle(it.rules, it.buyer_id, it.at)
+            desk.climb.count(it.rules, it.buyer_id, it.at, it.total, it.points)
+            desk.pasts[it.buyer_id].add(it.at, it.total, self.given[it.id], self.kept[it.id])
 
         return act
 

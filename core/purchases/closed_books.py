@@ -23,8 +23,9 @@ from core.ledger.writing import ENTRY, LOT, OPERATION
 from core.money import lay_out
 from core.program.lifetime import Life
 from core.purchases.booking import Bought, lines_of
+from core.purchases.elsewhere import receipts_elsewhere
 from core.purchases.history import PURCHASE, past_before
-from core.purchases.stored import bought_of, receipts_elsewhere
+from core.purchases.stored import bought_of
 from core.tiers import Climb, standing_at
 
 RETURNED = "returned"
@@ -105,10 +106,11 @@ def relevel(book: Book, holder_id: int, buyer_id: int, since: datetime) -> tuple
     """The buyer's level as their receipts make it from a time on; the level, and the events of it."""
     connection, program, before = book.connection, book.program, since - INSTANT
     standings = standing_at(connection, program, [buyer_id], before)
-    climb = Climb(connection, program, standings, since, None, before)
-    for _, at, total, points in receipts_elsewhere(connection, [buyer_id], since, []):
-        climb.settle(program, buyer_id, at)
-        climb.count(program, buyer_id, at, total, points)
+    bought = receipts_elsewhere(connection, [buyer_id], since, [])
+    climb = Climb(connection, program, standings, since, None, before, rules=[it.rules for it in bought])
+    for it in bought:
+        climb.settle(it.rules, buyer_id, it.at)
+        climb.count(it.rules, buyer_id, it.at, it.total, it.points)
     climb.settle(program, buyer_id, book.recorded_at)
     moves = standings[buyer_id].moves
     book.date(holder_id, (it.at for it in moves))

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -51,17 +50,3 @@ def _bought(program: Program, row: Row[Any], lines: Sequence[Row[Any]], live: bo
     returned = tuple(line.returned for line in lines) if any(line.returned for line in lines) else ()
     gone = row.returned_at is not None
     return Bought(row.external_id, row.customer_id, cart, program, returned, row.id, live, gone)
-
-
-def receipts_elsewhere(
-    connection: Connection, buyers: Sequence[int], since: datetime, operations: Sequence[int]
-) -> list[tuple[int, datetime, int, int]]:
-    """Receipts of these buyers from a time on that other operations than these booked: (buyer, at, total,
-    points). A member who left a household has such, and whoever was merged.
-    """
-    known = set(operations)
-    rows = select(
-        RECEIPT.c.customer_id, RECEIPT.c.at, RECEIPT.c.total, RECEIPT.c.earned_points, RECEIPT.c.operation_id
-    ).where(RECEIPT.c.customer_id.in_(buyers), RECEIPT.c.at >= since, RECEIPT.c.returned_at.is_(None))
-    found = connection.execute(rows.order_by(RECEIPT.c.at, RECEIPT.c.id))
-    return [(it[0], it[1], it[2], it[3]) for it in found if it.operation_id not in known]

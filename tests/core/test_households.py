@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from threading import Barrier
 from time import sleep
@@ -13,8 +13,8 @@ from sqlalchemy import text
 from core.customers.households import Change, dissolve, join, leave, pass_on
 from core.db import Database
 from core.links import Links
-from core.purchases.receipts import Outcome, Purchase, Recorded, record
-from core.purchases.returns import Return, take_back
+from core.purchases.receipts import Line, Outcome, Purchase, Recorded, record
+from core.purchases.returns import Back, Return, take_back
 from core.tiers import review
 from templates.facts import contexts
 from tests.core.books import START, accepted, program, purchase, register
@@ -190,6 +190,33 @@ def test_goods_that_come_back_while_their_buyer_joins_are_settled_where_the_bonu
         assert accepted(returned.result())["debt"] == "0"
     assert lots(family, "bohdan") == []
     assert balance(family, "anna") == 1_500
+
+
+def test_what_the_household_gave_once_is_not_given_again_when_goods_from_before_it_come_back(
+    family: Database,
+) -> None:
+    once = "- {rule: once, give: 5, limit: once, when: {total: {at_least: 500}}}"
+    tea = "- {rule: tea, give: 3, when: {first_in: {category: tea}}}"
+    rules = program(("lasts: 30 days}\n", f"lasts: 30 days}}\n    {once}\n    {tea}\n"))
+    days = [START + timedelta(days=number) for number in range(5)]
+    tea_at = [Line("green", 1000, 60_000, "tea")]
+
+    def sold(receipt: str, at: datetime, *lines: Line) -> str:
+        with family.write() as connection:
+            [outcome] = record(
+                connection, rules, [Purchase(receipt, "bohdan", at, tuple(lines))], at, live=True
+            )
+        return str(accepted(outcome)["earned"])
+
+    sold("1", days[0], Line("cup", 1000, 1_000), Line("bag", 1000, 1_000))
+    change(family, join, rules=rules)
+    assert sold("2", days[1] + timedelta(hours=1), *tea_at) == "68"
+    with family.write() as connection:
+        accepted(leave(connection, rules, BOTH, days[2], live=True))
+    assert sold("3", days[3], *tea_at) == "60"
+    with family.write() as connection:
+        back = Return("1", days[4], (Back(line=2),))
+        assert "corrected" not in accepted(take_back(connection, rules, back, days[4], live=True))
 
 
 def _somebody_waits(database: Database) -> bool:
