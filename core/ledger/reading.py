@@ -1,12 +1,15 @@
 """What a book asks of the database; prepared texts (core.db.hot), but for what is seldom asked."""
 
-from sqlalchemy import Connection, select
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
 
 from core.db.hot import Hot
 from core.ledger.writing import ACCOUNT, LOT, OPERATION
-from core.tables import Hold
+from core.tables import Hold, Receipt
 
 HOLD = Hold.__table__  # type: ignore[attr-defined]
+RECEIPT = Receipt.__table__  # type: ignore[attr-defined]
 
 LOT_COLUMNS = (
     LOT.c.customer_id, LOT.c.reason, LOT.c.amount, LOT.c.remaining, LOT.c.active_from, LOT.c.expires_on,
@@ -26,7 +29,12 @@ OPEN_LOTS_WITHIN = Hot(
     "(expires_at IS NULL OR expires_at > {}))) ORDER BY id",
 )
 DEBTS = Hot(*LOT_COLUMNS, tail="FROM lot WHERE remaining < 0 AND customer_id {ids} ORDER BY id")
-EVERY_LOT = Hot(*LOT_COLUMNS, tail="FROM lot WHERE customer_id = {} ORDER BY id")
+# Of lots that are spent there is an index by the operation that made them, and by nothing else.
+_MADE = "SELECT id FROM operation WHERE customer_id = {}"
+EVERY_LOT = Hot(
+    *LOT_COLUMNS, tail=f"FROM lot WHERE operation_id IN ({_MADE}) ORDER BY id",
+    postgresql=f"FROM lot WHERE operation_id = ANY(ARRAY({_MADE})) ORDER BY id",
+)  # fmt: skip
 KNOWN_OPERATIONS = Hot(
     OPERATION.c.key, OPERATION.c.digest, OPERATION.c.result, tail="FROM operation WHERE key {names}"
 )
@@ -36,7 +44,12 @@ OPEN_HOLDS = Hot(
 )  # fmt: skip
 
 
-def slots(connection: Connection, customer_id: int, beginning: str) -> set[str]:
-    """The slots of a customer's lots that begin so and were not taken back."""
-    given = select(LOT.c.slot).where(LOT.c.customer_id == customer_id, LOT.c.amount > 0)
-    return set(connection.scalars(given.where(LOT.c.slot.startswith(beginning, autoescape=True))))
+def lots_bought(connection: Connection, buyer_id: int, beginning: str) -> list[Row[Any]]:
+    """The lots (id, slot, amount) of a customer's purchases whose slots begin so, whichever account they went
+    to: those of a household that they were in, and of a duplicate that they turned out to be, too.
+    """
+    theirs = select(LOT.c.id, LOT.c.slot, LOT.c.amount).join(
+        RECEIPT, RECEIPT.c.operation_id == LOT.c.operation_id
+    )
+    meant = LOT.c.slot.startswith(beginning, autoescape=True)
+    return list(connection.execute(theirs.where(RECEIPT.c.customer_id == buyer_id, meant)))

@@ -253,12 +253,8 @@ class Replay:
         rules += [it.rules for it in self.elsewhere]
         climb = Climb(self.connection, self.book.program, standings, self.since, None, before, rules=rules)
         pasts = {i: past_before(self.connection, i, self.since) for i in buyers}
-        desk = Desk(self.book, climb, standings, pasts)
-        desk.stepped[self.holder_id] = {
-            lot.slot for lot in self._lots() if lot.slot.startswith("tier_up:") and lot.amount
-        }
         self.replayed: list[Op] = []
-        return desk
+        return Desk(self.book, climb, standings, pasts, {lot.id: lot.amount for lot in self._lots()})
 
     def _timeline(
         self, desk: Desk, found: Replayed, purchases: Mapping[int, Bought], news: Sequence[News]

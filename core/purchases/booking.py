@@ -4,7 +4,6 @@ A till's receipt, a quote, a late receipt and a return that reckons anew all com
 cannot differ.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -12,13 +11,16 @@ from datetime import datetime
 from core.earning import Earned, Share, Silence, earn, keep
 from core.ledger.book import Book
 from core.ledger.lots import Op, Refusal
-from core.ledger.reading import slots
+from core.ledger.reading import lots_bought
 from core.program import Grant, Program
 from core.program.lifetime import Life
 from core.purchases.cart import Cart, Item, kept_of
 from core.purchases.history import PURCHASE, BuyerPast
 from core.purchases.spending import lay_payment, lay_points, of_kept, spendable
 from core.tiers import Climb, Move, Standing
+
+# So begin the slots of lots that were given for a step up; the buyer, the rule and the level follow.
+STEP = "tier_up:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,10 @@ class Desk:
     climb: Climb
     standings: Mapping[int, Standing]
     pasts: Mapping[int, BuyerPast]
-    # Slots of steps up that were given already, by holder: each level is rewarded once.
-    stepped: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    # Of lots that are reckoned again by their ids, how much they have been given so far.
+    amounts: Mapping[int | None, int] = field(default_factory=dict)
+    # The rules and levels of steps up that were given already, by buyer: each level is rewarded once.
+    _stepped: dict[int, set[str]] = field(default_factory=dict)
 
     def buy(self, op: Op, bought: Bought, *, owing: bool = False) -> Refusal | Effect:
         """Apply one purchase; a refused one has changed nothing and its operation is struck out."""
@@ -155,24 +159,29 @@ class Desk:
         steps = []
         for move in standing.moves[before:] if grants else ():
             for grant in grants:
-                slot = f"tier_up:{bought.buyer_id}:{grant.rule}:{move.tier}"
-                if slot in self._stepped(op.customer_id) or not _rewarded(bought.program, grant, move):
+                step = f"{grant.rule}:{move.tier}"
+                given = self._given(bought.buyer_id)
+                if step in given or not _rewarded(bought.program, grant, move):
                     continue
-                self.stepped[op.customer_id].add(slot)
+                given.add(step)
                 life = bought.program.life(
                     move.at, account=grant.account, starts=grant.starts, lasts=grant.lasts
                 )
                 self.book.accrue(
                     op, grant.points, reason=grant.rule, life=life, rule=grant.rule, account=grant.account,
-                    slot=slot, partner=_giver(bought, grant),
+                    slot=f"{STEP}{bought.buyer_id}:{step}", partner=_giver(bought, grant),
                 )  # fmt: skip
                 steps.append((grant.rule, grant.points))
         return tuple(steps)
 
-    def _stepped(self, holder_id: int) -> set[str]:
-        if holder_id not in self.stepped:
-            self.stepped[holder_id] = slots(self.book.connection, holder_id, "tier_up:")
-        return self.stepped[holder_id]
+    def _given(self, buyer_id: int) -> set[str]:
+        if buyer_id not in self._stepped:
+            self._stepped[buyer_id] = {
+                lot.slot.split(":", 2)[2]
+                for lot in lots_bought(self.book.connection, buyer_id, STEP)
+                if self.amounts.get(lot.id, lot.amount) > 0
+            }
+        return self._stepped[buyer_id]
 
 
 def _rewarded(program: Program, grant: Grant, move: Move) -> bool:

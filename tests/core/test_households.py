@@ -219,6 +219,31 @@ def test_what_the_household_gave_once_is_not_given_again_when_goods_from_before_
         assert "corrected" not in accepted(take_back(connection, rules, back, days[4], live=True))
 
 
+def test_a_level_is_rewarded_once_whichever_account_the_bonuses_go_to(family: Database) -> None:
+    step = "lasts: 30 days}\n    - {rule: step, give: 50, on: tier_up}\n"
+    rules = program(
+        ("lasts: 30 days}\n", step), ("over: 365 days", "over: 30 days"), ("grace: 30 days", "grace: 0 days")
+    )
+
+    def given(receipt: str, at: datetime) -> list[str]:
+        with family.write() as connection:
+            bought = [purchase(receipt, "bohdan", at, 100_000)]
+            answer = accepted(record(connection, rules, bought, at, live=True)[0])
+        assert answer["tier"] == "silver"
+        return [it["rule"] for it in answer["rules"]]
+
+    assert given("1", START + timedelta(hours=1)) == ["base", "step"]
+    change(family, join, rules=rules)
+    assert given("2", START + timedelta(days=100)) == ["base"]
+    with family.write() as connection:
+        accepted(leave(connection, rules, BOTH, START + timedelta(days=101), live=True))
+    assert given("3", START + timedelta(days=200)) == ["base"]
+    at = START + timedelta(days=201)
+    with family.write() as connection:
+        accepted(take_back(connection, rules, Return("2", at), at, live=True))
+    assert given("4", START + timedelta(days=300)) == ["base"]
+
+
 def _somebody_waits(database: Database) -> bool:
     with database.read() as connection:
         return bool(connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))

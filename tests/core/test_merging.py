@@ -19,7 +19,16 @@ from core.purchases.receipts import RECEIPT, Outcome, Recorded, record
 from core.purchases.returns import Return, take_back
 from core.purchases.stats import STATS
 from core.tiers import CHANGE
-from tests.core.books import ADDRESSES, START, accepted, check_books, check_statistics, purchase, register
+from tests.core.books import (
+    ADDRESSES,
+    START,
+    accepted,
+    check_books,
+    check_statistics,
+    program,
+    purchase,
+    register,
+)
 from tests.core.people import LATER, SHARING, balance, buy, events, give, id_of, lots, refused
 
 ONE = Merge("anya", "anna", "maria", "same phone")
@@ -176,6 +185,21 @@ def test_the_level_is_at_least_the_higher_one(database: Database) -> None:
     register(database, SHARING, "anna", "anya")
     buy(database, purchase("2", "anya", START, 120_000))
     assert accepted(unite(database))["tier"] == "silver"
+
+
+def test_a_level_that_the_duplicate_was_rewarded_for_is_not_rewarded_again(database: Database) -> None:
+    rules = program(
+        ("lasts: 30 days}\n", "lasts: 30 days}\n    - {rule: step, give: 50, on: tier_up}\n"),
+        ("over: 365 days", "over: 30 days"), ("grace: 30 days", "grace: 0 days"),
+    )  # fmt: skip
+    register(database, rules, "anna", "anya")
+    with database.write() as connection:
+        first = record(connection, rules, [purchase("1", "anya", START, 100_000)], START, live=True)[0]
+        assert [it["rule"] for it in accepted(first)["rules"]] == ["base", "step"]
+        accepted(merge(connection, rules, ONE, LATER, live=True))
+        at = LATER + timedelta(days=100)
+        [again] = record(connection, rules, [purchase("2", "anna", at, 100_000)], at, live=True)
+    assert [it["rule"] for it in accepted(again)["rules"]] == ["base"]
 
 
 def test_a_receipt_of_the_duplicate_can_be_returned_afterwards(database: Database) -> None:

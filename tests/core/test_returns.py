@@ -13,6 +13,7 @@ from core.ledger.adjustments import Adjustment, adjust
 from core.ledger.bonuses import Request, grant
 from core.ledger.expiry import expire
 from core.ledger.lots import DEBT, Refusal
+from core.ledger.reading import EVERY_LOT
 from core.ledger.settlement import settle
 from core.ledger.writing import LOT
 from core.program import Program
@@ -279,3 +280,17 @@ def test_a_debt_is_paid_at_once_from_what_is_left(database: Database) -> None:
     assert (answer["balance"], answer["available"]) == ("41", "41")
     with database.read() as connection:
         assert connection.scalars(select(LOT.c.remaining).where(LOT.c.remaining < 0)).all() == []
+
+
+def test_a_return_looks_for_the_lots_of_its_account_and_not_through_those_of_everybody(
+    database: Database,
+) -> None:
+    kind = database.dialect
+    question = EVERY_LOT.text(kind).replace("$1", "1").replace("?", "1")
+    with database.write() as connection:
+        if kind != "sqlite":
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        word = "EXPLAIN QUERY PLAN" if kind == "sqlite" else "EXPLAIN"
+        plan = " ".join(str(row[-1]) for row in connection.exec_driver_sql(f"{word} {question}"))
+    assert "lot_of_operation" in plan
+    assert "SCAN lot" not in plan
