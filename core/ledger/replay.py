@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Row, and_, func, select
@@ -28,7 +29,7 @@ from core.purchases.booking import Bought, Desk, Effect
 from core.purchases.elsewhere import Elsewhere, given_on, kept_of_them, receipts_elsewhere
 from core.purchases.history import past_before
 from core.purchases.stored import RECEIPT, bought_of
-from core.tiers import Climb, Move, standing_at
+from core.tiers import Climb, Move, merged_since, standing_at
 
 INSTANT = timedelta(microseconds=1)
 # Movements that follow from others when these are applied anew.
@@ -268,6 +269,9 @@ class Replay:
             acts.append(((it.bought.cart.at, 1, number), self._anew(desk, found, it)))
         for number, receipt in enumerate(self.elsewhere):
             acts.append(((receipt.at, 0, -number), self._counted(desk, receipt)))
+        for number, merged in enumerate(merged_since(self.connection, desk.standings, self.since)):
+            joined = partial(desk.climb.join, merged.rules, merged.customer_id, merged.tier, merged.at)
+            acts.append(((merged.at, 2, number), joined))
         return sorted(acts, key=lambda it: it[0])
 
     def _again(self, desk: Desk, found: Replayed, row: Row[Any], bought: Bought | None) -> Any:

@@ -23,10 +23,11 @@ from core.ledger.writing import ENTRY, LOT, OPERATION
 from core.money import lay_out
 from core.program.lifetime import Life
 from core.purchases.booking import Bought, lines_of
-from core.purchases.elsewhere import receipts_elsewhere
+from core.purchases.elsewhere import Elsewhere, receipts_elsewhere
 from core.purchases.history import PURCHASE, past_before
 from core.purchases.stored import bought_of
-from core.tiers import Climb, standing_at
+from core.tiers import Climb, merged_since, standing_at
+from core.tiers.merged import Merged
 
 RETURNED = "returned"
 
@@ -108,7 +109,11 @@ def relevel(book: Book, holder_id: int, buyer_id: int, since: datetime) -> tuple
     standings = standing_at(connection, program, [buyer_id], before)
     bought = receipts_elsewhere(connection, [buyer_id], since, [])
     climb = Climb(connection, program, standings, since, None, before, rules=[it.rules for it in bought])
-    for it in bought:
+    facts: list[Elsewhere | Merged] = [*bought, *merged_since(connection, [buyer_id], since)]
+    for it in sorted(facts, key=lambda it: it.at):
+        if isinstance(it, Merged):
+            climb.join(it.rules, buyer_id, it.tier, it.at)
+            continue
         climb.settle(it.rules, buyer_id, it.at)
         climb.count(it.rules, buyer_id, it.at, it.total, it.points)
     climb.settle(program, buyer_id, book.recorded_at)

@@ -7,6 +7,7 @@ looks. `Climb` moves levels while receipts come, `review` is the nightly look, `
 from core.tiers.climb import Climb
 from core.tiers.discount import discount_of
 from core.tiers.inviting import invite
+from core.tiers.merged import merged_since
 from core.tiers.periods import period_began
 from core.tiers.progress import Progress, progress, progress_of
 from core.tiers.records import CHANGE, CUSTOMER, rewrite, standing_at, write
@@ -23,6 +24,7 @@ __all__ = [
     "Standing",
     "discount_of",
     "invite",
+    "merged_since",
     "period_began",
     "progress",
     "progress_of",

@@ -68,6 +68,12 @@ class Climb:
         standing, record = self._standings[customer_id], self._record(program, customer_id)
         ladder.invite(program, standing, record, level, at)
 
+    def join(self, program: Program, customer_id: int, tier: str | None, at: datetime) -> None:
+        """A customer became one with somebody of this level, whose purchases are theirs."""
+        self.settle(program, customer_id, at)
+        standing, record = self._standings[customer_id], self._record(program, customer_id)
+        ladder.join(program, standing, record, tier, at)
+
     def _settle(self, program: Program, customer_id: int, at: datetime) -> None:
         standing = self._standings[customer_id]
         if ladder.may_fall(program, standing, at):

@@ -59,6 +59,18 @@ def invite(program: Program, standing: Standing, record: Record, level: str | No
         standing.move(program, program.tier_names[now], at)
 
 
+def join(program: Program, standing: Standing, record: Record, tier: str | None, at: datetime) -> None:
+    """Become one with somebody of a level at `at`: the record has what both bought.
+
+    What both reach counts at once; the other's level as far as the purchases of the period and its grace
+    still carry it, so that what was returned since does not; and an invitation of either.
+    """
+    climb(program, standing, record, at)
+    rank = max(min(program.rank(tier), _reached(program, record, at)), floor(program, standing))
+    if rank > program.rank(standing.tier):
+        standing.move(program, program.tier_names[rank], at)
+
+
 def _replace(program: Program, standing: Standing, record: Record, at: datetime) -> None:
     rank = max(_reached(program, record, at), floor(program, standing))
     standing.move(program, program.tier_names[rank], at)

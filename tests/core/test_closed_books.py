@@ -83,6 +83,19 @@ def test_a_level_that_a_merged_receipt_made_goes_with_its_return(shop: Database)
         assert connection.scalar(level) == "bronze"
 
 
+@pytest.mark.parametrize("buyer", ["anna", "twin"])
+def test_a_level_that_merging_brought_stays_when_something_else_comes_back(
+    shop: Database, buyer: str
+) -> None:
+    buy(shop, "much", "twin", 150_000)
+    buy(shop, "little", buyer, 1_000, day=1)
+    with shop.write() as connection:
+        accepted(merge(connection, program(), Merge("twin", "anna", "maria", "one person"), NEXT, live=True))
+    assert give_back(shop, "little")["tier"] == "silver"
+    # What reached it is another matter.
+    assert give_back(shop, "much")["tier"] == "bronze"
+
+
 def test_a_member_who_left_a_household_returns_at_its_cost(shop: Database) -> None:
     with shop.write() as connection:
         accepted(join(connection, program(), Change("anna", "twin"), START, live=True))
