@@ -21,7 +21,7 @@ from core.ledger.lots import DEBT, FORGIVEN, Op
 from core.ledger.replay import EFFECTIVE, INSTANT
 from core.ledger.writing import ENTRY, LOT, OPERATION
 from core.money import lay_out
-from core.program.lifetime import Life
+from core.program.lifetime import Life, Starts
 from core.purchases.booking import Bought, lines_of
 from core.purchases.elsewhere import Elsewhere, receipts_elsewhere
 from core.purchases.history import PURCHASE, past_before
@@ -32,17 +32,35 @@ from core.tiers.merged import Merged
 RETURNED = "returned"
 
 
-def give_back(book: Book, op: Op, operation_id: int, points: int) -> None:
-    """Points of a payment come back to the accounts that they were taken from, with the ends of those lots.
+def give_back(book: Book, op: Op, operation_id: int, points: int, kept: int) -> None:
+    """Points of a payment, of which `kept` had paid for what was left until now, come back to the accounts
+    that they were taken from, with the ends of those lots.
 
-    A lot that is over meanwhile would take them with it: they live on for the program's grace.
+    A lot that is over meanwhile would take them with it: they live on for the program's grace. What was not
+    there when it was paid comes back first: what was owed then repays what is owed still, and what the
+    program had made a present of is nobody's.
     """
-    columns = (LOT.c.id, LOT.c.account, LOT.c.partner, LOT.c.expires_on, LOT.c.expires_at)
-    paid = _did(operation_id, "redemption", *columns).where(LOT.c.slot.not_in((DEBT, FORGIVEN)))
+    columns = (LOT.c.id, LOT.c.slot, LOT.c.account, LOT.c.partner, LOT.c.expires_on, LOT.c.expires_at)
+    paid = _did(operation_id, "redemption", *columns)
     rows = [
         row for row in book.connection.execute(paid.group_by(*columns).order_by(LOT.c.id)) if row.points < 0
     ]
-    for row, part in zip(rows, lay_out(points, [-int(row.points) for row in rows]), strict=True):
+    present, owed, taken = (
+        [row for row in rows if row.slot == FORGIVEN],
+        [row for row in rows if row.slot == DEBT],
+        [row for row in rows if row.slot not in (DEBT, FORGIVEN)],
+    )
+    before = -sum(int(row.points) for row in rows) - kept
+    parts = []
+    for some in (present, owed, taken):
+        size = -sum(int(row.points) for row in some)
+        parts.append(max(0, min(size, before + points) - max(0, before)))
+        before -= size
+    _, repaid, rest = parts
+    if repaid:
+        life = book.program.life(op.at, starts=Starts())
+        book.accrue(op, repaid, reason=RETURNED, life=life, slot=f"{RETURNED}:{DEBT}", partner="")
+    for row, part in zip(taken, lay_out(rest, [-int(row.points) for row in taken]), strict=True):
         over = row.expires_at is not None and row.expires_at <= op.at
         if over and not book.program.points.return_grace:
             continue

@@ -269,7 +269,7 @@ class _Return:
         # Nobody can spend, or owe, in the book of somebody who is forgotten.
         moves = not self.receipt.erased_at
         if moves and self.given_back:
-            give_back(self.book, op, operation_id, self.given_back)
+            give_back(self.book, op, operation_id, self.given_back, int(self.receipt.paid_points))
         gone = shares(self.book, self.receipt, self.lines, self.back)
         taken = sum(gone.values())
         if moves and taken:

@@ -83,6 +83,27 @@ def test_a_level_that_a_merged_receipt_made_goes_with_its_return(shop: Database)
         assert connection.scalar(level) == "bronze"
 
 
+@pytest.mark.parametrize("debt", ["repay", "forgive"])
+@pytest.mark.parametrize("had", [0, 5_000])
+def test_what_a_merged_receipt_could_not_pay_is_neither_owed_nor_given_once_its_goods_are_back(
+    database: Database, debt: str, had: int
+) -> None:
+    rules = program(("debt: repay", f"debt: {debt}"))
+    register(database, rules, "anna", "twin", live=bool(had))
+    offline = replace(purchase("r", "twin", START, 10_000, 10_000, pay=9_000), offline=True)
+    with database.write() as connection:
+        accepted(record(connection, rules, [offline], START, live=True)[0])
+    merged(database, rules)
+    for line in (1, 2):
+        with database.write() as connection:
+            back = Return("r", NEXT, (Back(line=line),), f"{line}")
+            accepted(take_back(connection, rules, back, NEXT, live=True))
+    with database.read() as connection:
+        check_books(connection)
+    # Both have what they had.
+    assert balance(database, "anna") == 2 * had
+
+
 @pytest.mark.parametrize("buyer", ["anna", "twin"])
 def test_a_level_that_merging_brought_stays_when_something_else_comes_back(
     shop: Database, buyer: str
