@@ -103,14 +103,30 @@ class Codes:
 
         `release` gives them back, `close` writes them.
         """
-        for code in sorted({normal(it): it for it in codes}.values(), key=normal):
-            offer = self.offer(code, customer_id, at, on_purchase=on_purchase)
-            if not isinstance(offer, Refusal) and not self._count_up(offer):
-                offer = _refusal("code_used", code, "has been used already")
-            if isinstance(offer, Refusal):
+        for code in in_order(codes):
+            if refusal := self._take(code, customer_id, receipt, at, on_purchase=on_purchase):
                 self.release(receipt)
-                return offer
-            self._taken[receipt].append(_Used(offer, customer_id, at, code))
+                return refusal
+        return None
+
+    def use_some(
+        self, codes: Sequence[str], customer_id: int, receipt: str, at: datetime
+    ) -> dict[str, Refusal]:
+        """Take those of these codes for a purchase that can be used; the others, by code as typed."""
+        found = {
+            code: self._take(code, customer_id, receipt, at, on_purchase=True) for code in in_order(codes)
+        }
+        return {code: refusal for code, refusal in found.items() if refusal}
+
+    def _take(
+        self, code: str, customer_id: int, receipt: str, at: datetime, *, on_purchase: bool
+    ) -> Refusal | None:
+        offer = self.offer(code, customer_id, at, on_purchase=on_purchase)
+        if not isinstance(offer, Refusal) and not self._count_up(offer):
+            offer = _refusal("code_used", code, "has been used already")
+        if isinstance(offer, Refusal):
+            return offer
+        self._taken[receipt].append(_Used(offer, customer_id, at, code))
         return None
 
     def names(self, receipt: str) -> tuple[str, ...]:
@@ -225,6 +241,11 @@ class Codes:
 
     def _count_down(self, offer: Offer) -> None:
         _count_down(self.connection, offer.counters)
+
+
+def in_order(codes: Sequence[str]) -> list[str]:
+    """Each code once, in the order in which everybody takes them: nobody waits in a circle."""
+    return sorted({normal(it): it for it in codes}.values(), key=normal)
 
 
 def free_codes(connection: Connection, program: Program, receipt: str, at: datetime) -> int:

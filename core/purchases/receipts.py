@@ -251,12 +251,11 @@ class Recording:
         """Take the codes; the goods of an offline receipt are gone, so what cannot be used is left out."""
         buyer_id, codes = self.buyers[purchase.customer].id, purchase.codes
         _, self.codes.program = self._rules(purchase)
-        if purchase.offline:
-            offers = {code: self.codes.offer(code, buyer_id, purchase.at) for code in codes}
-            unfit = {code: offer for code, offer in offers.items() if isinstance(offer, Refusal)}
-            self.left_out[purchase.external_id] = unfit
-            codes = tuple(code for code in offers if code not in unfit)
-        return self.codes.use(codes, buyer_id, purchase.external_id, purchase.at)
+        if not purchase.offline:
+            return self.codes.use(codes, buyer_id, purchase.external_id, purchase.at)
+        unfit = self.codes.use_some(codes, buyer_id, purchase.external_id, purchase.at)
+        self.left_out[purchase.external_id] = unfit
+        return None
 
     def _repeat(self, purchase: Purchase) -> Outcome:
         digest, said = self.known[purchase.key]

@@ -9,8 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from core.grants.codes import normal
-from core.grants.promo_codes import Codes, Offer
+from core.grants.promo_codes import Codes, Offer, in_order
 from core.ledger.book import Book
 from core.ledger.lots import Refusal
 from core.program import Program
@@ -36,7 +35,7 @@ class AskedCodes(Codes):
         self, codes: Sequence[str], customer_id: int, receipt: str, at: datetime, *, on_purchase: bool = True
     ) -> Refusal | None:
         """Ask for each."""
-        for code in sorted({normal(it): it for it in codes}.values(), key=normal):
+        for code in in_order(codes):
             refusal = super().use([code], customer_id, receipt, at, on_purchase=on_purchase)
             if refusal:
                 self.refused[code] = refusal

@@ -336,6 +336,20 @@ def test_of_two_coupons_of_one_rule_on_a_receipt_one_is_used(database: Database)
     }
 
 
+def test_an_offline_receipt_with_more_coupons_than_one_customer_may_use_stands_without_the_others(
+    database: Database,
+) -> None:
+    once = rules("rule: flyer, give: 15, codes: coupons, per_customer: 1")
+    register(database, once, "anna")
+    codes = made(database, Request("batch", "flyer", 2), once)
+    at = START + DAY
+    bought = Purchase("r", "anna", START, (Line("coffee", 1000, 10_000),), codes=(*codes,), offline=True)
+    with database.write() as connection:
+        [outcome] = record(connection, once, [bought], at, live=True)
+    answer = accepted(outcome)
+    assert (answer["earned"], len(answer["codes_left_out"])) == ("25", 1)
+
+
 def test_a_coupon_for_which_the_cap_leaves_nothing_is_not_used(database: Database) -> None:
     capped = program(
         (WELCOME, "- {rule: flyer, give: 15, codes: coupons}"),
