@@ -216,7 +216,16 @@ class Codes:
 
     def _used_up(self, offer: Offer) -> bool:
         full = [and_(CODE.c.code == code, CODE.c.uses >= most) for code, most in offer.counters]
-        return bool(full) and self.connection.scalar(select(CODE.c.id).where(or_(*full)).limit(1)) is not None
+        if not full:
+            return False
+        if self.connection.scalar(select(CODE.c.id).where(or_(*full)).limit(1)) is not None:
+            return True
+        most = offer.spec.uses_at_most
+        if offer.row is not None or offer.spec.code is None or most is None:
+            return False
+        # A limit that was set while the code was in use already, and nobody has used it since.
+        some = select(USE.c.id).where(USE.c.code == offer.code, USE.c.freed_at.is_(None)).limit(most)
+        return self.connection.scalar(select(func.count()).select_from(some.subquery())) == most
 
     def _uses(self, spec: Code, family: set[int]) -> int:
         mine = [USE.c.customer_id.in_(family), USE.c.rule == spec.rule, USE.c.freed_at.is_(None)]
@@ -278,9 +287,13 @@ def _of_rule(rule: str) -> str:
 
 
 def _make_counter(connection: Connection, offer: Offer, code: str, at: datetime) -> None:
-    if offer.row is not None and offer.row.code == code:
+    """The row that counts; one that is new begins with the uses from before there was a limit."""
+    there = select(CODE.c.id).where(CODE.c.code == code)
+    if (offer.row is not None and offer.row.code == code) or connection.scalar(there) is not None:
         return
-    row = {"code": code, "rule": offer.spec.rule, "uses": 0, "created_at": at}
+    mine = USE.c.code == code if offer.spec.code else USE.c.rule == offer.spec.rule
+    uses = connection.scalar(select(func.count()).where(mine, USE.c.freed_at.is_(None))) or 0
+    row = {"code": code, "rule": offer.spec.rule, "uses": uses, "created_at": at}
     connection.execute(insert_ignoring(connection, CODE).values(**row))
 
 

@@ -104,6 +104,33 @@ def test_a_code_is_used_so_often_in_all(database: Database) -> None:
         assert [row.external_id for row in uses_of(connection, "SPRING26")] == names[:3]
 
 
+def test_a_limit_that_is_set_later_counts_the_uses_from_before(database: Database) -> None:
+    names = ["anna", "bohdan", "chrystyna", "dmytro"]
+    free = rules("rule: spring, give: 40, code: SPRING-26", "rule: flyer, give: 15, codes: coupons")
+    some = rules(
+        "rule: spring, give: 40, code: SPRING-26, uses_at_most: 3",
+        "rule: flyer, give: 15, codes: coupons, uses_at_most: 3",
+    )
+    register(database, free, *names)
+    coupons = made(database, Request("batch", "flyer", 4), free)
+    for name, coupon in zip(names[:2], coupons, strict=False):
+        accepted(buy(database, free, name, "SPRING26", coupon, customer=name))
+    assert asked(database, some, "SPRING26", 3) == ""
+    accepted(buy(database, some, names[2], "SPRING26", coupons[2], customer=names[2]))
+    assert buy(database, some, "r", "SPRING26", customer=names[3]).reason == "code_used"
+    assert buy(database, some, "r", coupons[3], customer=names[3]).reason == "code_used"
+
+
+def test_a_limit_that_was_reached_before_it_was_set_is_reached(database: Database) -> None:
+    free, one = (
+        rules(f"rule: spring, give: 40, code: SPRING-26{more}") for more in ("", ", uses_at_most: 1")
+    )
+    register(database, free, "anna")
+    accepted(buy(database, free, "r1", "SPRING26"))
+    assert asked(database, one, "SPRING26") == "code_used"
+    assert buy(database, one, "r2", "SPRING26").reason == "code_used"
+
+
 def test_a_receipt_that_is_refused_for_something_else_uses_no_code(database: Database) -> None:
     register(database, SPRING, "anna")
     wrong = Purchase("r", "anna", START, (Line("coffee", 1000, 10_000),), pay_points=99, codes=("SPRING26",))
