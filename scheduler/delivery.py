@@ -110,8 +110,9 @@ class Delivery:
         try:
             while True:
                 due, paused, halts = await asyncio.to_thread(self._look, delivered, frozenset(drains))
+                self._looks += 1
                 for name in paused & set(drains):
-                    lines[name].pause()
+                    lines[name].pause(self._looks)
                 self._halt([lines[name] for name in drains], halts)
                 for name in due:
                     if name not in barren:
@@ -138,7 +139,6 @@ class Delivery:
         """What was paused or cancelled since the last look concerns what was claimed before."""
         new = {scenario for scenario, _ in halts - self._halts}
         self._halts = halts
-        self._looks += 1
         for line in lines if new else ():
             line.halt(new, self._looks)
 
@@ -171,7 +171,7 @@ class Delivery:
         """
         chunk, done = await self._step(line, None, delivered), None
         while chunk is not None:
-            goes = line.useful and not (self._stopping or line.paused)
+            goes = line.useful and not (self._stopping or line.is_paused(chunk))
             ahead = None
             if goes and line.may_go_ahead:
                 ahead = asyncio.create_task(self._step(line, done, delivered))
@@ -181,7 +181,7 @@ class Delivery:
             done = (
                 await self._send(line, chunk, delivered)
                 if goes
-                else chunk.done(chunk.prepared, {}, line.holds_up)
+                else chunk.done(chunk.prepared, {}, line.holds_up(chunk))
             )
             chunk = await self._joined(line, ahead, done, delivered) if ahead else None
             if chunk is None:
@@ -302,14 +302,14 @@ class Delivery:
         left, began = chunk.prepared, time.monotonic()
         ready = [it.outgoing for it in line.wanted(chunk) if it.outgoing is not None]
         line.leaving, line.cut = chunk, False
-        sending = asyncio.create_task(self._transmit(line, ready, chunk.claim.lease_until, outcomes))
+        sending = asyncio.create_task(self._transmit(line, chunk, ready, outcomes))
         while not await self._pause(sending):
             known, others = told_apart(left, outcomes)
             if known and await self._kept(line, chunk.done(known, outcomes), delivered):
                 left = others
         line.leaving = None
         line.took(len(ready), time.monotonic() - began)
-        return chunk.done(left, outcomes, line.holds_up)
+        return chunk.done(left, outcomes, line.holds_up(chunk))
 
     async def _kept(self, line: Line, done: Done, delivered: Delivered) -> bool:
         """Record some outcomes; false if the database is away: they are kept with the rest of the chunk."""
@@ -329,14 +329,14 @@ class Delivery:
             return False
 
     async def _transmit(
-        self, line: Line, ready: Sequence[Outgoing], lease_until: datetime, outcomes: dict[str, Outcome]
+        self, line: Line, chunk: Chunk, ready: Sequence[Outgoing], outcomes: dict[str, Outcome]
     ) -> None:
         """Send in parts, each begun only while the lease has time for it and the last was of some use."""
-        last_moment = lease_until - self._lease * MARGIN
+        last_moment = chunk.claim.lease_until - self._lease * MARGIN
         begun = 0
         while begun < len(ready):
             left = (last_moment - self._clock.now()).total_seconds()
-            if self._cancelled or line.paused or line.cut or left <= 0:
+            if self._cancelled or line.is_paused(chunk) or line.cut or left <= 0:
                 break
             part = ready[begun : begun + line.part(self._lease, left)]
             begun += len(part)

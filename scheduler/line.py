@@ -31,10 +31,11 @@ class Line:
     ready_at: datetime
     taken: int = 0
     useful: bool = True
-    paused: bool = False
     size: int = 0
     speed: float = 0.0
-    # Scenario -> the look at which a halt of it was found: what was claimed before goes no further.
+    # The look at which a pause was found last, and scenario -> that of a halt: what was claimed before goes
+    # no further.
+    paused: int = 0
     halted: dict[str, int] = field(default_factory=dict)
     leaving: "Chunk | None" = None
     cut: bool = False
@@ -48,10 +49,13 @@ class Line:
         rate: Rate | None = self.channel.config.rate
         return rate
 
-    @property
-    def holds_up(self) -> str:
-        """Why what has not begun does not leave now."""
-        return PAUSED if self.paused or self.cut else NOT_BEGUN
+    def is_paused(self, chunk: "Chunk") -> bool:
+        """Whether somebody paused the channel since the chunk was claimed; it may go on again by now."""
+        return chunk.look < self.paused
+
+    def holds_up(self, chunk: "Chunk") -> str:
+        """Why what has not begun of a chunk does not leave now."""
+        return PAUSED if self.cut or self.is_paused(chunk) else NOT_BEGUN
 
     @property
     def may_go_ahead(self) -> bool:
@@ -65,9 +69,9 @@ class Line:
         """Whether so much left of the last chunk within a second that the next one is larger."""
         return self.size > chunk_of(self.channel)
 
-    def pause(self) -> None:
-        """Somebody paused the channel: what has not begun goes back."""
-        self.paused = True
+    def pause(self, look: int) -> None:
+        """The channel was found paused: what was claimed before that look and has not begun goes back."""
+        self.paused = look
         self.channel.pause()
 
     def halt(self, scenarios: Collection[str], look: int) -> None:

@@ -1,13 +1,17 @@
 """A channel is paused and resumed while senders run."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
+from threading import Event
 from typing import Any
+
+import pytest
 
 from channels import Failed
 from scheduler import throttle
 from scheduler.claim import Claimer
-from scheduler.line import Line
+from scheduler.line import Chunk, Line
 from scheduler.outcomes import Settled, settle
 from tests.channels.helpers import outgoing
 from tests.channels.providers import sms
@@ -80,16 +84,51 @@ def test_a_running_sender_begins_nothing_more(kiosk: Kiosk) -> None:
     assert before == 0, "waiting cost a try"
 
 
+class Changing(Pausing):
+    """The pause is taken back as soon as senders know of it."""
+
+    def __init__(self, kiosk: Kiosk, heard: Event) -> None:
+        super().__init__(kiosk)
+        self._heard = heard
+
+    def answer(self, request: Request) -> Answer:
+        answer = super().answer(request)
+        if len(self.accepted) == 3:
+            assert self._heard.wait(30), "no sender heard of the pause"
+            resume(self._kiosk)
+        return answer
+
+
+def test_a_channel_that_goes_on_while_a_message_is_on_its_way_sends_the_others(
+    kiosk: Kiosk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = Event()
+
+    def hears(line: Line, *look: int) -> None:
+        paused(line, *look)
+        heard.set()
+
+    paused = Line.pause
+    monkeypatch.setattr(Line, "pause", hears)
+    kiosk.servers["sms"] = server = Changing(kiosk, heard)
+    kiosk.environments["sms"] = server.environment()
+    kiosk.settings = {"TIDINGS_SMS_CONCURRENCY": "1"}
+    crowd(kiosk, 12)
+    asyncio.run(asyncio.wait_for(kiosk.delivering(), 20))
+    assert kiosk.states() == {"sent": 12}
+
+
 def test_what_a_pause_takes_back_says_so_and_loses_no_try(kiosk: Kiosk) -> None:
     crowd(kiosk, 1)
     running, now, channel = kiosk.live.running(), kiosk.clock.now(), kiosk.channels()["sms"]
     with kiosk.database.write() as connection:
         claim = Claimer(running, kiosk.links, now).claim(connection, "sms")
-    line = Line(channel, now)
-    assert line.holds_up == "not_begun"
-    line.pause()
+    line, chunk = Line(channel, now), Chunk(running, claim, [], look=3)
+    assert line.holds_up(chunk) == "not_begun"
+    line.pause(4)
+    assert line.holds_up(replace(chunk, look=4)) == "not_begun", "it was claimed after the channel went on"
     with kiosk.database.write() as connection:
-        put_back = [Settled(claim.messages[0], Failed("temporary", line.holds_up))]
+        put_back = [Settled(claim.messages[0], Failed("temporary", line.holds_up(chunk)))]
         settle(connection, running, channel, claim.fence, put_back, now)
     waiting = kiosk.message("anna0")
     assert (waiting.state, waiting.reason, waiting.tries, waiting.due_at) == ("planned", "paused", 0, now)
