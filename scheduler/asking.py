@@ -35,8 +35,8 @@ from core.errors import EnvironmentFault, Problems
 from core.links import Links
 from scheduler.claim import Claimed
 from scheduler.outbox import Turn, write
-from scheduler.outcomes import address_used, confirm, confirmed_by
-from scheduler.reach import MessageRow
+from scheduler.outcomes import confirm, confirmed_by
+from scheduler.reach import MessageRow, address_used
 from scheduler.wording import Prepared, Wording
 from templates.facts import contexts
 
@@ -149,7 +149,7 @@ class Asking:
         for row in rows:
             with self._database.read() as connection:
                 tried_at = _tried_at(connection, row)
-                address = address_used(connection, row, tried_at)
+                address = address_used(connection, row, row.channel, tried_at)
                 names = _known(connection, row, address) if address else frozenset()
             claimed = self._claimed(row, address, tried_at) if address else None
             if claimed is None:

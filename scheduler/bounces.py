@@ -161,7 +161,7 @@ def _bounced(connection: Connection, row: Row[Any], report: Bounce, at: datetime
     if row.channel == CHANNEL and row.provider_id is not None:
         heard = confirm(connection, row.provider_id, BOUNCED, report.reason, at)
     else:  # it has gone on to another channel meanwhile, or nobody knew whether it had left
-        heard = note(connection, row, BOUNCED, report.reason, at)
+        heard = note(connection, row, CHANNEL, BOUNCED, report.reason, at)
     if heard is not Heard.NEWS:
         return Returned.REPEATED
     if report.kind == "hard" and _may_have_left(connection, row):
@@ -187,7 +187,7 @@ def _did_leave(connection: Connection, row: Row[Any], reason: str, at: datetime)
 
 
 def _complained(connection: Connection, row: Row[Any], report: Complaint, at: datetime) -> Returned:
-    if note(connection, row, COMPLAINED, None, at) is not Heard.NEWS:
+    if note(connection, row, CHANNEL, COMPLAINED, None, at) is not Heard.NEWS:
         return Returned.REPEATED
     address = _address(connection, row, report.addresses)
     if address is not None:

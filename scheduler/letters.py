@@ -98,8 +98,8 @@ class Letters:
                 values = _after(it.row, outcome, channel.policy, now)
                 # Whoever took it over after the lease has raised the number of tries.
                 keep(connection, it.row.id, now, only_if=LETTER.c.tries == it.row.tries + 1, **values)
-                if isinstance(outcome, Failed) and outcome.address:
-                    close_address(connection, it.row, it.address, outcome.address, outcome.reason, now)
+                if isinstance(outcome, Failed) and (fault := outcome.address):
+                    close_address(connection, it.row, channel.name, it.address, fault, outcome.reason, now)
                 counts[values["state"]] += 1
             judge(connection, channel.name, list(outcomes.values()), now)
             self._give_places_back(connection, channel, letters, outcomes, now)

@@ -31,7 +31,7 @@ from scheduler.claim import MOST_TRIES, Claimed
 from scheduler.mailboxes import give_up_refused
 from scheduler.marking import Acceptance, accept
 from scheduler.outbox import MOST_AT_ONCE, Turn, anchor, doubtful, ended, keep_attempts, moved, write
-from scheduler.reach import MessageRow, Reach, after
+from scheduler.reach import MessageRow, Reach, address_used, after, way_of
 from scheduler.throttle import OF_ONE_MAILBOX, OF_ONE_MESSAGE, is_of_provider, judge
 from scheduler.warm_up import quota_of
 from wallet import news
@@ -211,8 +211,8 @@ class _Settling:
 
     def _close_address(self, it: Settled) -> None:
         if isinstance(it.outcome, Failed) and it.outcome.address is not None:
-            fault, reason = it.outcome.address, it.outcome.reason
-            close_address(self.connection, it.claimed.row, it.claimed.address, fault, reason, self.at)
+            row, fault, reason = it.claimed.row, it.outcome.address, it.outcome.reason
+            close_address(self.connection, row, row.channel, it.claimed.address, fault, reason, self.at)
 
 
 def _failed(row: MessageRow, reason: str) -> Turn:
@@ -242,19 +242,20 @@ def fallback_after(scenario: Scenario | None, row: MessageRow) -> Duration | Non
 
 
 def close_address(
-    connection: Connection, row: MessageRow, address: str, fault: AddressFault, reason: str, at: datetime
-) -> None:
+    connection: Connection, row: MessageRow, channel: str, address: str, fault: AddressFault, reason: str,
+    at: datetime,
+) -> None:  # fmt: skip
     """What a provider said of an address: it concerns this address on this channel alone.
 
     Who opted out at the provider has also withdrawn consent for the channel.
     """
-    kind = discover()[row.channel].address_kind
+    kind = discover()[channel].address_kind
     own = (ADDRESS.c.customer_id == row.customer_id) & (ADDRESS.c.kind == kind) & (ADDRESS.c.value == address)
     digest = connection.scalar(select(ADDRESS.c.digest).where(own))
     if digest is not None:
-        give_up(connection, row.channel, kind, digest, reason, at)
+        give_up(connection, channel, kind, digest, reason, at)
     if fault == "opted_out":
-        choose(connection, [Choice(row.customer_id, row.channel, False, at, BY_PROVIDER)], at, live=True)
+        choose(connection, [Choice(row.customer_id, channel, False, at, BY_PROVIDER)], at, live=True)
 
 
 def _told_before(it: Settled) -> bool:
@@ -338,14 +339,17 @@ def confirm(
     ).first()
     if row is None:
         return Heard.NOT_OURS
-    heard = note(connection, row, kind, detail, at)
-    values = _reported(row, kind, detail, at)
+    channel = way_of(connection, row, provider_id)
+    heard = note(connection, row, channel, kind, detail, at)
+    values = dict(_reported(row, kind, detail, at))
     if not values:
         return heard
     if kind in UNDELIVERED and address is not None:
-        used = address_used(connection, row, row.accepted_at)
+        used = address_used(connection, row, channel, row.accepted_at)
         if used is not None:
-            close_address(connection, row, used, address, detail or kind, at)
+            close_address(connection, row, channel, used, address, detail or kind, at)
+    if values.get("state") == "delivered":
+        values["channel"] = channel
     connection.execute(update(MESSAGE).where(MESSAGE.c.id == row.id).values(changed_at=at, **values))
     keep_states(connection, [row.id] if "state" in values else [])
     if values.get("state") == "delivered" and row.state in WAITING:
@@ -354,25 +358,16 @@ def confirm(
     return heard
 
 
-def note(connection: Connection, row: MessageRow, kind: str, detail: str | None, at: datetime) -> Heard:
+def note(
+    connection: Connection, row: MessageRow, channel: str, kind: str, detail: str | None, at: datetime
+) -> Heard:
     """Keep what was reported of a message, once; nothing else changes."""
     if not _is_news(connection, row, kind, detail):
         return Heard.REPEATED
     report = {"message_id": row.id, "customer_id": row.customer_id, "kind": kind, "detail": detail, "at": at}
     insert_many(connection, FEEDBACK, [report])
-    tally.report(connection, row.channel, kind)
+    tally.report(connection, channel, kind)
     return Heard.NEWS
-
-
-def address_used(connection: Connection, row: MessageRow, at: datetime) -> str | None:
-    """The newest address of the channel's kind that was there when the message left."""
-    kind = discover()[row.channel].address_kind
-    own = select(ADDRESS.c.value).where(ADDRESS.c.customer_id == row.customer_id, ADDRESS.c.kind == kind)
-    there = own.where(ADDRESS.c.since <= literal(at, UtcDateTime), ADDRESS.c.active)
-    found: str | None = connection.scalar(
-        there.order_by(ADDRESS.c.since.desc(), ADDRESS.c.id.desc()).limit(1)
-    )
-    return found
 
 
 def _is_news(connection: Connection, row: MessageRow, kind: str, detail: str | None) -> bool:

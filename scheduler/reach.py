@@ -9,18 +9,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, func, literal, select
 
 from campaigns.gates.allowance import counts
 from campaigns.running import Running
-from campaigns.tables import RESERVED, Message
+from campaigns.tables import RESERVED, Attempt, Message
+from channels import discover
 from channels.base import CARD, NO_ADDRESS
 from core.customers.addresses import ADDRESS, SUPPRESSION
 from core.customers.consent import CONSENT, MARKETING
 from core.customers.profiles import CUSTOMER
+from core.db import UtcDateTime
 from core.db.hot import Many
 from wallet.holding import cards_of
 
+ATTEMPT = Attempt.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 
 MessageRow = Row[Any]
@@ -154,3 +157,21 @@ def after(row: MessageRow) -> Sequence[str]:
     """The channels of the message's cascade behind the one it stands on."""
     channels: list[str] = row.channels
     return channels[channels.index(row.channel) + 1 :] if row.channel in channels else ()
+
+
+def way_of(connection: Connection, row: MessageRow, provider_id: str) -> str:
+    """The channel by which a message left under this name; by now it may stand on the next of its cascade."""
+    tries = (ATTEMPT.c.message_id == row.id) & (ATTEMPT.c.provider_id == provider_id)
+    found: str | None = connection.scalar(select(ATTEMPT.c.channel).where(tries).limit(1))
+    return found or row.channel
+
+
+def address_used(connection: Connection, row: MessageRow, channel: str, at: datetime) -> str | None:
+    """The newest address of the channel's kind that was there when the message left."""
+    kind = discover()[channel].address_kind
+    own = select(ADDRESS.c.value).where(ADDRESS.c.customer_id == row.customer_id, ADDRESS.c.kind == kind)
+    there = own.where(ADDRESS.c.since <= literal(at, UtcDateTime), ADDRESS.c.active)
+    found: str | None = connection.scalar(
+        there.order_by(ADDRESS.c.since.desc(), ADDRESS.c.id.desc()).limit(1)
+    )
+    return found

@@ -238,7 +238,7 @@ def test_start_gives_back_what_the_provider_told_of_as_the_message_left(shop_wit
     message = a_message(shop_with_olena)
     with shop_with_olena.database.write() as connection:
         row = connection.execute(select(MESSAGE).where(MESSAGE.c.id == message)).one()
-        close_address(connection, row, PHONE, "opted_out", "opted_out", now)
+        close_address(connection, row, "sms", PHONE, "opted_out", "opted_out", now)
     assert shop_with_olena.agrees("sms") is False
     shop_with_olena.clock.move_to(now.replace(minute=2))
     hear(shop_with_olena, "START")

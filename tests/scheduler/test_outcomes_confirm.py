@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from campaigns.tables import Feedback
+from scheduler import tally
 from scheduler.outcomes import Heard, confirm, fall_back
 from tests.scheduler.kiosk import Kiosk
 
@@ -153,7 +154,23 @@ def test_confirmed_after_all_while_the_fallback_waits_nobody_is_told_twice(kiosk
     kiosk.later(hours=1)
     kiosk.deliver()
     assert kiosk.state("anna") == ("delivered", None)
+    assert kiosk.message("anna").channel == "sms", "the way by which it arrived"
     assert kiosk.server("email").accepted == []
+
+
+def test_a_dead_number_that_is_told_of_while_the_fallback_waits_costs_no_other_address(kiosk: Kiosk) -> None:
+    sent(kiosk)
+    kiosk.settings = {"TIDINGS_EMAIL_PASSWORD": "wrong"}
+    kiosk.later(hours=2)
+    kiosk.deliver()
+    kiosk.report("anna", "undelivered", "number_unknown", address="dead")
+    assert kiosk.suppressed() == {("sms", "number_unknown")}
+    with kiosk.database.read() as connection:
+        assert tally.counted(connection)[tally.REPORT, "sms", "undelivered", ""] == 1
+    kiosk.settings = {}
+    kiosk.later(hours=1)
+    kiosk.deliver()
+    assert kiosk.server("email").accepted == ["accept0@example.com"]
 
 
 def test_a_fallback_that_is_no_longer_true_leaves_the_first_message_sent(kiosk: Kiosk) -> None:
