@@ -158,7 +158,10 @@ class _Settling:
         if isinstance(outcome, Unknown) and self.channel.policy == "at_most_once":
             return ended(it.claimed.row, "unknown", outcome.reason, outcome.reason)
         if isinstance(outcome, Failed) and outcome.kind == "permanent":
-            return _failed(it.claimed.row, outcome.reason)
+            # What came of an earlier try nobody knows, unless there is no such mailbox.
+            perhaps = it.claimed.row.id in self.perhaps and outcome.address != "dead"
+            over = ended(it.claimed.row, "unknown", outcome.reason, outcome.reason)
+            return over if perhaps else _failed(it.claimed.row, outcome.reason)
         return self._again(it, outcome)
 
     def _again(self, it: Settled, outcome: Failed | Unknown) -> Turn:

@@ -339,6 +339,25 @@ class TestUnknown:
         assert kiosk.state("anna") == ("unknown", "connection_lost")
         assert kiosk.server("sms").accepted == []
 
+    @pytest.mark.parametrize(
+        ("said", "state", "texts"),
+        [("550 5.7.1 too many alike", ("unknown", "blocked_by_policy"), 0),
+         ("550 5.1.1 no such user", ("sent", None), 1)],
+    )  # fmt: skip
+    def test_refused_the_second_time_it_goes_by_another_channel_only_if_the_mailbox_is_no_more(
+        self, kiosk: Kiosk, said: str, state: tuple[str, str | None], texts: int
+    ) -> None:
+        server = kiosk.server("email")
+        kiosk.scenario(send="[email, sms]")
+        kiosk.customer("anna", email="drop@example.com", phone=kiosk.to("sms", "accept"))
+        kiosk.plan()
+        kiosk.deliver()
+        server.on_recipient["drop"] = said
+        kiosk.clock.move_to(kiosk.message("anna").due_at)
+        kiosk.deliver()
+        assert kiosk.state("anna") == state
+        assert len(kiosk.server("sms").accepted) == texts
+
     def test_what_may_have_left_before_is_not_said_to_be_recalled(self, kiosk: Kiosk) -> None:
         kiosk.server("email")
         kiosk.scenario(send="[email]")
