@@ -10,11 +10,16 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from channels.outcome import Failed, Outcome, Unknown
-from channels.transport import ChannelDown
+from channels.transport import SETTINGS_MALFORMED, ChannelDown
 from core.clock import Clock, SystemClock
 
 LONGEST_WAIT = 86400.0
 _NOT_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+# What a request cannot be made of: an address without a scheme, a key with letters that no header carries.
+_NOT_MADE = (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeEncodeError)
+_NOT_WRITTEN = "Illegal header"
+NO_ANSWER = (httpx.HTTPError, httpx.InvalidURL, UnicodeEncodeError)
+"""What a request raises that comes to no answer; `broken` tells what follows."""
 _REDIRECTED = Failed("configuration", "redirected")
 _PROXY_REFUSED = Failed("configuration", "proxy_refused")
 _REFUSED = Failed("permanent", "refused")
@@ -66,11 +71,17 @@ def of_one(outcome: Outcome) -> Outcome:
 
 
 def broken(error: BaseException | None) -> Unknown:
-    """A request without an answer: unknown. Raises ChannelDown if it never left, for want of a connection."""
+    """A request without an answer: unknown. Raises ChannelDown if it never left, for want of a connection or
+    since none could be made of the settings.
+    """
     if isinstance(error, _NOT_CONNECTED):
         raise ChannelDown(
             Failed("configuration", "tls_failed") if _is_tls(error) else Failed("temporary", "cannot_connect")
         )
+    if isinstance(error, _NOT_MADE) or (
+        isinstance(error, httpx.LocalProtocolError) and str(error).startswith(_NOT_WRITTEN)
+    ):
+        raise ChannelDown(SETTINGS_MALFORMED)
     if isinstance(error, httpx.ProxyError):
         # It made no tunnel to the provider, so that nothing of the request went through.
         forbids = str(error).startswith(_NOT_BY_PROXY)

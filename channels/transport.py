@@ -28,6 +28,10 @@ NOT_BEGUN = "not_begun"
 PAUSED = "paused"
 
 
+SETTINGS_MALFORMED = Failed("configuration", "settings_malformed")
+"""A setting that nothing can be sent with, whatever the provider would say of it."""
+
+
 class Malformed(Exception):
     """This one message can never be sent; it is set aside under `reason`, and the others go on."""
 

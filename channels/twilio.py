@@ -11,7 +11,7 @@ from twilio.http.response import Response
 from twilio.rest import Client
 
 from channels.asking import Asked, Doubt
-from channels.http_faults import BUSY, broken, of_one, patience, retry_after
+from channels.http_faults import BUSY, NO_ANSWER, broken, of_one, patience, retry_after
 from channels.outcome import Accepted, Outcome, Unknown
 from channels.sms.callbacks import report
 from channels.transport import Transport, W
@@ -64,7 +64,7 @@ class MessagesTransport(Transport[W], Asked[W], Generic[W]):
             return failure(busy.status, None, busy.retry_after)
         except (TwilioRestException, TwilioServiceException) as error:
             return of_one(failure(error.status, error.code))
-        except httpx.HTTPError as error:
+        except NO_ANSWER as error:
             return broken(error)
         except (ValueError, AttributeError):  # taken over, it seems, but the answer is no JSON object
             return Unknown("unreadable_answer")

@@ -9,7 +9,7 @@ import aiosmtplib
 from channels.email.pipeline import CONNECTION_LOST, Session
 from channels.email.replies import failure
 from channels.outcome import Failed
-from channels.transport import ChannelDown
+from channels.transport import SETTINGS_MALFORMED, ChannelDown
 
 if TYPE_CHECKING:
     from channels.email import EmailSettings
@@ -25,7 +25,7 @@ async def open_session(settings: "EmailSettings", tls: ssl.SSLContext | None, *,
         await client.connect()
         if client.is_ehlo_or_helo_needed:
             await client.ehlo()
-    except (aiosmtplib.SMTPException, OSError) as error:
+    except (aiosmtplib.SMTPException, OSError, UnicodeError) as error:
         client.close()
         raise ChannelDown(_why_not_open(error)) from None
     except BaseException:
@@ -44,18 +44,22 @@ async def open_session(settings: "EmailSettings", tls: ssl.SSLContext | None, *,
 
 
 def _client(settings: "EmailSettings", tls: ssl.SSLContext | None) -> aiosmtplib.SMTP:
+    """Raises ChannelDown for names that no session can be opened with."""
     password = settings.password.get_secret_value() if settings.password else None
-    return aiosmtplib.SMTP(
-        hostname=settings.host,
-        port=settings.port,
-        username=settings.username,
-        password=password if settings.username else None,
-        local_hostname=settings.helo,
-        timeout=settings.timeout,
-        use_tls=settings.tls == "tls",
-        start_tls=settings.tls == "starttls",
-        tls_context=tls,
-    )
+    try:
+        return aiosmtplib.SMTP(
+            hostname=settings.host,
+            port=settings.port,
+            username=settings.username,
+            password=password if settings.username else None,
+            local_hostname=settings.helo,
+            timeout=settings.timeout,
+            use_tls=settings.tls == "tls",
+            start_tls=settings.tls == "starttls",
+            tls_context=tls,
+        )
+    except ValueError:  # a name with blanks or line ends
+        raise ChannelDown(SETTINGS_MALFORMED) from None
 
 
 def _why_not_open(error: Exception) -> Failed:
@@ -63,6 +67,8 @@ def _why_not_open(error: Exception) -> Failed:
         return Failed("configuration", "tls_failed")
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return _said(error)
+    if isinstance(error, UnicodeError):  # of our own names: what a server says is decoded, whatever it is
+        return SETTINGS_MALFORMED
     if isinstance(error, TimeoutError):
         return Failed("temporary", "timeout")
     if isinstance(error, OSError):

@@ -2,9 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-import httpx
-
-from channels.http_faults import broken
+from channels.http_faults import NO_ANSWER, broken
 from channels.outcome import Outcome
 from channels.telegram.answers import outcome_of
 from channels.telegram.bot import Bot
@@ -32,6 +30,6 @@ class BotTransport(Transport["Note"]):
         """One call. Only a failure to connect is certain not to have left."""
         try:
             answer = await self._bot.call(wire.method, **wire.request)
-        except httpx.HTTPError as error:
+        except NO_ANSWER as error:
             return broken(error)
         return outcome_of(answer)

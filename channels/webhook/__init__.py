@@ -62,7 +62,11 @@ class WebhookSettings(ChannelSettings):
 def _checked(url: str, *, plain: bool) -> str:
     """The URL, if texts may go there; ValueError with what to do about it."""
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not url.isascii():
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or not (url.isascii() and url.isprintable())
+    ):
         raise ValueError("this is no address of a web server; write https://…")
     if parts.scheme == "http" and not plain and parts.hostname not in _OWN_MACHINE:
         raise ValueError(

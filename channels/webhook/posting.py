@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from channels.http_faults import broken, refusal, retry_after
+from channels.http_faults import NO_ANSWER, broken, refusal, retry_after
 from channels.outcome import Accepted, Failed, Outcome, Unknown
 from channels.transport import ChannelDown, Transport
 from channels.webhook.signing import keys_of, signature
@@ -64,7 +64,7 @@ class HttpTransport(Transport["Letter"]):
                 return await self._post(self._client, wire)
         except TimeoutError:
             return Unknown("timeout")
-        except httpx.HTTPError as error:
+        except NO_ANSWER as error:
             return broken(error)
 
     async def _post(self, client: httpx.AsyncClient, wire: "Letter") -> Outcome:

@@ -76,6 +76,27 @@ def test_a_proxys_password_and_an_address_that_is_gone_are_ours_to_mend(
     assert len(server.next) == 2, "it was tried with every message"
 
 
+@pytest.mark.parametrize(
+    ("way", "setting", "value"),
+    [
+        ("sms by Twilio", "ACCOUNT_SID", "AC1\n"),
+        ("sms by Twilio", "BASE_URL", "api.twilio.com"),
+        ("sms by an aggregator", "HTTP_TOKEN", "k\u0435y"),
+        ("sms by an aggregator", "HTTP_TOKEN", "key\n"),
+        ("telegram", "TOKEN", "1:abc\n"),
+        ("push", "BASE_URL", "fcm.googleapis.com"),
+    ],
+)
+def test_what_no_request_can_be_made_with_rests_the_channel_and_costs_no_message(
+    way: str, server: Any, monkeypatch: pytest.MonkeyPatch, setting: str, value: str
+) -> None:
+    name = way.partition(" ")[0]
+    channel = connected(name, server, monkeypatch, **{f"TIDINGS_{name.upper()}_{setting}": value})
+    told = outcomes(channel, server, Answer(200, b"{}"))
+    assert set(told) == {Failed("configuration", "settings_malformed")}
+    assert len(server.next) == 3, "something left"
+
+
 @pytest.mark.parametrize("status", [408, 425])
 def test_what_was_not_begun_is_tried_again(channel: AnyChannel, server: Any, status: int) -> None:
     told = outcomes(channel, server, Answer(status, b"later"))

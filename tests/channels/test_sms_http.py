@@ -167,6 +167,8 @@ ANSWER = {"id": "id"}
         ({"json": {**BODY, "from": "{sender"}}, "a brace that is not closed"),
         ({"headers": {"X-Text": "{text}"}}, "nothing is called '{text}' here"),
         ({"headers": {"X-Name": "Кав'ярня"}}, "the header 'X-Name' cannot be sent"),
+        ({"headers": {"X-Name:": "Kavarnia"}}, "the header 'X-Name:' cannot be sent"),
+        ({"headers": {"X-Name": "Kavarnia "}}, "the header 'X-Name' cannot be sent"),
         ({"answer": {**ANSWER, "means": {"5": "ded"}}}, "no such outcome: 'ded'; did you mean 'dead'?"),
         ({"answer": {**ANSWER, "means": {"5": "dead No"}}}, "'No' is no reason"),
         ({"answer": {**ANSWER, "status": {"4xx": "permanent"}}}, "'4xx' is no HTTP status"),

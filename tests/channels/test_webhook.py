@@ -184,6 +184,7 @@ def own_certificate(folder: Path) -> tuple[Path, Path]:
     [
         ({"URL": "http://crm.shop.example/messages"}, "TIDINGS_WEBHOOK_PLAIN_HTTP=true"),
         ({"URL": "ftp://crm.shop.example"}, "write https://"),
+        ({"URL": "https://crm.shop.example/ours\n"}, "write https://"),
         ({"URL": "https://name:password-of-ours@crm.shop.example/"}, "leave it out"),
         ({"SECRET": "whsec_c2hvcnQ="}, "24 to 64 random octets"),
         ({"SECRET": f"{KEY} password-of-ours"}, "whsec_"),

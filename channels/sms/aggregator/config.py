@@ -12,6 +12,8 @@ from core.explain import complaint
 from core.units import Series
 
 _OWN_MACHINE = ("127.0.0.1", "::1", "localhost")
+# RFC 9110, 5.1.
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class Part(BaseModel):
@@ -34,7 +36,8 @@ def _url(url: str) -> str:
 def _headers(headers: dict[str, str]) -> dict[str, str]:
     places.check(headers, places.IN_HEADERS)
     for name, value in headers.items():
-        if not name.isascii() or not value.isascii() or not value.isprintable():
+        is_said = value.isascii() and value.isprintable() and value == value.strip()
+        if not _HEADER.fullmatch(name) or not is_said:
             raise complaint(f"the header '{name}' cannot be sent", "write Latin letters, digits and signs")
     return headers
 

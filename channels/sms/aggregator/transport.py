@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from channels.http_faults import broken, of_one, patience, refusal, retry_after
+from channels.http_faults import NO_ANSWER, broken, of_one, patience, refusal, retry_after
 from channels.outcome import Accepted, Failed, Outcome, Unknown
 from channels.sms.aggregator import meaning, places
 from channels.sms.aggregator.config import AnswerConfig, HttpConfig
@@ -55,7 +55,7 @@ class AggregatorTransport(Transport["Text"]):
                     config.method, config.url, headers=self._headers(wire), follow_redirects=False,
                     **self._body(wire),
                 )  # fmt: skip
-        except httpx.HTTPError as error:
+        except NO_ANSWER as error:
             return broken(error)
         return of_one(outcome_of(config.answer, answer))
 
