@@ -23,6 +23,9 @@ from channels.watching import Watch
 
 __all__ = ["BatchSender", "Record"]
 
+LONGEST_NAME = 500
+"""Characters of a provider's name for a message; PostgreSQL finds nothing by more than 2,700 octets."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Run:
@@ -144,6 +147,8 @@ class BatchSender(Generic[W]):
 
 def _readable(outcome: Outcome) -> Outcome:
     """A name that no database can hold was misread, or made up by whoever answered."""
-    if isinstance(outcome, Accepted) and not outcome.provider_id.isprintable():
-        return Unknown("unreadable_answer")
+    if isinstance(outcome, Accepted):
+        name = outcome.provider_id
+        if len(name) > LONGEST_NAME or not name.isprintable():
+            return Unknown("unreadable_answer")
     return outcome

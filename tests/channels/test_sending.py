@@ -76,11 +76,12 @@ def test_an_unexpected_error_leaves_one_message_unknown_by_its_kind_alone() -> N
     assert outcomes["m2"] == Accepted("m2")
 
 
-def test_a_name_that_no_database_can_hold_is_no_receipt() -> None:
+@pytest.mark.parametrize("name", ["id\x00", "0123456789abcdef" * 200])
+def test_a_name_that_no_database_can_hold_is_no_receipt(name: str) -> None:
     class Garbled(Recorder):
         async def transmit(self, wire: Plain) -> Outcome:
             await super().transmit(wire)
-            return Accepted("id\x00" if wire.key == "m1" else wire.key)
+            return Accepted(name if wire.key == "m1" else wire.key)
 
     outcomes = sent(Garbled(), 2, 1)
     assert outcomes == {"m0": Accepted("m0"), "m1": Unknown("unreadable_answer")}
