@@ -9,6 +9,7 @@ the channel's policy allows that; its own outcomes change nothing any more, by t
 
 import asyncio
 import contextlib
+import contextvars
 import threading
 import time
 from collections import Counter
@@ -17,7 +18,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -25,7 +26,6 @@ from sqlalchemy import Connection
 from campaigns.running import Running
 from campaigns.versions import Live
 from channels import Failed, Outcome, Outgoing, Unknown
-from channels.base import Channel
 from core import tracing
 from core.clock import Clock
 from core.db import Database
@@ -34,14 +34,14 @@ from core.links import Links
 from scheduler import following
 from scheduler.cancelling import Halt, halts
 from scheduler.claim import LEASE, Claim, Claimer, due_on, reap, stale_or_late
-from scheduler.line import MARGIN, Chunk, Done, Line, told_apart
+from scheduler.line import MARGIN, AnyChannel, Chunk, Done, Line, told_apart
 from scheduler.outcomes import Settlement, fall_back, settle
 from scheduler.throttle import ask, is_of_provider, paused, resting, take
 from scheduler.truth import Truth
 from scheduler.warm_up import quota_of
 from scheduler.wording import Wording
 
-AnyChannel = Channel[Any, Any, Any]
+T = TypeVar("T")
 LOG = structlog.get_logger("tidings.delivery")
 
 # While a channel is busy, how often the others are looked at, seconds.
@@ -228,12 +228,23 @@ class Delivery:
         self, line: Line, done: Done | None, delivered: Delivered, *, claiming: bool = True
     ) -> Chunk | datetime | None:
         """One transaction: what became of a chunk, and the next one."""
-        settlement, found = await asyncio.to_thread(self._move_on, line, done, claiming)
+        settlement, found = await self._carried_through(self._move_on, line, done, claiming)
         if settlement is not None:
             delivered.add(line.channel.name, settlement)
             LOG.info("sent", channel=line.channel.name, lost=settlement.lost, **settlement.counts)
             following.tried(line.channel.name, done.settled if done else ())
         return found
+
+    async def _carried_through(self, work: Callable[..., T], *values: Any) -> T:
+        """A thread's work; whoever is cancelled meanwhile still learns what it came to."""
+        run, loop = contextvars.copy_context().run, asyncio.get_running_loop()
+        doing = loop.run_in_executor(None, run, work, *values)
+        while not doing.done():
+            try:
+                await asyncio.wait({doing})
+            except asyncio.CancelledError:
+                self._cancelled = self._stopping = True
+        return doing.result()
 
     def _move_on(
         self, line: Line, done: Done | None, claiming: bool
