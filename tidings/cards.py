@@ -54,7 +54,8 @@ def issue_cards(here: Workspace, names: Sequence[str], at: datetime, directory: 
     if found is None:
         raise UserError("what is live has no card; add cards/*.yaml, then apply")
     passes = {row.external_id: it.pkpass for row, it in zip(rows, found, strict=True) if it.pkpass}
-    files = {name: directory / f"{name}.pkpass" for name in passes}
+    # A customer's id may hold anything: it must not lead into another folder.
+    files = {name: directory / f"{name.replace('/', '%2F')}.pkpass" for name in passes}
     bundle = directory / "cards.pkpasses" if len(passes) > 1 else None
     written = {files[name]: content for name, content in passes.items()}
     if bundle is not None:

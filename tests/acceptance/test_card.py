@@ -61,6 +61,20 @@ def test_a_cards_life(counter: Shop) -> None:
     assert "in Apple Wallet" in counter.run("card", "status").out
 
 
+def test_a_customers_number_may_hold_anything(counter: Shop) -> None:
+    odd = ("../../up", "[/bold]", "a/b")
+    table = "customer,name\n" + "".join(f"{name},Ivan\n" for name in odd)
+    assert counter.run("import", "customers", str(counter.write("odd.csv", table))).code == 0
+    said = counter.run("card", "issue", *odd, "--out", "passes")
+    assert said.code == 0, said.err
+    files = {str(it.relative_to(counter.path)) for it in counter.path.parent.rglob("*.pkpass")}
+    assert files == {"passes/..%2F..%2Fup.pkpass", "passes/[%2Fbold].pkpass", "passes/a%2Fb.pkpass"}
+    for name in odd:
+        assert f"\n{name}\n" in f"\n{said.out}"
+        lost = counter.run("card", "reissue", name, "--author", "maria", "--reason", "lost")
+        assert (lost.code, lost.out.startswith(f"{name} has a new pass")) == (0, True), lost.err
+
+
 def test_what_cannot_be_is_one_sentence(counter: Shop) -> None:
     mistakes = {
         ("status", "nobody"): "there is no customer 'nobody'",

@@ -40,6 +40,8 @@ def issue(
 
     Example: tidings card issue 10042 10043 10044 --out family
     """
+    from rich.markup import escape
+
     from core.clock import SystemClock
     from tidings.cards import issue_cards
 
@@ -52,11 +54,11 @@ def issue(
     screen = console()
     for it in issued.cards:
         if len(issued.cards) > 1:
-            screen.print(f"[bold]{it.customer}[/bold]")
-        screen.print(f"Apple Wallet   {it.file or 'none'}", soft_wrap=True)
+            screen.print(f"[bold]{escape(it.customer)}[/bold]")
+        screen.print(f"Apple Wallet   {it.file or 'none'}", soft_wrap=True, markup=False)
         screen.print(f"Google Wallet  {it.save_link or 'none'}", soft_wrap=True)
     if issued.bundle:
-        screen.print(f"All together   {issued.bundle}", soft_wrap=True)
+        screen.print(f"All together   {issued.bundle}", soft_wrap=True, markup=False)
     for note in issued.notes:
         screen.print(f"[dim]{note}[/dim]")
 
@@ -87,7 +89,8 @@ def reissue(
         print_json({name: getattr(made, name) for name in type(made).__slots__})
         return
     screen = console()
-    screen.print(f"{made.customer} has a new pass; the old one is void and empty as soon as its phone asks")
+    said = f"{made.customer} has a new pass; the old one is void and empty as soon as its phone asks"
+    screen.print(said, markup=False)
     screen.print(f"to be added at  {made.page}", soft_wrap=True)
     if card is None:
         said = "the old barcode stays good at the till: both show the same number; --card gives a new one"
