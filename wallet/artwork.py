@@ -46,6 +46,8 @@ class Picture:
 
         try:
             wide, high = Image.open(BytesIO(self.data)).size
+        except Image.DecompressionBombError as error:
+            raise UserError(f"{self.place} has far too many pixels; make it smaller") from error
         except OSError as error:
             raise self._unreadable() from error
         if wide * high > PIXELS_AT_MOST:
@@ -64,7 +66,7 @@ class Picture:
         _ = self.size
         try:
             return _sized(self.data, size, whole=self.role == "logo")
-        except OSError as error:
+        except (OSError, SyntaxError) as error:  # Pillow's word for a PNG that is damaged in its middle
             raise self._unreadable() from error
 
     def _unreadable(self) -> UserError:

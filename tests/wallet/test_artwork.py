@@ -1,5 +1,6 @@
 """Every size of every picture, from one original each."""
 
+from binascii import crc32
 from io import BytesIO
 
 import pytest
@@ -78,6 +79,19 @@ def test_a_picture_that_is_not_there_is_named(card: Card) -> None:
 def test_a_file_that_is_no_picture_is_named() -> None:
     with pytest.raises(UserError, match=r"images.icon is not a picture"):
         _ = Artwork({"icon": b"hello", "logo": b"hello"}).apple
+
+
+def test_a_picture_that_is_damaged_or_of_absurd_size_is_named() -> None:
+    whole = artwork()._originals["icon"]
+    at = whole.index(b"IDAT") - 4
+    damaged = whole[:at] + (100).to_bytes(4, "big") + whole[at + 4 :]
+    with pytest.raises(UserError, match=r"images.icon is not a picture"):
+        _ = Artwork({"icon": damaged, "logo": damaged}).apple
+    at = whole.index(b"IHDR") + 4
+    header = whole[at - 4 : at] + (20_000).to_bytes(4, "big") * 2 + whole[at + 8 : at + 13]
+    absurd = whole[: at - 4] + header + crc32(header).to_bytes(4, "big") + whole[at + 17 :]
+    with pytest.raises(UserError, match=r"images.icon has far too many pixels; make it smaller"):
+        _ = Artwork({"icon": absurd, "logo": absurd}).apple
 
 
 def test_a_pass_is_new_only_with_a_picture_that_it_carries() -> None:
