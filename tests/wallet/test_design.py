@@ -217,6 +217,11 @@ def test_a_card_ends_with_its_last_day_in_the_programs_zone(given: str) -> None:
     assert endless.expires is None
 
 
+def test_a_last_day_so_far_off_that_it_means_never_is_none() -> None:
+    assert Guest().face(designed(expires="9999-12-31")).expires is None
+    assert Guest().face(designed(expires="2199-12-31")).expires is not None
+
+
 def test_readers_are_told_one_value_or_each_its_own() -> None:
     both = Guest().face()
     assert (both.nfc, both.smart_tap, both.authenticate) == ("KV20261234", "KV20261234", False)

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from core.clock import LATEST
 from core.units import at_local
 from wallet.design.card import Card, CardField
 from wallet.design.face import Code, Face, Link, Shown
@@ -141,9 +142,12 @@ class _Filling:
         )
 
     def _expires(self) -> datetime | None:
-        """The end of the day: the last second of it, since the next day's first would show as that day."""
+        """The end of the day: the last second of it, since the next day's first would show as that day.
+
+        None for a day so far off (9999-12-31) that it means never.
+        """
         last = self._renderer.day(self._card.expires) if self._card.expires is not None else None
-        if last is None:
+        if last is None or last.year >= LATEST.year:
             return None
         following = last + timedelta(days=1)
         return (at_local(following, time(), self._zone) - timedelta(seconds=1)).astimezone(UTC)
