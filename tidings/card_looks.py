@@ -17,7 +17,7 @@ from tidings.samples import sample_context
 from tidings.workspace import Workspace
 from wallet import passes
 from wallet.artwork import Artwork
-from wallet.design import NEWS_KEY, Face, Place
+from wallet.design import NEWS_KEY, NEWS_LINK_KEY, Face, Place
 from wallet.measure import width_of
 from wallet.preview import Status, Subject
 
@@ -92,7 +92,7 @@ class Looks:
             if row is None:
                 raise UserError(f"there is no customer '{who}'; write an external id, card, phone or email")
             known = passes.current(connection, row.id)
-            void = bool(known and known.voided)
+            void = known.voided if known else passes.is_revoked(connection, row.id)
             found: list[Subject] = []
             for tier, locale in wanted:
                 seen = _SeenAs(self._program, tier, locale)
@@ -133,7 +133,7 @@ def _unknown(option: str, thing: str, given: str, names: Sequence[str]) -> str:
 
 def _without_news(face: Face) -> Face:
     back = tuple(field for field in face.back if field.key != NEWS_KEY)
-    return replace(face, back=back, links=tuple(link for link in face.links if link.key != NEWS_KEY))
+    return replace(face, back=back, links=tuple(link for link in face.links if link.key != NEWS_LINK_KEY))
 
 
 def _room(face: Face) -> float:

@@ -14,6 +14,8 @@ from tests.acceptance.test_cli import CUSTOMERS
 from tests.support.shop import Shop, shop
 from tidings.card_looks import Looks, Wish
 from tidings.workspace import Workspace
+from wallet import issuing
+from wallet.issuing import Deed
 from wallet.preview import WalletName, draw
 from wallet.tables import PASS
 
@@ -72,16 +74,36 @@ def test_a_customer_is_drawn_in_another_level_and_language(looks: tuple[Database
     assert colours == ["#1f3b2d"] * 4 + ["#6b4f1d"] * 2
 
 
+def issued(database: Database, who: str, **more: object) -> int:
+    """The customer has a pass; their id."""
+    with database.write() as connection:
+        row = find(connection, who)
+        assert row is not None
+        known = {"customer_id": row.id, "serial": "s", "token": "t", "digest": "d", **more}
+        connection.execute(PASS.insert().values(**known, changed_at=NOW, issued_at=NOW))
+    return int(row.id)
+
+
 def test_a_pass_that_was_revoked_is_drawn_as_one(looks: tuple[Database, Looks]) -> None:
     database, cards = looks
     assert "no longer valid" not in seen(cards, "apple", Wish(NOW, "K-2"))
+    customer = issued(database, "K-2")
+    assert "no longer valid" not in seen(cards, "apple", Wish(NOW, "K-2"))
     with database.write() as connection:
-        row = find(connection, "K-2")
-        assert row is not None
-        known = {"customer_id": row.id, "serial": "s", "token": "t", "digest": "d", "voided": True}
-        connection.execute(PASS.insert().values(**known, changed_at=NOW, issued_at=NOW))
+        assert issuing.revoke(connection, customer, Deed("maria", "misused"), NOW)
     assert "This card is no longer valid" in seen(cards, "apple", Wish(NOW, "K-2"))
     assert "no longer valid" not in seen(cards, "apple", Wish(NOW, "K-2", status="active"))
+
+
+def test_a_message_that_is_tried_takes_the_place_of_the_one_on_the_card(
+    looks: tuple[Database, Looks],
+) -> None:
+    database, cards = looks
+    issued(database, "K-2", news="Old offer", news_title="Yesterday", news_link="https://old.example")
+    assert "Old offer" in seen(cards, "google", Wish(NOW, "K-2"))
+    tried = seen(cards, "google", Wish(NOW, "K-2", message="Coffee tomorrow"))
+    assert "Coffee tomorrow" in tried
+    assert "Yesterday" not in tried
 
 
 def test_all_of_them_come_with_one_sheet_and_one_page(shop: Shop, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ that the three never tell different stories.
 from wallet import limits
 from wallet.design.card import (
     NEWS_KEY,
+    NEWS_LINK_KEY,
     TIER_KEY,
     AppleCard,
     Barcode,
@@ -30,8 +31,8 @@ from wallet.design.words import Colour, Key, Words, language_of, say, spoken
 NFC_BYTES = limits.NFC.at_most
 
 __all__ = [
-    "NEWS_KEY", "NFC_BYTES", "TIER_KEY", "AppleCard", "Barcode", "BarcodeKind", "Card", "CardField",
-    "CardLink", "Code", "Colour", "Colours", "Face", "Front", "GoogleCard", "Images", "Key", "Link", "Near",
-    "Nfc", "Place", "Renderer", "Shown", "TierLook", "Words", "language_of", "nearest", "resolve", "say",
-    "spoken",
+    "NEWS_KEY", "NEWS_LINK_KEY", "NFC_BYTES", "TIER_KEY", "AppleCard", "Barcode", "BarcodeKind", "Card",
+    "CardField", "CardLink", "Code", "Colour", "Colours", "Face", "Front", "GoogleCard", "Images", "Key",
+    "Link", "Near", "Nfc", "Place", "Renderer", "Shown", "TierLook", "Words", "language_of", "nearest",
+    "resolve", "say", "spoken",
 ]  # fmt: skip
