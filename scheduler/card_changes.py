@@ -97,7 +97,6 @@ class CardChanges:
     def _look_again(self, customers: Sequence[int], after: datetime) -> None:
         for ids in _some(customers):
             with self._database.write() as connection:
-                updates.lock_tags(connection)
                 for customer_id in ids:
                     note_next(connection, customer_id, after)
 
@@ -174,7 +173,11 @@ def _heard(connection: Connection, now: datetime) -> _Heard:
 
 
 def note_next(connection: Connection, customer_id: int, after: datetime) -> None:
-    """Keep when the next of what is recorded already begins, with all cards that show this customer's."""
+    """Keep when the next of what is recorded already begins, with all cards that show this customer's.
+
+    Whoever makes a card asks for it: the events were heard before there was a card.
+    """
+    updates.lock_tags(connection)  # several passes are changed
     sharing = _sharing(connection, {customer_id})
     begins = select(func.min(EVENT.c.at)).where(EVENT.c.customer_id.in_(sharing), EVENT.c.at > after)
     cards = PASS.update().where(CURRENT, PASS.c.customer_id.in_(sharing))

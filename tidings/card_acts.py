@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from core.clock import MovableClock
 from core.errors import UserError
+from scheduler.card_changes import note_next
 from scheduler.kit import Kit
 from tidings.card_status import CardStatus, status_of
 from tidings.cards import cards_of, customer_of
@@ -48,6 +49,7 @@ def reissue(here: Workspace, who: str, deed: Deed, at: datetime, card: str | Non
         if face is None:
             raise UserError(f"the card of {who} cannot be filled in; `tidings check` says why")
         made = issuing.reissue(connection, row.id, face, deed, at)
+        note_next(connection, row.id, at)
     page = here.links(running.program).card(row.id)
     return Reissued(row.external_id, made.serial, page, card or row.card)
 

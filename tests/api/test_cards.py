@@ -5,6 +5,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from httpx import Response
 
 from tests.api.shop import PUBLIC_URL, Shop
@@ -63,6 +64,27 @@ def test_issuing_is_done_once(shop: Shop) -> None:
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json()
     assert first.json()["state"] == "issued"
+
+
+@pytest.mark.parametrize("path", ["", "/reissue"])
+def test_a_card_made_by_hand_learns_of_what_was_recorded_before_its_time(shop: Shop, path: str) -> None:
+    links, ahead = registered(shop), timedelta(minutes=2)
+    if path:
+        downloaded(shop, links)
+    shop.buy(total="1000", at=(shop.clock.now() + ahead).isoformat())
+    beat(shop)
+    assert card(shop, "POST", path, **(REISSUE if path else {})).status_code == 201
+    shop.clock.move_by(SECOND)
+    phone = Phone(shop.stranger)
+    phone.add(downloaded(shop, links))
+    [serial] = phone.passes
+    beat(shop)
+    assert phone.shows(serial)["balance"] == "50"
+    shop.clock.move_by(ahead)
+    beat(shop)
+    assert [it["push"] for it in card(shop).json()["devices"]] == ["unanswered"]
+    phone.woken()
+    assert phone.shows(serial)["balance"] == "80"
 
 
 def test_the_status_says_what_is_on_the_card_and_who_carries_it(shop: Shop) -> None:

@@ -7,6 +7,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
+from scheduler.card_changes import note_next
 from scheduler.kit import Kit
 from tidings.api import examples
 from tidings.api.access import Here, asks
@@ -73,7 +74,10 @@ def issue(here: Here, once: Once, external_id: CustomerPath) -> Response:
         before = passes.current(done.connection, row.id)
         if before is None and passes.is_revoked(done.connection, row.id):
             raise refuse("card_revoked", "the card was revoked; a new one is issued by /card/reissue")
-        passes.issue(done.connection, row.id, _face(here, kit, done.connection, row.id), here.now())
+        now = here.now()
+        passes.issue(done.connection, row.id, _face(here, kit, done.connection, row.id), now)
+        if before is None:
+            note_next(done.connection, row.id, now)
         return done(200 if before else 201, _shown(here, done.connection, external_id), row.id)
 
 
@@ -92,6 +96,7 @@ def reissue(here: Here, once: Once, external_id: CustomerPath, body: ReissueIn) 
             _renumber(here, done.connection, row.external_id, body.card)
         face = _face(here, kit, done.connection, row.id)
         issuing.reissue(done.connection, row.id, face, Deed(body.author, body.reason), now)
+        note_next(done.connection, row.id, now)
         return done(201, _shown(here, done.connection, external_id), row.id)
 
 
