@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsError
 
 from campaigns.running import Running
 from core.clock import Clock
+from core.environment import variable
 from core.errors import EnvironmentFault
 from core.links import Links
 from core.program import Program
@@ -128,7 +129,7 @@ class KitMaker:
         """Writes to Google."""
         assert kit.google is not None, "asked only for a program with a Google card"
         if self._wallet is None:
-            settings = _settings(GoogleSettings, self.env_file)
+            settings = google_settings(self.env_file)
             self._wallet = wallet_for(settings, kit.google.account, self.outbox / "google-wallet")
         return self._wallet
 
@@ -152,7 +153,7 @@ class KitMaker:
         identity = apple_identity(running.program)
         packager, notes = self._packager(identity, artwork, links) if identity else (None, [])
         google = self._google(running.program, name, card, artwork, links)
-        if google and _settings(GoogleSettings, self.env_file).service_account is None:
+        if google and google_settings(self.env_file).service_account is None:
             notes.append(THROWAWAY_GOOGLE)
         return Kit(deck, artwork, identity, packager, google, tuple(notes))
 
@@ -172,7 +173,7 @@ class KitMaker:
         config = _config(program, "google")
         if not config.get("issuer"):
             return None
-        settings = _settings(GoogleSettings, self.env_file)
+        settings = google_settings(self.env_file)
         account = account_for(settings, self.private / "certificates")
         issuer = GoogleIssuer(
             str(config["issuer"]),
@@ -198,6 +199,11 @@ def apple_settings(env_file: Path | None) -> AppleSettings:
     return _settings(AppleSettings, env_file)
 
 
+def google_settings(env_file: Path | None) -> GoogleSettings:
+    """The same of Google."""
+    return _settings(GoogleSettings, env_file)
+
+
 def apple_identity(program: Program) -> AppleIdentity | None:
     """`wallet.apple` in program.yaml; None for a program without an Apple card."""
     config = _config(program, "apple")
@@ -212,13 +218,16 @@ def _config(program: Program, wallet: str) -> Mapping[str, Any]:
 
 def _settings(kind: type[SettingsT], env_file: Path | None) -> SettingsT:
     """The environment first, then .env; file names count from where .env stands."""
+    place = env_file or "the environment"
     try:
         made = kind(_env_file=env_file)
     except ValidationError as error:
-        prefix = str(kind.model_config.get("env_prefix", ""))
-        names = ", ".join(f"{prefix}{it['loc'][0]}".upper() for it in error.errors())
-        place = env_file or "the environment"
-        raise EnvironmentFault(f"{names} has a value that cannot be used; correct it in {place}") from None
+        names = ", ".join(variable(kind, str(it["loc"][0])) for it in error.errors())
+        fault = f"{names} has a value that cannot be used; correct it in {place}"
+        raise EnvironmentFault(fault) from None
+    except SettingsError as error:  # nothing but its words says which
+        names = ", ".join(variable(kind, name) for name in kind.model_fields if f'"{name}"' in str(error))
+        raise EnvironmentFault(f'{names} is not a list; write it as ["1", "2"] in {place}') from None
     base = env_file.parent if env_file else Path()
     placed = {name: base / value for name, value in made if isinstance(value, Path)}
     return made.model_copy(update=placed)

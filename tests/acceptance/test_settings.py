@@ -6,7 +6,7 @@ import pytest
 
 from channels import create
 from core.errors import EnvironmentFault
-from scheduler.kit import apple_settings
+from scheduler.kit import apple_settings, google_settings
 from tidings.settings import misspelt, read_settings
 
 
@@ -111,3 +111,31 @@ def test_a_log_level_that_there_is_not_is_refused_and_one_in_capitals_is_not(
     monkeypatch.setenv("TIDINGS_LOG_LEVEL", "loud")
     with pytest.raises(EnvironmentFault, match="TIDINGS_LOG_LEVEL: must be debug, info, warning or error;"):
         read_settings(tmp_path)
+
+
+def test_an_empty_variable_of_a_wallet_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SERVICE_ACCOUNT", "REQUESTS_A_SECOND", "SMART_TAP_ISSUERS", "TRANSPORT"):
+        monkeypatch.setenv(f"TIDINGS_GOOGLE_{name}", "")
+    google = google_settings(tmp_path / ".env")
+    assert (google.service_account, google.transport, google.smart_tap_issuers) == (None, "folder", [])
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("TIDINGS_GOOGLE_SMART_TAP_ISSUERS=12345", "has a value that cannot be used"),
+        ("TIDINGS_GOOGLE_SMART_TAP_ISSUERS=12345,67890", 'is not a list; write it as ["1", "2"]'),
+        ("TIDINGS_GOOGLE_REQUESTS_A_SECOND=0", "has a value that cannot be used"),
+    ],
+)
+def test_a_value_that_a_wallet_cannot_use_is_named(line: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"{line}\n", "utf-8")
+    with pytest.raises(EnvironmentFault) as refused:
+        google_settings(tmp_path / ".env")
+    assert str(refused.value).startswith(f"{line.partition('=')[0]} {says}")
+
+
+def test_at_least_one_push_is_under_way_at_once(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("TIDINGS_APPLE_APNS_CONCURRENCY=0\n", "utf-8")
+    with pytest.raises(EnvironmentFault, match="TIDINGS_APPLE_APNS_CONCURRENCY has a value"):
+        apple_settings(tmp_path / ".env")

@@ -86,5 +86,5 @@ class AppleSettings(Environment):
     )
     apns_key_id: str | None = Field(default=None, description="The id of the `.p8` key")
     apns_concurrency: int = Field(
-        default=400, description="Pushes under way at once; a connection carries a hundred of them"
+        default=400, ge=1, description="Pushes under way at once; a connection carries a hundred of them"
     )

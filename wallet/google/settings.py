@@ -12,7 +12,9 @@ from core.environment import Environment
 class GoogleSettings(Environment):
     """Without an account, objects are written into a folder and links are signed by a throw-away key."""
 
-    model_config = SettingsConfigDict(env_prefix="TIDINGS_GOOGLE_", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="TIDINGS_GOOGLE_", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     transport: Literal["folder", "api"] = "folder"
     """`folder` writes objects into files, `api` sends them to Google."""
