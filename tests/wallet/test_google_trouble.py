@@ -16,7 +16,7 @@ from wallet import passes
 from wallet.google import due
 from wallet.google.bodies import loyalty_object
 from wallet.google.client import Wallet
-from wallet.google.due import Done
+from wallet.google.due import Done, Later
 from wallet.google.live import GoogleCards, google_round, write_now
 from wallet.google.plan import digest
 from wallet.tables import PASS
@@ -110,6 +110,19 @@ class TestInTrouble:
         till.google.broken.clear()
         till.change(customer, 10)
         assert till.round() == {"written": 1}
+
+    def test_a_change_that_comes_while_google_refuses_for_the_last_time_is_the_next_one(
+        self, till: Till
+    ) -> None:
+        customer = till.save()
+        till.change(customer, 9)
+        with till.shop.database.write() as connection:
+            [claimed] = due.claim(connection, till.clock.now())
+        till.change(customer, 10)
+        with till.shop.database.write() as connection:
+            due.settle(connection, [], [Later(claimed, 0, None, None, "")], till.clock.now())
+        assert till.round() == {"written": 1}
+        assert till.kept(customer)["loyaltyPoints"]["balance"] == {"string": "10"}
 
     def test_a_class_that_google_refuses_is_tried_until_somebody_has_mended_it(self, till: Till) -> None:
         customer = till.save()

@@ -133,6 +133,7 @@ def _moment(name: str) -> Any:
 
 
 _MINE = PASS.c.google_try_at == _moment("lease")
+_SEEN = bindparam("seen", type_=PASS.c.digest.type)
 _DONE = (
     PASS.update()
     .where(PASS.c.serial == bindparam("pass"))
@@ -144,12 +145,13 @@ _DONE = (
         google_news=bindparam("message"),
         google_attempts=0,
         google_try_at=case(
-            (and_(_MINE, PASS.c.digest == bindparam("seen", type_=PASS.c.digest.type)), null()),
+            (and_(_MINE, PASS.c.digest == _SEEN), null()),
             else_=_moment("now"),
         ),
     )
 )
-# What Google has is not known for sure, so the next attempt writes it whole.
+# What Google has is not known for sure, so the next attempt writes it whole. Who waits for the card's next
+# change and finds that it has come meanwhile does not wait for another one.
 _LATER = (
     PASS.update()
     .where(PASS.c.serial == bindparam("pass"))
@@ -158,7 +160,11 @@ _LATER = (
         google_notice=bindparam("notice"),
         google_notices=bindparam("notices"),
         google_attempts=bindparam("attempts"),
-        google_try_at=case((_MINE, _moment("at")), else_=PASS.c.google_try_at),
+        google_try_at=case(
+            (and_(_MINE, _moment("at").is_(None), PASS.c.digest != _SEEN), _moment("now")),
+            (_MINE, _moment("at")),
+            else_=PASS.c.google_try_at,
+        ),
     )
 )
 
@@ -180,4 +186,6 @@ def _later(it: Later, now: datetime) -> dict[str, Any]:
         "notices": it.notices,
         "attempts": it.attempts,
         "at": at,
+        "seen": it.claimed.row.digest,
+        "now": now,
     }
