@@ -1,6 +1,7 @@
 """The page with the card, and the two wallets that it leads to."""
 
 import json
+import re
 from io import BytesIO
 from urllib.parse import urlsplit
 from zipfile import ZipFile
@@ -118,6 +119,19 @@ def test_the_page_shows_the_card_as_it_is_now(shop_with_olena: Shop) -> None:
     assert "Bronze" in page.text
     assert "4\u00a0000" in page.text
     assert "<script" not in page.text
+
+
+def test_a_level_with_a_strip_of_its_own_has_it_on_the_page_too(shop_with_olena: Shop) -> None:
+    def strip() -> bytes:
+        [address] = re.findall(r'<img class="strip" src="([^"]+)"', open_page(shop_with_olena, IPHONE).text)
+        picture: Response = shop_with_olena.stranger.get(str(address).removeprefix(PUBLIC_URL))
+        assert picture.status_code == 200
+        return picture.content
+
+    bronze = strip()
+    shop_with_olena.buy(total="30000")
+    assert "Gold" in open_page(shop_with_olena, IPHONE).text
+    assert strip() != bronze
 
 
 def test_opening_the_page_issues_nothing(shop_with_olena: Shop) -> None:

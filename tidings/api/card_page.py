@@ -122,8 +122,8 @@ def _card(here: Services, row: Any, agent: str, languages: str, *, busy: bool = 
     first, others = _buttons(device, own, kit)
     return page(
         here, "card", "card_title", locales, 503 if busy else 200, tier=row.tier, face=face,
-        strip=strip(here, kit), notice=words["google_busy"] if busy else None, device=device, first=first,
-        others=others, safari=_in_safari(device, own), badges=badges(kit, spoken),
+        strip=strip(here, kit, face.tier), notice=words["google_busy"] if busy else None, device=device,
+        first=first, others=others, safari=_in_safari(device, own), badges=badges(kit, spoken),
         qr=Markup(qr(short_link)),  # noqa: S704 - made of our own address
     )  # fmt: skip
 

@@ -58,11 +58,10 @@ def _icon(kit: Kit) -> str:
     return f"data:image/png;base64,{base64.b64encode(kit.artwork.apple['icon@3x.png']).decode()}"
 
 
-def strip(here: Services, kit: Kit) -> str | None:
-    """Where the card's strip stands; None if it has none."""
-    if "hero.png" not in kit.artwork.google:
-        return None
-    return f"{here.links.public_url}/{GOOGLE_PICTURES}/{kit.artwork.digest}/hero.png"
+def strip(here: Services, kit: Kit, tier: str | None) -> str | None:
+    """Where the strip of a level's card stands; None if it has none."""
+    name = kit.artwork.google_hero(tier)
+    return f"{here.links.public_url}/{GOOGLE_PICTURES}/{kit.artwork.digest}/{name}" if name else None
 
 
 def qr(url: str) -> str:
