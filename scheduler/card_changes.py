@@ -90,7 +90,8 @@ class CardChanges:
     def next_at(self) -> datetime | None:
         """When something begins next that was recorded before its time."""
         with self._database.read() as connection:
-            first = select(PASS.c.look_at).where(PASS.c.look_at.is_not(None)).order_by(PASS.c.look_at)
+            ahead = select(PASS.c.look_at).where(CURRENT, PASS.c.look_at.is_not(None))
+            first = ahead.order_by(PASS.c.look_at)
             found: datetime | None = connection.scalar(first.limit(1))
             return found
 

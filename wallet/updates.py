@@ -101,7 +101,7 @@ def retire(connection: Connection, customer_id: int, now: datetime) -> None:
     tag = _next_tag(connection)
     _write_marks(connection, [(row, REPLACED)], tag, now, now)
     gone = PASS.update().where(PASS.c.serial == row.serial)
-    connection.execute(gone.values(voided=True, replaced_at=now, **NONE))
+    connection.execute(gone.values(voided=True, replaced_at=now, look_at=None, **NONE))
     _owe_devices(connection, [row.serial], tag, now, now)
 
 

@@ -27,8 +27,9 @@ from scheduler.restored import set_aside
 from tests.scheduler.test_cards import NO_WAIT, STORE, Salon, bundle
 from tests.wallet.conftest import p8
 from tests.wallet.servers import Answer, Apns
-from wallet import updates
+from wallet import issuing, updates
 from wallet.apple.live import SHORTEST_REST
+from wallet.issuing import Deed
 from wallet.tables import CURRENT, PASS
 
 __all__ = ["bundle", "p8"]
@@ -275,3 +276,14 @@ def test_a_card_that_is_added_before_that_time_learns_of_it_too(salon: Salon) ->
     salon.clock.move_by(timedelta(minutes=2))
     assert [it.customer for it in salon.beat().changed] == ["danylo"]
     assert not _outdated(salon)
+
+
+def test_a_card_that_is_replaced_before_that_time_leaves_nothing_to_look_at(salon: Salon) -> None:
+    customer_id = salon.holder("danylo", "phone-3")
+    salon.buy("danylo", "R2", 1000, ahead=timedelta(minutes=2))
+    salon.beat()
+    with salon.database.write() as connection:
+        issuing.revoke(connection, customer_id, Deed("maria", "misused"), salon.clock.now())
+    salon.clock.move_by(timedelta(minutes=5))
+    salon.beat()
+    assert asyncio.run(salon.cards.look()).next_at is None
