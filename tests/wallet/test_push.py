@@ -79,6 +79,14 @@ def test_the_pass_certificate_opens_an_http_2_connection_for_empty_pushes(
         assert "authorization" not in request.headers
 
 
+def test_the_key_of_the_pass_certificate_is_no_p8_key(apple: AppleSettings, clock: MovableClock) -> None:
+    mixed_up = apple.model_copy(
+        update={"transport": "apns", "apns_key": apple.key, "apns_key_id": "ABC123DEFG"}
+    )
+    with pytest.raises(EnvironmentFault, match=r"TIDINGS_APPLE_APNS_KEY: .*key\.pem is not a \.p8 key"):
+        send(mixed_up, clock, [owed("aa")])
+
+
 def test_a_p8_key_signs_a_token_that_is_kept_for_forty_minutes(
     p8: Path, clock: MovableClock, tmp_path: Path
 ) -> None:
