@@ -66,9 +66,22 @@ class Links:
         """Leads to the page with the card, in a third fewer characters: for an SMS, for a code to scan."""
         return f"{self.public_url}/k/{_card_token(self.secret, customer_id)}"
 
-    def confirmation(self, letter_id: int) -> str:
-        """The page on which a customer confirms what a letter asked."""
-        return f"{self.public_url}/d/{self._token('d', letter_id)}"
+    def confirmation(self, letter_id: int, digest: str) -> str:
+        """The page on which a customer confirms what a letter asked; `digest` is that of its address.
+
+        A letter that is gone may leave its number to another one (SQLite after an erasure, any database after
+        a restore): its link is good for that address alone.
+        """
+        return f"{self.public_url}/d/{self._token('d', letter_id, digest)}"
+
+    def letter_of(self, token: str) -> int | None:
+        """The letter that a token of `confirmation` names, forged or not: `confirms` tells."""
+        number = int.from_bytes(_decoded(token)[:-TAG_BYTES], "big")
+        return number if 0 < number < 1 << (8 * NUMBER_BYTES - 1) else None
+
+    def confirms(self, token: str, digest: str) -> bool:
+        """Whether a token of `confirmation` was made for a letter to this address."""
+        return self.read("d", token, digest) is not None
 
     def opened(self, message_id: int) -> str:
         """The picture that tells of an opened message."""

@@ -123,4 +123,5 @@ def _facts(connection: Connection, running: Running, links: Links, row: Any) -> 
     if asked is not None:
         program = running.program
         wording = asked.proof.get("text") or program.consent_in(row.locale or program.locale)
-    return {"link": links.confirmation(row.id), "days": VALID[row.kind].days, "wording": wording}
+    link = links.confirmation(row.id, row.digest)
+    return {"link": link, "days": VALID[row.kind].days, "wording": wording}

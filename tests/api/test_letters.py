@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from httpx import Response
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
 from campaigns.running import Running
 from channels import Failed, Outcome, Unknown
@@ -176,6 +176,33 @@ def test_a_copy_of_all_data_comes_only_by_a_letter_to_ones_own_address(olena: Sh
     assert found["consents"][0]["channel"] == "sms"
     assert found["bonus_lots"]
     assert found["events"]
+
+
+def test_the_link_of_a_letter_that_is_gone_opens_nobody_elses(olena: Shop) -> None:
+    olena.stranger.post(preferences_path(olena), data={"do": "copy"})
+    path = link_in(deliver(olena)[0])
+    with olena.database.write() as connection:
+        # As a restored backup has it: the letter was never written there, and the next one gets its number.
+        [gone] = connection.execute(delete(LETTER).returning(LETTER.c.id)).scalars()
+    olena.register("bohdan", email="bohdan@example.com", locale="uk")
+    own = preferences_path_of(olena, olena.id_of("bohdan"))
+    olena.stranger.post(own, data={"do": "copy"})
+    with olena.database.write() as connection:
+        connection.execute(update(LETTER).values(id=gone))
+    assert olena.stranger.get(path).status_code == olena.stranger.post(path).status_code == 404
+    here = olena.services
+    link = here.links.confirmation(gone, here.workspace.addresses.digest("email", "bohdan@example.com"))
+    found = json.loads(olena.stranger.post(link.removeprefix(PUBLIC_URL)).content)
+    assert found["profile"]["external_id"] == "bohdan"
+
+
+@pytest.mark.parametrize("asked", ["copy", "erase"])
+def test_a_letter_to_an_address_that_was_corrected_since_opens_nothing(olena: Shop, asked: str) -> None:
+    olena.stranger.post(preferences_path(olena), data={"do": asked})
+    path = link_in(deliver(olena)[0])
+    olena.register(email="her.own@example.com")
+    assert olena.stranger.get(path).status_code == olena.stranger.post(path).status_code == 404
+    assert olena.till.get("/api/v1/customers/10042").status_code == 200
 
 
 def test_being_forgotten_takes_the_letter_and_one_more_button(olena: Shop) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from selenium.webdriver import Keys
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from core.customers.consent import in_force
 from core.customers.letters import LETTER
@@ -27,8 +27,8 @@ def customer(shop: Shop, request: pytest.FixtureRequest) -> int:
 
 def newest_letter(shop: Shop) -> str:
     with shop.database.read() as connection:
-        number = connection.scalar(select(func.max(LETTER.c.id)))
-    return shop.services.links.confirmation(int(number or 0))
+        newest = connection.execute(select(LETTER).order_by(LETTER.c.id.desc()).limit(1)).one()
+    return shop.services.links.confirmation(newest.id, newest.digest)
 
 
 def granted(shop: Shop, customer: int) -> dict[tuple[str, str], bool]:

@@ -19,7 +19,7 @@ URLS = st.sampled_from(
     ["https://k.example", "http://k.example/a?b=c#d", "https://k.example/меню", "https://k/😀"]
 )
 USES: dict[str, tuple[Use, str]] = {
-    "unsubscribe": ("u", "email"), "preferences": ("p", ""), "card": ("c", ""), "confirmation": ("d", ""),
+    "unsubscribe": ("u", "email"), "preferences": ("p", ""), "card": ("c", ""), "confirmation": ("d", "5f1c"),
     "bounce": ("b", ""), "letter": ("l", ""), "open": ("o", ""), "telegram": ("t", ""),
 }  # fmt: skip
 

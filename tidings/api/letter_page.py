@@ -7,7 +7,7 @@ address reads what is sent there: this is the second step of whatever a forwarde
 from typing import Any
 
 from fastapi import APIRouter, Response
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from core.customers import letters
 from core.customers.addresses import ADDRESS
@@ -68,12 +68,15 @@ def answer(here: Here, token: str, languages: Language = "") -> Response:
 
 def _letter(here: Services, token: str) -> tuple[Any | None, Any | None]:
     """The letter that a link belongs to and its customer; none for a forged or late one."""
-    number = here.links.read("d", token)
+    links = here.links
+    number = links.letter_of(token)
     if number is None:
         return None, None
     with here.database.read() as connection:
         letter = letters.find(connection, number, here.now())
-        if letter is None or not _is_allowed(here, letter):
+        if letter is None or not links.confirms(token, letter.digest) or not _is_allowed(here, letter):
+            return None, None
+        if letter.kind in NEEDED and not _is_theirs(connection, letter):
             return None, None
         owner = letter.merged_into or letter.customer_id
         return letter, connection.execute(select(CUSTOMER).where(CUSTOMER.c.id == owner)).first()
@@ -82,6 +85,13 @@ def _letter(here: Services, token: str) -> tuple[Any | None, Any | None]:
 def _is_allowed(here: Services, letter: Any) -> bool:
     needed = NEEDED.get(letter.kind)
     return needed is None or needed in here.program.privacy.self_service
+
+
+def _is_theirs(connection: Connection, letter: Any) -> bool:
+    """The address is still the customer's: corrected since, it may be a stranger's."""
+    mine = ADDRESS.c.customer_id.in_({letter.customer_id, letter.merged_into or letter.customer_id})
+    own = select(ADDRESS.c.id).where(mine, ADDRESS.c.digest == letter.digest, ADDRESS.c.active)
+    return connection.scalar(own.limit(1)) is not None
 
 
 def _is_asked(here: Services, letter: Any) -> bool:
