@@ -11,12 +11,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, String, Table, cast, delete, func, or_, select, text, update
 
-from core.customers.addresses import ADDRESS, LIFTED, Addresses, suppress
+from core.customers.addresses import ADDRESS, LIFTED, SUPPRESSION, Addresses
 from core.customers.erasure_words import Scrubber, opaque
 from core.customers.forgotten import forget_number
 from core.customers.holders import CUSTOMER, Person, hold_related, opened, people, unknown
 from core.customers.households import members
-from core.db import json_text
+from core.db import json_text, upsert
 from core.events import EVENT, Happening, append
 from core.ledger import moving
 from core.ledger.book import Book
@@ -203,7 +203,11 @@ def _suppress(connection: Connection, request: Erasure, ids: Sequence[int], at: 
     rows = connection.execute(select(ADDRESS.c.kind, ADDRESS.c.digest).where(ADDRESS.c.customer_id.in_(ids)))
     for kind, digest in rows.all():
         for channel in (name for name, its_kind in request.channels.items() if its_kind == kind):
-            suppress(connection, channel, digest, "erased", at)
+            # Also one that was left alone before: no mending of a provider's mistake must lift it.
+            row = {"channel": channel, "digest": digest, "reason": "erased", "at": at}
+            connection.execute(
+                upsert(connection, SUPPRESSION, ["channel", "digest"], ["reason"]).values(**row)
+            )
     for name in connection.scalars(select(CUSTOMER.c.external_id).where(CUSTOMER.c.id.in_(ids))).all():
         forget_number(connection, request.addresses, name, at)
 

@@ -114,6 +114,18 @@ def test_a_mass_mistake_is_undone_by_its_reason_and_time(database: Database, tmp
         assert connection.scalars(select(LIFTED.c.author)).all() == ["maria", "maria"]
 
 
+def test_who_was_erased_stays_left_alone_whatever_their_address_was_left_alone_for(
+    database: Database, tmp_path: Path
+) -> None:
+    brought(database, tmp_path)
+    with database.write() as connection:
+        erase(connection, PROGRAM, Erasure("bohdan", ADDRESSES, KINDS), NOW)
+        assert count(connection, KINDS, Which("email", "complained")) == 0
+        assert lift_many(connection, KINDS, Which("email", "complained"), MARIA, NOW) == 0
+        [kept] = connection.execute(select(SUPPRESSION).where(SUPPRESSION.c.digest == BOHDAN)).all()
+    assert (kept.channel, kept.reason) == ("email", "erased")
+
+
 def test_a_list_goes_on_where_it_ended(database: Database, tmp_path: Path) -> None:
     brought(database, tmp_path)
     with database.read() as connection:
