@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from core.customers.addresses import ADDRESS
-from core.customers.consent import CONSENT, Choice, choose
+from core.customers.consent import CONSENT, REQUEST, Choice, Key, choose, decide, in_force
 from core.customers.holders import CUSTOMER
 from core.customers.profiles import PROFILE
 from core.db import insert_ignoring, upsert
@@ -28,6 +28,7 @@ def join_profiles(
     rows = {row.id: row for row in connection.execute(both)}
     _addresses(connection, duplicate, survivor)
     _consents(connection, duplicate, survivor, at, live)
+    _waiting(connection, survivor, at)
     _leave(connection, rows[duplicate], survivor, at)
     values = _joined(rows[survivor], rows[duplicate], holder)
     connection.execute(update(CUSTOMER).where(CUSTOMER.c.id == survivor).values(**values, updated_at=at))
@@ -121,3 +122,19 @@ def _consents(connection: Connection, duplicate: int, survivor: int, at: datetim
             )
     choose(connection, choices, at, live=live)
     connection.execute(CONSENT.delete().where(CONSENT.c.customer_id == duplicate))
+
+
+def _waiting(connection: Connection, survivor: int, at: datetime) -> None:
+    """Of two yeses that wait for a letter the later goes on waiting, unless a later choice is in force."""
+    theirs = select(REQUEST).where(REQUEST.c.customer_id == survivor, REQUEST.c.state == "open")
+    latest: dict[Key, Any] = {}
+    replaced = []
+    for row in connection.execute(theirs.order_by(REQUEST.c.at, REQUEST.c.id)):
+        key = (survivor, row.channel, row.purpose)
+        replaced += [latest[key].id] if key in latest else []
+        latest[key] = row
+    said = in_force(connection, [survivor])
+    answered = {key: row.id for key, row in latest.items() if key in said and row.at <= said[key].at}
+    decide(connection, replaced, "replaced", at)
+    decide(connection, [it for key, it in answered.items() if said[key].granted], "replaced", at)
+    decide(connection, [it for key, it in answered.items() if not said[key].granted], "withdrawn", at)

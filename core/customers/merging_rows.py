@@ -5,17 +5,20 @@ from sqlalchemy import Connection, Table, exists, select, update
 from core.customers.holders import CUSTOMER
 from core.ledger.reading import HOLD
 from core.purchases.receipts import LINE, RECEIPT
-from core.tables import PromoCode, PromoUse, ReferralCode
+from core.tables import ConsentRequest, Letter, PromoCode, PromoUse, ReferralCode
 
+REQUEST = ConsentRequest.__table__  # type: ignore[attr-defined]
+LETTER = Letter.__table__  # type: ignore[attr-defined]
 CODE = PromoCode.__table__  # type: ignore[attr-defined]
 USE = PromoUse.__table__  # type: ignore[attr-defined]
 REFERRAL = ReferralCode.__table__  # type: ignore[attr-defined]
 # A receipt is the buyer's: its return, its share of levels and statistics are the survivor's from now on.
-THEIRS: tuple[Table, ...] = (RECEIPT, LINE, CODE, USE)
+# So is what waits for a letter: a no that the survivor says has to find it.
+THEIRS: tuple[Table, ...] = (RECEIPT, LINE, CODE, USE, REQUEST, LETTER)
 
 
 def repoint(connection: Connection, duplicate: int, survivor: int, holder: int) -> None:
-    """Let receipts, promo codes, holds and friends of the duplicate be the survivor's.
+    """Let receipts, promo codes, holds, friends and what waits for a letter be the survivor's.
 
     `holder` is whose account the survivor uses.
     """

@@ -199,6 +199,49 @@ def test_a_duplicates_confirmed_yes_is_none_to_the_survivors_other_address(anna:
     assert agrees(anna)
 
 
+def test_a_no_of_the_survivor_ends_what_waited_for_the_duplicate(database: Database) -> None:
+    put(database, "anna@shop.example", "anna-2")
+    put(database, "", "anna")
+    say(database, YES)
+    [letter] = rows(database, LETTER)
+    with database.write() as connection:
+        same = Merge("anna-2", "anna", "maria", "the same")
+        accepted(merge(connection, ASKING, same, SAID + timedelta(minutes=1), live=True))
+    say(database, Choice(2, "email", False, SAID + timedelta(hours=1), "preference page"))
+    assert [row.state for row in rows(database, REQUEST)] == ["withdrawn"]
+    assert not answer(database, letter)
+    assert agrees(database) is False
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["said after the yes", "said before it"])
+def test_a_no_of_the_survivor_counts_by_its_time_when_profiles_are_merged(
+    database: Database, before: bool
+) -> None:
+    put(database, "anna@shop.example", "anna-2")
+    put(database, "", "anna")
+    say(database, YES)
+    no = SAID + (-1 if before else 1) * timedelta(minutes=5)
+    say(database, Choice(2, "email", False, no, "preference page"))
+    with database.write() as connection:
+        same = Merge("anna-2", "anna", "maria", "the same")
+        accepted(merge(connection, ASKING, same, SAID + timedelta(hours=1), live=True))
+    assert answer(database, rows(database, LETTER)[0]) is before
+    assert agrees(database) is before
+
+
+def test_of_two_yeses_of_one_person_one_goes_on_waiting(anna: Database) -> None:
+    put(anna, "anna@shop.example", "anna-2")
+    say(anna, YES)
+    say(anna, Choice(2, "email", True, SAID + timedelta(minutes=1), "checkout"))
+    with anna.write() as connection:
+        same = Merge("anna-2", "anna", "maria", "the same")
+        accepted(merge(connection, ASKING, same, SAID + timedelta(hours=1), live=True))
+    assert [(row.customer_id, row.state) for row in rows(anna, REQUEST)] == [(1, "replaced"), (1, "open")]
+    assert answer(anna, rows(anna, LETTER)[0])
+    [consent] = rows(anna, CONSENT)
+    assert (consent.customer_id, consent.granted, consent.source) == (1, True, "checkout")
+
+
 def test_erasure_takes_requests_letters_and_proof_and_leaves_when_and_where(anna: Database) -> None:
     say(anna, YES)
     [letter] = rows(anna, LETTER)
