@@ -1,5 +1,6 @@
 """What a file of each kind holds: from this table files are read, and the page about them is made."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -38,7 +39,11 @@ CUSTOMERS = (
         "registered_at", f"{TIME} of joining; the time of the import if left out", "2024-05-01T12:30:00+03:00"
     ),
     Column("referred_by", "text: who brought the customer, by their number, card or referral code", "K-1000"),
-    Column("attributes.<name>", "anything else that is known of the customer", "latte"),
+    Column(
+        "attributes.<name>",
+        "anything else that is known of the customer: text, a number, yes or no, or a list",
+        "latte",
+    ),
 )
 RECEIPTS = (
     Column("receipt", "text: the receipt's number, unique in the program", "R-77-0001", True),
@@ -130,5 +135,5 @@ def fault(columns: Iterable[Column], found: Iterable[str], noun: str = "column")
     if unknown:
         absent = [column.name for column in columns if column.name not in found]
         return f"has a {noun} '{unknown[0]}' that is not known; {suggest(unknown[0], absent)}"
-    twice = sorted({name for name in found if found.count(name) > 1})
+    twice = sorted(name for name, times in Counter(found).items() if times > 1)
     return f"has the {noun} '{twice[0]}' twice" if twice else ""

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import json
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ ROWS_A_BATCH = 5_000
 LONGEST_VALUE = 1 << 20
 # A quote that is never closed must not swallow the rows that follow it.
 LINES_A_ROW = 20
+# What JSON may spell and no text holds, unless it is one of a pair.
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class Row(NamedTuple):
@@ -68,17 +71,27 @@ def _open_csv(file: Path, shape: tuple[Column, ...]) -> Source:
         raw.seek(0)
         csv.field_size_limit(LONGEST_VALUE)
         records = _records(_lines(raw))
-        header = next(records, None)
-        names = (
-            [name.strip() for name in next(csv.reader([header[1]], delimiter=delimiter), [])]
-            if header
-            else []
-        )
+        names = _names(file, next(records, None), delimiter)
         if not any(names):
             raise UserError(f"{file.name} is empty; its first line must name the columns")
         if wrong := columns.fault(shape, names):
             raise UserError(f"{file.name} {wrong}")
         return Source(_csv_rows(records, delimiter, names), _fraction(raw, file), raw.close)
+
+
+def _names(file: Path, header: tuple[int, str] | None, delimiter: str) -> list[str]:
+    """What the first line says."""
+    try:
+        return (
+            [name.strip() for name in next(csv.reader([header[1]], delimiter=delimiter), [])]
+            if header
+            else []
+        )
+    except csv.Error as error:
+        ends = "its lines end in CR alone" if header and "\r" in header[1].rstrip("\r\n") else str(error)
+        raise UserError(
+            f"{file.name} is no CSV as others write it ({ends}); save it anew and import it again"
+        ) from None
 
 
 @contextmanager
@@ -176,11 +189,27 @@ def _json_rows(raw: BinaryIO, shape: tuple[Column, ...]) -> Iterator[Row]:
         except json.JSONDecodeError as error:
             yield Row(number, line.rstrip("\n"), f"is no JSON ({error.msg} after {error.pos} characters)")
             continue
+        except (ValueError, RecursionError):
+            yield Row(
+                number, line.rstrip("\n"), "has a number of thousands of digits, or brackets without end"
+            )
+            continue
+        if _HALF.search(line) and not _is_text(values):
+            yield Row(number, line.rstrip("\n"), "has half a character: \\ud800 to \\udfff come in pairs")
+            continue
         if not isinstance(values, dict):
             yield Row(number, values, "is no JSON object; write one object a line")
             continue
         values = _flat(_unwrapped(values))
         yield Row(number, values, _json_fault(values, shape))
+
+
+def _is_text(values: Any) -> bool:
+    try:
+        json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _unwrapped(values: dict[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 Each reader takes the value and returns None for an empty one; ValueError says what to write instead.
 """
 
+import math
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from core.clock import possible
@@ -14,12 +16,15 @@ MOST = 10**9
 # How far the nearest amount may be from a binary fraction, in its smallest unit.
 TAIL = 1e-4
 ZEROS = "000000"
+NUL, NO_NUL = "\0", "has a NUL character, which cannot be kept"
 YES, NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
 
 
 def text(value: object) -> str | None:
     """Text without the spaces around it; numbers as they are written, so that 1001 names a customer."""
     if type(value) is str:
+        if NUL in value:
+            raise ValueError(NO_NUL)
         return value.strip() or None
     if value is None:
         return None
@@ -107,6 +112,23 @@ def yes_no(value: object) -> bool | None:
     if not word:
         return None
     raise ValueError("is neither yes nor no")
+
+
+def anything(value: object) -> Any | None:
+    """Whatever else is known: text, a number, yes or no, or a list of them. Times become text."""
+    if isinstance(value, str):
+        if NUL in value:
+            raise ValueError(NO_NUL)
+        return value or None
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, (float, Decimal)) and math.isfinite(value):
+        return int(value) if isinstance(value, Decimal) and value == int(value) else float(value)
+    if isinstance(value, list):
+        return [it for it in map(anything, value) if it is not None]
+    raise ValueError("is neither text, a number, yes or no, nor a list of them")
 
 
 def degrees(value: object, limit: int) -> float | None:

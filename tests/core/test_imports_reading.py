@@ -4,6 +4,7 @@ import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -14,8 +15,9 @@ from core.errors import UserError
 from core.imports import columns
 from core.purchases.receipts import RECEIPT
 from tests.core.books import START, register
-from tests.core.files import CUSTOMERS, PROGRAM, RECEIPTS, bring_in, counts, csv, parquet, rejects
+from tests.core.files import CUSTOMERS, PROGRAM, RECEIPTS, bring_in, counts, csv, jsonl, parquet, rejects
 
+SEEN = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "import.md"
 
 
@@ -182,3 +184,98 @@ def _quoted(row: dict[str, str]) -> dict[str, str]:
 
 def test_no_receipt_of_the_examples_is_left_out() -> None:
     assert {it for row in RECEIPTS for it in row} <= {it.name for it in columns.RECEIPTS}
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (r'{"customer": "a\u0000b"}', "'customer' has a NUL character, which cannot be kept"),
+        (r'{"customer": "1", "name": "a\u0000"}', "'name' has a NUL character, which cannot be kept"),
+        (
+            r'{"customer": "1", "attributes": {"x": "a\u0000"}}',
+            "'attributes.x' has a NUL character, which cannot be kept",
+        ),
+        (
+            r'{"customer": "1", "attributes": {"a\u0000": 1}}',
+            "the name of an attribute has a NUL character, which cannot be kept",
+        ),
+        (r'{"customer": "\ud800"}', "has half a character: \\ud800 to \\udfff come in pairs"),
+        (
+            r'{"customer": "1", "attributes": {"x": "\udc00"}}',
+            "has half a character: \\ud800 to \\udfff come in pairs",
+        ),
+        *(
+            (
+                f'{{"customer": "1", "attributes": {{"x": {odd}}}}}',
+                "'attributes.x' is neither text, a number, yes or no, nor a list of them",
+            )
+            for odd in ("NaN", "-Infinity", "1e999", '{"y": 1}', "[[NaN]]")
+        ),
+        (
+            f'{{"customer": "1", "attributes": {{"x": {"9" * 5_000}}}}}',
+            "has a number of thousands of digits, or brackets without end",
+        ),
+        ("[" * 100_000, "has a number of thousands of digits, or brackets without end"),
+    ],
+)
+def test_a_row_that_no_database_keeps_is_set_aside_and_the_rest_goes_in(
+    database: Database, tmp_path: Path, row: str, reason: str
+) -> None:
+    file = tmp_path / "c.jsonl"
+    file.write_text(f'{{"customer": "before"}}\n{row}\n{{"customer": "after"}}\n', encoding="utf-8")
+    report = bring_in(database, "customers", file)
+    assert counts(report) == (2, 0, 0, 1)
+    assert [(it["line"], it["reason"]) for it in rejects(report)] == [(2, reason)]
+
+
+def test_a_nul_in_csv_costs_its_row_alone(database: Database, tmp_path: Path) -> None:
+    file = tmp_path / "c.csv"
+    file.write_text("customer,name\n1,a\0b\n2,c\n", encoding="utf-8")
+    assert counts(bring_in(database, "customers", file)) == (1, 0, 0, 1)
+
+
+@pytest.mark.parametrize("make", [jsonl, parquet], ids=["jsonl", "parquet"])
+def test_an_attribute_may_be_a_list(database: Database, tmp_path: Path, make: Any) -> None:
+    rows = [{"customer": "1", "attributes.tags": ["vip", "wholesale"]}]
+    assert counts(bring_in(database, "customers", make(tmp_path / f"c.{make.__name__}", rows))) == (
+        1,
+        0,
+        0,
+        0,
+    )
+    with database.read() as connection:
+        assert connection.scalar(select(CUSTOMER.c.attributes)) == {"tags": ["vip", "wholesale"]}
+
+
+def test_attributes_keep_the_days_times_and_decimals_of_parquet(database: Database, tmp_path: Path) -> None:
+    row = {
+        "customer": "1", "attributes.since": date(2020, 2, 29), "attributes.seen": SEEN,
+        "attributes.size": Decimal("36.5"), "attributes.visits": Decimal("12.00"),
+    }  # fmt: skip
+    assert counts(bring_in(database, "customers", parquet(tmp_path / "c.parquet", [row]))) == (1, 0, 0, 0)
+    with database.read() as connection:
+        assert connection.scalar(select(CUSTOMER.c.attributes)) == {
+            "since": "2020-02-29", "seen": "2026-01-02T03:04:00+00:00", "size": 36.5, "visits": 12,
+        }  # fmt: skip
+    row = {"customer": "2", "attributes.picture": b"GIF"}
+    report = bring_in(database, "customers", parquet(tmp_path / "d.parquet", [row]))
+    assert counts(report) == (0, 0, 0, 1)
+
+
+def test_a_receipts_odd_number_costs_the_receipt_alone(database: Database, tmp_path: Path) -> None:
+    register(database, PROGRAM, "anna")
+    good = {"receipt": "R1", "customer": "anna", "at": "2026-03-01T10:00:00Z", "sku": "x", "total": "1"}
+    odd: list[dict[str, Any]] = [
+        {"receipt": ["R2"]}, {"receipt": {"n": 2}}, {"receipt": "R\0"}, {"sku": "\0"}, {"store": "a\0"},
+        {"category": "\0"},
+    ]  # fmt: skip
+    bad = [{**good, "receipt": f"B{number}", **it} for number, it in enumerate(odd)]
+    report = bring_in(database, "receipts", jsonl(tmp_path / "r.jsonl", [*bad, good]))
+    assert counts(report) == (1, 0, 0, len(bad))
+
+
+def test_lines_that_end_in_cr_alone_are_told(sqlite_database: Database, tmp_path: Path) -> None:
+    file = tmp_path / "c.csv"
+    file.write_bytes(b"customer,name\r1,a\r2,b\r")
+    with pytest.raises(UserError, match="its lines end in CR alone"):
+        bring_in(sqlite_database, "customers", file)

@@ -12,7 +12,7 @@ from core.grants.referral_grants import welcome_friend
 from core.grants.referrals import find_inviter, hold_friends, name_inviter
 from core.imports.columns import ATTRIBUTE
 from core.imports.kinds.base import LATER, Context, Effect, Kind, cell, must
-from core.imports.values import day, moment, text
+from core.imports.values import NO_NUL, NUL, anything, day, moment, text
 from core.ledger.lots import Refusal
 
 TEXTS = ("card", "name", "phone", "email", "gender", "city", "locale", "time_zone")
@@ -89,5 +89,7 @@ def _too_early(connection: Connection, facts: Sequence[Joining]) -> set[int]:
 
 
 def _attributes(values: Mapping[str, Any]) -> dict[str, Any]:
-    named = {name: value for name, value in values.items() if name.startswith(ATTRIBUTE)}
-    return {name.removeprefix(ATTRIBUTE): value for name, value in named.items() if value not in {None, ""}}
+    named = {name: cell(values, name, anything) for name in values if name.startswith(ATTRIBUTE)}
+    if any(NUL in name for name in named):
+        raise ValueError(f"the name of an attribute {NO_NUL}")
+    return {name.removeprefix(ATTRIBUTE): value for name, value in named.items() if value is not None}

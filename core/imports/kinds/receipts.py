@@ -161,7 +161,7 @@ class Receipts(Kind):
 def _number(row: Row) -> Any:
     """What rows of one receipt have in common; a row without a number is alone."""
     number = row.values.get("receipt") if isinstance(row.values, dict) else None
-    return number if number not in {None, ""} else (row.line,)
+    return (row.line,) if number is None or number == "" else number
 
 
 def _lines(group: list[Row]) -> list[tuple[int, Mapping[str, Any]]]:
@@ -177,7 +177,7 @@ def _head(group: list[Row]) -> Mapping[str, Any]:
             value = row.values.get(name)
             if value == head.get(name) or value is None or value == "":
                 continue
-            if head.get(name) not in {None, ""}:
+            if head.get(name) not in (None, ""):
                 raise Rejected({row.line: f"has another '{name}' than the receipt's first line"})
             head = {**head, name: value}
     return head
