@@ -48,6 +48,7 @@ def test_every_problem_is_explained(shop: Shop) -> None:
     ("change", "field", "message"),
     [
         ({"lines": [{"sku": "a", "total": "-1"}]}, "lines[0].total", "must be zero or more"),
+        ({"codes": ["SPRING", "A\0"]}, "codes", "a NUL character cannot be kept"),
         (
             {"lines": [{"sku": "a", "total": "NaN"}]},
             "lines[0].total",
@@ -152,3 +153,19 @@ def test_a_clock_a_year_off_is_refused(shop: Shop, days: int, code: str) -> None
     assert (answer.status_code, answer.json()["code"]) == (422, code)
     assert answer.json()["errors"][0]["field"] == "at"
     assert shop.till.get("/api/v1/customers/10042").json()["balance"] == "50"
+
+
+@pytest.mark.parametrize(
+    ("method", "address"),
+    [
+        ("GET", "customers?card=%00"), ("GET", "customers?email=a%00@b.example"), ("GET", "events?kind=a%00"),
+        ("GET", "promo-codes?rule=%00"), ("GET", "promo-codes/%00"), ("GET", "suppressions?reason=%00"),
+        ("GET", "customers/10042/%00"), ("DELETE", "customers/10042?author=%00"),
+    ],
+)  # fmt: skip
+def test_a_nul_in_an_address_is_a_mistake_of_whoever_asks(shop: Shop, method: str, address: str) -> None:
+    shop.register()
+    answer = shop.till.request(method, f"/api/v1/{address}")
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+    assert "NUL" in answer.json()["detail"]
+    assert shop.till.get("/api/v1/customers/10042").status_code == 200

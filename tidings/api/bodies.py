@@ -74,8 +74,9 @@ class Body(BaseModel):
     @field_validator("*")
     @classmethod
     def _no_nul(cls, value: object) -> object:
-        pairs = value.items() if isinstance(value, dict) else ((value, None),)
-        if any("\0" in text for pair in pairs for text in pair if isinstance(text, str)):
+        parts = [*value, *value.values()] if isinstance(value, dict) else value
+        texts = parts if isinstance(parts, list) else [parts]
+        if any("\0" in text for text in texts if isinstance(text, str)):
             raise ValueError("a NUL character cannot be kept")
         return value
 
