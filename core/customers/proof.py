@@ -33,7 +33,13 @@ def of_page(program: Program, form: str, url: str, locale: str) -> dict[str, Any
 
 def given(**parts: str | None) -> dict[str, Any]:
     """A proof of the parts that are known."""
-    return {name: value[:LONGEST] for name, value in parts.items() if value}
+    found = {name: _kept(value) for name, value in parts.items() if value}
+    return {name: value for name, value in found.items() if value}
+
+
+def _kept(text: str) -> str:
+    """As every database keeps it: an SMS may end in a NUL, or in half an emoji."""
+    return text.replace("\0", "")[:LONGEST].encode(errors="replace").decode()
 
 
 def confirmed(

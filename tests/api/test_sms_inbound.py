@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -37,6 +38,17 @@ def test_stop_closes_the_channel_for_the_number(kavarnia: Shop, text: str, numbe
     assert hear(kavarnia, text, number).status_code == 204
     assert kavarnia.suppressed("sms", "phone", PHONE)
     assert kavarnia.agrees("sms") is False
+
+
+@pytest.mark.parametrize("text", ["STOP\0", "STOP \ud83d", "\0стоп\0"])
+def test_a_stop_that_came_with_a_broken_sign_is_heard(kavarnia: Shop, text: str) -> None:
+    kavarnia.clock.move_by(timedelta(minutes=1))
+    body = json.dumps({"msisdn": PHONE, "message": text, "id": "1"})
+    assert kavarnia.stranger.post(f"{PATH}/{SECRET}", content=body).status_code == 204
+    assert kavarnia.agrees("sms") is False
+    mine = kavarnia.till.get("/api/v1/customers/10042/data")
+    [said] = [it for it in mine.json()["consents"] if it["channel"] == "sms"]
+    assert said["proof"]["text"] in ("STOP", "STOP ?", "стоп")
 
 
 def test_start_takes_a_stop_back_and_is_heard_once(kavarnia: Shop) -> None:
