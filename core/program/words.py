@@ -41,9 +41,14 @@ def _address(url: str) -> str:
 def _event_name(name: str) -> str:
     if not name.isascii() or not name.isidentifier() or name != name.lower():
         raise complaint(f"'{name}' is no name of an event", "write small letters, digits and '_'")
-    if name in _OWN_EVENTS or name.startswith(_OWN_BEGINNINGS):
+    if is_own_event(name):
         raise complaint(f"'{name}' is an event of Tidings' own", "take another name for that of your system")
     return name
+
+
+def is_own_event(name: str) -> bool:
+    """Whether an event is of Tidings' own, and not what the shop's system told."""
+    return name in _OWN_EVENTS or name.startswith(_OWN_BEGINNINGS)
 
 
 # What the ledger and the cards tell of themselves; nobody else may say that it happened.

@@ -80,3 +80,16 @@ def test_how_the_ledger_names_its_lots_is_its_own_affair(shop: Shop) -> None:
     shop.buy()
     [*_, given] = read(shop, kind=["bonus_accrued"])["items"]
     assert set(given["data"]) == {"amount", "reason", "starts_at", "expires_on"}
+
+
+def test_what_the_shop_told_of_an_act_is_given_back_as_it_was_told(shop: Shop) -> None:
+    shop.register()
+    shop.register("somebody-else")
+    told = {
+        "order_id": shop.id_of("somebody-else"), "amount": 500, "total": 12_345, "slot": "evening",
+        "stars": 5,
+    }  # fmt: skip
+    act = {"id": "review-1", "customer": "10042", "act": "review", "data": told}
+    assert shop.till.post("/api/v1/events", json=act).status_code == 201
+    [review] = read(shop, kind=["review"])["items"]
+    assert (review["customer"], review["data"]) == ("10042", told)

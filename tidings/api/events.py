@@ -12,6 +12,7 @@ from core.customers.profiles import CUSTOMER
 from core.events import EVENT, START, Position, between, horizon
 from core.grants.referrals import NAMED
 from core.program import Program
+from core.program.words import is_own_event
 from tidings.api import examples
 from tidings.api.access import Here, asks
 from tidings.api.paging import Paged, PageWanted, cursor
@@ -27,7 +28,7 @@ _OURS = frozenset({"slot"})
 class EventOut(BaseModel):
     """Something that happened. `subject` names what it is about: a receipt, an operation, a level.
 
-    `live` is false for imported history. Amounts in `data` are whole units.
+    `live` is false for imported history. Amounts in `data` are whole units; that of an act is as it was told.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.EVENT]})
@@ -88,7 +89,8 @@ def _rows(
 def _names(connection: Connection, rows: Sequence[Any]) -> Mapping[int, str]:
     """The external ids of everybody whom these events name."""
     ids = {row.customer_id for row in rows}
-    ids |= {value for row in rows for key, value in row.data.items() if _is_customer(key, value)}
+    ours = [row for row in rows if not _is_told(row)]
+    ids |= {value for row in ours for key, value in row.data.items() if _is_customer(key, value)}
     ids |= {int(row.subject) for row in rows if _brought(row)}
     found = select(CUSTOMER.c.id, CUSTOMER.c.external_id).where(CUSTOMER.c.id.in_(ids))
     return {number: name for number, name in connection.execute(found)}  # noqa: C416 - rows are no pairs
@@ -99,16 +101,25 @@ def _brought(row: Any) -> bool:
     return row.kind == NAMED and (row.subject or "").isdigit()
 
 
+def _is_told(row: Any) -> bool:
+    """Whether the shop's own system told of it: `data` is theirs, and given back as it came."""
+    return not is_own_event(row.kind)
+
+
 def _is_customer(key: str, value: object) -> bool:
     return key.endswith("_id") and isinstance(value, int)
 
 
 def _event(program: Program, row: Any, names: Mapping[int, str]) -> EventOut:
     subject = names.get(int(row.subject)) if _brought(row) else row.subject
+    data = (
+        row.data
+        if _is_told(row)
+        else dict(_shown(program, key, row.data[key], names) for key in row.data if key not in _OURS)
+    )
     return EventOut(
         event=row.id, kind=row.kind, customer=names.get(row.customer_id, ""), subject=subject, at=row.at,
-        recorded_at=row.recorded_at, live=row.live,
-        data=dict(_shown(program, key, row.data[key], names) for key in row.data if key not in _OURS),
+        recorded_at=row.recorded_at, live=row.live, data=data,
     )  # fmt: skip
 
 
