@@ -77,7 +77,7 @@ CONSENTS = (
     Column("granted", "yes or no", "yes", True),
     Column("at", f"{TIME} of the customer's choice", "2025-11-20T09:00:00+02:00", True),
     Column("source", "text: where the customer said so; import if left out", "registration form"),
-    Column("purpose", "the purpose of messages; marketing if left out", "marketing"),
+    Column("purpose", "marketing, or a purpose of program.yaml; marketing if left out", "marketing"),
     Column("wording", "text: the version of the words that were shown", "2026-03"),
     Column("form", "text: the form or page, by its name", "registration form, shop 3"),
     Column("url", "text: the address of the page", "https://kavarnia.example/join"),

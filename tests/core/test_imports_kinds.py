@@ -110,6 +110,7 @@ def test_the_latest_choice_is_in_force_whatever_the_order_of_the_file(
     [
         ({"customer": "zoe"}, "no customer 'zoe'; import customers first"),
         ({"channel": "emial"}, "'channel' is none of program.yaml; did you mean 'email'?"),
+        ({"purpose": "Marketing"}, "'purpose' is none of program.yaml; did you mean 'marketing'?"),
         ({"granted": "maybe"}, "'granted' is neither yes nor no"),
         ({"granted": ""}, "'granted' is empty"),
         ({"at": "2030-01-01T00:00:00Z"}, "'at' has not come yet"),

@@ -42,6 +42,11 @@ class Consents(Kind):
         channel = must(values, "channel", text)
         if channel not in self.program.channels:
             raise ValueError(f"'channel' is none of program.yaml; {suggest(channel, self.program.channels)}")
+        purpose = cell(values, "purpose", text) or MARKETING
+        purposes = (MARKETING, *self.program.consent.purposes)
+        if purpose not in purposes:
+            # A refusal for what nobody ever asks would be none.
+            raise ValueError(f"'purpose' is none of program.yaml; {suggest(purpose, purposes)}")
         at = must(values, "at", self.time)
         if at > self.context.recorded_at:
             raise ValueError("'at' has not come yet")
@@ -51,7 +56,7 @@ class Consents(Kind):
             must(values, "granted", yes_no),
             at,
             cell(values, "source", text) or "import",
-            cell(values, "purpose", text) or MARKETING,
+            purpose,
             cell(values, "wording", text),
             self._proof(values),
         )
