@@ -63,6 +63,7 @@ def test_a_key_is_revoked_by_its_name_or_number(shop: Shop, who: str) -> None:
         (["1x", "--role", "till"], "write a letter"),
         (["x", "--role", "till", "--rate", "often"], "write for example '50 per second'"),
         (["x", "--role", "till", "--expires", "soon"], "write for example 2027-12-31"),
+        (["x", "--role", "till", "--expires", "9999-12-31"], "leave it out for a key without one"),
         (["x", "--role", "till", "--expires", "2020-01-01"], "give a later day"),
     ],
 )

@@ -166,6 +166,7 @@ def _rate(text: str) -> Any:
 
 
 def _end_of(here: "Workspace", day: str | None) -> datetime | None:
+    from core.clock import LATEST
     from core.errors import UserError
 
     if day is None:
@@ -174,6 +175,9 @@ def _end_of(here: "Workspace", day: str | None) -> datetime | None:
         last = date.fromisoformat(day)
     except ValueError:
         raise UserError(f"--expires: '{day}' is not a day; write for example 2027-12-31") from None
+    if last.year >= LATEST.year:
+        # As other systems write that there is no end.
+        raise UserError(f"--expires: {day} is no end; leave it out for a key without one")
     end = datetime.combine(last + timedelta(days=1), datetime.min.time(), here.files().program.zone)
     return end.astimezone(UTC)
 
