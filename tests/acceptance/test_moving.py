@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -15,12 +16,13 @@ from sqlalchemy.types import JSON
 from sqlmodel import SQLModel
 
 from core.db import Database, UtcDateTime
+from core.db.bulk import driver
 from core.errors import EnvironmentFault
 from tests.support.databases import PostgresDatabases
 from tests.support.ports import free_port
 from tests.support.shop import Shop, shop
 from tidings import schema
-from tidings.moving import copying, landing
+from tidings.moving import backup, copying, landing
 
 __all__ = ["shop"]
 
@@ -290,6 +292,37 @@ def test_a_target_that_cannot_be_reached_is_one_sentence_and_leaves_the_file_as_
     assert (said.code, said.err.count("\n")) == (3, 1), said.err
     assert "cannot be used" in said.err
     assert shop.run("tick").code == 0
+
+
+def test_a_backup_ends_though_somebody_writes_all_the_time(
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = "INSERT INTO filling (value) VALUES (randomblob(3000))"
+    with sqlite_database.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE filling (value BLOB)")
+        for _ in range(100):
+            connection.exec_driver_sql(add)
+    steps: list[int] = []
+
+    def write(_status: int, left: int, _all: int) -> None:
+        assert len(steps) < 100, "it begins anew after each write"
+        steps.append(left)
+        with sqlite_database.write() as connection:
+            connection.exec_driver_sql(add)
+
+    class InUse:
+        def __init__(self, own: Any) -> None:
+            self.own = own
+
+        def backup(self, made: Any, pages: int) -> None:
+            self.own.backup(made, pages=pages, progress=write)
+
+    monkeypatch.setattr(backup, "PAGES_AT_ONCE", 16)
+    monkeypatch.setattr(backup, "driver", lambda connection: InUse(driver(connection)))
+    backup.backup(sqlite_database, tmp_path / "kept.db")
+    assert len(steps) > 2
+    with closing(sqlite3.connect(tmp_path / "kept.db")) as kept:
+        assert kept.execute("SELECT count(*) FROM filling").fetchone() == (100,), "of the moment it began"
 
 
 def test_after_a_restore_what_was_sent_since_is_set_aside_and_not_sent_again(busy: Shop) -> None:

@@ -38,8 +38,10 @@ def backup(database: Database, file: Path) -> int:
 
 def _copy(database: Database, part: Path) -> None:
     with closing(sqlite3.connect(part)) as made:
-        # Within one snapshot: writers go on meanwhile, and the copy is of one moment.
         with database.read() as connection:
+            # The first question takes the snapshot: the copy is of that moment, and writers go on meanwhile.
+            # Without one, SQLite begins anew after each step between which somebody wrote.
+            connection.exec_driver_sql("SELECT 1 FROM sqlite_master").first()
             driver(connection).backup(made, pages=PAGES_AT_ONCE)
         made.execute("PRAGMA journal_mode = DELETE")
         [(verdict,)] = made.execute("PRAGMA integrity_check(1)").fetchall()
