@@ -16,6 +16,12 @@ GONE = "(erased)"
 # Shorter parts of a name are found in any text.
 PART_AT_LEAST = 3
 OPAQUE = "erased-"
+# A card's number this short is found in amounts, too.
+SHORT = 8
+# Nothing of a person, whatever their card is: amounts, days and times, numbers that say nothing.
+_PLAIN = re.compile(
+    rf"-?\d{{1,{SHORT - 1}}}(\.\d{{1,6}})?|\d{{4}}-\d\d-\d\d(T[\d:.+-]+Z?)?|{OPAQUE}[0-9a-f]{{32}}"
+)
 
 
 def opaque(addresses: Addresses, external_id: str) -> str:
@@ -74,19 +80,25 @@ class Scrubber:
         return [f"{key.removesuffix(':in')}:out" for key in keys]
 
     def _words(self) -> re.Pattern[str] | None:
-        """What must not be left: names and their parts as words, addresses and cards wherever they stand."""
+        """What must not be left: names and their parts as words, addresses and cards wherever they stand, but
+        short ones where they are no part of another number.
+        """
         inside = {value for row in self._people for value in (row.phone, row.email, row.card) if value}
         own = ADDRESS.c.customer_id.in_(self._ids)
         inside |= set(self._connection.scalars(select(ADDRESS.c.value).where(own)))
         names = {row.name for row in self._people if row.name}
         parts = {part for name in names for part in name.split() if len(part) >= PART_AT_LEAST}
-        found = [re.escape(value) for value in sorted(inside)]
+        found = [
+            rf"(?<!\w)(?<!\d\.){re.escape(it)}(?!\.?\w)" if len(it) < SHORT else re.escape(it)
+            for it in sorted(inside)
+        ]
         found += [rf"\b{re.escape(name)}\b" for name in sorted(names | parts)]
         return re.compile("|".join(found), re.IGNORECASE) if found else None
 
     def _tells(self, value: Any) -> bool:
         if isinstance(value, str):
-            return value in self._names or bool(self._pattern and self._pattern.search(value))
+            said = bool(self._pattern and not _PLAIN.fullmatch(value) and self._pattern.search(value))
+            return value in self._names or said
         parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
         return any(self._tells(part) for part in parts)
 

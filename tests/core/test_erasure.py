@@ -208,6 +208,27 @@ def test_a_second_request_gets_the_first_answer(oksana: Database) -> None:
     assert forget(oksana, replace(ASKED, customer=first["customer"])) == Recorded(first, repeated=True)
 
 
+@pytest.mark.parametrize("card", ["5", "20", "100", "2026", "03"])
+def test_a_short_card_goes_and_takes_no_amount_with_it(database: Database, card: str) -> None:
+    with database.write() as connection:
+        save(connection, SHARING, ADDRESSES, [Profile(NUMBER, card=card), Profile("head")], START, live=True)
+        together = Change("head", NUMBER)
+        accepted(join(connection, SHARING, together, START, live=True))
+    answered = buy(database, purchase("R1", NUMBER, START, 10_000), purchase("R2", "head", START, 10_000))
+    with database.write() as connection:
+        note = Adjustment("1", NUMBER, 100, "maria", f"lost card {card}, card no.{card}.")
+        accepted(adjust(connection, SHARING, note, START, live=True))
+        first = accepted(erase(connection, SHARING, replace(ASKED, customer=NUMBER), LATER))
+    with database.read() as connection:
+        rows = connection.execute(select(OPERATION.c.kind, OPERATION.c.result, OPERATION.c.data)).all()
+    kept = {row.result["receipt"]: row.result for row in rows if row.kind == "purchase"}
+    for before in answered:
+        told = {name: before[name] for name in ("earned", "balance", "available", "rules")}
+        assert {name: kept[before["receipt"]][name] for name in told} == told
+    assert [row.data["reason"] for row in rows if row.kind == "adjustment"] == ["(erased)"]
+    assert accepted(forget(database, replace(ASKED, customer=NUMBER))) == first
+
+
 def test_what_would_go_is_told_before_and_nothing_changes(oksana: Database) -> None:
     before = everything(oksana)
     asked = replace(request_of(ADDRESSES, NUMBER), channels=ASKED.channels)
