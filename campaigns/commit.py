@@ -304,6 +304,9 @@ def _keep_deferred(step: Step) -> None:
 
 
 def _own_enrolment(step: Step) -> Any:
+    if step.index:
+        # Known from the start. It may bear the name that the scenario had before.
+        return CANDIDATE.c.enrolment_id
     # Looked up by its key: joined, PostgreSQL expects none of a scenario that is new, and reads all the
     # candidates for each one there is.
     own = select(ENROLMENT.c.id).where(

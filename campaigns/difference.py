@@ -243,11 +243,14 @@ def _gone(running: Running, states: Mapping[str, Any]) -> list[str]:
 def _change(
     scenario: Scenario, running: Running, states: Mapping[str, Any], files: Sequence[Differs]
 ) -> str | None:
-    state = states.get(scenario.name)
+    former = states.get(scenario.formerly or "")
+    state = states.get(scenario.name, former)
     if state is None:
-        return "renamed" if scenario.formerly in states else "new"
+        return "new"
     if state.status == "removed":
         return "back"
+    if state is former:
+        return "renamed"
     return "changed" if any(_uses(scenario, running, it.file) for it in files) else None
 
 

@@ -13,7 +13,15 @@ from campaigns import membership
 from campaigns.bundle import Bundle
 from campaigns.running import Running, make_ready
 from campaigns.scenario import Scenario
-from campaigns.tables import BundleVersion, Decision, Enrolment, Message, ScenarioRun, ScenarioState
+from campaigns.tables import (
+    BundleVersion,
+    Decision,
+    Enrolment,
+    Feedback,
+    Message,
+    ScenarioRun,
+    ScenarioState,
+)
 from campaigns.undone import Undone, recall, undone
 from core.db import Database, insert_ignoring, insert_many
 from core.db.hot import Hot
@@ -183,7 +191,9 @@ def apply(
     gone = [it for it in states if it not in running.scenarios and states[it].status != "removed"]
     gone = sorted(name for name in gone if name not in renamed.values())
     left = _stop(connection, gone, at)
-    back = [it for it in running.scenarios if it in states and states[it].status == "removed"]
+    # By the name that the state had: one that was removed may come back renamed.
+    was = {it: states[old] for it in running.scenarios if (old := renamed.get(it, it)) in states}
+    back = [name for name, state in was.items() if state.status == "removed"]
     # What happened while it was away is not made up for.
     _set(
         connection,
@@ -296,7 +306,7 @@ def _rename(connection: Connection, running: Running, states: Mapping[str, Any])
 
 
 def _rename_everywhere(connection: Connection, old: str, new: str) -> None:
-    models: tuple[Any, ...] = (Enrolment, Message, Decision, ScenarioRun)
+    models: tuple[Any, ...] = (Enrolment, Message, Decision, Feedback, ScenarioRun)
     for table in (model.__table__ for model in models):
         connection.execute(update(table).where(table.c.scenario == old).values(scenario=new))
     earlier = connection.scalar(select(STATE.c.earlier).where(STATE.c.name == old)) or []

@@ -45,6 +45,14 @@ def test_a_renamed_scenario_goes_on_and_recalls_nothing(database: Database) -> N
     assert [(it.scenario, it.change, it.left.planned) for it in found.values()] == [("uno", "renamed", 1)]
 
 
+def test_a_removed_scenario_that_comes_back_under_another_name_is_told_as_back(database: Database) -> None:
+    world = World(database, {"one": DAILY, "news": ACCRUED})
+    world.customer("anna")
+    world.apply({"news": ACCRUED})
+    found = concerned(compared(world, world.files({"uno": DAILY + "formerly: one\n", "news": ACCRUED})))
+    assert [(it.scenario, it.change, it.status) for it in found.values()] == [("uno", "back", "active")]
+
+
 def test_a_segment_concerns_whoever_uses_it_even_through_another(database: Database) -> None:
     segments = {"segments/vip.yaml": "segment: rich\n", "segments/rich.yaml": "balance: {at_least: 100}\n"}
     scenarios = {"one": DAILY + "audience: {segment: vip}\n", "two": DAILY}

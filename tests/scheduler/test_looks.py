@@ -5,9 +5,9 @@ from datetime import date
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 
-from campaigns.tables import ScenarioRun
+from campaigns.tables import Feedback, ScenarioRun
 from campaigns.versions import VERSION, Live, pause, resume
 from core.db import Database
 from core.errors import UserError
@@ -196,6 +196,47 @@ def test_a_renamed_scenario_goes_on_where_it_was(database: Database) -> None:
     # It keeps the steps that it began with under its old name, and what it used of its own limit.
     assert world.look("2026-03-02 10:00") == {"anna": "planned"}
     assert [(it.scenario, it.step) for it in world.messages()] == [("new", "hello"), ("new", "again")]
+
+
+def test_a_removed_scenario_may_come_back_under_another_name(database: Database) -> None:
+    world = World(database, {"old": scenario(BIRTHDAY), "other": campaign()})
+    world.customer("anna", birthday=date(1990, 3, 2), consent=["email"], email="anna@example.com")
+    world.apply({"other": campaign()})
+    mailed = scenario(BIRTHDAY, steps="[{message: hello, send: [email]}]", formerly="old")
+    assert world.apply({"new": mailed, "other": campaign()}).started == ("new",)
+    assert world.state("new").status == "active"
+    world.look("2026-03-02 10:00")
+    assert [(it.scenario, it.external_id) for it in world.messages()] == [("new", "anna")]
+
+
+def test_whoever_is_under_way_goes_on_under_a_name_that_another_scenario_had(database: Database) -> None:
+    steps = STEPS % "1 day"
+    world = World(database, {"birthdays": scenario(BIRTHDAY, steps=steps), "greetings": campaign()})
+    world.customer("anna", birthday=date(1990, 3, 1))
+    world.apply({"birthdays": scenario(BIRTHDAY, steps=steps)})
+    world.look("2026-03-01 10:00")
+    world.settle()
+    world.apply({"greetings": scenario(BIRTHDAY, steps=steps, formerly="birthdays")})
+    assert world.look("2026-03-02 10:00") == {"anna": "planned"}
+    assert [(it.scenario, it.step) for it in world.messages()] == [
+        ("birthdays", "hello"), ("greetings", "again"),
+    ]  # fmt: skip
+
+
+def test_clicks_follow_a_scenario_to_its_new_name(database: Database) -> None:
+    again = "{schedule: {at: 2026-03-02 10:00}}"
+    world = World(database, {"old": scenario(BIRTHDAY)}, program={"tracking": {"clicks": True}})
+    world.customer("anna", birthday=date(1990, 3, 1))
+    world.customer("ihor", birthday=date(1990, 3, 1))
+    world.look("2026-03-01 10:00")
+    world.settle()
+    click = next(it for it in world.messages() if it.external_id == "anna")
+    with database.write() as connection:
+        reaction = {"message_id": click.id, "customer_id": click.customer_id, "scenario": "old"}
+        connection.execute(insert(Feedback).values(**reaction, kind="clicked", at=world.now, machine=False))
+    asking = scenario(again, schedule="", audience="{clicked: {scenario: new}}")
+    world.apply({"new": scenario(BIRTHDAY, formerly="old"), "asking": asking})
+    assert world.look("2026-03-02 10:00") == {"anna": "planned", "ihor": "not_in_audience"}
 
 
 # --- the blast guard
