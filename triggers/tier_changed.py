@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, and_, true
+from sqlalchemy import ColumnElement, and_, exists, literal, true
 
-from core.db import json_text
+from core.db import UtcDateTime, json_text
 from core.units import Series
 from triggers.base import CUSTOMER, EVENT, EventTrigger, Fact, Look, Parameters, utc_text
 from triggers.marks import TierName
+
+LATER = EVENT.alias("later")
 
 
 class TierChangedParameters(Parameters):
@@ -22,7 +24,8 @@ class TierChangedParameters(Parameters):
 class TierChanged(EventTrigger[TierChangedParameters]):
     """The customer moved to another tier, and has it still.
 
-    Of several steps at once only the last is news; a step that a return undid is none.
+    Of several steps at once only the last is news, also where it leads back; a step that a return undid is
+    none.
     """
 
     name: ClassVar[str] = "tier_changed"
@@ -36,11 +39,15 @@ class TierChanged(EventTrigger[TierChangedParameters]):
     }
 
     def condition(self, parameters: TierChangedParameters, look: Look) -> ColumnElement[bool]:
-        """The direction and the tier that are meant, which the customer has."""
+        """The direction and the tier that are meant, which the customer has had since then."""
         direction = json_text(EVENT.c.data, "direction")
         right_way = true() if parameters.direction == "any" else direction == parameters.direction
         meant = EVENT.c.subject.in_(parameters.to) if parameters.to else true()
-        return and_(CUSTOMER.c.tier == EVENT.c.subject, right_way, meant)
+        overtaken = exists().where(
+            LATER.c.customer_id == EVENT.c.customer_id, LATER.c.id > EVENT.c.id, LATER.c.kind == self.event,
+            LATER.c.recorded_at <= literal(look.at, UtcDateTime),
+        )  # fmt: skip
+        return and_(CUSTOMER.c.tier == EVENT.c.subject, right_way, meant, ~overtaken)
 
     def stored_facts(self, look: Look) -> Mapping[str, ColumnElement[Any]]:
         """From the event itself."""

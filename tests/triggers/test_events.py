@@ -163,6 +163,27 @@ def test_of_several_steps_at_once_only_the_last_is_news(database: Database) -> N
     ]
 
 
+def test_a_tier_that_was_lost_and_reached_again_at_once_is_told_of_once(database: Database) -> None:
+    world = World(database, {"tier": TIER})
+    world.customer("anna")
+    for tier in ("gold", "silver", "gold"):
+        world.tier("anna", tier)
+    assert world.looked("2026-03-01 10:00") == {"planned": 1}
+
+
+def test_nobody_is_congratulated_on_the_tier_to_which_they_fell(database: Database) -> None:
+    world = World(database, {"tier": TIER})
+    world.customer("anna")
+    world.tier("anna", "silver")
+    world.look("2026-03-01 10:00")
+    world.move("2026-03-01 10:01")
+    world.tier("anna", "gold")
+    world.move("2026-03-01 10:02")
+    world.tier("anna", "silver")
+    assert still_true(world) == {}, "of the first rise to silver"
+    assert world.looked() == {}
+
+
 def test_a_message_can_say_which_tier_it_is_and_since_when(database: Database) -> None:
     world = World(database, {"tier": TIER})
     world.customer("anna")
