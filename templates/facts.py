@@ -178,9 +178,8 @@ class OwnProfile:
 
     @property
     def first_name(self) -> str | None:
-        """The first word of the name."""
-        name = self._row.name
-        return name.split(None, 1)[0] if name else None
+        """The first word of the name; None where the name is all blanks."""
+        return next(iter((self._row.name or "").split(None, 1)), None)
 
     @property
     def card(self) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 from channels import Failed, Outgoing
 from channels.sending import Record
 from core.clock import MovableClock
+from core.customers.profiles import CUSTOMER
 from core.db import Database
 from core.errors import EnvironmentFault
 from scheduler import delivery as module
@@ -41,6 +42,16 @@ async def two_senders(kiosk: Kiosk) -> list[Delivered]:
     """Two senders at the same time, each with everything of its own but the database."""
     async with kiosk.channels()["sms"] as first, kiosk.channels()["sms"] as second:
         return await asyncio.gather(*(kiosk.delivery({"sms": channel}).run() for channel in (first, second)))
+
+
+def test_a_name_of_nothing_but_blanks_keeps_no_message_back(kiosk: Kiosk) -> None:
+    kiosk.files["messages/hello/sms.txt"] = "Hello {{ customer.first_name }}\n"
+    crowd(kiosk, 1)
+    with kiosk.database.write() as connection:
+        connection.execute(update(CUSTOMER).values(name="  "))
+    kiosk.deliver()
+    assert kiosk.state("anna0") == ("sent", None)
+    assert [form["Body"] for form in kiosk.server("sms").forms] == ["Hello"]
 
 
 class TestRates:
