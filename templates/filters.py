@@ -4,6 +4,7 @@ Every filter gives an empty text for None, so that `{{ tier.missing | money }}` 
 Amounts are decimals in whole units; a time is shown in the program's zone.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, tzinfo
@@ -14,6 +15,7 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import DateTimePattern
 from babel.numbers import format_currency, get_currency_precision, get_currency_symbol
 
+_DIGITS = re.compile(r"[#,0]+")
 _PLURAL_ORDER = ("zero", "one", "two", "few", "many", "other")
 _PLAIN = str.maketrans({"\u00a0": " ", "\u202f": " "})
 # A batch repeats its days and amounts; beyond this many distinct values the oldest are formatted again.
@@ -146,10 +148,10 @@ def _spaced(written: str, symbol: str) -> str:
 
 def _percent(conventions: Conventions) -> Callable[[object], str]:
     """Percents as they are written in program.yaml: 5 is «5 %», 7.5 is «7,5 %»."""
-    locale = cldr(conventions.locale)
-    sign = locale.percent_formats[None].pattern
+    # Some languages group their digits in another way: the place of the number is found by its kind.
+    before, after = _DIGITS.split(cldr(conventions.locale).percent_formats[None].pattern.split(";")[0], 1)
     number = _number(conventions)
-    return lambda value: sign.replace("#,##0", number(value))
+    return lambda value: f"{before}{number(value)}{after}"
 
 
 def _skeleton(conventions: Conventions, skeleton: str) -> DateTimePattern:

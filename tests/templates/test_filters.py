@@ -19,7 +19,7 @@ NAMES = {
 def written(locale: str, *, plain: bool = True, currency: str = "UAH") -> Mapping[str, Filter]:
     """The filters of a locale, as for SMS unless said otherwise."""
     zone = ZoneInfo("Europe/Kyiv")
-    return filters(Conventions(locale, NAMES[locale], currency, 2, zone, plain))
+    return filters(Conventions(locale, NAMES.get(locale, ()), currency, 2, zone, plain))
 
 
 PLURALS = [
@@ -72,7 +72,10 @@ def test_only_sms_gives_up_the_no_break_space() -> None:
     assert written("uk")["number"](1234567) == "1 234 567"
 
 
-@pytest.mark.parametrize(("locale", "expected"), [("uk", "7,5%"), ("ru", "7,5 %"), ("en", "7.5%")])
+@pytest.mark.parametrize(
+    ("locale", "expected"),
+    [("uk", "7,5%"), ("ru", "7,5 %"), ("en", "7.5%"), ("en-IN", "7.5%"), ("hi", "7.5%"), ("tr", "%7,5")],
+)
 def test_percents_are_percents_and_not_shares(locale: str, expected: str) -> None:
     assert written(locale)["percent"](Decimal("7.5")) == expected
 
