@@ -12,6 +12,7 @@ from campaigns.backtest.report import Arm, Backtest, GoalReached, calendar
 from campaigns.gates import Step
 from campaigns.running import Running
 from campaigns.scenario import Scenario
+from campaigns.short_links import as_long
 from campaigns.staging import DEADLINE, put_deadlines
 from campaigns.tables import Enrolment, Message
 from campaigns.verdicts import verdicts
@@ -20,6 +21,7 @@ from channels.base import Channel
 from core.db import UtcDateTime
 from core.links import Links
 from core.tables import Customer, Receipt
+from templates.environment import RenderError
 from templates.facts import Context, contexts, with_trigger
 from triggers import discover
 
@@ -103,9 +105,14 @@ class Tally:
         return costs * count / max(1, len(some))
 
     def _cost(self, scenario: Scenario, row: Any, context: Context, at: datetime) -> Decimal:
-        facts = discover()[scenario.trigger].read(row.facts, self.running.program, at)
-        words = with_trigger(context, facts, row.channel)
-        rendered = self.running.library.render(row.message, row.channel, row.wanted, words)
+        """What one message costs; one that cannot be put into words would fail, and costs nothing."""
+        program = self.running.program
+        facts = discover()[scenario.trigger].read(row.facts, program, at)
+        words = with_trigger(context, facts, row.channel) | as_long(program, row.channel, self.links)
+        try:
+            rendered = self.running.library.render(row.message, row.channel, row.wanted, words)
+        except RenderError:
+            return Decimal(0)
         outgoing = Outgoing(
             key=f"{scenario.name}.{row.external_id}", to=context["customer"].phone or "",
             parts=rendered.parts, purpose=scenario.purpose, at=at, tag=scenario.name, unsubscribe_url=None,

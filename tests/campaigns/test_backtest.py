@@ -22,9 +22,9 @@ BIRTHDAY = scenario("{birthday: {}}", goal="{purchase: {within: 3 days}}")
 
 def replay(
     world: World, scenarios: dict[str, str], period: Period = MARCH, sample: Sample | None = None,
-    program: dict[str, Any] | None = None, **more: Any,
+    program: dict[str, Any] | None = None, files: dict[str, str] | None = None, **more: Any,
 ) -> dict[str, Backtest]:  # fmt: skip
-    running = world.files(scenarios, program)
+    running = world.files(scenarios, program, files)
     with world.database.read() as connection:
         replayed = Replay(connection, running, channels(running), LINKS, **more)
         found = replayed.run(list(running.scenarios.values()), period, sample or Sample())
@@ -51,6 +51,24 @@ def test_every_birthday_of_the_days_is_found_on_its_day(world: World) -> None:
     assert found.sent == {"sms": 10}
     assert found.cost == Decimal("8.50")
     assert found.per_customer == {0: 2, 1: 10}
+
+
+def test_a_message_that_fails_for_one_customer_does_not_end_the_replay(world: World) -> None:
+    with_pet = {"messages/hello/sms.txt": "Hello, friend of {{ customer.attributes.pet }}"}
+    world.customer("anna", birthday=date(1990, 3, 2), attributes={"pet": "Tom"})
+    world.customer("ihor", birthday=date(1990, 3, 2))
+    world.move("2026-04-01 10:00")
+    found = replay(world, {"birthday": BIRTHDAY}, files=with_pet)["birthday"]
+    assert (found.messages, found.cost) == (2, Decimal("0.85"))
+
+
+def test_short_links_cost_what_they_would_cost_live(world: World) -> None:
+    long = {"url": f"https://kavarnia.example/{'menu/' * 60}", "tracking": {"clicks": True}}
+    short = {"messages/hello/sms.txt": "Hello! {{ program.url | tracked }}"}
+    world.customer("anna", birthday=date(1990, 3, 2))
+    world.move("2026-04-01 10:00")
+    found = replay(world, {"birthday": BIRTHDAY}, program=long, files=short)["birthday"]
+    assert found.cost == Decimal("0.85"), "one segment, not three"
 
 
 def test_a_fact_is_known_from_its_day_on(world: World) -> None:
