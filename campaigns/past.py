@@ -18,16 +18,15 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
-    Column,
     Connection,
     MetaData,
-    String,
     Table,
     and_,
     case,
     exists,
     false,
     func,
+    join,
     literal,
     null,
     or_,
@@ -37,10 +36,11 @@ from sqlalchemy import (
 )
 
 from campaigns.gates import names_of
+from campaigns.laid_aside import IMPORTED, give_back, note_imported, note_returned
 from campaigns.scenario import Scenario
 from campaigns.tables import WAITING, Decision, Enrolment, Message, ScenarioRun
 from campaigns.versions import STATE, reader_of, since_of
-from core.db import Id, UtcDateTime, json_text
+from core.db import UtcDateTime, json_text
 from core.events import EVENT, START, Position, cursor, horizon
 from core.program import Program
 from core.tables import (
@@ -68,13 +68,6 @@ EXITS = ("exited", "no_longer_true")
 # Under which name a connection keeps its schema.
 SCHEMA = "tidings_schema"
 RUN = ScenarioRun.__table__  # type: ignore[attr-defined]
-# What came in as history, by the subject of its event: looked up for each fact, so it has a key of its own.
-IMPORTED = Table(
-    "past_imported", MetaData(),
-    Column("customer_id", Id, primary_key=True),
-    Column("subject", String, primary_key=True),
-    prefixes=["TEMPORARY"],
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +117,7 @@ def as_of(connection: Connection, program: Program, at: datetime) -> bool:
     for model in SHADOWED:
         _lay_over(connection, model.__table__)
     note_imported(connection, literal(at, UtcDateTime))
+    note_returned(connection, literal(at, UtcDateTime))
     Past(connection, program, literal(at, UtcDateTime)).tell()
     for model in SHADOWED:
         connection.execute(text(f"ANALYZE {temporary_schema(connection)}.{model.__table__.name}"))
@@ -160,14 +154,6 @@ def _lay_over(connection: Connection, table: Table) -> None:
     index = "customer_id" if "customer_id" in table.c else "id" if "id" in table.c else "digest"
     schema = "temp." if connection.dialect.name == "sqlite" else ""
     connection.execute(text(f"CREATE INDEX {schema}past_{table.name} ON {table.name} ({index})"))
-
-
-def note_imported(connection: Connection, at: Any) -> None:
-    """Lay aside what came in as history and had happened by `at` (bound as a time): `IMPORTED`."""
-    IMPORTED.create(connection)
-    history = select(EVENT.c.customer_id, EVENT.c.subject).distinct()
-    history = history.where(EVENT.c.live == false(), EVENT.c.at <= at, EVENT.c.subject.is_not(None))
-    connection.execute(IMPORTED.insert().from_select(["customer_id", "subject"], history))
 
 
 def everybody(_customer_id: Any) -> Any:
@@ -270,12 +256,13 @@ class Past:
         self.copy(Suppression, lambda it: it.c.at <= self.at)
 
     def receipts(self) -> None:
-        """Purchases and the statistics of them; what was returned later still counted."""
+        """Purchases and the statistics of them; what came back later, all or a part, still counted."""
         self.copy(
             Receipt, lambda it: self.known(it, it.c.external_id),
             returned_at=lambda it: case((it.c.returned_at <= self.at, it.c.returned_at), else_=null()),
         )  # fmt: skip
         receipt = Receipt.__table__  # type: ignore[attr-defined]
+        give_back(self.connection, receipt, self.at, self.whose)
         stats = CustomerStats.__table__  # type: ignore[attr-defined]
         numbers = (func.min(receipt.c.at), func.max(receipt.c.at), func.count(), func.sum(receipt.c.total))
         sums = select(receipt.c.customer_id, *numbers).where(receipt.c.returned_at.is_(None))
@@ -284,20 +271,24 @@ class Past:
         self.connection.execute(stats.insert().from_select(columns, sums.group_by(receipt.c.customer_id)))
 
     def lots(self) -> None:
-        """What remained of each lot: the sum of its entries; one that is used up tells when it began. With
-        them each customer's total.
+        """What remained of each lot: the sum of its entries; one that is used up tells when it began. What a
+        return took off later had been given. With them each customer's total.
         """
         entry, operation = real_table(self.connection, Entry), real_table(self.connection, Operation)
-        then = (
-            select(entry.c.lot_id, func.sum(entry.c.amount).label("remaining"))
-            .join(operation, operation.c.id == entry.c.operation_id)
-            .where(self.known(entry, operation.c.key), self.whose(entry.c.customer_id))
-            .group_by(entry.c.lot_id)
-            .subquery("then")
-        )
+        booked = join(entry, operation, operation.c.id == entry.c.operation_id)
+        known = self.known(entry, operation.c.key)
+
+        def summed(*which: Any) -> Any:
+            rows = select(entry.c.lot_id, func.sum(entry.c.amount).label("points")).select_from(booked)
+            return rows.where(self.whose(entry.c.customer_id), *which).group_by(entry.c.lot_id)
+
+        then = summed(known).subquery("then")
+        corrects = and_(entry.c.corrects.is_not(None), entry.c.kind == "accrual")
+        later = summed(entry.c.recorded_at > self.at, corrects, ~known).subquery("later")
         real = real_table(self.connection, Lot)
-        columns = [then.c.remaining if c.name == "remaining" else c for c in real.c]
-        rows = select(*columns).join(then, then.c.lot_id == real.c.id)
+        instead = {"remaining": then.c.points, "amount": real.c.amount - func.coalesce(later.c.points, 0)}
+        rows = select(*(instead.get(c.name, c) for c in real.c)).join(then, then.c.lot_id == real.c.id)
+        rows = rows.outerjoin(later, later.c.lot_id == real.c.id)
         table, account = Lot.__table__, Account.__table__  # type: ignore[attr-defined]
         self.connection.execute(table.insert().from_select([c.name for c in real.c], rows))
         holder = table.c.customer_id

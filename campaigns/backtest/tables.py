@@ -39,13 +39,15 @@ from core.tables import (
 OF_CUSTOMERS: tuple[Any, ...] = (
     Account, Address, Consent, Customer, CustomerStats, Lot, Receipt, TierChange,
 )  # fmt: skip
+# Filled again with their receipts.
+LINES: tuple[Any, ...] = (ReceiptLine,)
 # What never changes once it is known: only added to.
-BOOKS: tuple[Any, ...] = (Entry, Operation, ReceiptLine)
+BOOKS: tuple[Any, ...] = (Entry, Operation)
 DECISIONS: tuple[Any, ...] = (Decision, Enrolment, Message)
 # What looks keep of segments, and since when scenarios run.
 RUNNING: tuple[Any, ...] = (ScenarioState, SegmentChange, SegmentDefinition)
 # All that a replay reads or writes of the engine's, laid over the real ones; `event` comes a little later.
-LAID: tuple[Any, ...] = (*OF_CUSTOMERS, *BOOKS, *DECISIONS, *RUNNING, MessageState, Suppression)
+LAID: tuple[Any, ...] = (*OF_CUSTOMERS, *LINES, *BOOKS, *DECISIONS, *RUNNING, MessageState, Suppression)
 
 _NOTES = MetaData()
 SAMPLE = Table("replay_customer", _NOTES, Column("customer_id", Id, primary_key=True), prefixes=["TEMPORARY"])

@@ -40,8 +40,9 @@ from campaigns.backtest.tables import (
     lay_events,
 )
 from campaigns.gates.holdout import BUCKETS, salt
+from campaigns.laid_aside import RETURNED, note_imported, note_returned
 from campaigns.names import names_of
-from campaigns.past import Past, note_imported, real_table
+from campaigns.past import Past, real_table
 from campaigns.scenario import Scenario
 from campaigns.tables import Decision, Enrolment, Message, ScenarioState, SegmentChange, SegmentDefinition
 from core.db import UtcDateTime, hash_bucket, insert_many
@@ -87,6 +88,7 @@ class World:
         lay(connection)
         self.drawn, self.everybody = self._draw(sample)
         note_imported(connection, _time(until))
+        note_returned(connection, _time(since))
         self._stream(until)
         self._news(since, until)
         lay_events(connection)
@@ -95,6 +97,7 @@ class World:
         past.facts()
         past.suppressions()
         self._keep_books(past)
+        self._lay_lines(past)
         past.decisions(self._is_own)
         past.decisions(self._is_other)
         self._begin(since)
@@ -229,6 +232,7 @@ class World:
         past = self._past(at, self._touched)
         past.facts()
         self._keep_books(past)
+        self._lay_lines(past)
         past.decisions(self._is_other)
 
     def _past(self, at: datetime, whose: Any) -> Past:
@@ -246,7 +250,7 @@ class World:
 
     @staticmethod
     def _keep_books(past: Past) -> None:
-        """Entries, operations, changes of level, lines of receipts: a plain look at the past leaves them."""
+        """Entries, operations, changes of level: a plain look at the past leaves them."""
         operation = real_table(past.connection, Operation)
 
         def imported(entry: Table) -> ColumnElement[bool]:
@@ -263,9 +267,20 @@ class World:
         past.copy(Operation, lambda it: and_(known(it, ~it.c.live), new(it)))
         past.copy(Entry, lambda it: and_(known(it, imported(it)), more(it)))
         past.copy(TierChange, lambda it: past.known(it, it.c.tier))
-        receipt, line = Receipt.__table__, added(ReceiptLine, "receipt_id", "line")  # type: ignore[attr-defined]
-        bought = select(receipt.c.id).where(past.whose(receipt.c.customer_id))
-        past.copy(ReceiptLine, lambda it: and_(it.c.receipt_id.in_(bought), line(it)))
+
+    @staticmethod
+    def _lay_lines(past: Past) -> None:
+        """Lines of receipts with what had come back of them: nothing yet where more is to come."""
+        receipt, line = Receipt.__table__, ReceiptLine.__table__  # type: ignore[attr-defined]
+        mine = select(receipt.c.id).where(past.whose(receipt.c.customer_id))
+        more = mine.join(RETURNED, RETURNED.c.receipt == receipt.c.external_id)
+        more = more.where(RETURNED.c.known > past.at)
+        told = delete(line).where(line.c.receipt_id.in_(mine), past.whose(line.c.customer_id))
+        past.connection.execute(told)
+        past.copy(
+            ReceiptLine, lambda it: it.c.receipt_id.in_(mine),
+            returned=lambda it: case((it.c.receipt_id.in_(more), 0), else_=it.c.returned),
+        )  # fmt: skip
 
 
 def _time(at: datetime) -> ColumnElement[datetime]:

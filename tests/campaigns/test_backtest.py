@@ -13,6 +13,7 @@ import pytest
 from campaigns.backtest import Backtest, Period, Replay, Sample, checked, day
 from core.db import Database
 from core.errors import UserError
+from tests.support.happenings import buy, give_back
 from tests.support.world import LINKS, World, channels, kyiv, scenario
 
 Fresh = Callable[[], AbstractContextManager[Database]]
@@ -81,6 +82,19 @@ def test_a_fact_is_known_from_its_day_on(world: World) -> None:
     found = replay(world, {"birthday": BIRTHDAY})["birthday"]
     assert told(found) == {"03-04": 1}
     assert found.verdicts["hello"] == {"no_consent": 1, "sent": 1}
+
+
+def test_what_comes_back_later_was_bought_until_then(world: World) -> None:
+    daily = "{schedule: {every: day at 10:00}}"
+    drinkers = scenario(daily, schedule="", audience="{bought: {sku: latte}, spent: {at_least: 100}}")
+    world.customer("anna")
+    receipt = buy(world, "anna", ("latte", 60), ("croissant", 60), at=kyiv("2026-03-01 09:00"))
+    world.move("2026-03-03 12:00")
+    give_back(world, receipt, "latte")
+    world.move("2026-04-01 10:00")
+    found = replay(world, {"drinkers": drinkers, "bought": scenario("{purchase: {sku: latte}}", schedule="")})
+    assert told(found["drinkers"]) == {"03-01": 1, "03-02": 1, "03-03": 1}
+    assert told(found["bought"]) == {"03-01": 1}
 
 
 def test_later_days_know_what_earlier_days_would_have_sent(world: World) -> None:

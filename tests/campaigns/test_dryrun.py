@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from core.db import Database
+from tests.support.happenings import buy, give_back
 from tests.support.world import World, scenario
 
 SCENARIOS = {
@@ -189,6 +190,24 @@ def test_the_past_knows_tiers_consents_lots_and_steps_as_they_were(database: Dat
     world.give_back(receipt)
     assert world.foreseen("2026-03-03 10:00") == made
     assert world.foreseen() != made
+
+
+@pytest.mark.parametrize("back", [("latte",), ()])
+def test_what_came_back_later_still_counts_in_the_past(database: Database, back: tuple[str, ...]) -> None:
+    asking = {
+        "spent": scenario("{birthday: {}}", audience="{spent: {at_least: 100}}"),
+        "lately": scenario("{birthday: {}}", audience="{average_receipt: {at_least: 100, within: 9 days}}"),
+        "bought": scenario("{purchase: {at_least: 100}}", schedule=""),
+        "earned": scenario("{bonus_accrued: {at_least: 10}}", schedule=""),
+    }
+    world = World(database, asking)
+    world.customer("anna", birthday=date(1990, 3, 1))
+    receipt = buy(world, "anna", ("latte", 60), ("croissant", 60))
+    made = world.foreseen("2026-03-01 10:00")
+    assert list(made.values()) == ["planned"] * 4
+    world.move("2026-03-01 12:00")
+    give_back(world, receipt, *back)
+    assert world.foreseen("2026-03-01 10:00") == made
 
 
 def test_a_past_that_was_imported_later_is_the_past(database: Database) -> None:
