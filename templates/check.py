@@ -63,7 +63,8 @@ def missing_locales(library: Library, message_name: str) -> list[Problem]:
         for locale in (each for each in library.program_locales if each not in there):
             path = f"{sources.ROOT}{message_name}/{locale}/{file}"
             what = f"there is no {channel} text in '{locale}'"
-            fix = f"'{there[0]}' will be sent instead" if there else "write it: nobody gets one"
+            instead = library.has(message_name, channel, locale)
+            fix = f"'{instead}' will be sent instead" if instead else "write it: nobody gets one"
             found.append(Problem(path, 0, 0, "", what, fix, "warning", "missing-locale"))
     return found
 

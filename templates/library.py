@@ -116,17 +116,24 @@ class Library:
         return [each for each in self.program_locales if (name, channel, each) in self.slots]
 
     def wanted(self, locale: str | None) -> str:
-        """The program's locale for a customer's: `uk-UA` is `uk`; the default if there is none like it."""
+        """The program's locale for a customer's: `uk-UA` is `uk`, and `en-US` `en-GB` where that is all the
+        English there is; the default if there is none of the language.
+        """
         if locale in self.program_locales:
             return locale
         if not locale:
             return self.default_locale
         asked, known = locale.replace("_", "-").lower(), self._known_locales
-        return known.get(asked) or known.get(asked.split("-")[0]) or self.default_locale
+        found = known.get(asked) or known.get(_language(locale))
+        return found or next(self._of_language(locale), self.default_locale)
 
     def chain(self, locale: str | None) -> list[str]:
-        """The locales tried for a customer, best first."""
-        return list(dict.fromkeys([self.wanted(locale), *self.program_locales]))
+        """The locales tried for a customer, best first: none of another language before all of theirs."""
+        wanted = self.wanted(locale)
+        return list(dict.fromkeys([wanted, *self._of_language(wanted), *self.program_locales]))
+
+    def _of_language(self, locale: str) -> Iterator[str]:
+        return (each for each in self.program_locales if _language(each) == _language(locale))
 
     def has(self, name: str, channel: str, locale: str | None) -> str | None:
         """The locale the text would be in; None if there is no text (the gate `missing_text`)."""
@@ -155,7 +162,7 @@ class Library:
 
     def _is_latin(self, locale: str) -> bool:
         wanted = self._transliterate
-        return wanted if isinstance(wanted, bool) else locale.replace("_", "-").split("-")[0] in wanted
+        return wanted if isinstance(wanted, bool) else _language(locale) in wanted
 
     def parts(self, slot: sources.Slot) -> list[Part]:
         """A slot's template texts, located; Problems for files that cannot be taken apart."""
@@ -179,9 +186,8 @@ class Library:
         return made
 
     def _conventions(self, locale: str, *, plain: bool) -> Conventions:
-        base = locale.replace("_", "-").split("-")[0]
         names = self.point_names
-        forms = names.get(locale) or names.get(base) or names.get(self.default_locale) or ()
+        forms = names.get(locale) or names.get(_language(locale)) or names.get(self.default_locale) or ()
         return Conventions(locale, tuple(forms), self._currency, self._scale, self._zone, plain)
 
     def _ready(self, name: str, channel: str, locale: str) -> "_Compiled":
@@ -209,6 +215,10 @@ class Library:
         except TemplateSyntaxError as wrong:
             raise Problems([syntax_problem(part.located, wrong)]) from None
         return Template.from_code(environment, code, environment.globals)
+
+
+def _language(locale: str) -> str:
+    return locale.replace("_", "-").split("-")[0].lower()
 
 
 def _names(trees: Sequence[nodes.Template]) -> frozenset[str] | None:

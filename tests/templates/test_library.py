@@ -37,6 +37,22 @@ def test_a_missing_language_falls_back_in_the_programs_order(
     assert (rendered.locale != rendered.wanted) == (texts.wanted(asked) not in there)
 
 
+@pytest.mark.parametrize(
+    ("locales", "there", "asked", "got"),
+    [
+        (["uk", "en-GB"], ["uk", "en-GB"], "en-US", "en-GB"),
+        (["uk", "pt-BR"], ["uk", "pt-BR"], "pt", "pt-BR"),
+        (["uk", "en-GB", "en"], ["uk", "en-GB", "en"], "en-US", "en"),
+        (["uk", "en", "en-GB"], ["uk", "en"], "en-GB", "en"),
+    ],
+)
+def test_nobody_reads_another_language_while_their_own_is_there_for_another_country(
+    library: MakeLibrary, context: Context, locales: list[str], there: list[str], asked: str, got: str
+) -> None:
+    texts = library({f"hello/{locale}/sms.txt": locale for locale in there}, locales)
+    assert texts.render("hello", "sms", asked, context).parts["text"] == got
+
+
 def test_a_file_without_a_locale_is_of_the_default_one(library: MakeLibrary, context: Context) -> None:
     texts = library({"hello/sms.txt": "Привіт", "hello/en/sms.txt": "Hello"})
     assert texts.has("hello", "sms", "uk") == "uk"
