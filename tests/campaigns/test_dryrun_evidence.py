@@ -181,6 +181,16 @@ def test_whose_message_gives_way_is_told_and_counted(database: Database) -> None
     assert said(sample, "quiet_hours")[0].endswith("it leaves on 2 March 2026, 09:00")
 
 
+def test_a_day_without_marketing_is_not_told_as_quiet_hours(database: Database) -> None:
+    program = {"quiet_hours": "21:00-09:00", "blackout": ["2026-03-01"]}
+    world = World(database, {"one": campaign()}, program=program)
+    world.customer("anna")
+    [sample] = story(world, "anna")
+    [told] = said(sample, "quiet_hours")
+    assert "it is 10:00 for them (Europe/Kyiv) and there is no marketing today" in told
+    assert told.endswith("it leaves on 2 March 2026, 09:00")
+
+
 def test_the_purchase_that_ended_it_is_named(database: Database) -> None:
     steps = (
         "[{id: a, message: hello, send: [sms]},"

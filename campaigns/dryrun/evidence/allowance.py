@@ -115,7 +115,7 @@ def victims(batch: Batch) -> Told:
         waits = batch.words.moment(it.due_at)
         said = (
             f"takes the place of {it.scenario} by {it.channel}, which waits for {waits} and has "
-            f" priority {it.priority}, not {batch.step.scenario.priority}"
+            f"priority {it.priority}, not {batch.step.scenario.priority}"
         )
         values = {"scenario": it.scenario, "channel": it.channel, "at": it.due_at.isoformat()}
         yield chosen[it.id], Evidence("place", said, values)

@@ -17,10 +17,13 @@ def timing(batch: Batch) -> Told:
 
 def _waits(batch: Batch, row: Any) -> Evidence:
     step, zone = batch.step, batch.zone_of(row)
-    window = step.scenario.quiet_hours(step.program.quiet_hours)
+    local = step.at.astimezone(zone)
+    # Those who wait on a day without marketing wait for its end, whatever the hour.
+    silent = step.marketing and local.date() in step.program.blackout
+    window = None if silent else step.scenario.quiet_hours(step.program.quiet_hours)
     quiet = f"quiet hours are {window}" if window else "there is no marketing today"
     said = (
-        f"it is {step.at.astimezone(zone):%H:%M} for them ({zone.key}) and {quiet}: "
+        f"it is {local:%H:%M} for them ({zone.key}) and {quiet}: "
         f"it leaves on {batch.words.moment(row.due_at, zone)}"
     )
     values = {
