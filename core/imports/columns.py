@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from core.explain import by_likeness, suggest
+from core.explain import nearest, suggest
 
 # A customer's own further facts: `attributes.vip`, `attributes.shoe_size`.
 ATTRIBUTE = "attributes."
@@ -129,11 +129,23 @@ def fault(columns: Iterable[Column], found: Iterable[str], noun: str = "column")
     unknown = [name for name in found if not known(columns, name)]
     for column in columns:
         if column.required and column.name not in found:
-            nearest = by_likeness(column.name, unknown)
-            hint = f"the nearest is '{nearest[0]}': rename it" if nearest else "add it"
-            return f"has no {noun} '{column.name}'; {hint}"
+            return f"has no {noun} '{column.name}'; {_how_to_have(column, unknown)}"
     if unknown:
         absent = [column.name for column in columns if column.name not in found]
-        return f"has a {noun} '{unknown[0]}' that is not known; {suggest(unknown[0], absent)}"
+        hint = _elsewhere(unknown[0], columns) or suggest(unknown[0], absent)
+        return f"has a {noun} '{unknown[0]}' that is not known; {hint}"
     twice = sorted(name for name, times in Counter(found).items() if times > 1)
     return f"has the {noun} '{twice[0]}' twice" if twice else ""
+
+
+def _how_to_have(column: Column, unknown: list[str]) -> str:
+    if alike := nearest(column.name, unknown):
+        return f"the nearest is '{alike}': rename it"
+    return f"{'rename what holds it, or add it' if unknown else 'add it'} ({column.form})"
+
+
+def _elsewhere(name: str, columns: list[Column]) -> str:
+    """`consent_email` among customers: what has a file of its own."""
+    others = (it for it, theirs in KINDS.items() if [*theirs] != columns)
+    kind = next((it for it in others if name.lower().startswith(it[:-1])), None)
+    return f"{kind} are a file of their own: tidings import {kind}" if kind else ""

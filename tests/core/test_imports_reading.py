@@ -52,7 +52,7 @@ def test_a_line_that_is_no_json_is_set_aside(sqlite_database: Database, tmp_path
     assert said[1:] == [
         (3, "is no JSON object; write one object a line"),
         (4, "has a field 'nmae' that is not known; did you mean 'name'?"),
-        (5, "has no field 'customer'; add it"),
+        (5, f"has no field 'customer'; add it ({columns.CUSTOMERS[0].form})"),
     ]
 
 
@@ -100,7 +100,17 @@ WRONG = {
         "customers", "c.csv", b"custmer,name\n",
         "c.csv has no column 'customer'; the nearest is 'custmer': rename it",
     ),
-    "required alone": ("customers", "c.csv", b"name\n", "c.csv has no column 'customer'; add it"),
+    "required alone": (
+        "products", "c.csv", b"name\n", "c.csv has no column 'sku'; add it (text: the code of the goods)",
+    ),
+    "required under another name": (
+        "customers", "c.csv", b"external_id,name\n",
+        "c.csv has no column 'customer'; rename what holds it, or add it (text, 1 to 200 characters: ",
+    ),
+    "of another file": (
+        "customers", "c.csv", b"customer,consent_sms\n",
+        "c.csv has a column 'consent_sms' that is not known; consents are a file of their own: ",
+    ),
     "unknown": (
         "customers", "c.csv", b"customer,phnoe\n",
         "c.csv has a column 'phnoe' that is not known; did you mean 'phone'?",
