@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 from httpx import Response
+from sqlalchemy import select
 
 from tests.api.shop import Shop, make_live
+from tidings.api.idempotency import REQUEST
 
 GOODWILL = {"id": "ticket-1", "customer": "10042", "points": "50", "author": "maria", "reason": "goodwill"}
 
@@ -104,6 +106,31 @@ def test_an_answer_kept_for_a_repeat_is_forgotten_with_the_person(two: Shop) -> 
     assert send(two, "POST", "/adjustments", body, headers=key).status_code == 201
     send(two, "DELETE", "/customers/10042")
     assert send(two, "POST", "/adjustments", body, headers=key).status_code == 404
+
+
+def test_no_answer_of_a_till_names_the_person_any_more(two: Shop) -> None:
+    lines = [{"sku": "flat-white", "total": "200"}]
+    at, mine = two.clock.now().isoformat(), "/customers/10042"
+    asked = {
+        "/receipts": {"id": "R1", "customer": "10042", "at": at, "lines": lines},
+        "/receipts/R1/return": {"id": "back-1"},
+        "/events": {"id": "act-1", "customer": "10042", "act": "review"},
+        "/till/holds": {"id": "R2", "customer": "10042", "lines": lines},
+        "/till/holds/R2/commit": {},
+        f"{mine}/consents": {"consents": [{"channel": "sms", "granted": True, "source": "Olena's call"}]},
+    }
+    for path, body in asked.items():
+        answer = send(two, "POST", path, body, headers={"Idempotency-Key": path})
+        assert answer.status_code in {200, 201}, answer.text
+    assert len(answers(two)) == len(asked)
+    assert send(two, "DELETE", mine).status_code == 200
+    assert answers(two) == []
+
+
+def answers(shop: Shop) -> list[str]:
+    """What is kept for requests that are sent again."""
+    with shop.database.read() as connection:
+        return list(connection.scalars(select(REQUEST.c.answer)))
 
 
 def test_a_settlement_is_read(two: Shop) -> None:

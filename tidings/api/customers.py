@@ -101,7 +101,8 @@ def choose_several(here: Here, once: Once, external_id: CustomerPath, body: Cons
     now = here.now()
     choices = _checked(body.consents, here.program, now)
     with once.recording() as done:
-        return done(200, _choose(here, done.connection, external_id, choices, now))
+        told = _choose(here, done.connection, external_id, choices, now)
+        return done(200, told, known(done.connection, external_id).id)
 
 
 @routes.post(

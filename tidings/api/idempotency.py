@@ -26,6 +26,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 from sqlalchemy import Connection, delete
 
+from core.customers.holders import people
 from core.db import dumps
 from core.db.bulk import asked, piped, upsert_rows
 from core.db.hot import Hot
@@ -72,8 +73,10 @@ class Done:
     def __call__(
         self, status: int, answer: BaseModel | Sequence[BaseModel] | None = None, about: int | None = None
     ) -> Response:
-        """The answer; `about` is the customer whom it tells of, if it does."""
+        """The answer; `about` is the customer whom it tells of, found by itself if it says `customer`."""
         body = _body(answer)
+        if about is None and self.once.key is not None:
+            about = _named(self.connection, answer)
         self.once.keep(self.connection, status, body, about)
         return _response(status, body)
 
@@ -151,6 +154,13 @@ async def once(
 
 
 Once = Annotated[OnceFor, Depends(once)]
+
+
+def _named(connection: Connection, answer: object) -> int | None:
+    """The number of the customer whom an answer names, under which it is forgotten with them."""
+    name = getattr(answer, "customer", None)
+    person = people(connection, [name]).get(name) if name else None
+    return person.id if person else None
 
 
 def _read(header: str) -> str:
