@@ -1,7 +1,7 @@
 """Consent: customer × channel × purpose, with its history in the events."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,7 +49,7 @@ def choose(
     A no ends what waits for its letter, whoever says it and whatever the program asks for by now.
     What became of each, in their order: `created`, `changed`, or `unchanged` for one recorded before.
     """
-    hold(connection, sorted({it.customer_id for it in choices}))
+    choices = meant(connection, choices)
     before = _in_force(connection, sorted({it.customer_id for it in choices}))
     # Only a choice that is no newer than the one in force can have been recorded before.
     late = sorted({it.customer_id for it in choices if _key(it) in before and it.at <= before[_key(it)]})
@@ -69,6 +69,21 @@ def choose(
     append(connection, happenings, recorded_at, live=live)
     end_waiting(connection, choices, recorded_at)
     return effects
+
+
+def meant(connection: Connection, choices: Sequence[Choice]) -> Sequence[Choice]:
+    """The choices, their customers held; those of who was merged meanwhile are the survivor's."""
+    ids = sorted({it.customer_id for it in choices})
+    hold(connection, ids)
+    survivors: dict[int, int] = {}
+    for start in range(0, len(ids), CHUNK):
+        some = CUSTOMER.c.id.in_(ids[start : start + CHUNK]) & CUSTOMER.c.merged_into.is_not(None)
+        rows = connection.execute(select(CUSTOMER.c.id, CUSTOMER.c.merged_into).where(some))
+        survivors |= {row.id: row.merged_into for row in rows}
+    if not survivors:
+        return choices
+    hold(connection, sorted(set(survivors.values())))
+    return [replace(it, customer_id=survivors.get(it.customer_id, it.customer_id)) for it in choices]
 
 
 def end_waiting(connection: Connection, choices: Sequence[Choice], at: datetime) -> None:

@@ -22,6 +22,7 @@ from core.customers.consent import (
     end_waiting,
     hold,
     in_force,
+    meant,
     pending,
 )
 from core.customers.proof import confirmed
@@ -44,6 +45,7 @@ def give(
     """
     if not program.consent.double_opt_in:
         return choose(connection, choices, recorded_at, live=live)
+    choices = meant(connection, choices)
     known = _Known.of(connection, sorted({it.customer_id for it in choices}))
     sorted_out = [known.judge(it) for it in choices]
     waiting = [it for it in sorted_out if isinstance(it, _Waits)]

@@ -10,11 +10,13 @@ from sqlalchemy import select
 
 from core.customers.addresses import address_of
 from core.customers.consent import CONSENT, Choice, choose
+from core.customers.double_opt_in import give as give_consent
 from core.customers.households import Change, join
 from core.customers.merging import Merge, duplicates, merge
 from core.customers.profiles import CUSTOMER, Profile, find, save
 from core.db import Database
 from core.ledger.transfers import Transfer, transfer
+from core.program import Program
 from core.purchases.receipts import RECEIPT, Outcome, Recorded, record
 from core.purchases.returns import Return, take_back
 from core.purchases.stats import STATS
@@ -32,6 +34,7 @@ from tests.core.books import (
 from tests.core.people import LATER, SHARING, balance, buy, events, give, id_of, lots, refused
 
 ONE = Merge("anya", "anna", "maria", "same phone")
+ASKING = program(("spend:", "consent: {double_opt_in: true}\nspend:"))
 AFTER = LATER + timedelta(hours=1)
 AN_HOUR_ON = START + timedelta(hours=1)
 
@@ -61,6 +64,23 @@ def test_open_bonuses_go_over_with_their_expiry(database: Database) -> None:
     assert lots(database, "anya") == []
     assert events(database, "anya")[-1] == "customer_merged"
     assert events(database, "anna")[-1] == "customer_joined"
+
+
+@pytest.mark.parametrize("rules", [SHARING, ASKING], ids=["at once", "double opt-in"])
+def test_a_no_that_was_under_way_to_the_duplicate_is_the_survivors(
+    database: Database, rules: Program
+) -> None:
+    register(database, SHARING, "anna", "anya")
+    anna, anya = id_of(database, "anna"), id_of(database, "anya")
+    with database.write() as connection:
+        choose(connection, [Choice(anna, "sms", True, START, "form")], START, live=True)
+    accepted(unite(database))
+    with database.write() as connection:
+        # Whoever asked who is meant before the profiles were merged says it of the duplicate.
+        give_consent(connection, rules, [Choice(anya, "sms", False, AFTER, "page")], AFTER, live=True)
+        rows = connection.execute(select(CONSENT.c.customer_id, CONSENT.c.granted)).all()
+    assert [tuple(row) for row in rows] == [(anna, False)]
+    assert events(database, "anna")[-1] == "consent_withdrawn"
 
 
 def test_a_debt_goes_over_and_is_paid_from_what_is_there(database: Database) -> None:
