@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from tidings.workspace import Workspace
 
 
+# What a column of numbers holds: a larger one on the command line is a slip of the hand.
+LARGEST = 2**63 - 1
+
+
 class Format(StrEnum):
     """How results are printed."""
 

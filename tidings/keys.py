@@ -26,6 +26,8 @@ PREFIX = "tid_"
 HINT = len(PREFIX) + 4
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 DEFAULT_RATE = Rate(100, 1)
+# Digits that no number of ours has.
+LONGEST_NUMBER = 19
 
 # What may be allowed; an endpoint names one of these.
 SCOPES: Mapping[str, str] = {
@@ -167,7 +169,8 @@ def all_keys(connection: Connection) -> list[Key]:
 
 def revoke(connection: Connection, who: str, now: datetime) -> Key:
     """End a key by its name or number; UserError if there is none that is not revoked."""
-    by = KEY.c.id == int(who) if who.isascii() and who.isdigit() else KEY.c.name == who
+    numbered = who.isascii() and who.isdigit() and len(who) < LONGEST_NUMBER
+    by = KEY.c.id == int(who) if numbered else KEY.c.name == who
     live = connection.execute(select(KEY).where(by, KEY.c.revoked_at.is_(None))).first()
     if live is None:
         names = connection.scalars(select(KEY.c.name).where(KEY.c.revoked_at.is_(None))).all()

@@ -321,3 +321,18 @@ def test_a_stopped_look_is_told_again_until_somebody_agrees(shop: Shop) -> None:
         assert "birthday is stopped: its look would enrol 2 customers" in said.out
     assert shop.run("resume", "birthday", "--allow", "2").code == 0
     assert shop.run("tick", "--at", "2027-03-15 10:10").code == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "messages {}", "rollback {}", "show {}", "approve {}", "apply --yes --base {}",
+        "resume birthday --allow {}", "codes list --after {}", "keys revoke {}", "calls --day 9999-12-31",
+        "calls --day 0001-01-01",
+    ],
+)  # fmt: skip
+def test_a_number_or_a_day_that_nothing_has_is_misuse(shop: Shop, words: str) -> None:
+    assert shop.run("apply", "--yes").code == 0
+    said = shop.run(*words.format("9" * 25).split())
+    assert (said.code, "Traceback" in said.err) == (2, False), said.err
+    assert said.err

@@ -113,12 +113,16 @@ def _form(output: Sheet | None, out: Path | None) -> Sheet:
 def _day(text: str | None) -> "date | None":
     from datetime import date
 
+    from core.clock import EARLIEST, LATEST
     from core.errors import UserError
 
     try:
-        return date.fromisoformat(text) if text else None
+        day = date.fromisoformat(text) if text else None
     except ValueError:
         raise UserError(f"--day: '{text}' is not a day; write for example 2026-03-01") from None
+    if day is not None and not EARLIEST.year <= day.year < LATEST.year:
+        raise UserError(f"--day: no call was listed in the year {day.year}; write for example 2026-03-01")
+    return day
 
 
 def _sheet(form: Sheet, found: "Sequence[Call]", on: "date", *, mark: bool) -> bytes:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tidings.console import Format, console, print_json, workspace
+from tidings.console import LARGEST, Format, console, print_json, workspace
 from tidings.shipping import (
     compared,
     first_wins,
@@ -58,7 +58,8 @@ def diff(context: Context, output: Output = Format.table, lines: Lines = True) -
 def apply(
     context: Context, who: Who = None, note: Note = None, yes: Yes = False,
     base: Annotated[
-        int | None, typer.Option("--base", min=0, help="Only if this version is live (0: none yet).")
+        int | None,
+        typer.Option("--base", min=0, max=LARGEST, help="Only if this version is live (0: none yet)."),
     ] = None,
     output: Output = Format.table,
 ) -> None:  # fmt: skip
@@ -82,7 +83,10 @@ def apply(
 def rollback(
     context: Context,
     version: Annotated[
-        int | None, typer.Argument(min=1, help="The version to bring back; the one before the live one.")
+        int | None,
+        typer.Argument(
+            min=1, max=LARGEST, help="The version to bring back; the one before the live one."
+        ),
     ] = None,
     who: Who = None, note: Note = None, yes: Yes = False, output: Output = Format.table,
 ) -> None:  # fmt: skip
@@ -115,7 +119,8 @@ def rollback(
 
 
 def approve(
-    context: Context, number: Annotated[int, typer.Argument(min=1, help="The proposal's number.")],
+    context: Context,
+    number: Annotated[int, typer.Argument(min=1, max=LARGEST, help="The proposal's number.")],
     who: Who = None, yes: Yes = False, output: Output = Format.table,
 ) -> None:  # fmt: skip
     """Agree to what another person proposes: you see what it changes, then it goes live.
@@ -140,7 +145,8 @@ def approve(
 
 
 def reject(
-    context: Context, number: Annotated[int, typer.Argument(min=1, help="The proposal's number.")],
+    context: Context,
+    number: Annotated[int, typer.Argument(min=1, max=LARGEST, help="The proposal's number.")],
     who: Who = None,
 ) -> None:  # fmt: skip
     """Put a proposal away, somebody else's or your own.
@@ -187,7 +193,8 @@ def history(
 
 
 def show(
-    context: Context, version: Annotated[int, typer.Argument(min=1, help="Its number in the history.")],
+    context: Context,
+    version: Annotated[int, typer.Argument(min=1, max=LARGEST, help="Its number in the history.")],
     out: Annotated[Path | None, typer.Option("--out", help="Write its files into this new folder.")] = None,
     output: Output = Format.table, lines: Lines = True,
 ) -> None:  # fmt: skip
