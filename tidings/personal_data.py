@@ -116,7 +116,7 @@ def personal_data(connection: Connection, live: Live, links: Links, row: Any, at
     ids = _selves(connection, row.id)
     found: dict[str, Any] = {
         "program": program.name, "about": ABOUT, "made_at": _plain(at),
-        "profile": {name: _plain(getattr(row, name)) for name in PROFILE},
+        "profile": {name: _plain(getattr(row, name), ()) for name in PROFILE},
     }  # fmt: skip
     for section in SECTIONS:
         found[section.name] = _rows(connection, program, section, ids)
@@ -162,9 +162,10 @@ def _shown(program: Program, section: Section, row: Mapping[Any, Any]) -> dict[s
     }
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, of_others: Collection[str] = OF_OTHERS) -> Any:
+    """As JSON has it. Attributes are the shop's own words for the customer: none of them names somebody."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items() if key not in OF_OTHERS}
+        return {str(key): _plain(part, of_others) for key, part in value.items() if key not in of_others}
     if isinstance(value, (datetime, date)):
         return value.isoformat()
     return f"{value:f}" if isinstance(value, Decimal) else value

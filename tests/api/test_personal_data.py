@@ -43,6 +43,12 @@ def test_a_copy_names_amounts_as_people_read_them_and_gives_no_keys_away(shop: S
     assert not [word for word in ("digest", "token", "fence") if f'"{word}"' in answer.text]
 
 
+def test_every_attribute_is_in_the_copy_whatever_it_is_called(shop: Shop) -> None:
+    own = {"member": True, "head": "7 cm", "author": "of the blog", "size": 39}
+    shop.register(attributes=own)
+    assert shop.till.get("/api/v1/customers/10042/data").json()["profile"]["attributes"] == own
+
+
 @pytest.mark.parametrize("who", ["till", "marketer"])
 def test_only_an_admin_may_take_it(shop: Shop, who: str) -> None:
     shop.register()
