@@ -98,6 +98,8 @@ def test_a_card_of_another_customer_is_refused_by_name(shop: Shop) -> None:
         ("name", "x" * 201, "200"),
         ("name", "a\0b", "NUL"),
         ("attributes", {"a\0": 1}, "NUL"),
+        ("attributes", {"tags": ["vip"]}, "must be text, a number, true, false or null"),
+        ("attributes", {"size": {"eu": 39}}, "must be text, a number, true, false or null"),
         ("registered_at", "2026-03-01T10:00:00", "timezone"),
         ("shoe_size", 38, "not permitted"),
     ],
@@ -112,6 +114,14 @@ def test_each_wrong_value_is_named_with_its_field_and_never_repeated(
     assert says in error["message"] or says in answer.json()["detail"]
     if isinstance(value, str) and len(value) > 8:
         assert value not in answer.text
+
+
+def test_the_consent_of_an_address_is_named_as_it_was_sent(shop: Shop) -> None:
+    shop.register()
+    for channel, at, field in (("smoke", None, "channel"), ("sms", "2030-01-01T00:00:00Z", "at")):
+        path = f"/api/v1/customers/10042/consents/{channel}"
+        [error] = shop.till.put(path, json={"granted": True, "at": at}).json()["errors"]
+        assert error["field"] == field
 
 
 def test_every_wrong_value_is_named_at_once(shop: Shop) -> None:

@@ -1,5 +1,6 @@
 """What tills and shops send. Amounts are decimals in whole units, better as text than as numbers."""
 
+import math
 import re
 from datetime import date, datetime
 from decimal import Decimal
@@ -47,8 +48,21 @@ Identifier = Annotated[
 Sku = Annotated[str, Field(min_length=1, max_length=100)]
 Label = Annotated[str, Field(min_length=1, max_length=100)]
 Currency = Annotated[str, Field(min_length=3, max_length=3, description="ISO 4217, such as UAH.")]
-# JSON knows no NaN and no infinity, though Python's reader does.
-Scalar = str | int | Annotated[float, Field(allow_inf_nan=False)] | bool | None
+
+
+def _scalar(value: object) -> object:
+    # Said at once: each part of the union would say what it had rather been.
+    if isinstance(value, (dict, list)):
+        raise ValueError("must be text, a number, true, false or null")
+    # JSON knows no NaN and no infinity, though Python's reader does.
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("must be a number, neither NaN nor infinity")
+    return value
+
+
+Scalar = Annotated[
+    str | int | Annotated[float, Field(allow_inf_nan=False)] | bool | None, BeforeValidator(_scalar)
+]
 Moment = Annotated[AwareDatetime, BeforeValidator(_time), AfterValidator(possible)]
 
 

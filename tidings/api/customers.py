@@ -88,7 +88,7 @@ def choose_one(
         proof=body.proof,
     )  # fmt: skip
     now = here.now()
-    choices = _checked([choice], here.program, now)
+    choices = _checked([choice], here.program, now, "")
     with here.recording() as connection:
         return _choose(here, connection, external_id, choices, now)
 
@@ -166,17 +166,20 @@ def _locale_warnings(body: CustomerIn) -> list[str]:
     return []
 
 
-def _checked(wanted: Sequence[ConsentIn], program: Program, now: datetime) -> Sequence[ConsentIn]:
+def _checked(
+    wanted: Sequence[ConsentIn], program: Program, now: datetime, place: str = "consents[{}]."
+) -> Sequence[ConsentIn]:
     purposes = (MARKETING, *program.consent.purposes)
     for index, choice in enumerate(wanted):
+        field = place.format(index)
         if choice.channel not in discover():
             there = ", ".join(discover())
-            raise refuse("invalid", f"no such channel; there are {there}", f"consents[{index}].channel")
+            raise refuse("invalid", f"no such channel; there are {there}", f"{field}channel")
         if choice.purpose not in purposes:
             there = ", ".join(purposes)
-            raise refuse("invalid", f"no such purpose; there are {there}", f"consents[{index}].purpose")
+            raise refuse("invalid", f"no such purpose; there are {there}", f"{field}purpose")
         if choice.at is not None and choice.at > now:
-            raise refuse("in_the_future", "the time has not come yet", f"consents[{index}].at")
+            raise refuse("in_the_future", "the time has not come yet", f"{field}at")
     return wanted
 
 
