@@ -149,27 +149,38 @@ class _Saving:
         self.refused = _refused(connection, wanted, present, erased)
         self.wanted = {key: it for key, it in wanted.items() if key not in self.refused}
         self.present = {key: row for key, row in present.items() if key in self.wanted}
+        self._gather()
         self.new = [it for key, it in self.wanted.items() if key not in present]
         fresh = allocate(connection, CUSTOMER, len(self.new))
         self.ids = dict(zip((it.external_id for it in self.new), fresh, strict=True))
         self.ids |= {key: row.id for key, row in self.present.items()}
 
+    def _gather(self) -> None:
+        """A duplicate's number means the survivor: what is said under both is said of one customer."""
+        said: dict[int, Profile] = {}
+        for key in [key for key in self.wanted if key in self.present]:
+            number, profile = self.present[key].id, self.wanted[key]
+            said[number] = _merged(said[number], profile) if number in said else profile
+        self.wanted |= {key: said[row.id] for key, row in self.present.items()}
+
     def run(self, addresses: Addresses) -> dict[str, Saved]:
         joined = self._register()
         changed = self._change()
-        touched = [self.wanted[key] for key in self.wanted if key in changed or key not in self.present]
+        moved = [key for key in self.wanted if key in changed or key not in self.present]
+        touched = [*{self.ids[key]: self.wanted[key] for key in moved}.values()]
         # An imported customer could be reached all along; a past look must find them so.
         since = {} if self.live else dict(joined)
         _keep_addresses(self.connection, addresses, touched, self.ids, self.recorded_at, since)
-        moved = [self.ids[it.external_id] for it in touched if it.email]
-        readdress(self.connection, self.program, moved, self.recorded_at, live=self.live)
+        mailed = [self.ids[it.external_id] for it in touched if it.email]
+        readdress(self.connection, self.program, mailed, self.recorded_at, live=self.live)
         zones = sorted({it.time_zone for it in touched if it.time_zone})
         if zones:
             insert = insert_ignoring(self.connection, ZONE)
             self.connection.execute(insert, [{"name": zone} for zone in zones])
         happenings = [Happening(i, JOINED, at, "registration", {"source": self.source}) for i, at in joined]
         happenings += [
-            Happening(self.ids[key], "profile_changed", self.recorded_at) for key in sorted(changed)
+            Happening(number, "profile_changed", self.recorded_at)
+            for number in dict.fromkeys(self.ids[key] for key in sorted(changed))
         ]
         if self.live:
             happenings += _welcome(self.connection, self.program, [i for i, _ in joined], self.recorded_at)

@@ -8,7 +8,7 @@ from threading import Barrier
 import pytest
 from sqlalchemy import select
 
-from core.customers.addresses import address_of
+from core.customers.addresses import ADDRESS, address_of
 from core.customers.consent import CONSENT, Choice, choose
 from core.customers.double_opt_in import give as give_consent
 from core.customers.households import Change, join
@@ -81,6 +81,25 @@ def test_a_no_that_was_under_way_to_the_duplicate_is_the_survivors(
         rows = connection.execute(select(CONSENT.c.customer_id, CONSENT.c.granted)).all()
     assert [tuple(row) for row in rows] == [(anna, False)]
     assert events(database, "anna")[-1] == "consent_withdrawn"
+
+
+def test_what_one_file_says_under_both_numbers_is_said_of_one_customer(database: Database) -> None:
+    register(database, SHARING, "anna", "anya")
+    accepted(unite(database))
+    said = [
+        Profile("anna", email="new@shop.example", city="Kyiv", attributes={"a": 1}),
+        Profile("anya", email="old@shop.example", attributes={"b": 2}),
+    ]
+    with database.write() as connection:
+        saved = save(connection, SHARING, ADDRESSES, said, AFTER, live=True)
+    assert [it.effect for it in saved] == ["changed", "changed"]
+    with database.read() as connection:
+        row = find(connection, "anna")
+        active = select(ADDRESS.c.value).where(ADDRESS.c.kind == "email", ADDRESS.c.active)
+        assert connection.scalars(active).all() == ["old@shop.example"], "one, that of the profile"
+    assert row is not None
+    assert (row.email, row.city, row.attributes) == ("old@shop.example", "Kyiv", {"a": 1, "b": 2})
+    assert events(database, "anna").count("profile_changed") == 1
 
 
 def test_a_debt_goes_over_and_is_paid_from_what_is_there(database: Database) -> None:
