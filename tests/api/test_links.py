@@ -290,6 +290,14 @@ def test_the_button_of_the_unsubscribe_page_is_kept_with_what_the_page_asked(sho
     assert proof["text"].startswith("Електронна пошта: більше не надсилатимемо пропозицій.")
 
 
+@pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"do=evil", b"channel=email", b"a&" * 300])
+def test_what_no_button_of_the_page_sends_changes_no_choice(shop_with_olena: Shop, body: bytes) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    page = shop_with_olena.stranger.post(preferences_path(shop_with_olena), content=body, headers=headers)
+    assert page.status_code == 200
+    assert [shop_with_olena.agrees(channel) for channel in ("email", "sms")] == [True, True]
+
+
 @pytest.mark.parametrize(("do", "asked"), [("save", "choices_text"), ("none", "choices_none")])
 def test_a_no_on_the_preference_page_keeps_no_words_of_a_yes(
     shop_with_olena: Shop, do: str, asked: str

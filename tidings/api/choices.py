@@ -29,6 +29,8 @@ Language = Annotated[str, Header(alias="accept-language")]
 BY_LINK = "unsubscribe link"
 # What the button of the page sends; a mail program sends something else.
 BY_BUTTON = b"do=stop"
+# The buttons that keep what is ticked, or that nothing is wanted.
+SAVE, NOTHING = "save", "none"
 # The buttons that ask for a letter about the customer's own data, and the word that allows them.
 ASKED = {"copy": (letters.EXPORT, "export"), "erase": (letters.ERASURE, "erase")}
 
@@ -78,6 +80,9 @@ def save(here: Here, token: str, form: Form, languages: Language = "") -> Respon
     do = first(form, "do")
     if do in ASKED:
         return _choices(here, row, languages, about=do, said=_send_letter(here, row, do, languages))
+    if do not in (SAVE, NOTHING):
+        # None of the page's buttons: what a scanner sends, or half a form, is nobody's choice.
+        return _choices(here, row, languages)
     chosen = _chosen(here, row, form, languages)
     with here.recording() as connection:
         said = keep(connection, here.running, chosen, here.now())
@@ -138,7 +143,7 @@ def _stop(here: Services, name: str, row: Any, channel: str, languages: str) -> 
 def _chosen(here: Services, row: Any, form: Pairs, languages: str) -> Chosen:
     names = {field_of(name): name for name in (MARKETING, *here.program.consent.purposes)}
     wanted = frozenset((names[field], value) for field, value in form if field in names)
-    url, nothing = f"{here.links.public_url}/p", first(form, "do") == "none"
+    url, nothing = f"{here.links.public_url}/p", first(form, "do") == NOTHING
     return Chosen(row.id, frozenset() if nothing else wanted, nothing, url, spoken(here, row, languages))
 
 
