@@ -1,6 +1,7 @@
 """An installation is taken to PostgreSQL, or back to a backup: nothing is lost or sent twice."""
 
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -323,6 +324,21 @@ def test_a_backup_ends_though_somebody_writes_all_the_time(
     assert len(steps) > 2
     with closing(sqlite3.connect(tmp_path / "kept.db")) as kept:
         assert kept.execute("SELECT count(*) FROM filling").fetchone() == (100,), "of the moment it began"
+
+
+def test_a_backup_is_on_the_disk_with_its_name(
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    sync = os.fsync
+
+    def watched(opened: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{opened}").readlink())
+        sync(opened)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    backup.backup(sqlite_database, tmp_path / "kept.db")
+    assert synced == [tmp_path / "kept.db.part", tmp_path]
 
 
 def test_after_a_restore_what_was_sent_since_is_set_aside_and_not_sent_again(busy: Shop) -> None:

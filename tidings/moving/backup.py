@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from core.db import Database
@@ -28,12 +28,23 @@ def backup(database: Database, file: Path) -> int:
     try:
         part.touch(mode=0o600)  # it holds people's data
         _copy(database, part)
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
+        _sync(part)
         part.replace(file)
+        # The file's name, too; some file systems of other machines cannot be asked for that.
+        with suppress(OSError):
+            _sync(file.parent)
     finally:
         part.unlink(missing_ok=True)
     return file.stat().st_size
+
+
+def _sync(path: Path) -> None:
+    """On the disk, not only on its way there."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _copy(database: Database, part: Path) -> None:
