@@ -1,5 +1,6 @@
 """The keys that sign customers' links: read from TIDINGS_LINK_KEYS, and changed without breaking a link."""
 
+import contextlib
 import os
 import secrets
 import tempfile
@@ -31,7 +32,10 @@ def rotated(text: str) -> str:
 
 
 def write(env_file: Path, value: str) -> None:
-    """Put the variable into .env, which keeps its other lines and its rights, and is never half written."""
+    """Put the variable into .env, which keeps its other lines, its owner and its rights, and is never half
+    written. Where it is a link, what it leads to is written.
+    """
+    env_file = env_file.resolve()
     line = f"{VARIABLE}={value}"
     lines = env_file.read_text("utf-8").splitlines() if env_file.is_file() else []
     kept = [it for it in lines if it.removeprefix("export ").split("=", 1)[0].strip() != VARIABLE]
@@ -39,7 +43,11 @@ def write(env_file: Path, value: str) -> None:
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write("\n".join([*kept, line]) + "\n")
     if env_file.is_file():
-        Path(name).chmod(env_file.stat().st_mode & 0o777)
+        before = env_file.stat()
+        # Written by root, the service could read it no more.
+        with contextlib.suppress(PermissionError):
+            os.chown(name, before.st_uid, before.st_gid)
+        Path(name).chmod(before.st_mode & 0o777)
     Path(name).replace(env_file)
 
 

@@ -1,7 +1,10 @@
 """Consent and one's own data through the command line."""
 
 import json
+import os
 import stat
+
+import pytest
 
 from tests.support.shop import Shop, shop
 from tidings.workspace import Workspace
@@ -69,3 +72,22 @@ def test_the_key_of_links_is_changed_and_old_links_stay_good(shop: Shop) -> None
     assert after.addresses.digest("email", "olena@example.com") == digest
     assert env.read_text().count("TIDINGS_LINK_KEYS=") == 1
     assert shop.run("keys", "rotate-links", "--print").out.count(",") == 3
+
+
+def test_changing_the_key_leaves_env_where_it_is(shop: Shop) -> None:
+    env, elsewhere = shop.path / ".env", shop.path / "secrets"
+    env.replace(elsewhere)
+    env.symlink_to(elsewhere)
+    assert shop.run("keys", "rotate-links").code == 0
+    assert env.is_symlink()
+    assert "TIDINGS_LINK_KEYS=" in elsewhere.read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_key_that_root_has_changed_is_still_the_services_to_read(shop: Shop) -> None:
+    env = shop.path / ".env"
+    os.chown(env, 12_345, 12_346)
+    env.chmod(0o600)
+    assert shop.run("keys", "rotate-links").code == 0
+    now = env.stat()
+    assert (now.st_uid, now.st_gid, stat.S_IMODE(now.st_mode)) == (12_345, 12_346, 0o600)
