@@ -1,11 +1,18 @@
 """Levels go up at once, and down when the period and its grace no longer carry them."""
 
-import pytest
-from sqlalchemy import select
+from datetime import timedelta
+from importlib import import_module
+from typing import Any
 
+import pytest
+from sqlalchemy import func, select
+
+from core.customers.profiles import CUSTOMER
 from core.db import Database
-from core.events import EVENT
-from core.tiers import CHANGE, review
+from core.events import EVENT, append
+from core.purchases.receipts import record
+from core.tiers import CHANGE, review, review_of_the_day
+from tests.core.books import START, accepted, program, purchase, register
 from tests.core.climbing import LEVELS, Till, club, kyiv
 
 
@@ -202,3 +209,33 @@ def test_a_return_that_changes_no_level_in_the_end_is_no_news(database: Database
     anna.returns(receipt, "2026-01-10 12:00")
     assert anna.moves() == [("2026-01-05 10:00", "bronze", "silver")]
     assert anna.events() == [("silver", "up")]
+
+
+def test_a_night_of_many_falls_holds_few_accounts_at_once_and_may_be_broken_off(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("anna", "bohdan", "chrystyna")
+    register(database, program(), *names)
+    with database.write() as connection:
+        for name in names:
+            accepted(
+                record(connection, program(), [purchase(name, name, START, 100_000)], START, live=True)[0]
+            )
+    looking, falls = import_module("core.tiers.review"), []
+
+    def breaks_off(*told: Any, **how: Any) -> None:
+        append(*told, **how)
+        falls.append(1)
+        if len(falls) == 3:
+            raise InterruptedError
+
+    monkeypatch.setattr(looking, "AT_ONCE", 1)
+    monkeypatch.setattr(looking, "append", breaks_off)
+    night = START + timedelta(days=500)
+    with pytest.raises(InterruptedError):
+        review_of_the_day(database, program(), night)
+    with database.read() as connection:
+        fallen = select(func.count()).where(CUSTOMER.c.tier == "bronze")
+        assert connection.scalar(fallen) == 2
+    assert review_of_the_day(database, program(), night) == 1
+    assert review_of_the_day(database, program(), night) is None
