@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, func, select
 
+from core.errors import EnvironmentFault
 from core.events import append
 from core.grants.giving import TAKEN_BACK, Act, Given, give_grants, grant_key, holders, rules_on
 from core.ledger.book import CHUNK, Book
-from core.ledger.operations import again_if_taken
+from core.ledger.operations import ATTEMPTS, again_if_taken
 from core.ledger.writing import ENTRY, LOT, OPERATION
 from core.program import Grant, Program
 from core.tables import Customer, CustomerStats
@@ -84,11 +85,9 @@ def _settle(
 ) -> Settled:
     friends = _friends(connection, sorted(news))
     wanted, unwanted = _compare(connection, program, friends, news)
-    whose = _accounts(connection, [row.customer_id for row in unwanted])
+    losing = [row.customer_id for row in unwanted]
     getting = sorted({act.customer_id for acts in wanted.values() for act in acts})
-    # Held at once and in order: giving below needs no account beside these.
-    accounts = {*whose.values(), *holders(connection, getting).values()}
-    book = Book(connection, program, accounts, recorded_at, live=live)
+    whose, book = _opened(connection, program, losing, getting, recorded_at, live=live)
     _take_back(connection, program, book, unwanted, whose)
     book.close()
     append(connection, book.happenings, recorded_at, live=live)
@@ -96,6 +95,22 @@ def _settle(
     for (on, rule), acts in wanted.items():
         given += give_grants(connection, program, on, acts, recorded_at, live=live, among=[rule])
     return Settled(given, len(unwanted))
+
+
+def _opened(
+    connection: Connection, program: Program, losing: Sequence[int], getting: Sequence[int],
+    recorded_at: datetime, *, live: bool,
+) -> tuple[dict[int, int], Book]:  # fmt: skip
+    """From whose accounts something is taken, and a book with these and those that are given to."""
+    for _ in range(ATTEMPTS):
+        whose = _accounts(connection, losing)
+        # Held at once and in order: giving needs no account beside these.
+        accounts = {*whose.values(), *holders(connection, getting).values()}
+        book = Book(connection, program, accounts, recorded_at, live=live)
+        # A household may have changed while the accounts were waited for.
+        if _accounts(connection, losing) == whose:
+            return whose, book
+    raise EnvironmentFault("accounts are changing hands all the time; try again")
 
 
 def _friends(connection: Connection, ids: Sequence[int]) -> list[Any]:

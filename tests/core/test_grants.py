@@ -1,11 +1,14 @@
 """Fixed bonuses for acts: what the rules give, once, in their time and within their limits."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from time import sleep
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
+from core.customers.households import Change, join
 from core.customers.profiles import CUSTOMER, Profile, save
 from core.db import Database
 from core.events import EVENT
@@ -368,6 +371,31 @@ def test_what_a_friend_brings_back_counts_for_nothing(database: Database) -> Non
     buy(database, program, "r3", "bohdan", START + 4 * DAY)
     assert give_for_news(database, program, START + 4 * DAY) == 2
     assert balances(database)[1] == 10_000
+
+
+def test_what_is_taken_back_while_the_inviter_joins_a_household_is_taken_where_it_went(
+    database: Database,
+) -> None:
+    program = rules(*BOTH)
+    bring(database, program, "bohdan")
+    register(database, program, "olha")
+    buy(database, program, "r1", "bohdan", START + DAY)
+    assert give_for_news(database, program, START + DAY) == 2
+    bring_back(database, program, "r1", START + 2 * DAY)
+    at = START + 3 * DAY
+    with ThreadPoolExecutor(1) as pool:
+        with database.write() as connection:
+            accepted(join(connection, program, Change("olha", "anna"), at, live=True))
+            looked = pool.submit(give_for_news, database, program, at)
+            while database.dialect != "sqlite" and not _somebody_waits(database):
+                sleep(0.01)
+        assert looked.result() == 0
+    assert balances(database) == {}
+
+
+def _somebody_waits(database: Database) -> bool:
+    with database.read() as connection:
+        return bool(connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 def test_a_grant_that_was_taken_back_stays_so_when_a_receipt_comes_late(database: Database) -> None:
