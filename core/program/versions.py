@@ -100,6 +100,12 @@ def version_at(connection: Connection, at: datetime) -> tuple[int, Program]:
     return row.id, program_of(row.text)
 
 
+def runs(connection: Connection) -> list[tuple[datetime, int]]:
+    """From when on the ledger worked by which program, from the first."""
+    rows = select(RUN.c.since, RUN.c.program_version).order_by(RUN.c.since, RUN.c.id)
+    return [(since, number) for since, number in connection.execute(rows)]
+
+
 @lru_cache(maxsize=32)
 def program_of(text: str) -> Program:
     """A program that was kept; EnvironmentFault if it cannot be read any more."""

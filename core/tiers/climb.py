@@ -2,11 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import cached_property
+from itertools import pairwise
 
 from sqlalchemy import Connection
 
+from core.errors import EnvironmentFault
 from core.program import Program
+from core.program.versions import runs, version
 from core.tiers import invitations, ladder
 from core.tiers.bought import records
 from core.tiers.invitations import Invitation
@@ -14,6 +19,8 @@ from core.tiers.periods import periods
 from core.tiers.record import Record
 from core.tiers.standing import Standing
 from core.units import midnight
+
+INSTANT = timedelta(microseconds=1)
 
 
 class Climb:
@@ -76,10 +83,41 @@ class Climb:
 
     def _settle(self, program: Program, customer_id: int, at: datetime) -> None:
         standing = self._standings[customer_id]
-        if ladder.may_fall(program, standing, at):
-            record = self._record(program, customer_id)
-            ladder.settle(program, standing, record, self._settled[customer_id], at)
-        self._settled[customer_id] = max(at, self._settled.get(customer_id, at))
+        for rules, until in self._stages(program, customer_id, at):
+            if ladder.may_fall(rules, standing, until):
+                record = self._record(rules, customer_id)
+                ladder.settle(rules, standing, record, self._settled[customer_id], until)
+            self._settled[customer_id] = max(until, self._settled.get(customer_id, until))
+
+    def _stages(self, program: Program, customer_id: int, at: datetime) -> list[tuple[Program, datetime]]:
+        """By which rules a level is looked at until when: each program's checks are those of its own time.
+
+        A replay goes through all of it; else whoever does not fall by this program was looked at by those
+        before it.
+        """
+        if self._upto is None:
+            if not ladder.may_fall(program, self._standings[customer_id], at):
+                return [(program, at)]
+            self._record(program, customer_id)
+        begun = self._settled.get(customer_id, at)
+        stages = []
+        for (_, before), (since, after) in pairwise(self._runs):
+            if begun < since - INSTANT and since <= at:
+                stages += [(it, since - INSTANT) for it in self._changed(before, after)]
+        return [*stages, (program, at)]
+
+    def _changed(self, before: int, after: int) -> list[Program]:
+        """The program before, if levels went by other rules after it."""
+        # One that is too old to be read has no say.
+        with suppress(EnvironmentFault):
+            rules = version(self._connection, before)
+            if rules.tiers != version(self._connection, after).tiers:
+                return [rules]
+        return []
+
+    @cached_property
+    def _runs(self) -> list[tuple[datetime, int]]:
+        return runs(self._connection)
 
     def count(self, program: Program, customer_id: int, at: datetime, total: int, points: int) -> None:
         """Count a purchase (minor units, points that it earned), and move up if it reaches a level."""

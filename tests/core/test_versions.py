@@ -165,6 +165,19 @@ def test_a_period_that_was_longer_then_still_counts_when_it_is_reckoned_again(da
     assert shop.level() == "silver"
 
 
+def test_nobody_falls_by_rules_that_did_not_hold_yet(database: Database) -> None:
+    longer, shorter = (
+        program(),
+        program(("over: 365 days", "over: 10 days"), ("grace: 30 days", "grace: 0 days")),
+    )
+    shop = Shop(database, longer)
+    shop.apply(shorter, START + 13 * DAY)
+    shop.buy(purchase("1", "anna", START, 100_000), START + 16 * DAY)
+    shop.buy(purchase("3", "anna", START + 16 * DAY, 1_000))
+    # Told last, and bought before the program changed: by the level of then.
+    assert shop.buy(purchase("2", "anna", START + 12 * DAY, 10_000), START + 17 * DAY)["earned"] == "20"
+
+
 def test_a_code_that_was_good_when_it_was_said_is_good_in_a_receipt_that_comes_late(
     database: Database,
 ) -> None:
