@@ -144,8 +144,10 @@ class Climb:
         for customer_id in ids:
             standing, record = self._standings[customer_id], self._records[customer_id]
             here = self._settled.get(customer_id, self._since)
-            if ladder.may_fall(program, standing, self._since) and not ladder.carried(
-                program, standing, record, self._since
+            if any(
+                ladder.may_fall(it, standing, self._since)
+                and not ladder.carried(it, standing, record, self._since)
+                for it in (program, *self._rules)
             ):
                 falling.append(customer_id)
             else:

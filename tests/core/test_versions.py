@@ -178,6 +178,17 @@ def test_nobody_falls_by_rules_that_did_not_hold_yet(database: Database) -> None
     assert shop.buy(purchase("2", "anna", START + 12 * DAY, 10_000), START + 17 * DAY)["earned"] == "20"
 
 
+def test_a_fall_that_nobody_looked_at_before_the_rules_changed_is_found_by_the_rules_of_then(
+    database: Database,
+) -> None:
+    shorter = program(("over: 365 days", "over: 10 days"), ("grace: 30 days", "grace: 0 days"))
+    shop = Shop(database, shorter)
+    shop.buy(purchase("1", "anna", START, 100_000))
+    shop.apply(program(), START + 13 * DAY)
+    shop.buy(purchase("3", "anna", START + 16 * DAY, 1_000))
+    assert shop.buy(purchase("2", "anna", START + 12 * DAY, 10_000), START + 17 * DAY)["earned"] == "10"
+
+
 def test_a_code_that_was_good_when_it_was_said_is_good_in_a_receipt_that_comes_late(
     database: Database,
 ) -> None:
