@@ -87,8 +87,11 @@ def _known(connection: Connection, request: Request) -> Made | Refusal | None:
     if not rows:
         return None
     first = rows[0]
-    before = (first.rule, first.customer_id, first.first_day, first.last_day, len(rows))
-    same = (request.rule, request.customer_id, request.first_day, request.last_day, request.count)
+    before = (first.rule, first.customer_id, first.first_day, first.last_day, first.uses_at_most, len(rows))
+    same = (
+        request.rule, request.customer_id, request.first_day, request.last_day, request.uses_at_most,
+        request.count,
+    )  # fmt: skip
     if before != same or (request.text and first.code != normal(request.text)):
         return Refusal("conflict", f"the batch {request.batch!r} was another request; take a new name")
     return Made(tuple(row.code for row in rows), repeated=True)

@@ -179,6 +179,15 @@ def test_the_same_request_makes_the_same_coupons(database: Database) -> None:
     assert other.reason == "conflict"
 
 
+def test_a_batch_whose_coupons_are_used_less_often_is_another_request(database: Database) -> None:
+    register(database, FLYER, "anna")
+    made(database, Request("batch", "flyer", 2))
+    with database.write() as connection:
+        again = make_coupons(connection, FLYER, Request("batch", "flyer", 2, uses_at_most=5), START)
+    assert isinstance(again, Refusal)
+    assert again.reason == "conflict"
+
+
 def test_a_coupon_may_be_of_one_customer_and_have_its_own_days(database: Database) -> None:
     register(database, FLYER, "anna", "bohdan")
     first, last = date(2026, 3, 3), date(2026, 3, 5)
