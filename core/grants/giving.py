@@ -115,9 +115,13 @@ class _Giving:
         self.grants, self.acts, self.recorded_at = grants, acts, recorded_at
         ids = sorted({act.customer_id for act in acts})
         self.holders, self.book = _opened(connection, program, ids, recorded_at, live)
-        keys = [grant_key(grant.rule, act.customer_id, act.occasion) for act in acts for grant in grants]
+        self.people = duplicates(connection, ids)
+        self.selves: dict[int, list[int]] = defaultdict(list)
+        for i, who in self.people.items():
+            self.selves[who].append(i)
+        keys = [key for act in acts for grant in grants for key in self._keys(act, grant)]
         self.known = set(known_operations(connection, keys))
-        self.days = self._earlier(ids)
+        self.days = self._earlier()
 
     def run(self) -> list[Given]:
         """Give, and write."""
@@ -151,7 +155,7 @@ class _Giving:
         return Given(act.customer_id, act.occasion, grant.rule, grant.points, grant.account, life)
 
     def _refused(self, act: Act, grant: Grant) -> tuple[str, str] | None:
-        if grant_key(grant.rule, act.customer_id, act.occasion) in self.known:
+        if any(key in self.known for key in self._keys(act, grant)):
             return "again", f"the rule '{grant.rule}' has given for this already"
         day = self.program.day_of(act.at)
         if why := unfit(grant, day):
@@ -160,18 +164,21 @@ class _Giving:
             return "limit", f"the rule '{grant.rule}' gives {grant.limit} to one customer"
         return None
 
-    def _earlier(self, ids: Sequence[int]) -> dict[tuple[int, str], list[date]]:
+    def _keys(self, act: Act, grant: Grant) -> list[str]:
+        """Under which keys it may have been given already: to the customer, or to a duplicate of them."""
+        return [grant_key(grant.rule, i, act.occasion) for i in self.selves[act.customer_id]]
+
+    def _earlier(self) -> dict[tuple[int, str], list[date]]:
         """On which days each limited rule gave to each customer (or to a duplicate of them)."""
         found: dict[tuple[int, str], list[date]] = defaultdict(list)
         limited = {grant.rule for grant in self.grants if grant.limit}
         if not limited:
             return found
-        people = _duplicates(self.connection, ids)
-        booked = sorted({*people, *self.holders.values()})
+        booked = sorted({*self.people, *self.holders.values()})
         for start in range(0, len(booked), CHUNK):
             some = OPERATION.c.customer_id.in_(booked[start : start + CHUNK])
             for data in _standing(self.connection, some):
-                who = people.get(data["customer"])
+                who = self.people.get(data["customer"])
                 if who is not None and data["rule"] in limited:
                     found[who, data["rule"]].append(date.fromisoformat(data["day"]))
         return found
@@ -203,7 +210,7 @@ def _opened(
     raise EnvironmentFault("accounts are changing hands all the time; try again")
 
 
-def _duplicates(connection: Connection, customer_ids: Sequence[int]) -> dict[int, int]:
+def duplicates(connection: Connection, customer_ids: Sequence[int]) -> dict[int, int]:
     """The customers themselves and the duplicates that were merged into them → the customer."""
     found = {i: i for i in customer_ids}
     for start in range(0, len(customer_ids), CHUNK):

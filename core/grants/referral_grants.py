@@ -5,6 +5,7 @@ after the fact, by whoever reads the stream of events (core.grants.granting), ne
 inviter's account is somebody else's, and two tills that hold each other's customers would wait for ever.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +15,16 @@ from sqlalchemy import Connection, Row, func, select
 
 from core.errors import EnvironmentFault
 from core.events import append
-from core.grants.giving import TAKEN_BACK, Act, Given, give_grants, grant_key, holders, rules_on
+from core.grants.giving import (
+    TAKEN_BACK,
+    Act,
+    Given,
+    duplicates,
+    give_grants,
+    grant_key,
+    holders,
+    rules_on,
+)
 from core.ledger.book import CHUNK, Book
 from core.ledger.operations import ATTEMPTS, again_if_taken
 from core.ledger.writing import ENTRY, LOT, OPERATION
@@ -125,6 +135,10 @@ def _friends(connection: Connection, ids: Sequence[int]) -> list[Any]:
     return list(connection.execute(chosen.order_by(CUSTOMER.c.id)))
 
 
+def _whose(on: Literal["referral", "referred"], friend: Row[Any]) -> int:
+    return int(friend.inviter_id if on == INVITER else friend.id)
+
+
 @dataclass(frozen=True, slots=True)
 class _Turn:
     """One rule for one friend: who gets it, and the key of each round."""
@@ -132,13 +146,16 @@ class _Turn:
     on: Literal["referral", "referred"]
     grant: Grant
     friend: Row[Any]
+    selves: Sequence[int]
 
     @property
     def customer_id(self) -> int:
-        return int(self.friend.inviter_id if self.on == INVITER else self.friend.id)
+        return _whose(self.on, self.friend)
 
-    def key(self, number: int) -> str:
-        return grant_key(self.grant.rule, self.customer_id, _occasion(self.friend.id, number))
+    def keys(self, number: int) -> list[str]:
+        """Under which keys it may have been given: to the customer, or to a duplicate of them."""
+        occasion = _occasion(self.friend.id, number)
+        return [grant_key(self.grant.rule, i, occasion) for i in self.selves]
 
     def act(self, number: int, news: News) -> Act | None:
         """What the news is to this rule: None if it is none."""
@@ -153,18 +170,22 @@ def _compare(
     connection: Connection, program: Program, friends: Sequence[Row[Any]], news: Mapping[int, News]
 ) -> tuple[dict[tuple[str, str], list[Act]], list[Row[Any]]]:
     """What is to be given, by rule, and the grants that are to be taken back."""
+    selves: dict[int, list[int]] = defaultdict(list)
+    everybody = {_whose(on, friend) for on in (INVITER, FRIEND) for friend in friends}
+    for i, who in duplicates(connection, sorted(everybody)).items():
+        selves[who].append(i)
     turns = [
-        _Turn(on, grant, friend)
+        _Turn(on, grant, friend, selves[_whose(on, friend)])
         for on in (INVITER, FRIEND)
         for grant in rules_on(program, on)
         for friend in friends
     ]
     rounds = range(1, ROUNDS + 1)
-    booked = _booked(connection, [turn.key(number) for turn in turns for number in rounds])
+    booked = _booked(connection, [key for turn in turns for number in rounds for key in turn.keys(number)])
     wanted: dict[tuple[str, str], list[Act]] = {}
     unwanted = []
     for turn in turns:
-        known = [it for number in rounds if (it := booked.get(turn.key(number)))]
+        known = [it for number in rounds for key in turn.keys(number) if (it := booked.get(key))]
         stands = known[-1] if known and taken_key(known[-1].key) not in booked else None
         holds = turn.grant.after == "registration" or bool(turn.friend.purchases)
         act = turn.act(len(known) + 1, news[turn.friend.id])

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, text, update
 
 from core.customers.households import Change, join
+from core.customers.merging import Merge, merge
 from core.customers.profiles import CUSTOMER, Profile, save
 from core.db import Database
 from core.events import EVENT
@@ -313,6 +314,17 @@ def test_a_birthday_that_changes_brings_nothing_twice_a_year(database: Database)
     assert give_what_is_due(database, program, START + DAY) == 1
 
 
+def test_what_a_duplicate_was_given_for_is_not_given_for_again(database: Database) -> None:
+    program = rules("rule: birthday, give: 100, on: birthday")
+    register(database, program, "anna")
+    born(database, program, anya=date(1990, 3, 1))
+    assert give_what_is_due(database, program, START) == 1
+    with database.write() as connection:
+        accepted(merge(connection, program, Merge("anya", "anna", "maria", "one person"), START, live=True))
+    assert give_what_is_due(database, program, START + timedelta(hours=1)) == 0
+    assert balances(database) == {1: 10_000}
+
+
 def test_who_is_gone_has_no_birthday(database: Database) -> None:
     program = rules(BIRTHDAY)
     born(database, program, anna=date(1990, 3, 1), bohdan=date(1990, 3, 1))
@@ -371,6 +383,23 @@ def test_what_a_friend_brings_back_counts_for_nothing(database: Database) -> Non
     buy(database, program, "r3", "bohdan", START + 4 * DAY)
     assert give_for_news(database, program, START + 4 * DAY) == 2
     assert balances(database)[1] == 10_000
+
+
+def test_what_an_inviter_was_given_is_found_after_merging(database: Database) -> None:
+    program = rules(BOTH[0])
+    bring(database, program, "bohdan")
+    register(database, program, "olha")
+    buy(database, program, "r1", "bohdan", START + DAY)
+    assert give_for_news(database, program, START + DAY) == 1
+    with database.write() as connection:
+        one = Merge("anna", "olha", "maria", "one person")
+        accepted(merge(connection, program, one, START + 2 * DAY, live=True))
+    bring_back(database, program, "r1", START + 3 * DAY)
+    assert give_for_news(database, program, START + 3 * DAY) == 0
+    assert balances(database) == {}
+    buy(database, program, "r2", "bohdan", START + 4 * DAY)
+    assert give_for_news(database, program, START + 4 * DAY) == 1
+    assert balances(database) == {3: 10_000, 2: 10}
 
 
 def test_what_is_taken_back_while_the_inviter_joins_a_household_is_taken_where_it_went(
