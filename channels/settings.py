@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from channels.warm_up import WarmUp
@@ -52,6 +52,27 @@ class ChannelSettings(Environment):
         """Which of these settings have no value, as environment variables."""
         return [self.variable(name) for name in names if _is_empty(getattr(self, name))]
 
+
+def _one_line(value: str | SecretStr) -> str | SecretStr:
+    if not _text(value).isprintable():
+        raise ValueError("a line end or a sign that nobody sees stands in it; copy it anew")
+    return value
+
+
+def _server_name(value: str) -> str:
+    try:
+        value.encode("idna")
+    except UnicodeError:
+        value = ""
+    if not value or " " in value or not value.isprintable():
+        raise ValueError("this is no name of a server; write it as mail.shop.example")
+    return value
+
+
+OneLine = Annotated[str, AfterValidator(_one_line)]
+OneLineSecret = Annotated[SecretStr, AfterValidator(_one_line)]
+"""What stands in an address or in a header of a request."""
+ServerName = Annotated[str, AfterValidator(_server_name)]
 
 S = TypeVar("S", bound=ChannelSettings)
 C = TypeVar("C", bound=ChannelConfig)
@@ -107,5 +128,8 @@ def _place(env_file: Path | None) -> str:
 
 
 def _is_empty(value: object) -> bool:
-    secret = value.get_secret_value() if isinstance(value, SecretStr) else value
-    return secret is None or secret == ""
+    return value is None or _text(value) == ""
+
+
+def _text(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

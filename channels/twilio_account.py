@@ -2,13 +2,13 @@
 
 from pydantic import Field, SecretStr
 
-from channels.settings import ChannelSettings
+from channels.settings import ChannelSettings, OneLine
 
 
 class TwilioSettings(ChannelSettings):
     """What Twilio's console gives: the account, its token, and what it calls us back with."""
 
-    account_sid: str | None = Field(default=None, description="AC…, from the Twilio console.")
+    account_sid: OneLine | None = Field(default=None, description="AC…, from the Twilio console.")
     auth_token: SecretStr | None = Field(default=None, description="From the Twilio console.")
     messaging_service_sid: str | None = Field(
         default=None, description="MG…; picks the sender instead of `sender`."

@@ -10,7 +10,7 @@ from channels.email.addresses import MailboxText
 from channels.email.mime import Mail, Skeleton
 from channels.email.verp import ReturnPath
 from channels.outgoing import Outgoing
-from channels.settings import ChannelConfig, ChannelSettings, missing
+from channels.settings import ChannelConfig, ChannelSettings, ServerName, missing
 from channels.transport import Malformed, Transport
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class EmailSettings(ChannelSettings):
     model_config = SettingsConfigDict(env_prefix="TIDINGS_EMAIL_")
 
     transport: Literal["folder", "smtp"] = "folder"
-    host: str | None = Field(default=None, description="The SMTP server's name.")
+    host: ServerName | None = Field(default=None, description="The SMTP server's name.")
     port: int = Field(
         default=587, ge=1, le=65535, description="587 for starttls, 465 for tls, 25 for a relay."
     )
@@ -44,7 +44,7 @@ class EmailSettings(ChannelSettings):
     tls: Literal["none", "starttls", "tls"] = Field(
         default="starttls", description="How the line is encrypted."
     )
-    helo: str | None = Field(
+    helo: ServerName | None = Field(
         default=None, description="How this host names itself; its own name if left out."
     )
     bounce_address: str | None = Field(
@@ -65,7 +65,7 @@ class EmailSettings(ChannelSettings):
     dkim_domain: str | None = Field(
         default=None, description="The domain that signs; that of the From address if left out."
     )
-    inbox_host: str | None = Field(
+    inbox_host: ServerName | None = Field(
         default=None,
         description="The IMAP server where bounces and complaints arrive; none is read if empty.",
     )

@@ -44,22 +44,18 @@ async def open_session(settings: "EmailSettings", tls: ssl.SSLContext | None, *,
 
 
 def _client(settings: "EmailSettings", tls: ssl.SSLContext | None) -> aiosmtplib.SMTP:
-    """Raises ChannelDown for names that no session can be opened with."""
     password = settings.password.get_secret_value() if settings.password else None
-    try:
-        return aiosmtplib.SMTP(
-            hostname=settings.host,
-            port=settings.port,
-            username=settings.username,
-            password=password if settings.username else None,
-            local_hostname=settings.helo,
-            timeout=settings.timeout,
-            use_tls=settings.tls == "tls",
-            start_tls=settings.tls == "starttls",
-            tls_context=tls,
-        )
-    except ValueError:  # a name with blanks or line ends
-        raise ChannelDown(SETTINGS_MALFORMED) from None
+    return aiosmtplib.SMTP(
+        hostname=settings.host,
+        port=settings.port,
+        username=settings.username,
+        password=password if settings.username else None,
+        local_hostname=settings.helo,
+        timeout=settings.timeout,
+        use_tls=settings.tls == "tls",
+        start_tls=settings.tls == "starttls",
+        tls_context=tls,
+    )
 
 
 def _why_not_open(error: Exception) -> Failed:

@@ -13,6 +13,7 @@ from channels.base import Channel, part
 from channels.country import E164, by_country
 from channels.outcome import Accepted
 from channels.outgoing import Outgoing
+from channels.settings import OneLineSecret
 from channels.sms.config import SmsConfig
 from channels.transport import Malformed, Transport
 from channels.twilio_account import TwilioSettings
@@ -29,11 +30,11 @@ class SmsSettings(TwilioSettings):
     model_config = SettingsConfigDict(env_prefix="TIDINGS_SMS_")
 
     transport: Literal["folder", "twilio", "http"] = "folder"
-    http_token: SecretStr | None = Field(
+    http_token: OneLineSecret | None = Field(
         default=None, description="{token} of channels.sms.http: the aggregator's key."
     )
-    http_login: SecretStr | None = Field(default=None, description="{login} of channels.sms.http.")
-    http_password: SecretStr | None = Field(default=None, description="{password} of channels.sms.http.")
+    http_login: OneLineSecret | None = Field(default=None, description="{login} of channels.sms.http.")
+    http_password: OneLineSecret | None = Field(default=None, description="{password} of channels.sms.http.")
     http_reports_secret: SecretStr | None = Field(
         default=None,
         min_length=16,

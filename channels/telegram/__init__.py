@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field
 from pydantic_settings import SettingsConfigDict
 
 from channels.base import Channel, optional_part, part
 from channels.outgoing import Outgoing
-from channels.settings import ChannelConfig, ChannelSettings
+from channels.settings import ChannelConfig, ChannelSettings, OneLineSecret
 from channels.transport import Malformed, Transport
 from core.units import Rate
 
@@ -48,7 +48,7 @@ class TelegramSettings(ChannelSettings):
     model_config = SettingsConfigDict(env_prefix="TIDINGS_TELEGRAM_")
 
     transport: Literal["folder", "bot"] = "folder"
-    token: SecretStr | None = Field(default=None, description="The bot's token, from @BotFather.")
+    token: OneLineSecret | None = Field(default=None, description="The bot's token, from @BotFather.")
     base_url: str = Field(
         default="https://api.telegram.org", description="Only for tests and a Bot API server of your own."
     )

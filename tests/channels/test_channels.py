@@ -6,7 +6,9 @@ from shutil import rmtree
 import pytest
 
 from channels import Accepted, Failed, Outcome, create, discover
+from channels.email import EmailSettings
 from channels.folder import file_name, write_atomically
+from channels.settings import load_settings
 from core.errors import EnvironmentFault, UserError
 from tests.channels.helpers import outcomes_of, outgoing, run, send_one, use
 from tests.channels.providers.email import Server as Smtp
@@ -57,6 +59,34 @@ def test_missing_credentials_are_one_sentence(tmp_path: Path, monkeypatch: pytes
         "TIDINGS_SMS_ACCOUNT_SID and TIDINGS_SMS_AUTH_TOKEN are not set, and the sms channel needs them to "
         "send by twilio; write them into .env or the environment"
     )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SMS_ACCOUNT_SID", "AC-ours\n"),
+        ("WHATSAPP_ACCOUNT_SID", "AC-ours\n"),
+        ("SMS_HTTP_TOKEN", "key-of-ours\n"),
+        ("TELEGRAM_TOKEN", "1:ours\t"),
+        ("EMAIL_HOST", "mail..ours.example"),
+        ("EMAIL_INBOX_HOST", "mail.ours.example\n"),
+        ("EMAIL_HELO", "ours example"),
+    ],
+)
+def test_a_setting_that_nothing_can_be_sent_with_is_told_at_once_and_not_repeated(
+    variable: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, {f"TIDINGS_{variable}": value})
+    with pytest.raises(EnvironmentFault) as fault:
+        create(variable.partition("_")[0].lower(), None, outbox_dir=tmp_path)
+    assert f"TIDINGS_{variable}: " in str(fault.value)
+    assert "ours" not in str(fault.value)
+
+
+@pytest.mark.parametrize("host", ["localhost", "10.0.0.5", "::1", "mx_1.shop.example.", "пошта.укр"])
+def test_a_server_may_be_named_in_any_way_that_is_known(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, {"TIDINGS_EMAIL_HOST": host})
+    assert load_settings(EmailSettings, None).host == host
 
 
 def test_costs_and_texts_need_no_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,11 +79,10 @@ def test_a_proxys_password_and_an_address_that_is_gone_are_ours_to_mend(
 @pytest.mark.parametrize(
     ("way", "setting", "value"),
     [
-        ("sms by Twilio", "ACCOUNT_SID", "AC1\n"),
         ("sms by Twilio", "BASE_URL", "api.twilio.com"),
         ("sms by an aggregator", "HTTP_TOKEN", "k\u0435y"),
-        ("sms by an aggregator", "HTTP_TOKEN", "key\n"),
-        ("telegram", "TOKEN", "1:abc\n"),
+        ("sms by an aggregator", "HTTP_TOKEN", "key "),
+        ("telegram", "TOKEN", "1:abc?"),
         ("push", "BASE_URL", "fcm.googleapis.com"),
     ],
 )
