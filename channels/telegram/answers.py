@@ -47,7 +47,7 @@ def outcome_of(answer: httpx.Response) -> Outcome:
     match answer.status_code:
         case 200:
             return _accepted(content)
-        case 400 | 403 as status:
+        case 400 | 403 as status if "description" in content:  # else it is not Telegram who says it
             return _refused(status, content)
         case status if status >= 500:
             return Unknown("provider_error", f"HTTP {status}")

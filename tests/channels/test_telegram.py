@@ -105,6 +105,7 @@ MOVED = "Bad Request: group chat was upgraded to a supergroup chat"
             Failed("permanent", "image_unavailable", "HTTP 400"),
         ),
         (refusal(400, f"Bad Request: {SECRET}"), Failed("permanent", "refused", "HTTP 400")),
+        (Answer(403, b"<html>not from here</html>"), Failed("configuration", "provider_refused", "HTTP 403")),
         (refusal(401, "Unauthorized"), Failed("configuration", "authentication_failed", "HTTP 401")),
         (refusal(404, "Not Found"), Failed("configuration", "authentication_failed", "HTTP 404")),
         (
