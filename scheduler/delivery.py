@@ -351,16 +351,16 @@ class Delivery:
                 break
             part = ready[begun : begun + line.part(self._lease, left)]
             begun += len(part)
-            # Only what was quick so far goes in parts that might last longer than the lease.
-            await self._transmit_part(line.channel, part, outcomes, left if line.is_quick else None)
+            # Whatever holds it up, a part is over in time for its outcomes to be recorded under the lease.
+            spare = 0.0 if line.is_quick else self._lease.total_seconds() * MARGIN / 2
+            await self._transmit_part(line.channel, part, outcomes, left + spare)
             line.useful = not all(_is_down(outcomes[outgoing.key]) for outgoing in part)
             if not line.useful:
                 break
 
     async def _transmit_part(
-        self, channel: AnyChannel, part: Sequence[Outgoing], outcomes: dict[str, Outcome],
-        seconds: float | None,
-    ) -> None:  # fmt: skip
+        self, channel: AnyChannel, part: Sequence[Outgoing], outcomes: dict[str, Outcome], seconds: float
+    ) -> None:
         try:
             async with asyncio.timeout(seconds):
                 with tracing.span("chunk", channel=channel.name, messages=len(part)):
