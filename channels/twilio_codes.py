@@ -64,14 +64,15 @@ BY_CODE: dict[int, Failed] = dict(
 )
 
 
-def failure(status: int, code: int | None, retry_after: float | None = None) -> Outcome:
-    """The outcome of an answer that is not 2xx.
+def failure(status: int, code: object, retry_after: float | None = None) -> Outcome:
+    """The outcome of an answer that is not 2xx; a `code` that is no number is not Twilio's, and not kept.
 
     503 refuses the request. Any other 5xx may have come after the message was queued, and Messages has no
     idempotency key: unknown, so that nobody gets it twice.
     """
-    detail = f"HTTP {status}" if code in (None, status) else f"HTTP {status}, Twilio {code}"
-    known = BY_CODE.get(code) if code is not None else None
+    number = code if isinstance(code, int) else None
+    detail = f"HTTP {status}" if number in (None, status) else f"HTTP {status}, Twilio {number}"
+    known = BY_CODE.get(number) if number is not None else None
     if known and (status < 500 or status in BUSY):
         return Failed(known.kind, known.reason, detail, known.address, retry_after)
     return refusal(status, detail, retry_after)

@@ -123,6 +123,12 @@ def test_too_many_requests_tells_when_to_come_back(channel: AnyChannel, twilio: 
     assert outcome == Failed("temporary", "rate_limited", "HTTP 429", retry_after=12.0)
 
 
+@pytest.mark.parametrize("code", ["nobody at +380501234567\x00", [21211], {}])
+def test_a_code_that_is_no_number_is_not_kept(channel: AnyChannel, twilio: Server, code: object) -> None:
+    outcome = answered(channel, twilio, Answer(400, {"code": code, "message": "no"}))
+    assert outcome == Failed("permanent", "refused", "HTTP 400")
+
+
 @pytest.mark.parametrize("header", ["soon", "", "-1", "1.5", "Wed, 41 Oct 2026 07:28:00 GMT"])
 def test_an_unreadable_retry_after_is_none(channel: AnyChannel, twilio: Server, header: str) -> None:
     outcome = answered(channel, twilio, error(429, 20429, **{"Retry-After": header}))
