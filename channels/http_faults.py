@@ -14,6 +14,8 @@ from channels.transport import SETTINGS_MALFORMED, ChannelDown
 from core.clock import Clock, SystemClock
 
 LONGEST_WAIT = 86400.0
+LONGEST_ANSWER = 1_048_576
+"""Octets that are read of an answer: what a provider has to say are a few lines."""
 _NOT_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 # What a request cannot be made of: an address without a scheme, a key with letters that no header carries.
 _NOT_MADE = (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeEncodeError)
@@ -101,6 +103,33 @@ async def patience(seconds: float) -> AsyncIterator[None]:
             yield
     except TimeoutError:
         raise httpx.ReadTimeout("the answer drips in") from None
+
+
+class _Beginning(httpx.AsyncByteStream):
+    """As much of an answer as anybody reads."""
+
+    def __init__(self, whole: httpx.AsyncByteStream) -> None:
+        self._whole = whole
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        read = 0
+        async for piece in self._whole:
+            yield piece
+            read += len(piece)
+            if read >= LONGEST_ANSWER:
+                return
+
+    async def aclose(self) -> None:
+        await self._whole.aclose()
+
+
+async def _cut(answer: httpx.Response) -> None:
+    if isinstance(answer.stream, httpx.AsyncByteStream):
+        answer.stream = _Beginning(answer.stream)
+
+
+HOOKS = {"response": [_cut]}
+"""For a client: an answer without end is read no further than that, and is what its status says."""
 
 
 def retry_after(headers: httpx.Headers, clock: Clock | None = None) -> float | None:

@@ -11,7 +11,7 @@ from twilio.http.response import Response
 from twilio.rest import Client
 
 from channels.asking import Asked, Doubt
-from channels.http_faults import BUSY, NO_ANSWER, broken, of_one, patience, retry_after
+from channels.http_faults import BUSY, HOOKS, NO_ANSWER, broken, of_one, patience, retry_after
 from channels.outcome import Accepted, Outcome, Unknown
 from channels.sms.callbacks import report
 from channels.transport import Transport, W
@@ -106,7 +106,7 @@ class HttpClient:
 
     def __init__(self, connections: int, timeout: float) -> None:
         limits = httpx.Limits(max_connections=connections, keepalive_expiry=_IDLE_SECONDS)
-        self._client = httpx.AsyncClient(timeout=timeout, limits=limits)
+        self._client = httpx.AsyncClient(timeout=timeout, limits=limits, event_hooks=HOOKS)
         self._timeout = timeout
 
     async def request(

@@ -12,6 +12,7 @@ import firebase_admin
 import httpx
 from firebase_admin import _http_client, _retry, credentials, exceptions, messaging
 
+from channels.http_faults import HOOKS
 from channels.outcome import Accepted, Failed, Outcome, Unknown
 from channels.push.account import AccessToken, service_account
 from channels.push.errors import OF_ANOTHER_SENDER, failure
@@ -101,6 +102,7 @@ def _single_attempt(app: Any, settings: "PushSettings", token: AccessToken) -> A
     once = _retry.HttpxRetry(max_retries=0, status_forcelist=[])
     service._async_client = _http_client.HttpxAsyncClient(retry_config=once, timeout=settings.timeout)
     service._async_client.async_client.auth = token.authorize
+    service._async_client.async_client.event_hooks = HOOKS
     service._fcm_url = f"{settings.base_url}/v1/projects/{app.project_id}/messages:send"
     service.close = lambda: None
     return service

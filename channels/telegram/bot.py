@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import httpx
 
-from channels.http_faults import patience
+from channels.http_faults import HOOKS, patience
 from channels.telegram import TelegramSettings
 
 
@@ -51,7 +51,7 @@ class Bot:
         """Make the client. Nothing is sent yet."""
         self._client = httpx.AsyncClient(
             base_url=self._settings.base_url, timeout=self._settings.timeout,
-            transport=_WithToken(self._settings), follow_redirects=False,
+            transport=_WithToken(self._settings), follow_redirects=False, event_hooks=HOOKS,
         )  # fmt: skip
 
     async def close(self) -> None:

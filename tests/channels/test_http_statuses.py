@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from channels import Failed, Outcome, Unknown
+from channels import Failed, Outcome, Unknown, http_faults
 from channels.http_faults import broken, refusal, retry_after
 from channels.transport import ChannelDown
 from core.clock import MovableClock
@@ -94,6 +94,26 @@ def test_what_no_request_can_be_made_with_rests_the_channel_and_costs_no_message
     told = outcomes(channel, server, Answer(200, b"{}"))
     assert set(told) == {Failed("configuration", "settings_malformed")}
     assert len(server.next) == 3, "something left"
+
+
+@pytest.mark.parametrize("status", [200, 410])
+def test_an_answer_without_end_is_read_no_further_than_anybody_reads(
+    channel: AnyChannel, server: Any, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    async def whole(answer: httpx.Response) -> bytes:
+        content = await aread(answer)
+        read.append(len(content))
+        return content
+
+    aread = httpx.Response.aread
+    monkeypatch.setattr(httpx.Response, "aread", whole)
+    monkeypatch.setattr(http_faults, "LONGEST_ANSWER", 100_000)
+    told = outcomes(channel, server, Answer(status, b"<p>" + b"more and " * 500_000))
+    assert max(read, default=0) < 500_000
+    if status == 410:
+        assert {(it.kind, it.reason) for it in told if isinstance(it, Failed)} == {("configuration", "gone")}
 
 
 @pytest.mark.parametrize("status", [408, 425])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from channels.http_faults import NO_ANSWER, broken, of_one, patience, refusal, retry_after
+from channels.http_faults import HOOKS, NO_ANSWER, broken, of_one, patience, refusal, retry_after
 from channels.outcome import Accepted, Failed, Outcome, Unknown
 from channels.sms.aggregator import meaning, places
 from channels.sms.aggregator.config import AnswerConfig, HttpConfig
@@ -37,7 +37,8 @@ class AggregatorTransport(Transport["Text"]):
     async def open(self) -> None:
         """Make the client. Nothing is sent yet."""
         limits = httpx.Limits(max_connections=self._settings.concurrency, keepalive_expiry=_IDLE_SECONDS)
-        self._client = httpx.AsyncClient(timeout=self._settings.timeout, limits=limits)
+        timeout = self._settings.timeout
+        self._client = httpx.AsyncClient(timeout=timeout, limits=limits, event_hooks=HOOKS)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -107,7 +107,8 @@ def _handler_of(home: HttpServer) -> type[BaseHTTPRequestHandler]:
             for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(answer.body)
+            with contextlib.suppress(ConnectionError):  # nobody reads on
+                self.wfile.write(answer.body)
 
         do_GET = do_POST  # noqa: N815 - the name is the standard library's
 
