@@ -26,6 +26,7 @@ from channels.email.reports.inbox import Inbox, Verdict
 from core.clock import Clock
 from core.customers.addresses import ADDRESS, suppress
 from core.customers.consent import Choice, choose
+from core.customers.profiles import CUSTOMER
 from core.db import Database, UtcDateTime
 from core.errors import EnvironmentFault
 from core.links import Links
@@ -150,7 +151,7 @@ def _letter_came_back(
     if isinstance(report, Complaint) or report.kind == "hard":
         suppress(connection, CHANNEL, row.digest, reason, at)
     if isinstance(report, Complaint):
-        choose(connection, [Choice(row.customer_id, CHANNEL, False, at, BY_COMPLAINT)], at, live=True)
+        _withdraw(connection, row.customer_id, at)
     LOG.info("returned", letter=row.id, what=what)
     return Returned(what)
 
@@ -192,8 +193,15 @@ def _complained(connection: Connection, row: Row[Any], report: Complaint, at: da
     address = _address(connection, row, report.addresses)
     if address is not None:
         suppress(connection, CHANNEL, address.digest, COMPLAINED, at)
-    choose(connection, [Choice(row.customer_id, CHANNEL, False, at, BY_COMPLAINT)], at, live=True)
+    _withdraw(connection, row.customer_id, at)
     return Returned.COMPLAINED
+
+
+def _withdraw(connection: Connection, customer_id: int, at: datetime) -> None:
+    """Who was merged with somebody since is that person now."""
+    owner = select(func.coalesce(CUSTOMER.c.merged_into, CUSTOMER.c.id)).where(CUSTOMER.c.id == customer_id)
+    who = connection.scalar(owner) or customer_id
+    choose(connection, [Choice(who, CHANNEL, False, at, BY_COMPLAINT)], at, live=True)
 
 
 def _address(connection: Connection, row: Row[Any], named: frozenset[str]) -> Row[Any] | None:

@@ -13,6 +13,8 @@ from channels.email.reports.inbox import inbox_of
 from channels.settings import load_settings
 from core.customers.addresses import SUPPRESSION, Answerable, lift
 from core.customers.consent import CONSENT
+from core.customers.merging import Merge, merge
+from core.purchases.receipts import Recorded
 from scheduler.bounces import Bounces, Returned
 from tests.channels.providers import imap
 from tests.channels.returned import returned
@@ -210,6 +212,20 @@ def test_a_complaint_suppresses_and_withdraws_consent_once(kiosk: Kiosk, name: s
     assert feedback(kiosk) == [("complained", None)]
     assert kiosk.state("anna") == ("sent", None)
     assert take(kiosk, name, token) is Returned.REPEATED
+
+
+def test_a_complaint_of_somebody_who_was_merged_since_is_that_of_the_survivor(kiosk: Kiosk) -> None:
+    token = token_of(sent(kiosk))
+    kiosk.customer("anna-2", email=kiosk.to("email", "accept", 7))
+    with kiosk.database.write() as connection:
+        request = Merge("anna", "anna-2", "maria", "the same person")
+        done = merge(connection, kiosk.live.running().program, request, kiosk.clock.now(), live=True)
+        assert isinstance(done, Recorded), done
+    kiosk.later(minutes=1)
+    assert take(kiosk, "arf-abuse", token) is Returned.COMPLAINED
+    with kiosk.database.read() as connection:
+        theirs = (CONSENT.c.customer_id == kiosk.ids["anna-2"]) & (CONSENT.c.channel == "email")
+        assert connection.scalars(select(CONSENT.c.granted).where(theirs)).all() == [False]
 
 
 def daily(kiosk: Kiosk) -> Iterator[int]:
