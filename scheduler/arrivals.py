@@ -14,7 +14,8 @@ from scheduler.outbox import anchor
 
 FEEDBACK = Feedback.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
-DELIVERED = "delivered"
+# These are messages on cards.
+BY, DELIVERED = "wallet", "delivered"
 
 
 def arrived(connection: Connection, seen: Mapping[str, datetime], at: datetime) -> set[str]:
@@ -29,7 +30,8 @@ def arrived(connection: Connection, seen: Mapping[str, datetime], at: datetime) 
     news = [row for row in rows if row.accepted_at is not None and row.state in ("sent", *WAITING)]
     ids = [row.id for row in news]
     if ids:
-        values = {"state": DELIVERED, "reason": None, "fallback_at": None, "changed_at": at}
+        # By now they may stand on the next channel of their cascade.
+        values = {"state": DELIVERED, "reason": None, "fallback_at": None, "changed_at": at, "channel": BY}
         connection.execute(update(MESSAGE).where(among(MESSAGE.c.id, ids)).values(**values))
         keep_states(connection, ids)
     for row in news:

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from channels import Accepted, Failed
+from scheduler import throttle
 from scheduler.board import CardBoard, LiveDeck, report
 from tests.channels.helpers import outgoing, send
 from tests.scheduler.kiosk import Kiosk
@@ -191,6 +192,21 @@ def test_what_no_phone_has_fetched_in_time_goes_out_by_the_next_channel(holders:
     holders.take_off()
     assert holders.said("anna") is None, "she is told by SMS, and not once more when the phone comes on"
     assert holders.said("ihor") is not None
+
+
+def test_a_phone_that_comes_on_while_the_fallback_waits_has_it_from_the_card(holders: Holders) -> None:
+    kiosk = holders.kiosk
+    kiosk.scenario(steps="[{id: first, message: hello, send: [wallet, sms], fallback_after: 2 hours}]")
+    holders.add("anna", phone="+380501234567")
+    kiosk.plan()
+    kiosk.deliver()
+    with kiosk.database.write() as connection:
+        throttle.pause(connection, "sms", kiosk.clock.now())
+    kiosk.later(hours=2)
+    kiosk.deliver()
+    assert (kiosk.message("anna").channel, kiosk.state("anna")[0]) == ("sms", "planned")
+    holders.fetch("anna")
+    assert (kiosk.message("anna").channel, kiosk.state("anna")[0]) == ("wallet", "delivered")
 
 
 def test_a_phone_that_comes_on_after_the_fallback_holds_up_no_confirmation(
