@@ -14,8 +14,8 @@ from channels.transport import SETTINGS_MALFORMED, ChannelDown
 from core.clock import Clock, SystemClock
 
 LONGEST_WAIT = 86400.0
-LONGEST_ANSWER = 1_048_576
-"""Octets that are read of an answer: what a provider has to say are a few lines."""
+LONGEST_ANSWER = 4_194_304
+"""Octets that are read of an answer: a few lines mostly, at most a hundred long texts that are listed."""
 _NOT_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 # What a request cannot be made of: an address without a scheme, a key with letters that no header carries.
 _NOT_MADE = (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeEncodeError)
