@@ -140,7 +140,8 @@ def _after(row: Any, outcome: Outcome, policy: str, now: datetime) -> dict[str, 
     if isinstance(outcome, Accepted):
         return {"state": "sent", "reason": None}
     if _goes_again(row, outcome, policy):
-        pause = min(FIRST_RETRY * 2 ** min(row.tries, MOST_DOUBLINGS), LONGEST_RETRY)
+        asked = timedelta(seconds=getattr(outcome, "retry_after", None) or 0)
+        pause = max(asked, min(FIRST_RETRY * 2 ** min(row.tries, MOST_DOUBLINGS), LONGEST_RETRY))
         return {"state": "planned", "reason": outcome.reason, "due_at": now + pause}
     return {"state": "failed" if isinstance(outcome, Failed) else "unknown", "reason": outcome.reason}
 

@@ -74,10 +74,13 @@ class Silent(Transport[Mail]):
 
 
 class Refusing(Transport[Mail]):
-    """Takes nothing just now."""
+    """Takes nothing just now; perhaps it says for how long."""
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self._seconds = seconds
 
     async def transmit(self, wire: Mail) -> Outcome:
-        return Failed("temporary", "greylisted")
+        return Failed("temporary", "greylisted", retry_after=self._seconds)
 
 
 def by(transport: Transport[Mail], shop: Shop, **config: Any) -> Email:
@@ -251,6 +254,14 @@ def test_a_letter_whose_sender_died_leaves_again_under_the_same_message_id(olena
     again = deliver(olena)
     assert {it["Message-ID"] for it in again} == {first["Message-ID"]}
     assert states(olena) == ["sent"]
+
+
+def test_a_letter_is_tried_again_when_the_provider_asked_for_it(olena: Shop) -> None:
+    olena.consent("email")
+    send(olena, {"email": by(Refusing(7200), olena)})
+    with olena.database.read() as connection:
+        due = connection.scalar(select(LETTER.c.due_at))
+    assert due == olena.clock.now() + timedelta(hours=2)
 
 
 def test_a_letter_that_may_have_left_many_times_is_given_up(olena: Shop) -> None:
