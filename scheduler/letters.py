@@ -73,12 +73,18 @@ class Letters:
         letters = await asyncio.to_thread(self._claim, channel)
         outcomes: dict[str, Outcome] = {}
         going = [outgoing for _, outgoing in letters if outgoing is not None]
+        cut: asyncio.CancelledError | None = None
         if going:
             try:
                 await channel.send(going, outcomes.__setitem__)
+            except asyncio.CancelledError as cancelled:
+                cut = cancelled  # the channel has said what became of each; that is still recorded
             except Exception as error:  # noqa: BLE001 - what is known of the others must be recorded
                 LOG.error("letters failed", channel=channel.name, error=type(error).__name__)  # noqa: TRY400 - its words may be personal
-        return await asyncio.to_thread(self._settle, channel, letters, outcomes)
+        counts = await asyncio.to_thread(self._settle, channel, letters, outcomes)
+        if cut is not None:
+            raise cut
+        return counts
 
     def _claim(self, channel: AnyChannel) -> list[Written]:
         running = self._live.running()

@@ -83,6 +83,16 @@ class Refusing(Transport[Mail]):
         return Failed("temporary", "greylisted", retry_after=self._seconds)
 
 
+class Stopping(Transport[Mail]):
+    """The service is stopped while this holds on to a letter."""
+
+    async def transmit(self, wire: Mail) -> Outcome:
+        for task in asyncio.all_tasks():
+            task.cancel()
+        await asyncio.sleep(10)
+        raise AssertionError("nobody gave it up")
+
+
 def by(transport: Transport[Mail], shop: Shop, **config: Any) -> Email:
     class ByThis(Email):
         def _choose_transport(self) -> Transport[Mail]:
@@ -262,6 +272,16 @@ def test_a_letter_is_tried_again_when_the_provider_asked_for_it(olena: Shop) -> 
     with olena.database.read() as connection:
         due = connection.scalar(select(LETTER.c.due_at))
     assert due == olena.clock.now() + timedelta(hours=2)
+
+
+def test_letters_that_a_stop_cuts_short_go_back_at_once(olena: Shop) -> None:
+    olena.consent("email")
+    with pytest.raises(asyncio.CancelledError):
+        send(olena, {"email": by(Stopping(), olena)})
+    with olena.database.read() as connection:
+        assert connection.execute(select(LETTER.c.state, LETTER.c.reason)).all() == [
+            ("planned", "interrupted")
+        ]
 
 
 def test_a_letter_that_may_have_left_many_times_is_given_up(olena: Shop) -> None:
