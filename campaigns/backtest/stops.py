@@ -22,7 +22,6 @@ ZONE = TimeZone.__table__  # type: ignore[attr-defined]
 # A live installation answers an event within seconds. A replay gathers those of a quarter of an hour, or of
 # a quarter of the time for which the message is worth sending, if that is less.
 EVENTS_EVERY = timedelta(minutes=15)
-LEAST = timedelta(minutes=1)
 
 
 class Stops:
@@ -90,7 +89,7 @@ def _every(scenario: Scenario) -> timedelta:
     valid_for = scenario.limits.valid_for
     if valid_for is None or valid_for.days:
         return EVENTS_EVERY
-    return max(LEAST, min(EVENTS_EVERY, timedelta(seconds=valid_for.seconds) / 4))
+    return min(EVENTS_EVERY, timedelta(seconds=valid_for.seconds) / 4)
 
 
 def _gathered(known: datetime, every: timedelta) -> datetime:

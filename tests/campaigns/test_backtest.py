@@ -97,6 +97,15 @@ def test_what_comes_back_later_was_bought_until_then(world: World) -> None:
     assert told(found["bought"]) == {"03-01": 1}
 
 
+def test_an_event_is_answered_in_time_however_short_its_message_is_good(world: World) -> None:
+    code = scenario("{purchase: {}}", schedule="", purpose="transactional", limits="{valid_for: 30 seconds}")
+    world.customer("anna")
+    world.move("2026-03-02 12:00:10")
+    world.buy("anna", 100)
+    world.move("2026-04-01 10:00")
+    assert told(replay(world, {"code": code})["code"]) == {"03-02": 1}
+
+
 def test_later_days_know_what_earlier_days_would_have_sent(world: World) -> None:
     world.customer("anna")
     world.move("2026-04-01 10:00")
