@@ -75,10 +75,12 @@ def limits(speech: Speech, scenario: Scenario, program: Program | None) -> Itera
     """What may hold its messages back, with the program's own limits."""
     yield str(speech.phrase("lines", scenario.purpose))
     yield str(speech.phrase("lines", "once"))
-    if at_most := scenario.limits.at_most:
-        yield _line(speech, "at_most", count=at_most.count, window=at_most.window)
-    if scenario.purpose == "marketing" and program:
-        yield from _allowances(speech, scenario, program)
+    if scenario.purpose == "marketing":
+        # The other purposes have no allowances, whatever the file says.
+        if at_most := scenario.limits.at_most:
+            yield _line(speech, "at_most", count=at_most.count, window=at_most.window)
+        if program:
+            yield from _allowances(speech, scenario, program)
     if window := scenario.quiet_hours(program.quiet_hours if program else None):
         yield _line(speech, "quiet", start=f"{window.start:%H:%M}", end=f"{window.end:%H:%M}")
     if scenario.limits.valid_for:

@@ -279,6 +279,12 @@ def test_steps_say_what_they_ask_and_variants_their_shares() -> None:
     assert f"2 hours after the previous message, {asked}: the message “c” by SMS." in said
 
 
+def test_a_limit_is_said_only_where_it_holds() -> None:
+    text = scenario("{birthday: {}}", limits="{at_most: 1 per 30 days}")
+    assert "A customer gets at most 1 message of this scenario in 30 days." in explained(text, "en")
+    assert "at most 1 message" not in explained(text + "purpose: service\n", "en")
+
+
 def test_a_segment_is_called_by_its_name() -> None:
     assert clause(Speech("ru"), Segment("staff")) == "которые входят в сегмент «staff»"
 
