@@ -26,6 +26,7 @@ from sqlalchemy import (
     true,
 )
 
+from campaigns.as_begun import askable
 from campaigns.gates import REACH, Step, Who, decide, entry_gate, names_of, plan
 from campaigns.membership import informed
 from campaigns.names import names_through_time
@@ -191,7 +192,7 @@ class Looker:
         self, scenario: Scenario, span: Span, zones: Sequence[Zone], bundles: Bundles
     ) -> Iterator[Step]:
         """Every later step of everyone who is under way, by the structure that they began with."""
-        for version, as_begun in under_way(self.connection, scenario, bundles):
+        for version, as_begun in under_way(self.connection, scenario, bundles, self.running):
             for index in range(1, len(as_begun.steps)):
                 yield self.proceed(as_begun, index, span, zones, version)
 
@@ -234,26 +235,34 @@ def rehearsal(connection: Connection, running: Running, *, holdout_on: bool = Tr
     return Looker(connection, running, holdout_on, rehearsal=True)
 
 
-def under_way(connection: Connection, scenario: Scenario, bundles: Bundles) -> list[tuple[int, Scenario]]:
+def under_way(
+    connection: Connection, scenario: Scenario, bundles: Bundles, now: Running | None = None
+) -> list[tuple[int, Scenario]]:
     """The versions with which somebody who is not through began, each with the scenario as it was then.
 
     Structure is theirs (steps, waits, variants); everything else is today's. Files whose language an earlier
-    release understood and this one does not have today's structure too.
+    release understood and this one does not have today's structure too. Given the bundle of `now`, what the
+    steps ask can be asked with it.
     """
     versions = (
         select(ENROLMENT.c.version).distinct().where(ENROLMENT.c.scenario.in_(names_of(scenario)), IS_ACTIVE)
     )
     begun = sorted(connection.scalars(versions))
     names = names_through_time(connection, scenario)[::-1] if begun else ()
-    found = []
-    for version in begun:
-        try:
-            then = bundles.of(version).scenarios
-        except Problems:
-            then = {}
-        shape = next((then[name] for name in names if name in then), scenario)
-        found.append((version, replace(scenario, steps=shape.steps)))
-    return found
+    return [(version, _as_begun(scenario, version, names, bundles, now)) for version in begun]
+
+
+def _as_begun(
+    scenario: Scenario, version: int, names: Sequence[str], bundles: Bundles, now: Running | None
+) -> Scenario:
+    try:
+        then = bundles.of(version)
+    except Problems:
+        return scenario
+    shape = next((then.scenarios[name] for name in names if name in then.scenarios), scenario)
+    if now is None or shape is scenario:
+        return replace(scenario, steps=shape.steps)
+    return replace(scenario, steps=tuple(askable(step, then, now) for step in shape.steps))
 
 
 def waits(

@@ -1,5 +1,9 @@
 """What a scenario leaves undone when it is removed or paused, and what customers under way keep."""
 
+from datetime import date
+
+import pytest
+
 from campaigns.undone import Undone, undone
 from campaigns.versions import pause, resume
 from core.db import Database
@@ -115,3 +119,30 @@ class _Links:
 
 
 SAMPLE = {"links": _Links()}
+
+
+@pytest.mark.parametrize(
+    "asked", ["{segment: rich}", "{not: {segment: poor}}", "{tier: {at_least: silver}}", "{tier: silver}"]
+)
+def test_who_is_under_way_is_still_asked_for_what_the_files_no_longer_have(
+    database: Database, asked: str
+) -> None:
+    segments = {
+        "segments/rich.yaml": "balance: {at_least: 100}\n",
+        "segments/poor.yaml": "not: {segment: rich}\n",
+    }
+    asking = TWO_STEPS.replace("message: again, wait", f"message: hello, only_if: {asked}, wait")
+    world = World(database, {"one": scenario("{birthday: {}}", steps=asking)}, files=segments)
+    for name in ("anna", "poor"):
+        world.customer(name, birthday=date(1990, 3, 1))
+    world.customer("new", birthday=date(1990, 3, 6))
+    world.bonuses("anna", 100)
+    world.tier("anna", "silver")
+    world.look("2026-03-01 10:00")
+    world.settle()
+    levels = [{"name": "bronze", "from": 0}, {"name": "gold", "from": 5000}]
+    world.apply(
+        {"one": scenario("{birthday: {}}")}, {"tiers": {"over": "365 days", "levels": levels}},
+        {"segments/other.yaml": "city: Kyiv\n"},
+    )  # fmt: skip
+    assert world.look("2026-03-06 10:00") == {"anna": "planned", "poor": "exited", "new": "planned"}
