@@ -30,6 +30,8 @@ from core.events import CURSOR, horizon, move_cursor
 from core.program.check import FILE as PROGRAM_FILE
 from core.program.versions import begin
 from core.source import load
+from triggers import discover
+from triggers.base import EventTrigger
 
 VERSION = BundleVersion.__table__  # type: ignore[attr-defined]
 STATE = ScenarioState.__table__  # type: ignore[attr-defined]
@@ -289,8 +291,15 @@ def begins_anew(running: Running, live: Bundle, renamed: Mapping[str, str]) -> l
     return found
 
 
-def _waits_for(scenario: Scenario) -> tuple[str, str | None]:
-    """The trigger, and whose members it asks about: changes of another segment are another scenario's."""
+def _waits_for(scenario: Scenario) -> tuple[str, object]:
+    """The trigger, with the event that it reads, the times of its calendar, or whose members it asks about:
+    other events, times and changes of another segment are another scenario's.
+    """
+    trigger = discover()[scenario.trigger]
+    if isinstance(trigger, EventTrigger):
+        return scenario.trigger, trigger.event_of(scenario.parameters)
+    if scenario.kind == "calendar":
+        return scenario.trigger, scenario.parameters
     return scenario.trigger, membership.segment_of(scenario)
 
 
