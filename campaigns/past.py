@@ -81,11 +81,13 @@ class Standing:
     allowed: int = 0
 
 
-def standing_at(connection: Connection, scenario: Scenario, at: datetime) -> Standing:
-    """Where a look at `at` begins, now or then; a scenario that was never applied begins at `at`."""
+def standing_at(connection: Connection, scenario: Scenario, at: datetime, *, anew: bool = False) -> Standing:
+    """Where a look at `at` begins, now or then; a scenario that was never applied begins at `at`, and so does
+    one that begins `anew`.
+    """
     upto = _place_of(connection, at) if scenario.kind == "event" else START
     state = connection.execute(select(STATE).where(STATE.c.name.in_(names_of(scenario)))).first()
-    if state is None or state.status == "removed" or state.began_at > at:
+    if state is None or anew or state.status == "removed" or state.began_at > at:
         return Standing(None, upto, upto, runs=True)
     runs, allowed = state.status == "active", state.allowed or 0
     if state.looked_at is None or state.looked_at < at:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from campaigns import membership
-from campaigns.bundle import Bundle
+from campaigns.bundle import Bundle, check
 from campaigns.running import Running, make_ready
 from campaigns.scenario import Scenario
 from campaigns.tables import (
@@ -23,6 +23,7 @@ from campaigns.tables import (
     ScenarioState,
 )
 from campaigns.undone import Undone, recall, undone
+from channels import discover as discover_channels
 from core.db import Database, insert_ignoring, insert_many
 from core.db.hot import Hot
 from core.errors import EnvironmentFault, Problems, UserError
@@ -278,11 +279,9 @@ def begins_anew(running: Running, live: Bundle, renamed: Mapping[str, str]) -> l
 
     `renamed` is new name → old name.
     """
-    try:
-        before = make_ready(live).scenarios if live.files else {}
-    except Problems:
-        # Applied by an older release whose language was another: nothing is known of it.
-        before = {}
+    checked = check(live, discover(), discover_channels()) if live.files else None
+    # Applied by an older release whose language was another: nothing is known of it.
+    before = checked.scenarios if checked and not checked.errors else {}
     found = []
     for scenario in running.scenarios.values():
         then = before.get(renamed.get(scenario.name, scenario.name))

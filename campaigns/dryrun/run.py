@@ -6,10 +6,12 @@ nothing is kept (promise 5).
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection, and_, func, select, true
 
+from campaigns.bundle import Bundle
 from campaigns.commit import passing
 from campaigns.dryrun.absence import why_absent
 from campaigns.dryrun.counting import count
@@ -23,7 +25,7 @@ from campaigns.past import standing_at
 from campaigns.running import Running
 from campaigns.scenario import Scenario
 from campaigns.staging import CANDIDATE
-from campaigns.versions import STATE, Stored, live_version
+from campaigns.versions import STATE, Stored, begins_anew, live_version, newest_row
 from channels.base import Channel
 from core.links import Links
 from core.tables import Customer
@@ -100,7 +102,7 @@ class DryRun:
     def _look(self, scenario: Scenario) -> Iterator[tuple[Step, bool]]:
         """Each step while it is staged, and whether the blast guard would stop it."""
         self._rehearsed.add(scenario.name)
-        standing = standing_at(self.connection, scenario, self.at)
+        standing = standing_at(self.connection, scenario, self.at, anew=scenario.name in self._anew)
         span = Span(self.at, standing.since, standing.after, standing.upto)
         zones = zones_of(self.connection, self.running.program, scenario, span)
         looker = self._looker = self._looker or rehearsal(self.connection, self.running)
@@ -118,6 +120,15 @@ class DryRun:
         yield step, guarded
         if guarded or not due:
             forget(step)
+
+    @cached_property
+    def _anew(self) -> list[str]:
+        """Scenarios that would begin anew if these files were applied."""
+        live = newest_row(self.connection)
+        if live is None or live.digest == self.running.loaded.bundle.digest:
+            return []
+        renamed = {it.name: it.formerly for it in self.running.scenarios.values() if it.formerly}
+        return begins_anew(self.running, Bundle.from_json(live.files), renamed)
 
     def _is_paused(self, scenario: Scenario) -> bool:
         """Its later steps do not go on either; one that the blast guard holds only lets nobody new in."""

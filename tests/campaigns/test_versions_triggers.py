@@ -58,6 +58,7 @@ def test_another_event_of_the_shops_own_is_another_beginning(database: Database)
     tell(world, "anna", "survey")
     world.look("2026-03-02 10:00")
     world.move("2026-03-03 12:00")
+    assert world.foreseen(files=world.files({"one": survey})) == {}
     world.apply({"one": survey})
     assert world.look("2026-03-03 12:01") == {}
     tell(world, "anna", "survey")
