@@ -1,13 +1,21 @@
 """Who enters at all: said in the same pass that finds the candidates, before anything is staged."""
 
-from sqlalchemy import ColumnElement, case, false, func, not_
+from sqlalchemy import ColumnElement, case, false, func, not_, select
 
 from campaigns.audience import EVERYBODY
 from campaigns.gates.step import Step
-from campaigns.tables import Enrolment
+from campaigns.tables import Enrolment, Message
 from core.db import looked_up
+from core.tables import Customer
 
+CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
 ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
+MESSAGE = Message.__table__  # type: ignore[attr-defined]
+# One person under another number, whose profile was merged into theirs.
+DUPLICATE = CUSTOMER.alias("duplicate")
+_MERGED = select(CUSTOMER.c.id).where(CUSTOMER.c.merged_into.is_not(None)).limit(1)
+# What the person has heard, or may have.
+HEARD = MESSAGE.c.state.in_(("sending", "sent", "delivered", "unknown"))
 ENTRY = ("not_in_audience", "already_entered")
 
 
@@ -16,14 +24,30 @@ def entry_gate(
 ) -> ColumnElement[str | None]:
     """What keeps who is due out, NULL if nothing does; `customer` stands in the same query.
 
-    `not_in_audience`: state triggers look again next time. `already_entered`: final for this occasion.
+    `not_in_audience`: state triggers look again next time. `already_entered`: final for this occasion, also
+    for whom a duplicate of theirs was told of it.
     """
     entered = looked_up(
         ENROLMENT.c.scenario.in_(step.names),
         ENROLMENT.c.customer_id == customer_id,
         ENROLMENT.c.occasion == occasion,
     )
-    return case(*_outside(step), (entered, "already_entered"))
+    told = [(_told_before(step, customer_id, occasion), "already_entered")] if _any_merged(step) else []
+    return case(*_outside(step), (entered, "already_entered"), *told)
+
+
+def _any_merged(step: Step) -> bool:
+    return step.connection.scalar(_MERGED) is not None
+
+
+def _told_before(
+    step: Step, customer_id: ColumnElement[int], occasion: ColumnElement[str]
+) -> ColumnElement[bool]:
+    """They heard it before their profiles were merged. What was not sent yet will not be: they enter anew."""
+    return looked_up(
+        DUPLICATE.c.merged_into == customer_id, MESSAGE.c.customer_id == DUPLICATE.c.id, HEARD,
+        MESSAGE.c.scenario.in_(step.names), MESSAGE.c.occasion == occasion,
+    )  # fmt: skip
 
 
 def _outside(step: Step) -> list[tuple[ColumnElement[bool], str]]:

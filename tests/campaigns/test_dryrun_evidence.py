@@ -9,7 +9,7 @@ from campaigns.dryrun import DryRun, Sample
 from campaigns.dryrun.verdicts import COLUMNS, VerdictLines
 from campaigns.past import as_of
 from core.db import Database
-from tests.support.happenings import add_card, google
+from tests.support.happenings import add_card, google, merge
 from tests.support.world import LINKS, World, channels, kyiv, scenario
 
 DAILY = "{schedule: {every: day at 10:00}}"
@@ -179,6 +179,19 @@ def test_whose_message_gives_way_is_told_and_counted(database: Database) -> None
     [place] = [it.values for it in sample.evidence if it.about == "place"]
     assert place["scenario"] == "waiting"
     assert said(sample, "quiet_hours")[0].endswith("it leaves on 2 March 2026, 09:00")
+
+
+def test_what_a_merged_duplicate_heard_is_told_as_heard(database: Database) -> None:
+    world = World(database, {"one": scenario("{birthday: {}}")})
+    for name in ("double", "anna"):
+        world.customer(name)
+    world.change("double", birthday=date(1990, 3, 1))
+    world.look("2026-03-01 10:00")
+    world.settle()
+    merge(world, "double", "anna")
+    [sample] = story(world, "anna", at="2026-03-01 10:01")
+    told = "was told of it before two profiles of theirs were merged"
+    assert said(sample, "already_entered") == [told]
 
 
 def test_a_day_without_marketing_is_not_told_as_quiet_hours(database: Database) -> None:

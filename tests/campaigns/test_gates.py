@@ -12,6 +12,7 @@ from campaigns.gates import Step
 from campaigns.gates.holdout import is_drawn, salt
 from campaigns.staging import CANDIDATE
 from core.db import Database, bucket_of
+from tests.support.happenings import merge, still_true
 from tests.support.world import LINKS, World, channels, kyiv, scenario
 
 DAILY = "{schedule: {every: day at 10:00}}"
@@ -531,3 +532,38 @@ def test_a_renamed_scenario_draws_as_before(database: Database) -> None:
     world.apply({"new": campaign(steps=steps, holdout="50%", formerly="old")})
     world.looks("2026-03-02 10:00")
     assert {(it.external_id, it.message) for it in world.messages() if "03-02" in it.occasion} == before
+
+
+# --- duplicates
+
+
+def test_a_person_is_told_once_though_two_profiles_of_theirs_were_merged(database: Database) -> None:
+    scenarios = {
+        "expiring": scenario("{bonus_expiring: {ahead: 14 days}}", purpose="service"),
+        "silent": scenario("{inactive: {for: 30 days}}"),
+    }
+    world = World(database, scenarios)
+    for name in ("double", "anna"):
+        world.customer(name)
+    world.buy("double", 100, at=kyiv("2026-01-20 10:00"), live=False)
+    world.bonuses("double", 100, "2026-03-13")
+    world.look("2026-03-01 10:00")
+    world.settle()
+    world.move("2026-03-01 12:00")
+    merge(world, "double", "anna")
+    assert world.looked("2026-03-02 10:00") == {"already_entered": 2}
+    assert world.foreseen() == {
+        ("anna", "expiring", "2026-03-13 / 14 days", "hello"): "already_entered",
+        ("anna", "silent", "2026-01-20 08:00:00.000000", "hello"): "already_entered",
+    }
+
+
+def test_what_a_duplicate_was_not_told_yet_is_told_to_the_survivor(database: Database) -> None:
+    world = World(database, {"expiring": scenario("{bonus_expiring: {ahead: 14 days}}", purpose="service")})
+    for name in ("double", "anna"):
+        world.customer(name)
+    world.bonuses("double", 100, "2026-03-13")
+    world.look("2026-03-01 10:00")
+    merge(world, "double", "anna")
+    assert still_true(world) == {}
+    assert world.look("2026-03-02 10:00") == {"anna": "planned"}

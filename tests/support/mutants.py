@@ -66,7 +66,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "campaigns/gates/timing.py": (GATES, STEPS),
 }
 NAMED = {
-    "entry": "audience or entered or order or renamed",
+    "entry": "audience or entered or order or renamed or merged or duplicate",
     "exits": "gates_exits or no_longer or recalls or purchase or unless or only_if or asks or one_of",
     "holdout": "holdout or held_out or renamed",
     "reach": "gates_reach or occasions or consent or suppress or cascade or channel or reaches or text_for",

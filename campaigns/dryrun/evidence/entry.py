@@ -145,7 +145,11 @@ def entered(batch: Batch) -> Told:
     )
     found = {(it.customer_id, it.occasion): it for it in batch.connection.execute(before)}
     for row in rows:
-        one = found[row.customer_id, row.occasion]
+        one = found.get((row.customer_id, row.occasion))
+        if one is None:
+            said = "was told of it before two profiles of theirs were merged"
+            yield row.id, Evidence("already_entered", said)
+            continue
         arm = " into the holdout" if one.arm == "holdout" else ""
         said = f"entered{arm} on {batch.words.moment(one.at)}, with version {one.version}; now {one.status}"
         values = {"at": one.at.isoformat(), "version": one.version, "arm": one.arm, "status": one.status}
