@@ -14,13 +14,16 @@ from sqlalchemy import (
     func,
     null,
     select,
+    text,
     update,
 )
 
 from core.db import Id, UtcDateTime
 from core.events import EVENT
+from core.tables import ReceiptLine
 from triggers.base import whole_number
 
+LINE: Table = ReceiptLine.__table__  # type: ignore[attr-defined]
 # What came in as history, by the subject of its event: looked up for each fact, so it has a key of its own.
 IMPORTED = Table(
     "past_imported", MetaData(),
@@ -68,3 +71,17 @@ def give_back(connection: Connection, receipt: Table, at: Any, whose: Any) -> No
     still = update(receipt).where(told, whose(receipt.c.customer_id))
     whole = {name: receipt.c[name] + points for name, points in back.items()}
     connection.execute(still.values(returned_at=null(), **whole))
+
+
+def give_back_lines(connection: Connection, schema: str) -> None:
+    """The same of the lines of receipts: nothing of them had come back. There are too many to copy: they are
+    seen through a view that is laid over them.
+    """
+    if connection.scalar(select(RETURNED.c.receipt).limit(1)) is None:
+        return
+    its = f"{schema}.receipt AS its JOIN past_returned ON receipt = its.external_id"
+    later = f"SELECT 1 FROM {its} WHERE its.id = line_of.receipt_id"  # noqa: S608 - our own names
+    columns = [f"line_of.{c.name}" for c in LINE.c if c is not LINE.c.returned]
+    columns.append(f"CASE WHEN EXISTS ({later}) THEN 0 ELSE line_of.returned END AS returned")
+    seen = f"SELECT {', '.join(columns)} FROM {schema}.{LINE.name} AS line_of"  # noqa: S608 - our own names
+    connection.execute(text(f"CREATE TEMPORARY VIEW {LINE.name} AS {seen}"))

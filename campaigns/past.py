@@ -36,7 +36,7 @@ from sqlalchemy import (
 )
 
 from campaigns.gates import names_of
-from campaigns.laid_aside import IMPORTED, give_back, note_imported, note_returned
+from campaigns.laid_aside import IMPORTED, give_back, give_back_lines, note_imported, note_returned
 from campaigns.scenario import Scenario
 from campaigns.tables import WAITING, Decision, Enrolment, Message, ScenarioRun
 from campaigns.versions import STATE, reader_of, since_of
@@ -120,6 +120,7 @@ def as_of(connection: Connection, program: Program, at: datetime) -> bool:
         _lay_over(connection, model.__table__)
     note_imported(connection, literal(at, UtcDateTime))
     note_returned(connection, literal(at, UtcDateTime))
+    give_back_lines(connection, _schema(connection))
     Past(connection, program, literal(at, UtcDateTime)).tell()
     for model in SHADOWED:
         connection.execute(text(f"ANALYZE {temporary_schema(connection)}.{model.__table__.name}"))
