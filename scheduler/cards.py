@@ -218,7 +218,11 @@ class Cards:
         kit = await asyncio.to_thread(self.kit)
         if kit is None:
             return CardsDone(), []
-        pushes = await self._push(kit)  # what is due goes before what comes to be due
+        try:
+            pushes = await self._push(kit)  # what is due goes before what comes to be due
+        except EnvironmentFault:  # a setting of Apple's that is wrong holds up no card at Google
+            await asyncio.to_thread(self._mark, kit, wait)
+            raise
         marked, more = await asyncio.to_thread(self._mark, kit, wait)
         done = CardsDone(marked=len(marked), pushes=pushes, notes=kit.notes, more=more)
         if kit.packager is not None:

@@ -15,6 +15,7 @@ from core.clock import MovableClock
 from core.customers import households, merging
 from core.customers.households import Change
 from core.db import Database
+from core.errors import EnvironmentFault
 from core.events import CURSOR
 from core.ledger import adjustments
 from core.ledger.adjustments import Adjustment
@@ -251,6 +252,17 @@ def test_that_apple_refuses_us_is_told_once_and_when_it_is_over(
         ("info", "apple takes pushes again", None),
     ]
     assert _outdated(salon) == []
+
+
+def test_a_setting_of_apples_that_is_wrong_holds_up_no_card_at_google(salon: Salon, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("TIDINGS_APPLE_TRANSPORT=apns\n")
+    salon.cards = salon.new_cards(tmp_path / ".env")
+    for receipt in ("R2", "R3"):
+        salon.buy("olena", receipt, 500)
+        with pytest.raises(EnvironmentFault, match="pushes need TIDINGS_APPLE_CERTIFICATE"):
+            salon.beat()
+        assert not _outdated(salon)
+    assert asyncio.run(salon.cards.tell_google()) == {"written": 2}
 
 
 def test_what_a_till_records_ahead_of_its_time_reaches_the_card_when_the_time_comes(salon: Salon) -> None:
