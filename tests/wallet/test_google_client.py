@@ -16,6 +16,7 @@ from tests.wallet.servers import Answer, running
 from wallet.google import batch
 from wallet.google.account import Account
 from wallet.google.api import Api, Pace
+from wallet.google.bodies import GoogleIssuer, void_object
 from wallet.google.calls import NO_ANSWER, Call, Outcome, Written
 from wallet.google.client import Message, Save, Wallet, wallet_for
 from wallet.google.settings import GoogleSettings
@@ -128,6 +129,21 @@ class TestOneByOne:
         assert outcomes(speak(task)) == ["written", "written"]
         assert [body["id"] for body in google.objects()] == ["1.a", "1.b"]
         assert all("merchantLocations" not in body for body in google.objects())
+
+    def test_nor_does_it_keep_what_such_an_issuers_customer_no_longer_wants_there(
+        self, google: Google, speak: Speak
+    ) -> None:
+        google.kept["1.a"] = card(accountName="Олена")
+        google.failures = [refusal(400, "invalidResource", "Issuer not allowlisted for Merchant Locations.")]
+        emptied = void_object(GoogleIssuer("1", "https://x.example"), "a")
+
+        async def task(wallet: Wallet) -> list[Written]:
+            gone = await wallet.patch_objects([emptied])
+            return gone + await wallet.patch_objects([{**emptied, "id": "1.nobody"}])
+
+        assert outcomes(speak(task)) == ["written", "missing"]
+        assert (google.kept["1.a"]["state"], google.kept["1.a"]["accountName"]) == ("INACTIVE", "")
+        assert "1.nobody" not in google.kept
 
     def test_a_token_that_google_no_longer_takes_is_renewed(self, google: Google, speak: Speak) -> None:
         google.kept["1.gold"] = {**CLASS}

@@ -77,8 +77,9 @@ class Wallet:
 
     async def patch_objects(self, bodies: Sequence[Body]) -> list[Written]:
         """Patch objects; one that Google has not stays so, and is MISSING."""
-        calls = [Call("PATCH", f"{OBJECT}/{body['id']}", body) for body in bodies]
-        return await self._ask(calls)
+        return await self._save(
+            [_Attempt(OBJECT, body, exists=True, inserts=False, places=self._places) for body in bodies]
+        )
 
     async def add_messages(self, messages: Sequence[Message]) -> list[Written]:
         """Put messages on cards. Over the day's quota of notifications one is put there silently: QUOTA."""
@@ -137,9 +138,11 @@ class Wallet:
 class _Attempt:
     """One class or object on its way: what is asked next follows from what was answered."""
 
-    def __init__(self, kind: str, body: Body, *, exists: bool, places: bool = True) -> None:
+    def __init__(
+        self, kind: str, body: Body, *, exists: bool, inserts: bool = True, places: bool = True
+    ) -> None:
         self._kind, self._body, self._exists = kind, body, exists
-        self._places = places
+        self._inserts, self._places = inserts, places
         self._quota = ""
         self.no_places = False
 
@@ -156,7 +159,7 @@ class _Attempt:
     def learns(self, written: Written) -> bool:
         """Whether the answer says what to ask instead."""
         match written.outcome:
-            case Outcome.MISSING if self._exists:
+            case Outcome.MISSING if self._exists and self._inserts:
                 self._exists = False
             case Outcome.EXISTS if not self._exists:
                 self._exists = True
