@@ -160,6 +160,19 @@ class TestPassesThatAreOver:
         assert till.kept(customer)["state"] == "INACTIVE"
         assert till.told()[-1] is False
 
+    def test_what_google_refuses_of_a_pass_that_is_over_is_tried_for_ever(self, till: Till) -> None:
+        customer = till.save()
+        till.google.broken[till.kept(customer)["id"]] = refusal(400, "invalidResource")
+        with till.shop.database.write() as connection:
+            void(connection, [customer])
+        till.change(customer)
+        for _ in range(due.ATTEMPTS_AT_MOST + 2):
+            assert till.round() == {"refused: invalidResource": 1}
+            till.clock.move_by(due.OVER)
+        till.google.broken.clear()
+        assert till.round() == {"written": 1}
+        assert till.kept(customer)["state"] == "INACTIVE"
+
     def test_a_pass_that_was_replaced_is_emptied_and_the_new_one_is_another_object(self, till: Till) -> None:
         customer = till.save()
         old = till.kept(customer)["id"]

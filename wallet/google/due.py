@@ -21,6 +21,8 @@ LEASE = timedelta(minutes=2)
 ATTEMPTS_AT_MOST = 10
 # Our own mistake is looked at again after a while: somebody may have mended it.
 MISCONFIGURED = timedelta(minutes=15)
+# What Google refuses of a pass that is over is tried so often, for as long as it takes.
+OVER = timedelta(days=1)
 _LONGEST_BACKOFF_SECONDS = 3600
 
 

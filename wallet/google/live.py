@@ -301,7 +301,8 @@ def _later(claimed: Claimed, written: Written) -> Later:
             LOG.warning("google wallet: card not written", serial=row.serial, reason=written.reason)
             attempts += 1
             if attempts >= due.ATTEMPTS_AT_MOST:
-                attempts, after = 0, None
+                # A pass that is over changes no more, and its holder's data must not stay for ever.
+                attempts, after = (attempts, due.OVER) if row.voided else (0, None)
     return Later(claimed, attempts, after, row.google_notice, row.google_notices)
 
 
