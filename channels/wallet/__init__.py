@@ -102,7 +102,7 @@ class Wallet(Channel[WalletConfig, WalletSettings, Notice]):
         """The message as it will stand there. Raises Malformed if there is no text, or more than fits."""
         if not _SERIAL.fullmatch(outgoing.to):
             raise Malformed("card_malformed")
-        values = {name: optional_part(outgoing, name).strip() for name in self.front_matter}
+        values = {name: _in_one_line(optional_part(outgoing, name)) for name in self.front_matter}
         for name, value in values.items():
             if value and self.front_fault(name, value):
                 raise Malformed(f"{name}_malformed")
@@ -144,6 +144,11 @@ class Wallet(Channel[WalletConfig, WalletSettings, Notice]):
 def name_of(key: str) -> str:
     """The name of a message on its card and in the outbox."""
     return f"card-{sha256(key.encode()).hexdigest()[:24]}"
+
+
+def _in_one_line(text: str) -> str:
+    """As a label and a header stand, whatever the file or a template makes of them."""
+    return " ".join(text.split("\n")).strip()
 
 
 def _opens(value: str) -> bool:

@@ -49,6 +49,11 @@ def test_what_the_customer_reads_is_what_the_card_is_given() -> None:
     assert channel().cost(message) == Decimal(0)
 
 
+def test_a_title_stands_in_one_line() -> None:
+    made = channel().compose(outgoing(SERIAL, {**PARTS, "title": "Для вас,\nОлено\n"}))
+    assert (made.title, made.link) == ("Для вас, Олено", PARTS["link"])
+
+
 @pytest.mark.parametrize(
     ("parts", "days", "valid"),
     [({}, 30, None), ({"keep": "3 days"}, 3, 1), ({}, 2, 2), ({}, 30, 90)],
