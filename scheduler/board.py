@@ -78,7 +78,11 @@ class CardBoard(Board):
         at = max(it.at for it in news)
         with self.database.write() as connection:
             updates.lock_tags(connection)
-            held = messages.held(connection, {it.serial for it in news})
+            serials, coming = {it.serial for it in news}, {it.message for it in news}
+            # What makes way may have been seen a moment ago: nobody could say so afterwards.
+            seen = messages.unreported(connection, serials)
+            _tell(connection, [it for it in seen if it.message not in coming], at)
+            held = messages.held(connection, serials)
             messages.put(connection, [it for it in news if it.serial in held])
             updates.mark(connection, held.values(), _faces(deck, at), at, AT_ONCE)
         return held.keys()
@@ -107,9 +111,15 @@ def report(database: Database, at: datetime) -> int:
     if not waiting:
         return 0
     with database.write() as connection:
-        known = arrived(connection, {it.message: it.at for it in waiting}, at)
-        again = {it: None if it.message in known else _again_at(it, at) for it in waiting}
-        messages.reported(connection, again)
+        return _tell(connection, waiting, at)
+
+
+def _tell(connection: Connection, seen: Sequence[messages.Seen], at: datetime) -> int:
+    if not seen:
+        return 0
+    known = arrived(connection, {it.message: it.at for it in seen}, at)
+    again = {it: None if it.message in known else _again_at(it, at) for it in seen}
+    messages.reported(connection, again)
     return sum(it is None for it in again.values())
 
 

@@ -140,6 +140,14 @@ def to_report(connection: Connection, now: datetime, limit: int) -> Sequence[See
     return [Seen(*row) for row in rows]
 
 
+def unreported(connection: Connection, serials: Collection[str]) -> Sequence[Seen]:
+    """The messages on these passes that were seen, and of which the outbox is not told yet."""
+    waiting = select(PASS.c.serial, PASS.c.news_message, PASS.c.news_seen_at).where(
+        PASS.c.serial.in_(serials), PASS.c.news_report_at.is_not(None)
+    )
+    return [Seen(*row) for row in connection.execute(waiting)]
+
+
 def reported(connection: Connection, again: Mapping[Seen, datetime | None]) -> None:
     """The outbox was told of these; those with a time it did not know, and is told again at that time.
 

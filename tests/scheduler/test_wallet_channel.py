@@ -252,6 +252,26 @@ def test_the_newest_message_stands_and_the_same_words_again_have_been_seen(holde
     assert holders.said("anna") == ("News", "More", None)
 
 
+def test_a_message_that_was_seen_is_delivered_though_another_one_takes_its_place_at_once(
+    holders: Holders,
+) -> None:
+    kiosk = holders.kiosk
+    step = "[{id: first, message: hello, send: [wallet, sms], fallback_after: 2 hours}]"
+    kiosk.scenario(steps=step)
+    serial = holders.add("anna", phone="+380501234567")
+    kiosk.plan()
+    kiosk.deliver()
+    seen = holders.row("anna")
+    with kiosk.database.write() as connection:
+        news.seen(connection, serial, seen.news_message, kiosk.clock.now())
+    CardBoard(kiosk.database, holders.deck).put([News(serial, "Another", kiosk.clock.now(), "card-2")])
+    report(kiosk.database, kiosk.clock.now())
+    assert kiosk.state("anna") == ("delivered", None)
+    kiosk.later(hours=2)
+    kiosk.deliver()
+    assert kiosk.message("anna").channel == "wallet", "no SMS for what was read"
+
+
 def test_a_message_stands_as_long_as_it_says_and_then_goes_without_a_word(holders: Holders) -> None:
     kiosk = holders.kiosk
     kiosk.files["messages/hello/wallet.txt"] = TEXT.replace("link:", "keep: 3 days\nlink:")
