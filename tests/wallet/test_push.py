@@ -180,6 +180,7 @@ ANSWERS: list[tuple[int, object, Outcome]] = [
     (405, {"reason": "MethodNotAllowed"}, Outcome.CONFIGURATION),
     (413, {"reason": "PayloadTooLarge"}, Outcome.CONFIGURATION),
     (403, {"reason": "ExpiredProviderToken"}, Outcome.RETRY),
+    (400, {"reason": "IdleTimeout"}, Outcome.RETRY),
     (429, {"reason": "TooManyRequests"}, Outcome.RETRY),
     (429, {"reason": "TooManyProviderTokenUpdates"}, Outcome.RETRY),
     (500, {"reason": "InternalServerError"}, Outcome.RETRY),

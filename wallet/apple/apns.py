@@ -17,6 +17,9 @@ from wallet.apple.push import PERHAPS_ITS_OWN, Outcome, Pushed, headers
 TRIES = 2
 _GONE = {"Unregistered", "ExpiredToken", "BadDeviceToken"}
 _RETRY_STATUS = {429, 500, 502, 503, 504}
+# An expired token is renewed at once; if Apple still finds it old, a later one will do. A connection that was
+# silent for too long is opened anew.
+_RETRY = {"ExpiredProviderToken", "IdleTimeout"}
 
 
 class ApnsPusher:
@@ -158,8 +161,7 @@ def verdict(owed: Owed, status: int, body: bytes, retry_after: bytes | None = No
     reason = reason or f"HTTP {status}"
     if status == 410 or reason in _GONE:
         return Pushed(owed, Outcome.GONE, reason, since)
-    # An expired token is renewed at once; if Apple still finds it old, a later one will do.
-    if status in _RETRY_STATUS or reason == "ExpiredProviderToken":
+    if status in _RETRY_STATUS or reason in _RETRY:
         return Pushed(owed, Outcome.RETRY, reason, after=_seconds(retry_after))
     return Pushed(owed, Outcome.CONFIGURATION, reason)
 
