@@ -5,6 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from campaigns.running import Running
@@ -50,7 +51,7 @@ def show_cards(console: Console, done: CardsDone) -> None:
         face = " · ".join(f"{label} {value}" for label, value in list(change.shows.items())[:2])
         phones = f"{change.devices} phone{'' if change.devices == 1 else 's'} woken"
         google = "" if change.google == "none" else f"object {change.google}"
-        shown.add_row(change.customer, face, phones, google)
+        shown.add_row(escape(change.customer), escape(face), phones, google)
     console.print(shown)
     if (more := done.marked - len(done.changed)) > 0:
         console.print(f"  and {_many(more, 'more card')}")

@@ -46,6 +46,14 @@ def test_the_same_batch_again_makes_nothing_new(coupons: Shop) -> None:
     assert len(listed(coupons)) == 2
 
 
+def test_a_batch_may_have_any_name(coupons: Shop) -> None:
+    for name in ("[spring]", "[/b]"):
+        assert coupons.run("codes", "create", "flyer", "--batch", name).code == 0
+    shown = coupons.run("codes", "list")
+    assert (shown.code, "[spring]" in shown.out, "[/b]" in shown.out) == (0, True, True), shown.err
+    assert "--after" in coupons.run("codes", "list", "--after", str(2**63)).err
+
+
 def test_codes_go_to_a_file(coupons: Shop) -> None:
     file = coupons.path / "flyer.csv"
     made = coupons.run("codes", "create", "flyer", "--count", "2", "--out", str(file))

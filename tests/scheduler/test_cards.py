@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from sqlalchemy import Connection, Row, select, update
 
 from campaigns.bundle import Bundle
@@ -32,6 +33,7 @@ from scheduler.cards import Cards, CardsDone
 from scheduler.deck import read_card
 from tests.api.shop import EXAMPLE, private
 from tests.wallet.acts import announce
+from tidings.tick_view import show_cards
 from wallet import passes, registrations
 from wallet.apple.throwaway import throwaway
 from wallet.tables import DEVICE, PASS
@@ -411,3 +413,11 @@ def test_a_phone_that_is_gone_is_left_out_of_the_summary(salon: Salon) -> None:
     [change] = salon.beat().changed
     assert (change.devices, change.google) == (0, "written")
     assert salon.google_balance(olena) == "80"
+
+
+def test_a_customers_number_may_hold_what_a_terminal_takes_for_markup(salon: Salon) -> None:
+    salon.holder("[/bold]", "phone-7", name="[red]")
+    salon.buy("[/bold]", "R1", 1000)
+    out = io.StringIO()
+    show_cards(Console(file=out, width=120), salon.beat())
+    assert "[/bold]" in out.getvalue()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Context = typer.Context
 Output = Annotated[Format, typer.Option("--format", help="table or json")]
+# As high as a number of the database's goes.
 codes_app = typer.Typer(no_args_is_help=True, help="Promo codes and coupons.")
 
 
@@ -83,6 +84,8 @@ def list_codes(
 
     Example: tidings codes list --rule flyer --state used
     """
+    from rich.markup import escape
+
     from core.errors import UserError
     from core.explain import suggest
     from core.grants.coupons import STATES, coupons, state_of
@@ -103,9 +106,8 @@ def list_codes(
     for row in rows:
         days = [str(it or "") for it in (row.first_day, row.last_day)]
         uses = f"{row.uses}/{row.uses_at_most}"
-        shown.add_row(
-            str(row.id), row.code, row.rule, row.batch, row.external_id or "", *days, uses, state_of(row)
-        )
+        named = [escape(it) for it in (row.code, row.rule, row.batch, row.external_id or "")]
+        shown.add_row(str(row.id), *named, *days, uses, state_of(row))
     console().print(shown)
 
 
