@@ -1,14 +1,19 @@
 """Google's objects follow the cards: what a round writes, of what it tells, and what it does in trouble."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from core.clock import MovableClock
-from tests.wallet.till import Till
+from tests.wallet.till import ISSUER, Till
 from wallet import news
 from wallet.google import due
+from wallet.google.account import Account
 from wallet.google.budget import Budget, Weight, message_weight
+from wallet.google.client import wallet_for
+from wallet.google.live import GoogleCards
+from wallet.google.settings import GoogleSettings
 from wallet.tables import PASS
 
 
@@ -35,6 +40,19 @@ class TestWhatIsWritten:
         asked = len(till.google.single)
         assert till.link(customer).outcome.value == "written"
         assert len(till.google.single) == asked
+
+    def test_what_was_only_tried_is_written_to_google_once_there_is_an_account(
+        self, till: Till, account: Account, tmp_path: Path
+    ) -> None:
+        customer = till.shop.issue()
+        folder = wallet_for(GoogleSettings(), account, tmp_path)
+        till.cards = GoogleCards(folder, ISSUER, "loyalty", *till.made)
+        for _ in range(2):
+            assert till.link(customer).outcome.value == "written"
+        assert len(list((tmp_path / "loyaltyObject").iterdir())) == 1
+        till.restart()
+        assert till.link(customer).outcome.value == "written"
+        assert till.kept(customer)["state"] == "ACTIVE"
 
     def test_a_rise_to_gold_moves_the_object_to_the_gold_class(self, till: Till) -> None:
         customer = till.save()

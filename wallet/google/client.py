@@ -56,9 +56,12 @@ class Carrier(Protocol):
 class Wallet:
     """Keeps classes and objects at Google; however many at once, each is settled for itself."""
 
-    def __init__(self, carrier: Carrier, size: int = BATCH) -> None:
-        """`size` is how many objects are best written in one go."""
-        self._carrier, self.size = carrier, size
+    def __init__(self, carrier: Carrier, size: int = BATCH, place: str = "") -> None:
+        """`size` is how many objects are best written in one go.
+
+        `place` is where they go if not to Google: what was only tried there is still to be written to Google.
+        """
+        self._carrier, self.size, self.place = carrier, size, place
         self._places = True
 
     async def save_class(self, body: Body) -> Written:
@@ -204,7 +207,7 @@ def _has(answer: Answer, name: str) -> bool | None:
 def wallet_for(settings: GoogleSettings, account: Account, folder: Path) -> Wallet:
     """The wallet that the settings ask for; `folder` takes what is only written down."""
     if settings.transport == "folder":
-        return Wallet(Folder(folder))
+        return Wallet(Folder(folder), place="folder")
     from google.oauth2.service_account import Credentials
     from httpx import AsyncClient
 

@@ -55,7 +55,7 @@ class GoogleCards:
         """`name` is the card's file name."""
         self._wallet, self._issuer, self._name, self._card = wallet, issuer, name, card
         self._artwork = artwork
-        self._planner = Planner(issuer, name, card)
+        self._planner = Planner(issuer, name, card, wallet.place)
         self._classes: set[str] = set()
         self._writing = asyncio.Lock()
         self._stopped: tuple[datetime, Written] | None = None
@@ -268,7 +268,7 @@ def _done(cards: GoogleCards, result: Result, now: datetime) -> Done:
     return Done(
         plan.claimed,
         cards.object_id(plan.row.serial),
-        digest(plan.whole),
+        digest(plan.whole, plan.place),
         notice(plan.face) if plan.face is not None else plan.row.google_notice,
         budget.text(),
         plan.news,

@@ -22,7 +22,7 @@ class Plan:
     """One pass: `first` is written, then `message` is told; together they are `whole`.
 
     `weight` is what the holder is told of by the update, `heard` what by the message. A `face` of None is a
-    pass that is void.
+    pass that is void. `place` is where it is written (`Wallet.place`).
     """
 
     claimed: Claimed
@@ -34,6 +34,7 @@ class Plan:
     message: Message | None = None
     heard: Weight | None = None
     news: str | None = None
+    place: str = ""
 
     @property
     def row(self) -> Row[Any]:
@@ -48,7 +49,7 @@ class Plan:
     @property
     def behind(self) -> bool:
         """Whether Google has something else than is to be written."""
-        return not self.exists or self.row.google_digest != digest(self.first)
+        return not self.exists or self.row.google_digest != digest(self.first, self.place)
 
     @property
     def repeats(self) -> bool:
@@ -63,11 +64,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """Makes plans for one version of a card; `name` is its file name."""
+    """Makes plans for one version of a card; `name` is its file name, `place` where it is written."""
 
     issuer: GoogleIssuer
     name: str
     card: Card
+    place: str = ""
 
     def plan(self, claimed: Claimed, face: Face | None, now: datetime) -> Plan | None:
         """What is to be done; None if there is nothing that could be written."""
@@ -75,17 +77,17 @@ class Planner:
         budget = Budget.of(row.google_notices, now)
         if row.voided:
             body = void_object(self.issuer, row.serial)
-            return Plan(claimed, None, body, body, budget)
+            return Plan(claimed, None, body, body, budget, place=self.place)
         if face is None:
             return None
         weight = _weight(row, face, budget)
         name = news_name(row)
         if name is None:
             body = self._object(face, row.serial)
-            return self._noticed(Plan(claimed, face, body, body, budget), weight)
+            return self._noticed(Plan(claimed, face, body, body, budget, place=self.place), weight)
         said = news(face, name, row.news_title, row.news, row.news_until)
         whole = self._object(face, row.serial, {**said, "messageType": SILENT})
-        plan = Plan(claimed, face, whole, whole, budget, news=name)
+        plan = Plan(claimed, face, whole, whole, budget, news=name, place=self.place)
         heard = message_weight(row.news_priority)
         if row.google_news != name and row.google_object_id is not None and budget.allows(heard):
             aloud = Message(object_id(self.issuer.issuer, row.serial), {**said, "messageType": NOTIFY})
@@ -131,7 +133,7 @@ def news_name(row: Row[Any]) -> str | None:
     return hashlib.sha256(f"{at} {row.news}".encode()).hexdigest()[:32]
 
 
-def digest(body: Body) -> str:
-    """Changes exactly when the body does."""
+def digest(body: Body, place: str = "") -> str:
+    """Changes exactly when the body does, or where it is written."""
     text = json.dumps(body, separators=(",", ":"), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256((text + place).encode()).hexdigest()[:32]
