@@ -170,9 +170,11 @@ def _digest(parts: Iterable[tuple[str, Picture]]) -> str:
 def _sized(data: bytes, size: Size, *, whole: bool) -> bytes:
     from PIL import Image, ImageOps
 
-    picture = Image.open(BytesIO(data))
+    picture: Image.Image = Image.open(BytesIO(data))
     # Whether its maker saved it with a palette.
     indexed = picture.mode == "P"
+    if picture.mode.startswith("I;16"):  # grey of sixteen bits: Pillow would cut off what is above eight
+        picture = picture.convert("I").point(lambda grey: grey * (1 / 256)).convert("L")
     fitted = ImageOps.contain if whole else ImageOps.fit
     return _png(fitted(picture.convert("RGBA"), size, Image.Resampling.LANCZOS), indexed=indexed)
 

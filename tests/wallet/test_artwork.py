@@ -81,6 +81,13 @@ def test_a_file_that_is_no_picture_is_named() -> None:
         _ = Artwork({"icon": b"hello", "logo": b"hello"}).apple
 
 
+def test_grey_of_sixteen_bits_stays_grey() -> None:
+    saved = BytesIO()
+    Image.new("I;16", (200, 200), 32_768).save(saved, "PNG")
+    icon = Artwork({"icon": saved.getvalue(), "logo": saved.getvalue()}).apple["icon.png"]
+    assert Image.open(BytesIO(icon)).convert("RGB").getpixel((9, 9)) == (128, 128, 128)
+
+
 def test_a_picture_that_is_damaged_or_of_absurd_size_is_named() -> None:
     whole = artwork()._originals["icon"]
     at = whole.index(b"IDAT") - 4
