@@ -167,6 +167,14 @@ def test_front_and_back_stand_side_by_side_as_high_as_each_other(pictures: Artwo
     assert {it.height for it in preview.screens(one, "google", "light", ("front", "back"))} == {sheet.height}
 
 
+def test_a_message_of_many_short_lines_is_not_cut_off_where_they_are_one(pictures: Artwork) -> None:
+    one = subject(pictures, face=Guest().face().with_news("Новини", "Кава\n\nЧай\nСік\nВода\nКакао"))
+    for wallet in preview.WALLETS:
+        lock = preview.draw(one, wallet, "lock")
+        assert "Кава Чай Сік Вода Какао" in texts(lock)
+        assert lock.cuts == []
+
+
 def test_a_message_stands_on_the_back_and_on_the_lock_screen(pictures: Artwork) -> None:
     text = "Завтра кава за наш рахунок: покажіть картку на касі до полудня і оберіть напій. " * 3
     one = subject(pictures, face=Guest().face().with_news("Новини", text.strip()))

@@ -74,8 +74,9 @@ def _lines(canvas: Canvas, subject: Subject, room: float, at_most: int) -> list[
     """The message in as many lines as are seen; what more there is, is noted as cut."""
     if subject.news is None:
         return []
-    lines = wrap(" ".join(subject.news.value.split()), TEXT, room, at_most)
-    if len(wrap(subject.news.value, TEXT, room, at_most + 1)) > at_most:
+    told = subject.news.value.replace("\n", " ")
+    lines = wrap(told, TEXT, room, at_most)
+    if len(wrap(told, TEXT, room, at_most + 1)) > at_most:
         canvas.note_cut("news", subject.news.value, " ".join(lines))
     return lines
 
