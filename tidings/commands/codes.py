@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 Context = typer.Context
 Output = Annotated[Format, typer.Option("--format", help="table or json")]
-# As high as a number of the database's goes.
 codes_app = typer.Typer(no_args_is_help=True, help="Promo codes and coupons.")
 
 
