@@ -186,12 +186,31 @@ def test_who_never_bought_counts_for_the_blast_guard(database: Database) -> None
     for name in ("anna", "ihor"):
         world.customer(name)
     world.move("2026-03-07 10:00")
+    assert guarded(world) == 2
+
+
+@pytest.mark.parametrize("receipts", [1, 2])
+def test_the_blast_guard_counts_who_bought_as_often_until_that_very_second(
+    database: Database, receipts: int
+) -> None:
+    world = world_of(database, at_least_receipts=receipts)
+    for name, second, bought in (("anna", "00", receipts), ("once", "00", 1), ("late", "01", receipts)):
+        at = kyiv(f"2026-01-31 10:00:{second}")
+        world.move(at)
+        world.customer(name, registered_at=at)
+        for _ in range(bought):
+            world.buy(name, 100)
+    world.move("2026-04-01 10:00")
+    assert guarded(world) == (2 if receipts == 1 else 1)
+
+
+def guarded(world: World) -> int:
+    """Of how many the blast guard hears."""
     [one], span = world.running.scenarios.values(), Span(world.now)
-    with database.read() as connection:
+    with world.database.read() as connection:
         looker = rehearsal(connection, world.running)
         zones = zones_of(connection, world.program, one, span)
-        assert looker.at_most(one, span, zones, 2)
-        assert not looker.at_most(one, span, zones, 1)
+        return next(it for it in range(9) if looker.at_most(one, span, zones, it))
 
 
 def test_what_a_late_receipt_or_a_return_makes_of_a_silence_recalls_its_message(database: Database) -> None:
