@@ -171,6 +171,18 @@ def test_a_tier_that_was_lost_and_reached_again_at_once_is_told_of_once(database
     assert world.looked("2026-03-01 10:00") == {"planned": 1}
 
 
+def test_a_step_that_came_later_hides_none_from_a_look_at_the_time_before(database: Database) -> None:
+    world = World(database, {"tier": TIER})
+    world.customer("anna")
+    world.tier("anna", "silver")
+    world.look("2026-03-01 10:00")
+    world.move("2026-03-01 10:01")
+    world.tier("anna", "gold")
+    for at, tier in (("2026-03-01 10:00", "silver"), ("2026-03-01 10:01", "gold")):
+        [(_, _, occasion, _)] = world.foreseen(at)
+        assert occasion.startswith(f"{tier}#")
+
+
 def test_nobody_is_congratulated_on_the_tier_to_which_they_fell(database: Database) -> None:
     world = World(database, {"tier": TIER})
     world.customer("anna")
