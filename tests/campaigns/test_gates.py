@@ -567,3 +567,24 @@ def test_what_a_duplicate_was_not_told_yet_is_told_to_the_survivor(database: Dat
     merge(world, "double", "anna")
     assert still_true(world) == {}
     assert world.look("2026-03-02 10:00") == {"anna": "planned"}
+
+
+def test_what_others_and_other_scenarios_told_and_of_other_days_keeps_no_survivor_out(
+    database: Database,
+) -> None:
+    text = scenario("{bonus_expiring: {ahead: 14 days}}", purpose="service")
+    world = World(database, {"expiring": text, "other": text})
+    for name, last in (("double", "2026-03-12"), ("ihor", "2026-03-13")):
+        world.customer(name)
+        world.bonuses(name, 100, last)
+    world.look("2026-03-01 10:00")
+    world.settle()
+    world.customer("anna")
+    merge(world, "double", "anna")
+    world.apply({"fresh": text, "expiring": text})
+    world.bonuses("anna", 100, "2026-03-13")
+    world.looks("2026-03-02 10:00")
+    planned = {(it.external_id, it.scenario, it.subject) for it in world.messages(state="planned")}
+    assert {it for it in planned if it[0] == "anna"} == {
+        ("anna", "expiring", "2026-03-13"), ("anna", "fresh", "2026-03-12"), ("anna", "fresh", "2026-03-13"),
+    }  # fmt: skip
