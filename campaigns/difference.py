@@ -12,6 +12,7 @@ from campaigns.bundle import Bundle
 from campaigns.changes import Change, compared, first_looks
 from campaigns.checks.over import is_over
 from campaigns.membership import segment_of
+from campaigns.names import following
 from campaigns.running import Running
 from campaigns.scenario import Scenario
 from campaigns.undone import Undone, undone
@@ -108,6 +109,7 @@ def difference(
 ) -> Difference:
     """What `running` would change against the bundle of version `base`, and whom it would concern at `at`."""
     files = between(before, running.loaded.bundle)
+    running = following(connection, running)
     concerned = _concerned(connection, running, before, files, at) if files else ()
     return Difference(base, files, tuple(concerned))
 

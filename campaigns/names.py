@@ -4,8 +4,11 @@ A renamed scenario goes on where it was: the same occasions, the same draws, the
 are under way. Its state keeps every name that it had.
 """
 
+from dataclasses import replace
+
 from sqlalchemy import Connection, bindparam, case, select
 
+from campaigns.running import Running
 from campaigns.scenario import Scenario
 from campaigns.tables import ScenarioState
 
@@ -16,6 +19,7 @@ _KNOWN = (
     .order_by(case((STATE.c.name == bindparam("name"), 0), else_=1))
     .limit(1)
 )
+_LIVE = select(STATE.c.name, STATE.c.earlier).where(STATE.c.status != "removed").order_by(STATE.c.name)
 
 
 def names_of(scenario: Scenario) -> tuple[str, ...]:
@@ -29,3 +33,22 @@ def names_through_time(connection: Connection, scenario: Scenario) -> tuple[str,
     state = connection.execute(_KNOWN, {"name": scenario.name, "names": names}).first()
     had = (*(state.earlier or ()), state.name) if state else ()
     return tuple(dict.fromkeys((*had, *reversed(names))))
+
+
+def following(connection: Connection, running: Running) -> Running:
+    """The same, where files take a name back that a live scenario had: it goes on there, as by `formerly`.
+
+    So it is with older files that are brought back: they cannot name what they were called later.
+    """
+    states = {row.name: row.earlier or () for row in connection.execute(_LIVE)}
+    taken = {it.formerly for it in running.scenarios.values()}
+    fresh = running.scenarios.keys() - set(connection.scalars(select(STATE.c.name)))
+    fresh -= {it.name for it in running.scenarios.values() if it.formerly in states}
+    follows: dict[str, Scenario] = {}
+    for state, earlier in states.items():
+        again = [name for name in reversed(earlier) if name in fresh - follows.keys()]
+        if again and state not in running.scenarios and state not in taken:
+            follows[again[0]] = replace(running.scenarios[again[0]], formerly=state)
+    if not follows:
+        return running
+    return replace(running, loaded=replace(running.loaded, scenarios={**running.scenarios, **follows}))

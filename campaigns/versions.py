@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select, update
 
 from campaigns import membership
 from campaigns.bundle import Bundle, check
+from campaigns.names import following
 from campaigns.running import Running, make_ready
 from campaigns.scenario import Scenario
 from campaigns.tables import (
@@ -186,6 +187,7 @@ def apply(
         return Applied(newest.version, changed=False)
     _allow(newest, leave)
     version = _keep(connection, running, who, at, leave, newest)
+    running = following(connection, running)
     begin(connection, running.program, at)
     # In the order in which looks lock them.
     held = select(STATE).order_by(STATE.c.name).with_for_update()

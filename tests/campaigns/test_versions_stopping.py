@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from campaigns.difference import difference
 from campaigns.undone import Undone, undone
 from campaigns.versions import pause, resume
 from core.db import Database
@@ -56,6 +57,29 @@ def test_who_waited_goes_on_should_the_scenario_come_back(database: Database) ->
     assert back.started == ("one",)
     world.look("2026-03-06 10:01")
     assert [it.step for it in world.messages(state="planned")] == ["again"]
+
+
+def test_older_files_that_come_back_under_their_old_name_write_to_nobody_twice(database: Database) -> None:
+    world = under_way(database)
+    world.apply({"uno": DAILY + "formerly: one\n", "other": OTHER})
+    files = {"one": DAILY, "other": OTHER}
+    with database.read() as connection:
+        found = difference(connection, world.files(files), 2, world.running.loaded.bundle, world.now)
+    assert [(it.scenario, it.change, it.left.waiting) for it in found.scenarios] == [("one", "renamed", 1)]
+    back = world.apply(files)
+    assert (back.started, back.stopped) == ((), ())
+    world.look("2026-03-06 10:01")
+    assert [(it.scenario, it.step, it.state) for it in world.messages()] == [
+        ("one", "hello", "sent"), ("one", "again", "planned"),
+    ]  # fmt: skip
+
+
+def test_an_old_name_is_new_while_the_scenario_that_had_it_goes_on(database: Database) -> None:
+    world = under_way(database)
+    world.apply({"uno": DAILY + "formerly: one\n", "other": OTHER})
+    applied = world.apply({"uno": DAILY, "one": DAILY, "other": OTHER})
+    assert (applied.started, applied.stopped) == (("one",), ())
+    assert {it.scenario for it in world.messages()} == {"uno"}
 
 
 def test_a_pause_keeps_everything_and_says_what_waits(database: Database) -> None:
