@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 
 from campaigns.audience import Test
@@ -95,8 +95,7 @@ def _of_pair(op: str, value: tuple[object, ...]) -> Range | None:
         return None
     low, high = value
     if isinstance(low, date) and isinstance(high, date):
-        ends = high + timedelta(days=1)
-        return Range(Decimal(low.toordinal()), Decimal(ends.toordinal()), high_open=True, axis="day")
+        return Range(Decimal(low.toordinal()), Decimal(high.toordinal() + 1), high_open=True, axis="day")
     assert isinstance(low, Decimal)
     assert isinstance(high, Decimal)
     return Range(low, high)

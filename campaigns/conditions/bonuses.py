@@ -3,7 +3,6 @@
 A household's members have those of its head.
 """
 
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, func, select
@@ -44,8 +43,7 @@ def debt(view: View, test: Test) -> Condition:
 def expiring(view: View, test: Test) -> Condition:
     """What can be spent now and ends within some days, today's included."""
     assert test.within is not None
-    last = view.today + timedelta(days=test.within.days)
-    ends = (LOT.c.expires_at > view.now) & (LOT.c.expires_on <= last)
+    ends = (LOT.c.expires_at > view.now) & (LOT.c.expires_on <= view.days_ahead(test.within.days))
     soon = _sum(LOT.c.remaining > 0, LOT.c.active_from <= view.now, ends, *_accounts(test))
     return number(soon, test, view.kept(test))
 

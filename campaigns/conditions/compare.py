@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -69,8 +69,7 @@ def moment(view: View, column: ColumnElement[Any], test: Test) -> Condition:
     """A time since or before; a day is the program's. A time that is not known is neither."""
     if test.op == "between":
         first, last = each(test)
-        after = column < view.start_of(last + timedelta(days=1))
-        return and_(column >= view.start_of(first), after)
+        return and_(column >= view.start_of(first), column < view.end_of(last))
     limit = one(test)
     start = view.start_of(limit) if isinstance(limit, date) else view.ago(_length(limit))
     return column >= start if test.op == "within" else column < start

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +15,8 @@ from core.program import Program
 from core.units import Duration
 
 Condition = ColumnElement[bool]
+# What lies beyond is as far as anybody can ask: a calendar has no year 0, and none after 9999.
+_FIRST, _LAST = date.min + timedelta(days=2), date.max - timedelta(days=2)
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,22 @@ class View:
 
     def ago(self, span: Duration) -> ColumnElement[Any]:
         """The time that lies so far back."""
-        return literal(span.ago(self.at, self.program.zone), UtcDateTime)
+        try:
+            return literal(span.ago(self.at, self.program.zone), UtcDateTime)
+        except OverflowError:
+            return self.start_of(_FIRST)
+
+    def days_ahead(self, days: int) -> date:
+        """The program's day that comes so much later."""
+        return self.today + timedelta(days=min(days, (_LAST - self.today).days))
 
     def start_of(self, day: date) -> ColumnElement[Any]:
         """When a day of the program begins."""
-        return literal(self.program.start_of(day), UtcDateTime)
+        return literal(self.program.start_of(min(max(day, _FIRST), _LAST)), UtcDateTime)
+
+    def end_of(self, day: date) -> ColumnElement[Any]:
+        """When a day of the program is over."""
+        return self.start_of(min(day, _LAST) + timedelta(days=1))
 
     def kept(self, test: Test) -> Callable[[Decimal], int]:
         """How the numbers of a test are kept: points, minor units, or as they are."""

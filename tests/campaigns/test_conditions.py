@@ -76,6 +76,13 @@ def who(world: World, audience: str) -> str:
         ("last_purchase: {within: 30 days}", "ihor"),
         # anna earned 10% of 2,000, ihor of 800; olena's 500 have not started.
         ("balance: {between: [100, 200]}", "anna olena"),
+        # Beyond the calendar is as far as it goes.
+        ("last_purchase: {between: [2026-01-01, 9999-12-31]}", "ihor"),
+        ("last_purchase: {between: [0001-01-01, 2026-01-01]}", "anna"),
+        ("registered: {before: 9999-12-31}", "anna ihor olena"),
+        ("registered: {before: 0001-01-01}", ""),
+        ("purchases: {at_least: 1, within: 999999 days}", "anna ihor"),
+        ("expiring: {within: 999999 weeks}", "anna ihor olena"),
         ("reachable: sms", "anna ihor olena"),
         ("reachable: [email]", ""),
         # A birthday on 29 February is kept on the 28th in other years.
