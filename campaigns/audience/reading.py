@@ -72,7 +72,13 @@ class _Reader:
             what = f"expected a list of conditions, got {describe(value) if value else 'nothing'}"
             self.values.wrong(path, what, "write for example '[{tier: gold}, {city: Kyiv}]'")
             return ()
-        return tuple(self.mapping(part, (*path, index)) for index, part in enumerate(value))
+        return tuple(self._branch(part, (*path, index)) for index, part in enumerate(value))
+
+    def _branch(self, part: Any, path: KeyPath) -> Node:
+        if part is None or part == {}:
+            # By itself it would be everybody: a dash too many opens an `any` to all, and a `not` to nobody.
+            self.values.wrong(path, "names no condition", "write for example 'tier: gold', or remove it")
+        return self.mapping(part, path)
 
     # --- one field
 

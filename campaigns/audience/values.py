@@ -11,6 +11,7 @@ from campaigns.audience.tree import ADD_EVENT, Names, Scalar, Value
 from campaigns.fields import MOMENTS, Field
 from core.errors import Problem
 from core.explain import describe, one_of, suggest
+from core.money import LIMIT
 from core.source import Document, KeyPath
 from core.units import Duration, amount, percent
 from core.units import day as read_day
@@ -92,6 +93,8 @@ class Values:
         if not isinstance(value, (str, bool)) or value not in choices:
             names = [str(it).lower() if isinstance(it, bool) else it for it in choices]
             fix = suggest(value, names) if isinstance(value, str) else f"write {one_of(names)}"
+            if isinstance(value, str) and value.lower() in ("true", "false") and value.lower() in names:
+                fix = f"write {value.lower()}, without quotes"
             self.fail(path, f"no such choice: {describe(value)}", fix)
         return value
 
@@ -170,6 +173,8 @@ class Values:
         scale = self.names.scales.get(unit)
         if scale is not None and number != round(number, scale):
             self.fail(path, f"more than {scale} decimal places", f"write {round(number, scale)}")
+        if scale is not None and abs(number.scaleb(scale)) > LIMIT:
+            self.fail(path, f"{number} is more than anybody has", "write less")
         return number
 
     def length(
