@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+from campaigns.audience import Or
 from campaigns.explaining.who import clause
 from campaigns.explaining.words import Speech
 from campaigns.scenario import Scenario, Step
@@ -61,13 +62,17 @@ def _asked(speech: Speech, step: Step) -> Iterator[str]:
     """What the step asks of the customer, in the order of the file: purchases, then audiences."""
     for key in ("unless", "only_if"):
         asked = step.asks(key)
-        if "purchase" in asked:
+        nodes = tuple(node for node in asked if node != "purchase")
+        # One of a list is enough to stay, and enough to leave.
+        either = key == "only_if" and "purchase" in asked and bool(nodes)
+        if "purchase" in asked and not either:
             yield str(speech.phrase("steps", f"{key}_purchase"))
-        clauses = [clause(speech, node) for node in asked if node != "purchase"]
-        if clauses:
-            said = clauses[0]
-            for each in clauses[1:]:
-                said = speech.say(speech.phrase("who", "or"), one=said, other=each)
+        if nodes:
+            said = clause(speech, nodes[0] if len(asked) == 1 else Or(nodes))
+            if either:
+                said = speech.say(
+                    speech.phrase("who", "or"), one=speech.phrase("steps", "bought"), other=said
+                )
             yield speech.say(speech.phrase("steps", key), clause=said)
 
 
@@ -83,6 +88,8 @@ def limits(speech: Speech, scenario: Scenario, program: Program | None) -> Itera
             yield from _allowances(speech, scenario, program)
     if window := scenario.quiet_hours(program.quiet_hours if program else None):
         yield _line(speech, "quiet", start=f"{window.start:%H:%M}", end=f"{window.end:%H:%M}")
+    if scenario.purpose == "marketing" and program and program.blackout:
+        yield _line(speech, "blackout", value=tuple(sorted(program.blackout)))
     if scenario.limits.valid_for:
         yield _line(speech, "valid_for", value=scenario.limits.valid_for)
     if scenario.formerly:

@@ -69,7 +69,11 @@ def _test(speech: Speech, test: Test) -> str:
     if isinstance(test.value, tuple) and test.op == "between":
         values |= dict(zip(("low", "high"), test.value, strict=True))
     values["compared"] = _compared(speech, test, str((phrases or {}).get("noun", "")))
-    return speech.say(template, value=test.value, **values)
+    value = test.value
+    if part == "attributes" and isinstance(value, tuple) and test.op == "one_of":
+        # Equal is what is written so: the year 2024 has no thousands to tell apart.
+        value = tuple(it if isinstance(it, bool) else str(it) for it in value)
+    return speech.say(template, value=value, **values)
 
 
 def _template(speech: Speech, phrases: Mapping[str, Any], test: Test) -> str | None:

@@ -195,11 +195,13 @@ class Said:
             if word in words:
                 return str(way(speech, value))
         case = next((word for word in words if word in CASES), "acc")
+        if isinstance(value, bool):
+            return str(value).lower()
         if isinstance(value, Duration):
             return speech.length(value, case)
         if isinstance(value, Schedule):
             return speech.schedule(value)
-        if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+        if isinstance(value, (int, Decimal)):
             noun = "" if "bare" in words else self._noun(words)
             return speech.counted(value, noun, case) if noun else speech.number(value)
         if isinstance(value, datetime):

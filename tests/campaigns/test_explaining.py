@@ -193,6 +193,8 @@ def test_bonuses_are_counted_in_the_right_form(count: int, uk: str, ru: str) -> 
         ("{any: [{tier: gold}, {not: {city: Kyiv}}]}",
          "Only customers whose tier is gold or who are not among those who live in Kyiv."),
         ("{has_card: false}", "Only customers who have no card in a wallet."),
+        ("{attributes.vip: true}", "Only customers whose attribute “vip” is true."),
+        ("{attributes.since: [2024, 2025]}", "Only customers whose attribute “since” is 2024 or 2025."),
     ],
 )  # fmt: skip
 def test_an_audience_is_said_in_one_sentence(audience: str, en: str) -> None:
@@ -283,6 +285,44 @@ def test_a_limit_is_said_only_where_it_holds() -> None:
     text = scenario("{birthday: {}}", limits="{at_most: 1 per 30 days}")
     assert "A customer gets at most 1 message of this scenario in 30 days." in explained(text, "en")
     assert "at most 1 message" not in explained(text + "purpose: service\n", "en")
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "only to those who have bought something since entering or whose tier is gold:"),
+        ("uk", "лише тим, які щось купили від початку сценарію або у яких рівень gold:"),
+        ("ru", "только тем, которые что-то купили с начала сценария или у которых уровень gold:"),
+    ],
+)
+def test_of_a_list_that_lets_a_step_go_out_one_is_enough(language: str, said: str) -> None:
+    steps = (
+        "[{id: hello, message: a, send: [sms]}, "
+        "{id: again, wait: 2 hours, message: b, send: [sms], only_if: [purchase, {tier: gold}]}]"
+    )
+    assert said in explained(scenario("{registered: {}}", schedule="", steps=steps), language)
+
+
+def test_what_each_of_a_list_asks_is_kept_apart() -> None:
+    asked = "[{tier: gold, city: Kyiv}, {tier: silver}]"
+    steps = f"[{{id: hello, message: a, send: [sms], only_if: {asked}}}]"
+    said = explained(scenario("{registered: {}}", schedule="", steps=steps), "en")
+    assert "only to those (whose tier is gold and who live in Kyiv) or whose tier is silver:" in said
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "No marketing is sent on 24 August 2026 and 1 January 2027 by the customer's own calendar;"),
+        ("uk", "24 серпня 2026 року і 1 січня 2027 року за календарем клієнта реклама не надсилається;"),
+        ("ru", "24 августа 2026 года и 1 января 2027 года по календарю клиента реклама не отправляется;"),
+    ],
+)
+def test_days_without_marketing_are_told_of_marketing(language: str, said: str) -> None:
+    days = {"blackout": ["2027-01-01", "2026-08-24"]}
+    assert said in explained(scenario("{registered: {}}", schedule=""), language, days)
+    service = scenario("{registered: {}}", schedule="", purpose="service")
+    assert said not in explained(service, language, days)
 
 
 def test_a_segment_is_called_by_its_name() -> None:
