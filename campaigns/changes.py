@@ -46,7 +46,9 @@ def _diff(path: str, before: bytes, after: bytes) -> str:
         old, new = before.decode().splitlines(keepends=True), after.decode().splitlines(keepends=True)
     except UnicodeDecodeError:
         return ""
-    return "".join(difflib.unified_diff(old, new, f"live/{path}", path, n=2))
+    lines = difflib.unified_diff(old, new, f"live/{path}", path, n=2)
+    # The last line of a file may have no end: what follows is a line of its own all the same.
+    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
 
 def first_looks(connection: Connection, running: Running, at: datetime) -> dict[str, int]:

@@ -160,8 +160,12 @@ def _document(file: str, bundle: Bundle) -> Document | None:
 def _values(
     old: Any, new: Any, path: tuple[str | int, ...]
 ) -> Iterator[tuple[tuple[str | int, ...], Any, Any]]:
+    listed = isinstance(old, list) and isinstance(new, list)
     old, new = _keyed(old), _keyed(new)
     if isinstance(old, dict) and isinstance(new, dict):
+        was, becomes = [key for key in old if key in new], [key for key in new if key in old]
+        if listed and was != becomes:
+            yield path, was, becomes
         for key in [*old, *(key for key in new if key not in old)]:
             yield from _values(old.get(key, _ABSENT), new.get(key, _ABSENT), (*path, key))
     elif old != new:

@@ -1,9 +1,10 @@
 """What an apply would change, in words, and how many customers it concerns."""
 
-from campaigns.difference import Concerned, Difference, brief, difference
+from campaigns.bundle import Bundle
+from campaigns.difference import Concerned, Difference, between, brief, difference
 from campaigns.running import Running
 from core.db import Database
-from tests.support.world import World, scenario
+from tests.support.world import World, bundle_of, scenario
 
 DAILY = scenario("{schedule: {every: day at 10:00}}", schedule="")
 ACCRUED = scenario("{bonus_accrued: {}}", schedule="")
@@ -71,6 +72,22 @@ def test_a_step_is_known_by_its_id_and_structure_is_said_to_be_kept(database: Da
     assert changed.says == (
         "steps.b.wait: 2 days becomes 3 days (who is under way keeps the steps they began with)",
     )
+
+
+def test_steps_and_levels_that_change_places_are_told() -> None:
+    steps = ["{id: a, message: hello, send: [sms]}", "{id: b, message: hello, send: [sms]}"]
+    one = scenario("{birthday: {}}", steps=f"[{', '.join(steps)}]")
+    other = scenario("{birthday: {}}", steps=f"[{', '.join(reversed(steps))}]")
+    [changed] = between(bundle_of({"one": one}), bundle_of({"one": other}))
+    assert changed.says == (
+        "steps: [a, b] becomes [b, a] (who is under way keeps the steps they began with)",
+    )
+
+
+def test_a_last_line_without_an_end_is_a_line_of_its_own() -> None:
+    before, after = Bundle({"messages/hello/sms.txt": b"Hello!"}), Bundle({"messages/hello/sms.txt": b"Hi!"})
+    [changed] = between(before, after)
+    assert changed.diff.splitlines()[-2:] == ["-Hello!", "+Hi!"]
 
 
 def test_a_difference_has_one_line_for_the_history(database: Database) -> None:
