@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -34,6 +35,8 @@ from core.source import load as load_document
 # Where only the names of the channels are known.
 _TEXT_FILES = {"email": ("email.mjml", "email.html", "email.txt")}
 _BINARY = "base64:"
+# How a YAML file is called elsewhere, or by an editor that hides what it puts behind the name.
+_LIKE_YAML = re.compile(r"\.ya?ml(\.txt)?$", re.IGNORECASE)
 FOLDERS = ("scenarios", "segments", "messages", "cards")
 
 
@@ -191,9 +194,9 @@ def _misnamed(bundle: Bundle) -> Iterator[Problem]:
         folder, _, rest = path.partition("/")
         if folder not in ("scenarios", "segments"):
             continue
-        if path.endswith(".yml"):
-            fix = f"rename it to {path[:-4]}.yaml"
-            yield Problem(path, 0, 0, "", "is not read", fix, kind="file-name")
+        meant = _LIKE_YAML.sub(".yaml", path)
+        if meant != path:
+            yield Problem(path, 0, 0, "", "is not read", f"rename it to {meant}", kind="file-name")
         elif path.endswith(".yaml") and "/" in rest:
             fix = f"move it to {folder}/{PurePosixPath(path).name}"
             yield Problem(path, 0, 0, "", "is not read", fix, kind="file-name")

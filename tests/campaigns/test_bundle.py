@@ -169,9 +169,10 @@ def test_channels_may_be_given_by_name_alone(kavarnia: Bundle) -> None:
     assert check(kavarnia, discover_triggers(), ALL).problems == ()
 
 
-def test_a_file_with_the_other_ending_is_not_passed_over_in_silence(kavarnia: Bundle) -> None:
-    bundle = Bundle({**kavarnia.files, "scenarios/extra.yml": b"about: lost"})
-    assert findings(bundle) == ["scenarios/extra.yml: is not read; rename it to scenarios/extra.yaml"]
+@pytest.mark.parametrize("name", ["extra.yml", "extra.YAML", "extra.yaml.txt"])
+def test_a_file_with_another_ending_is_not_passed_over_in_silence(kavarnia: Bundle, name: str) -> None:
+    bundle = Bundle({**kavarnia.files, f"scenarios/{name}": b"about: lost"})
+    assert findings(bundle) == [f"scenarios/{name}: is not read; rename it to scenarios/extra.yaml"]
 
 
 def test_the_name_of_a_file_is_the_name_of_what_is_in_it(kavarnia: Bundle) -> None:
