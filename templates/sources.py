@@ -154,7 +154,7 @@ def _scalars(
 ) -> list[tuple[str, str, int, int]]:
     """(key, value, offset of the key, offset of the value) for every line of the front matter."""
     from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     quoted = _UNQUOTED_TAG.sub(lambda line: f"{line[1]}'{line[2].replace(chr(39), chr(39) * 2)}'", text)
     try:
@@ -164,6 +164,11 @@ def _scalars(
         what = f"front matter is not YAML: {broken.problem or broken.context}"
         at = min(_offset(text, mark.line, 0) if mark else 0, len(text.rstrip()))
         raise Problems([source.problem(start + at, what, "put the value in quotes")]) from None
+    except YAMLError as broken:
+        # The reader's own error: what is pasted from a page or a document brings such characters along.
+        at = min(getattr(broken, "position", 0), len(text))
+        what = "front matter has a character that YAML does not allow"
+        raise Problems([source.problem(start + at, what, "remove it")]) from None
     if node is None:
         return []
     if node.id != "mapping":

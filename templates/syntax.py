@@ -1,6 +1,8 @@
 """What Jinja cannot read, said in the words of the person who wrote it, and where it is mended."""
 
 import re
+from ast import literal_eval
+from unicodedata import name
 
 from jinja2 import TemplateSyntaxError
 
@@ -9,7 +11,7 @@ from templates.located import Located
 
 _UNCLOSED = re.compile(r"innermost block that needs to be closed is '(\w+)'")
 _UNKNOWN_TAG = re.compile(r"unknown tag '(\w+)'")
-_CHARACTER = re.compile(r"unexpected char '(.)' at (\d+)", re.DOTALL)
+_CHARACTER = re.compile(r"""unexpected char (['"].+['"]) at (\d+)""")
 _UNWANTED = re.compile(r"(?:unexpected|got) '([^ ']+)'")
 _QUOTES = "«»“”„‘’"
 # What a text that ends too early was in the middle of: how that begins, and how it ends.
@@ -39,7 +41,7 @@ def syntax_problem(located: Located, wrong: TemplateSyntaxError) -> Problem:
 def _said(text: str, line: int, message: str) -> tuple[int, str, str]:
     """Where, what is wrong, what to write."""
     if found := _CHARACTER.search(message):
-        return _character(text, line, found[1], int(found[2]))
+        return _character(text, line, str(literal_eval(found[1])), int(found[2]))
     tag = _UNKNOWN_TAG.search(message)
     if tag and not (tag[1].startswith("end") and _UNCLOSED.search(message)):
         return _unknown_tag(text, line, tag[1])
@@ -49,7 +51,11 @@ def _said(text: str, line: int, message: str) -> tuple[int, str, str]:
         for sign, (begin, end) in _OPEN.items():
             if sign in message:
                 return max(line, text.rfind(begin)), f"'{begin}' is not closed", f"write {end}"
-    if message.startswith(("Expected an expression", "expected name")) or "got 'end of " in message:
+    if "unexpected 'end of template'" in message:
+        begin, end = max((("{{", "}}"), ("{%", "%}")), key=lambda signs: text.rfind(signs[0]))
+        return max(line, text.rfind(begin)), f"'{begin}' is not closed", f"write {end}"
+    nothing = ("Expected an expression", "expected name", "unexpected 'end of ")
+    if message.startswith(nothing) or "got 'end of " in message:
         return line, "a tag in which something is missing", "write for example {{ balance }}"
     if found := _UNWANTED.search(message):
         return line, f"'{found[1]}' cannot stand here", _instead(found[1])
@@ -62,7 +68,9 @@ def _character(text: str, line: int, character: str, at: int) -> tuple[int, str,
     if character in "\"'":
         return offset, "a quote that is never closed", "close it"
     fix = 'write plain quotes: "…"' if character in _QUOTES else "remove it"
-    return offset, f"'{character}' cannot stand in a tag", fix
+    # What is pasted brings along what nobody sees.
+    shown = character if character.isprintable() else name(character, "a character that is not seen").lower()
+    return offset, f"'{shown}' cannot stand in a tag", fix
 
 
 def _unknown_tag(text: str, line: int, tag: str) -> tuple[int, str, str]:

@@ -202,6 +202,8 @@ def test_a_part_is_taken_in_the_messages_own_language(library: MakeLibrary, cont
             "subject: 'x",
             "email.html:2:12: front matter is not YAML: found unexpected end of stream; put the",
         ),
+        # A line break that Word leaves within a paragraph.
+        ("subject: x\x0by", "email.html:2:11: front matter has a character that YAML does not allow; remove"),
         ("subject:", "email.html:1:1: has no subject; begin the file with ---, subject: …, ---"),
         ("preheader: x", "email.html:1:1: has no subject; begin the file with ---, subject: …, ---"),
     ],
