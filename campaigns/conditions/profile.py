@@ -5,12 +5,11 @@ from datetime import MAXYEAR, MINYEAR, date
 from typing import cast
 
 from sqlalchemy import String, and_, func, literal, or_
-from sqlalchemy import cast as sql_cast
 
 from campaigns.audience import Test
 from campaigns.conditions.compare import each, moment, number, one, text, written
 from campaigns.conditions.view import Condition, Meaning, View
-from core.db import json_lists, json_number, json_string, json_text
+from core.db import json_is, json_number, json_string
 from core.tables import Customer
 
 CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
@@ -94,6 +93,4 @@ def attribute(_view: View, test: Test) -> Condition:
         return text(json_string(CUSTOMER.c.attributes, key), test)
     if test.op != "one_of":
         return number(json_number(CUSTOMER.c.attributes, key), test, float)
-    same = text(sql_cast(json_text(CUSTOMER.c.attributes, name), String), test)
-    items = [literal(it, String) for value in each(test) for it in written(value)]
-    return or_(same, json_lists(CUSTOMER.c.attributes, key, *items))
+    return json_is(CUSTOMER.c.attributes, key, *(literal(written(it), String) for it in each(test)))

@@ -166,26 +166,40 @@ def _json_string_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return f"(CASE json_type({column}, {path}) WHEN 'text' THEN json_extract({column}, {path}) END)"
 
 
-class json_lists(FunctionElement[bool]):  # noqa: N801
-    """Whether a member of a JSON object is a list with one of these texts. Arguments: column, key, texts."""
+class json_is(FunctionElement[bool]):  # noqa: N801
+    """Whether a member of a JSON object is one of these texts, or a list with one of them.
+
+    A number is its digits, true is `true`; a member that is not there is none. Arguments: column, key, texts.
+    """
 
     type = Boolean()
     inherit_cache = True
 
 
-@compiles(json_lists, "postgresql")
-def _json_lists_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(json_is, "postgresql")
+def _json_is_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     column, key, *texts = (compiler.process(clause, **kw) for clause in element.clauses)
-    member = f"{column} -> {key}"
-    return f"(jsonb_typeof({member}) = 'array' AND ({member}) ?| ARRAY[{', '.join(texts)}]::text[])"
+    member, meant = f"({column} -> {key})", f"IN ({', '.join(texts)})"
+    found = f"SELECT 1 FROM jsonb_array_elements_text({member}) AS item(said) WHERE item.said {meant}"  # noqa: S608
+    is_so = f"({column} ->> {key}) {meant}"
+    return f"(CASE jsonb_typeof{member} WHEN 'array' THEN EXISTS ({found}) ELSE {is_so} END)"
 
 
-@compiles(json_lists, "sqlite")
-def _json_lists_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(json_is, "sqlite")
+def _json_is_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     column, key, *texts = (compiler.process(clause, **kw) for clause in element.clauses)
     path = f"('$.\"' || {key} || '\"')"
-    found = f"SELECT 1 FROM json_each({column}, {path}) WHERE value IN ({', '.join(texts)})"  # noqa: S608
-    return f"(json_type({column}, {path}) = 'array' AND EXISTS ({found}))"
+    meant = f"IN ({', '.join(texts)})"
+
+    def said(kind: str, value: str) -> str:
+        # By itself it would read true and false as 1 and 0.
+        return f"CASE {kind} WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST({value} AS TEXT) END"
+
+    kind = f"json_type({column}, {path})"
+    items = f"SELECT 1 FROM json_each({column}, {path}) AS item"  # noqa: S608
+    found = f"{items} WHERE {said('item.type', 'item.value')} {meant}"
+    is_so = f"{said(kind, f'json_extract({column}, {path})')} {meant}"
+    return f"(CASE {kind} WHEN 'array' THEN EXISTS ({found}) ELSE {is_so} END)"
 
 
 class days_between(FunctionElement[int]):  # noqa: N801

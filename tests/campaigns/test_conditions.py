@@ -95,6 +95,32 @@ def test_an_audience_means_these_people(world: World, audience: str, expected: s
     assert who(world, f"about: Them.\n{audience}") == expected
 
 
+@pytest.mark.parametrize(
+    ("meant", "expected"),
+    [
+        ("1", "number numbers"),
+        ("0", ""),
+        ("'1'", "number numbers"),
+        ("true", "text true trues"),
+        ("false", "false"),
+        ("'true'", "text true trues"),
+        ("[38, 1]", "number numbers"),
+        ("39", "numbers"),
+    ],
+)
+def test_an_attribute_is_equal_as_it_is_written_on_both_databases(
+    database: Database, meant: str, expected: str
+) -> None:
+    world = World(database, {"one": scenario("{birthday: {}}")})
+    shapes = {
+        "true": True, "false": False, "number": 1, "text": "true", "numbers": [1, 39], "trues": ["x", True],
+        "nothing": None, "mapping": {"it": 1},
+    }  # fmt: skip
+    for name, value in shapes.items():
+        world.customer(name, attributes={"it": value})
+    assert who(world, f"attributes.it: {meant}") == expected
+
+
 def test_received_means_what_went_out(database: Database) -> None:
     world = World(database, {"one": scenario("{schedule: {every: day at 10:00}}", schedule="")})
     world.customer("anna")

@@ -111,6 +111,7 @@ def _customer(found: Crowd, draw: Random, number: int) -> None:
     attributes: Row = draw.choice([
         {}, {"pet": "cat", "kids": 2}, {"pet": "dog", "kids": 0, "vip": True}, {"pet": ["cat", "fish"]},
         {"vip": False, "pet": "кіт"}, {"pet": ["кіт"], "kids": 1.5},
+        {"kids": [2, 0], "vip": 1}, {"kids": True, "vip": "true", "pet": {"cat": "dog"}}, {"vip": [False]},
     ])  # fmt: skip
     found.add(
         Customer, external_id=f"K-{number}", card=draw.choice([None, f"card-{number}"]),
