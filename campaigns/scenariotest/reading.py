@@ -3,9 +3,6 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, cast
-
-from pydantic import create_model
 
 from campaigns.audience.tree import ADD_EVENT
 from campaigns.scenariotest.acts import LAST, NOBODY, Action
@@ -15,7 +12,7 @@ from campaigns.scenariotest.files import Entry, ScenarioTest, ScenarioTestFile
 from campaigns.scenariotest.people import Basket, Person
 from core.errors import Problem
 from core.explain import suggest
-from core.source import Document, KeyPath, Model, load
+from core.source import Document, KeyPath, load
 
 
 @dataclass(frozen=True)
@@ -54,15 +51,12 @@ def read_fixtures(files: Mapping[str, str], known: Known, problems: list[Problem
         document = load(text, file, problems)
         if document is None:
             continue
-        fields = cast(Any, dict.fromkeys(document.data, (Person, ...)))
-        shape = create_model("Fixture", __base__=Model, **fields)
-        read = document.validate(shape, problems)
-        if read is None:
-            continue
-        people = {key: getattr(read, key) for key in document.data}
+        read = {key: document.validate(Person, problems, at=(key,)) for key in document.data}
+        people = {key: person for key, person in read.items() if person is not None}
         for key, person in people.items():
             problems.extend(_person(document, (key,), person, known))
-        found[name] = Fixture(name, document, people)
+        if len(people) == len(read):
+            found[name] = Fixture(name, document, people)
     return found
 
 
@@ -120,6 +114,7 @@ class _Findings:
     ) -> None:  # fmt: skip
         self.test, self.document, self.known = test, document, known
         unread = test.use and fixtures is None
+        self.people = None if unread else people
         self.names = None if unread else [*people, *sorted(_registered(test) - set(people))]
 
     def all(self) -> Iterator[Problem]:
@@ -170,11 +165,12 @@ class _Findings:
             yield from _unknown(document, here, "event", name, known.events, ADD_EVENT)
         yield from too_fine(document, of_action(action, path), known.scales)
 
-    def _receipts(self) -> list[str]:
+    def _receipts(self) -> list[str] | None:
+        if self.people is None:
+            return None
         acts = [act for entry in self.test.timeline for acts in entry.do.values() for act in acts]
         bought = [act.purchase for act in acts if act.purchase is not None]
-        people = [*self.test.given.values()]
-        bought += [receipt for person in people for receipt in person.receipts]
+        bought += [receipt for person in self.people.values() for receipt in person.receipts]
         return [*(it.receipt for it in bought if it.receipt), LAST]
 
     def _expected(self, expected: Expected, path: KeyPath) -> Iterator[Problem]:

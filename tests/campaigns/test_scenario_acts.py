@@ -195,6 +195,15 @@ def test_customers_of_a_fixture_are_shared_and_added_to() -> None:
     )  # fmt: skip
 
 
+def test_a_receipt_of_a_fixture_can_be_returned_by_its_name() -> None:
+    lunch = "{at: 2026-02-20 12:00, total: 100, receipt: lunch}"
+    fixtures = {"tests/fixtures/people.yaml": f"_anna: {{receipts: [{lunch}]}}\n"}
+    passes(
+        "  - {at: 2026-03-02 12:30, do: {_anna: {return: lunch}}, expect: {_anna: {balance: 0}}}\n",
+        given="", head="use: [people]\n", fixtures=fixtures,
+    )  # fmt: skip
+
+
 def test_everything_wrong_is_told_with_its_line_and_the_nearest_name() -> None:
     fixtures = {"tests/fixtures/people.yaml": "anna: {tier: platinum}\n"}
     with pytest.raises(Problems) as caught:
