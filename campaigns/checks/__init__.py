@@ -30,9 +30,8 @@ def check_scenario(scenario: Scenario, document: Document, around: Surroundings)
     for index, step in enumerate(scenario.steps):
         yield from check_step(step, index, document, around)
     yield from check_conditions(scenario, document, around.segments)
-    for check in (check_order, check_effect):
-        yield from check(scenario, document)
-    for check_within in (check_nights, check_frequency, check_scenario_tracked):
+    yield from check_order(scenario, document)
+    for check_within in (check_effect, check_nights, check_frequency, check_scenario_tracked):
         yield from check_within(scenario, document, around.program)
     yield from check_kept(of_scenario(scenario), document, around.program)
 

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 
+from campaigns.checks.night import may_wait
 from campaigns.scenario import Scenario
 from core.errors import Problem
+from core.program import Program
 from core.source import Document, KeyPath
 
 
-def check_effect(scenario: Scenario, document: Document) -> Iterator[Problem]:
+def check_effect(scenario: Scenario, document: Document, program: Program | None) -> Iterator[Problem]:
     """Warnings of keys without effect, and of a holdout that keeps everybody out."""
-    found = [*_of_purpose(scenario), *_of_steps(scenario)]
+    found = [*_of_purpose(scenario), *_of_steps(scenario, program)]
     for path, what in found:
         yield document.problem(path, what, "remove it", "warning", "no-effect")
     if scenario.purpose == "marketing" and scenario.holdout >= 1:
@@ -30,8 +32,9 @@ def _of_purpose(scenario: Scenario) -> Iterator[tuple[KeyPath, str]]:
         yield ("limits", "quiet_hours"), what
 
 
-def _of_steps(scenario: Scenario) -> Iterator[tuple[KeyPath, str]]:
-    if "purchase" in scenario.steps[0].asks("unless"):
+def _of_steps(scenario: Scenario, program: Program | None) -> Iterator[tuple[KeyPath, str]]:
+    # A message that waits for the morning is asked once more before it leaves.
+    if "purchase" in scenario.steps[0].asks("unless") and not may_wait(scenario, program):
         yield ("steps", 0, "unless"), "the first step goes out at once, before anybody can buy"
     for index, step in enumerate(scenario.steps):
         if step.fallback_after and len(step.send) == 1:

@@ -30,6 +30,13 @@ def check_nights(scenario: Scenario, document: Document, program: Program | None
         yield document.problem(path, what, fix, "warning", "always-dropped")
 
 
+def may_wait(scenario: Scenario, program: Program | None) -> bool:
+    """Whether quiet hours may hold its first message, so that something happens before it leaves."""
+    quiet = scenario.quiet_hours(program.quiet_hours if program else None)
+    starts = [at for schedule in schedules(scenario) for at in _wall_times(schedule)]
+    return quiet is not None and (not starts or any(quiet.contains(at.time()) for at in starts))
+
+
 def _said(index: int, quiet: str, valid_for: str) -> tuple[str, KeyPath, str]:
     if index == 0:
         what = f"quiet hours {quiet} hold every message until it has expired"
