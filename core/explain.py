@@ -40,7 +40,8 @@ def describe(value: object) -> str:
         return "a mapping"
     if isinstance(value, (list, tuple)):
         return "a list"
-    text = str(value)
+    # A finding is one line, whatever was written.
+    text = "".join(letter if letter.isprintable() else " " for letter in str(value))
     text = text if len(text) <= QUOTED else text[:QUOTED] + "…"
     return f"'{text}'" if isinstance(value, str) else text
 

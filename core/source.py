@@ -325,12 +325,17 @@ class _Reader:
         # `<<: *base`: what is written here wins over what is merged in, places included.
         own = dict(self.places)
         data: dict[str, Any] = {}
-        for key, value in node.value:
-            if key.tag == _TAG + "merge":
-                bases = value.value if isinstance(value, SequenceNode) else [value]
-                for base in reversed(bases):
-                    merged = self.value(base, path, _place(key))
-                    data |= merged if isinstance(merged, dict) else {}
+        taken = [(key, value) for key, value in node.value if key.tag == _TAG + "merge"]
+        for key, value in taken:
+            bases = value.value if isinstance(value, SequenceNode) else [value]
+            for base in reversed(bases):
+                merged = self.value(base, path, _place(key))
+                if not isinstance(merged, dict):
+                    self._complain(path, "'<<' takes in keys and values, and nothing else", "remove it")
+                elif key is not taken[0][0]:
+                    self._complain(path, "a second '<<' in one mapping", "write '<<: [*one, *other]'")
+                else:
+                    data |= merged
         self.places.update(own)
         return data
 

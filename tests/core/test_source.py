@@ -164,6 +164,11 @@ def test_a_key_written_twice_is_named_with_the_line_of_the_first() -> None:
             "x.yaml:1:1: about: no such YAML tag: !secret; remove it, or put the value in quotes",
         ),
         ("? [a]\n: b", "x.yaml:1:1: a key must be text; write 'key: value'"),
+        ("<<: 5\nabout: x", "x.yaml:1:1: '<<' takes in keys and values, and nothing else; remove it"),
+        (
+            "<<: {about: one}\n<<: {about: two}",
+            "x.yaml:2:1: a second '<<' in one mapping; write '<<: [*one, *other]'",
+        ),
         ("about: " + "[" * 3000, "x.yaml:1:1: nested too deeply; flatten it"),
     ],
 )
@@ -175,6 +180,7 @@ def test_what_is_no_yaml_is_explained(text: str, finding: str) -> None:
     ("text", "finding"),
     [
         ("number: many", "x.yaml:1:1: number: expected a whole number, got 'many'"),
+        ('number: "a\\nb\\e[0m"', "x.yaml:1:1: number: expected a whole number, got 'a b [0m'"),
         ("number: 1.5", "x.yaml:1:1: number: expected a whole number, got 1.5"),
         ("number: true", "x.yaml:1:1: number: expected a whole number, got true"),
         ("number:", "x.yaml:1:1: number: expected a whole number, got nothing"),
