@@ -93,6 +93,16 @@ def test_a_program_without_email_is_looked_at_and_sent_from_like_any_other(shop:
     assert "sets up no email" in said.err
 
 
+def test_a_program_without_email_is_tested_and_gets_new_scenarios_like_any_other(shop: Shop) -> None:
+    without_email(shop)
+    said = shop.run("test")
+    assert (said.code, said.err) == (0, "")
+    given = ("--trigger", "inactive", "-p", "for=30 days", "--channel", "sms")
+    said = shop.run("new", "scenario", "spring", *given)
+    assert (said.code, said.err) == (0, "")
+    assert (shop.path / "tests" / "spring.yaml").exists()
+
+
 def without_email(shop: Shop) -> None:
     program = (shop.path / "program.yaml").read_text("utf-8").splitlines(keepends=True)
     shop.write("program.yaml", "".join(line for line in program if not line.startswith("  email: {")))

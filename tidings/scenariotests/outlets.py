@@ -65,6 +65,6 @@ class Outlet:
 def outlets(program: Program, post: Post) -> dict[str, Outlet]:
     """Every channel as the program says."""
     return {
-        name: Outlet(create(name, program.channels.get(name) or {}, outbox_dir=NOWHERE), post)
+        name: Outlet(create(name, program.channels.get(name), outbox_dir=NOWHERE), post)
         for name in discover()
     }
