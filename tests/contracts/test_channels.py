@@ -119,6 +119,16 @@ def read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
+def test_a_program_that_says_nothing_of_a_channel_is_served_and_nothing_leaves_in_no_name(
+    name: str, provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, {})
+    channel = create(name, None, outbox_dir=tmp_path)
+    outcome = send_one(channel, outgoing(provider.address("accept"), provider.parts))
+    nobodys = bool(channel.stand_in)
+    assert outcome == Failed("permanent", "no_sender") if nobodys else isinstance(outcome, Accepted)
+
+
 def test_a_missing_credential_is_one_clear_sentence(
     name: str, provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
