@@ -429,7 +429,7 @@ def channels(running: Running) -> dict[str, Any]:
     from channels import create, discover
 
     return {
-        name: create(name, running.program.channels.get(name) or {}, outbox_dir=Path("nowhere"))
+        name: create(name, running.program.channels.get(name), outbox_dir=Path("nowhere"))
         for name in discover()
     }
 
