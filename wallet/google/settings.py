@@ -16,15 +16,26 @@ class GoogleSettings(Environment):
         env_prefix="TIDINGS_GOOGLE_", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
     )
 
-    transport: Literal["folder", "api"] = "folder"
-    """`folder` writes objects into files, `api` sends them to Google."""
-    service_account: Path | None = None
-    """The JSON key of a service account that is a user of the issuer in the Google Wallet console."""
-    base_url: str = "https://walletobjects.googleapis.com/walletobjects/v1"
-    """Where the API is."""
-    keys_url: str = "https://pay.google.com/gp/m/issuer/keys"
-    """Where Google publishes the keys that sign its callbacks."""
-    requests_a_second: float = Field(20.0, gt=0)
-    """Google's quota; of several processes that write cards give each its share."""
-    smart_tap_issuers: list[str] = []
-    """Redemption issuers that may read the card over NFC."""
+    transport: Literal["folder", "api"] = Field(
+        default="folder", description="`folder` writes objects into files, `api` sends them to Google"
+    )
+    service_account: Path | None = Field(
+        default=None,
+        description="The JSON key of a service account that is a user of the issuer in the Google Wallet "
+        "console, a file",
+    )
+    base_url: str = Field(
+        default="https://walletobjects.googleapis.com/walletobjects/v1", description="Where the API is"
+    )
+    keys_url: str = Field(
+        default="https://pay.google.com/gp/m/issuer/keys",
+        description="Where Google publishes the keys that sign its callbacks",
+    )
+    requests_a_second: float = Field(
+        default=20.0,
+        gt=0,
+        description="Google's quota; of several processes that write cards give each its share",
+    )
+    smart_tap_issuers: list[str] = Field(
+        default=[], description="Redemption issuers that may read the card over NFC, as a JSON list"
+    )
