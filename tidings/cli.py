@@ -1,5 +1,7 @@
 """The command line. A command is a function in tidings/commands/; what it needs is imported when it runs."""
 
+import io
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -126,6 +128,7 @@ def main() -> None:
     """Run a command; every expected failure is one clear sentence and its exit code."""
     # What a command loads stays: searching it while it is loaded took an eighth of the start.
     collect_seldom()
+    _usable_streams()
     try:
         app(standalone_mode=True)
     except Problems as problems:
@@ -139,14 +142,21 @@ def main() -> None:
         sys.exit(EXIT_FAULT)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of our output has gone (`| head`): nothing is wrong.
-        sys.stderr.close()
-        sys.exit(0)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         _say(f"{error.filename or 'a file'}: {reason}; check that it is there and may be used")
         sys.exit(EXIT_FAULT)
+
+
+def _usable_streams() -> None:
+    """What a terminal has no letter for is shown as a question mark; a closed stream is an empty one."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # It stays as long as the process.
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _say(sentence: str) -> None:

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 LARGEST = 2**63 - 1
 
 
+# The highest number of a row, and what a whole number of a table takes.
+HIGHEST, MOST = 2**63 - 1, 2**31 - 1
+
+
 class Format(StrEnum):
     """How results are printed."""
 
@@ -63,8 +67,23 @@ def table(title: str, *columns: str, right: Sequence[str] = ()) -> "Table":
 
 
 def print_json(value: Any) -> None:
-    """For programs; always one document."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    """For programs; always one document, by its escapes where the terminal has no letter for something."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=2, default=str)
+    typer.echo(text)
+
+
+def agreed(question: str, *, err: bool = False) -> bool:
+    """The answer to a question, asked on stderr with `err`; UserError where nobody answers."""
+    try:
+        return typer.confirm(question, err=err)
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise UserError("nobody can be asked here; agree with --yes") from None
 
 
 @contextmanager

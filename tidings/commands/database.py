@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tidings.console import Format, console, print_json, table, workspace
+from tidings.console import Format, agreed, console, print_json, table, workspace
 
 if TYPE_CHECKING:
     from core.db import Database
@@ -121,8 +121,8 @@ def backup(
     """
     from tidings.moving.backup import backup
 
-    with workspace(context) as here:
-        size = backup(here.database, file)
+    with workspace(context) as here, _opened(here.database_url) as database:
+        size = backup(database, file)
     typer.echo(f"wrote {file}: {size:,} bytes, checked")
 
 
@@ -156,7 +156,7 @@ def restored(
             said = f"{local(since, program.zone)} is yet to come; say which moment it was restored to"
             raise UserError(f"{said}: --to '2026-03-01 03:00'")
         question = f"was the database restored to {local(since, program.zone)}, and is nothing running on it?"
-        if not yes and not typer.confirm(question):
+        if not yes and not agreed(question, err=output is Format.json):
             raise typer.Exit(2)
         done = set_aside(here.database, here.live, SystemClock(), since)
     if output is Format.json:

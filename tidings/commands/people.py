@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tidings.commands.acting import Author, Output, Who, done, external_id, say, working
-from tidings.console import Format, console, print_json, table, workspace
+from tidings.console import Format, agreed, console, print_json, table, workspace
 
 if TYPE_CHECKING:
     from core.program import Program
@@ -159,8 +159,8 @@ def erase(
         if dry_run:
             _would_go(here, wanted, output)
             return
-        if not yes:
-            typer.confirm("This cannot be undone. Forget this customer?", abort=True)
+        if not yes and not agreed("This cannot be undone. Forget this customer?", err=output is Format.json):
+            raise typer.Abort
         answer = done(here, lambda connection, at: act(connection, program, wanted, at))
         erasure.tidy(here.database)
     say(output, answer, "forgotten; the books say {customer}, {written_off} bonuses were written off")
