@@ -2,8 +2,10 @@
 
 import os
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 
 from core.db import Database
 from core.db.bulk import driver
@@ -13,38 +15,50 @@ PAGES_AT_ONCE = 4_096
 
 
 def backup(database: Database, file: Path) -> int:
-    """Write `file`, of which either all is there or nothing; returns its size in bytes.
+    """Write `file`, of which either all is there or nothing; returns its size in bytes. Any schema will do.
 
-    UserError for PostgreSQL or a file that is there already, EnvironmentFault for a copy that is damaged.
+    UserError for PostgreSQL, for no database, or a file that is there already; EnvironmentFault for a copy
+    that is damaged or has no room.
     """
     if database.dialect != "sqlite":
         raise UserError(
             f"{database.name}: PostgreSQL is backed up by its own tools, `pg_dump` or `pg_basebackup`"
         )
+    if not Path(database.engine.url.database or "").is_file():
+        raise UserError(f"there is no database {database.name} to copy yet")
     if file.exists():
         raise UserError(f"{file} is there already; give another name")
-    part = file.with_name(f"{file.name}.part")
-    part.unlink(missing_ok=True)
+    if not file.parent.is_dir():
+        raise UserError(f"there is no folder {file.parent}; make it, or give another name")
+    # A name of its own: two that run at once must not write into the same.
+    part = file.with_name(f"{file.name}.{token_hex(4)}.part")
     try:
         part.touch(mode=0o600)  # it holds people's data
         _copy(database, part)
-        _sync(part)
+        _on_the_disk(part)
         part.replace(file)
-        # The file's name, too; some file systems of other machines cannot be asked for that.
-        with suppress(OSError):
-            _sync(file.parent)
+        with suppress(OSError):  # not every file system does so with a folder
+            _on_the_disk(file.parent)
     finally:
         part.unlink(missing_ok=True)
     return file.stat().st_size
 
 
-def _sync(path: Path) -> None:
-    """On the disk, not only on its way there."""
-    opened = os.open(path, os.O_RDONLY)
+@contextmanager
+def _written(part: Path) -> Iterator[None]:
+    """A full disk is the copy's, and not that of the database that is copied."""
     try:
-        os.fsync(opened)
+        yield
+    except sqlite3.OperationalError as error:
+        raise EnvironmentFault(f"{part.parent} does not take the copy ({error}); make room in it") from None
+
+
+def _on_the_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
     finally:
-        os.close(opened)
+        os.close(handle)
 
 
 def _copy(database: Database, part: Path) -> None:
@@ -53,8 +67,10 @@ def _copy(database: Database, part: Path) -> None:
             # The first question takes the snapshot: the copy is of that moment, and writers go on meanwhile.
             # Without one, SQLite begins anew after each step between which somebody wrote.
             connection.exec_driver_sql("SELECT 1 FROM sqlite_master").first()
-            driver(connection).backup(made, pages=PAGES_AT_ONCE)
-        made.execute("PRAGMA journal_mode = DELETE")
-        [(verdict,)] = made.execute("PRAGMA integrity_check(1)").fetchall()
+            with _written(part):
+                driver(connection).backup(made, pages=PAGES_AT_ONCE)
+        with _written(part):
+            made.execute("PRAGMA journal_mode = DELETE")
+            [(verdict,)] = made.execute("PRAGMA integrity_check(1)").fetchall()
     if verdict != "ok":
         raise EnvironmentFault(f"the copy of {database.name} is damaged ({verdict}); check the disk")

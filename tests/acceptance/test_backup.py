@@ -1,0 +1,75 @@
+"""`tidings db backup`: whole or not there, whoever else writes one, and before an upgrade, too."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.db import Database
+from core.db.bulk import driver
+from core.errors import EnvironmentFault
+from tests.support.shop import Shop, shop
+from tidings.moving import backup
+
+__all__ = ["shop"]
+
+
+def test_two_backups_to_one_name_at_once_are_both_whole(
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "kept.db"
+    others = [backup.backup]
+
+    class Slow:
+        def __init__(self, own: Any) -> None:
+            self.own = own
+
+        def backup(self, made: Any, pages: int) -> None:
+            while others:
+                others.pop()(sqlite_database, file)
+            self.own.backup(made, pages=pages)
+
+    monkeypatch.setattr(backup, "driver", lambda connection: Slow(driver(connection)))
+    assert backup.backup(sqlite_database, file) > 0
+    with closing(sqlite3.connect(file)) as kept:
+        assert kept.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert kept.execute("SELECT count(*) FROM customer").fetchone() == (0,)
+    assert list(tmp_path.glob("kept.db*")) == [file]
+
+
+def test_a_disk_without_room_for_the_copy_is_not_taken_for_the_database_s(
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full:
+        def backup(self, *_: Any, **__: Any) -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(backup, "driver", lambda _: Full())
+    (tmp_path / "kept").mkdir()
+    with pytest.raises(EnvironmentFault, match=r"kept does not take the copy .*full.*; make room in it"):
+        backup.backup(sqlite_database, tmp_path / "kept" / "today.db")
+    assert list((tmp_path / "kept").iterdir()) == []
+
+
+def test_a_new_program_backs_up_the_database_of_an_old_one_before_it_is_upgraded(shop: Shop) -> None:
+    assert shop.run("apply", "--yes").code == 0
+    with closing(sqlite3.connect(shop.path / "tidings.db")) as old:
+        old.execute("UPDATE alembic_version SET version_num = '0008'")
+        old.commit()
+    assert "run `tidings db upgrade`" in shop.run("status").err
+    said = shop.run("db", "backup", str(shop.path / "before.db"))
+    assert (said.code, "checked" in said.out) == (0, True), said.err
+
+
+def test_where_there_is_no_database_none_is_made_to_be_backed_up(shop: Shop) -> None:
+    said = shop.run("db", "backup", str(shop.path / "kept.db"))
+    assert (said.code, "there is no database" in said.err) == (2, True)
+    assert list(shop.path.glob("*.db")) == []
+
+
+def test_a_folder_that_is_not_there_is_named(shop: Shop) -> None:
+    assert shop.run("apply", "--yes").code == 0
+    said = shop.run("db", "backup", str(shop.path / "gone" / "kept.db"))
+    assert (said.code, f"there is no folder {shop.path / 'gone'}" in said.err) == (2, True)
