@@ -4,6 +4,7 @@ Source: sd_notify(3), sd_watchdog_enabled(3).
 """
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -19,7 +20,9 @@ def tell(state: str) -> None:
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as line:
+    line = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+    # The variable outlives whoever set it, in a shell that a unit started: then nobody listens.
+    with line, contextlib.suppress(OSError):
         # An @ stands for the zero byte of an abstract socket.
         line.sendto(state.encode(), address.replace("@", "\0", 1))
 

@@ -59,3 +59,10 @@ def test_without_systemd_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("WATCHDOG_PID", "1")
     supervised.tell(supervised.READY)
     assert supervised.watched_every() is None
+
+
+def test_where_nobody_listens_any_more_the_service_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "of-a-unit-that-is-gone"))
+    supervised.tell(supervised.READY)
