@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from tidings.workspace import Workspace
 
 
-# What a column of numbers holds: a larger one on the command line is a slip of the hand.
-LARGEST = 2**63 - 1
-
-
 # The highest number of a row, and what a whole number of a table takes.
 HIGHEST, MOST = 2**63 - 1, 2**31 - 1
 

@@ -71,7 +71,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
-    except OSError:
+    except (OSError, UnicodeError):
         raise EnvironmentFault(
             f"the address {host} cannot be listened at; give another with --host"
         ) from None

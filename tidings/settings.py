@@ -75,6 +75,8 @@ def read_settings(workspace: Path) -> Settings:
             for it in error.errors()
         )
         raise EnvironmentFault(f"{found}; correct it in the environment or in {workspace / '.env'}") from None
+    except UnicodeDecodeError:
+        raise EnvironmentFault(f"{workspace / '.env'} is no text in UTF-8; write it anew as such") from None
 
 
 def known_variables() -> dict[str, type[BaseSettings]]:

@@ -72,6 +72,10 @@ def _listener(host: str, port: int | None) -> socket.socket | None:
         return None
     try:
         return socket.create_server((host, PORT if port is None else port), family=_family(host))
+    except UnicodeError:
+        raise EnvironmentFault(
+            f"the address {host} cannot be listened at; give another with --metrics-host"
+        ) from None
     except OSError as error:
         if port is None and error.errno == errno.EADDRINUSE:
             LOG.warning("not watched", reason=f"port {PORT} is taken; give another with --metrics-port")

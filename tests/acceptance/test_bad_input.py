@@ -336,3 +336,33 @@ def test_a_number_or_a_day_that_nothing_has_is_misuse(shop: Shop, words: str) ->
     said = shop.run(*words.format("9" * 25).split())
     assert (said.code, "Traceback" in said.err) == (2, False), said.err
     assert said.err
+
+
+def test_settings_that_are_no_text_are_one_sentence(shop: Shop) -> None:
+    (shop.path / ".env").write_bytes("TIDINGS_API_TOKEN=пароль\n".encode("cp1251"))
+    said = shop.run("status")
+    assert (said.code, ".env is no text in UTF-8" in said.err) == (3, True)
+    assert one_sentence(said.err)
+
+
+@pytest.mark.parametrize(
+    ("command", "what"),
+    [
+        ("serve --host a..b", "the address a..b cannot be listened at"),
+        ("keys revoke 99999999999999999999", "there is no key '99999999999999999999' to revoke"),
+        ("messages 99999999999999999999", "Invalid value"),
+        ("rollback 99999999999999999999", "Invalid value"),
+        ("show 99999999999999999999", "Invalid value"),
+        ("approve 99999999999999999999", "Invalid value"),
+        ("resume birthday --allow 3000000000", "Invalid value"),
+        ("codes list --after 99999999999999999999", "Invalid value"),
+        ("calls --day 9999-12-31", "--day: the year 9999 is not between 1970 and 2200"),
+    ],
+)
+def test_what_no_database_and_no_calendar_has_is_told_as_a_mistake(
+    shop: Shop, command: str, what: str
+) -> None:
+    assert shop.run("apply", "--yes").code == 0
+    said = shop.run(*command.split())
+    assert said.code in (2, 3)
+    assert what in said.err

@@ -1,8 +1,13 @@
 """`tidings prune`: what would go, what went, and what had to stay."""
 
 import json
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
 
 from tests.support.shop import Shop, shop
+from tidings.commands import keeping
 
 __all__ = ["shop"]
 
@@ -23,3 +28,11 @@ def test_what_would_go_is_said_and_only_what_is_old_goes(shop: Shop) -> None:
     now = shop.run("prune", "--format", "json")
     assert (now.code, json.loads(now.out)["rows"].get("events", 0)) == (0, 0)
     assert "gone" in shop.run("prune").out
+
+
+def test_the_day_that_events_stay_since_is_one_of_the_program_s_calendar(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    late = datetime(2026, 2, 28, 22, 30, tzinfo=UTC)
+    keeping._show({}, {"purchase": late}, ZoneInfo("Europe/Kyiv"), dry_run=False)
+    assert "events 'purchase' stay since 2026-03-01" in capsys.readouterr().out

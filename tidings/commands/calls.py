@@ -111,18 +111,19 @@ def _form(output: Sheet | None, out: Path | None) -> Sheet:
 
 
 def _day(text: str | None) -> "date | None":
-    from datetime import date
+    from datetime import date, datetime, time
 
-    from core.clock import EARLIEST, LATEST
+    from core.clock import possible
     from core.errors import UserError
 
     try:
         day = date.fromisoformat(text) if text else None
     except ValueError:
         raise UserError(f"--day: '{text}' is not a day; write for example 2026-03-01") from None
-    if day is not None and not EARLIEST.year <= day.year < LATEST.year:
-        raise UserError(f"--day: no call was listed in the year {day.year}; write for example 2026-03-01")
-    return day
+    try:
+        return None if day is None else possible(datetime.combine(day, time())).date()
+    except ValueError as error:
+        raise UserError(f"--day: {error}; write for example 2026-03-01") from None
 
 
 def _sheet(form: Sheet, found: "Sequence[Call]", on: "date", *, mark: bool) -> bytes:

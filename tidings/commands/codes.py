@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tidings.console import LARGEST, Format, console, print_json, table, workspace
+from tidings.console import HIGHEST, Format, console, print_json, table, workspace
 
 if TYPE_CHECKING:
     from core.ledger.lots import Refusal
@@ -74,7 +74,7 @@ def list_codes(
     batch: Annotated[str | None, typer.Option("--batch", help="Only of this batch.")] = None,
     state: Annotated[str | None, typer.Option("--state", help="open, used or disabled")] = None,
     after: Annotated[
-        int, typer.Option("--after", min=0, max=LARGEST, help="Only those with a higher number.")
+        int, typer.Option("--after", min=0, max=HIGHEST, help="Only those with a higher number.")
     ] = 0,
     limit: Annotated[int, typer.Option("--limit", min=1, max=100_000)] = 50,
     output: Output = Format.table,

@@ -9,6 +9,7 @@ from tidings.console import Format, console, moment, print_json, table, workspac
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+    from zoneinfo import ZoneInfo
 
 Context = typer.Context
 
@@ -58,17 +59,17 @@ def prune(
         print_json({"at": when.isoformat(), "dry_run": dry_run, "rows": dict(done.rows),
                     "unread": {kind: since.isoformat() for kind, since in held.items()}})  # fmt: skip
     else:
-        _show(done.rows, held, dry_run)
+        _show(done.rows, held, running.program.zone, dry_run)
     raise typer.Exit(1 if held else 0)
 
 
-def _show(rows: "Mapping[str, int]", held: "Mapping[str, datetime]", dry_run: bool) -> None:
+def _show(rows: "Mapping[str, int]", held: "Mapping[str, datetime]", zone: "ZoneInfo", dry_run: bool) -> None:
     shown = table("", "kind", "would go" if dry_run else "gone", right=("would go", "gone"))
     for name, count in rows.items():
         shown.add_row(name, f"{count:,}")
     console().print(shown)
     for kind, since in held.items():
         typer.echo(
-            f"events '{kind}' stay since {since:%Y-%m-%d}: a scenario on them has not read them; "
-            "resume it, or remove it"
+            f"events '{kind}' stay since {since.astimezone(zone):%Y-%m-%d}: a scenario on them has not read "
+            "them; resume it, or remove it"
         )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tidings.console import LARGEST, Format, console, local, print_json, table, workspace
+from tidings.console import HIGHEST, MOST, Format, console, local, print_json, table, workspace
 
 Context = typer.Context
 
@@ -130,7 +130,7 @@ def resume(
     scenario: Annotated[str | None, typer.Argument(help="A live scenario.")] = None,
     allow: Annotated[
         int | None,
-        typer.Option("--allow", min=1, max=LARGEST, help="Agree once to a look of so many customers."),
+        typer.Option("--allow", min=1, max=MOST, help="Agree once to a look of so many customers."),
     ] = None,
     channel: Annotated[str | None, typer.Option("--channel", help="A channel that was paused.")] = None,
 ) -> None:
@@ -216,7 +216,7 @@ def _one_of(command: str, scenario: str | None, channel: str | None) -> None:
 def messages(
     context: Context,
     message: Annotated[
-        int | None, typer.Argument(min=0, max=LARGEST, help="One message: all that became of it.")
+        int | None, typer.Argument(min=0, max=HIGHEST, help="One message: all that became of it.")
     ] = None,
     state: Annotated[
         str | None, typer.Option("--state", help="planned, deferred, sent, unknown, failed, …")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tidings.console import LARGEST, Format, console, print_json, workspace
+from tidings.console import HIGHEST, Format, console, print_json, workspace
 from tidings.shipping import (
     compared,
     first_wins,
@@ -27,6 +27,8 @@ Who = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; needed where there is no terminal.")]
 Note = Annotated[str | None, typer.Option("--note", "-m", help="Why: kept in the history.")]
+Proposal = Annotated[int, typer.Argument(min=1, max=HIGHEST, help="The proposal's number.")]
+Version = Annotated[int, typer.Argument(min=1, max=HIGHEST, help="Its number in the history.")]
 Lines = Annotated[bool, typer.Option("--lines/--no-lines", help="Show each file's changed lines too.")]
 
 
@@ -59,7 +61,7 @@ def apply(
     context: Context, who: Who = None, note: Note = None, yes: Yes = False,
     base: Annotated[
         int | None,
-        typer.Option("--base", min=0, max=LARGEST, help="Only if this version is live (0: none yet)."),
+        typer.Option("--base", min=0, max=HIGHEST, help="Only if this version is live (0: none yet)."),
     ] = None,
     output: Output = Format.table,
 ) -> None:  # fmt: skip
@@ -84,9 +86,7 @@ def rollback(
     context: Context,
     version: Annotated[
         int | None,
-        typer.Argument(
-            min=1, max=LARGEST, help="The version to bring back; the one before the live one."
-        ),
+        typer.Argument(min=1, max=HIGHEST, help="The version to bring back; the one before the live one."),
     ] = None,
     who: Who = None, note: Note = None, yes: Yes = False, output: Output = Format.table,
 ) -> None:  # fmt: skip
@@ -119,8 +119,7 @@ def rollback(
 
 
 def approve(
-    context: Context,
-    number: Annotated[int, typer.Argument(min=1, max=LARGEST, help="The proposal's number.")],
+    context: Context, number: Proposal,
     who: Who = None, yes: Yes = False, output: Output = Format.table,
 ) -> None:  # fmt: skip
     """Agree to what another person proposes: you see what it changes, then it goes live.
@@ -145,8 +144,7 @@ def approve(
 
 
 def reject(
-    context: Context,
-    number: Annotated[int, typer.Argument(min=1, max=LARGEST, help="The proposal's number.")],
+    context: Context, number: Proposal,
     who: Who = None,
 ) -> None:  # fmt: skip
     """Put a proposal away, somebody else's or your own.
@@ -193,8 +191,7 @@ def history(
 
 
 def show(
-    context: Context,
-    version: Annotated[int, typer.Argument(min=1, max=LARGEST, help="Its number in the history.")],
+    context: Context, version: Version,
     out: Annotated[Path | None, typer.Option("--out", help="Write its files into this new folder.")] = None,
     output: Output = Format.table, lines: Lines = True,
 ) -> None:  # fmt: skip
