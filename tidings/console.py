@@ -62,6 +62,13 @@ def table(title: str, *columns: str, right: Sequence[str] = ()) -> "Table":
     return made
 
 
+def plain(*cells: object) -> list[str]:
+    """What others wrote, as it stands: rich would take a `[vip]` in a name for its own words."""
+    from rich.markup import escape
+
+    return [escape(str(it)) for it in cells]
+
+
 def print_json(value: Any) -> None:
     """For programs; always one document, by its escapes where the terminal has no letter for something."""
     text = json.dumps(value, ensure_ascii=False, indent=2, default=str)

@@ -236,7 +236,7 @@ def _grid(rows: Iterable[Sequence[tuple[str, str]]]) -> Table:
 def _address(it: Any) -> str:
     state = "" if it.active else " (no longer)"
     blocked = f" [red](suppressed on {it.channel}: {it.reason})[/red]" if it.channel else ""
-    value = it.value if len(it.value) <= 40 else f"{it.value[:12]}…"
+    value = escape(it.value if len(it.value) <= 40 else f"{it.value[:12]}…")
     return f"{it.kind} {value}{state}{blocked}"
 
 
@@ -245,7 +245,10 @@ def _lots(page: Page, program: Program) -> Table:
     for it in page.lots[:SHOWN]:
         last = str(it.expires_on) if it.expires_on else "for ever"
         shown.add_row(
-            str(program.from_points(it.remaining)), it.reason, local(it.active_from, program.zone)[:10], last
+            str(program.from_points(it.remaining)),
+            escape(it.reason),
+            local(it.active_from, program.zone)[:10],
+            last,
         )
     return shown
 
@@ -285,8 +288,8 @@ def _proof(proof: Any) -> str:
 def _messages(page: Page, program: Program) -> Fitting:
     rows = [
         (
-            local(it.planned_at, program.zone), it.scenario, it.step, it.occasion, it.channel, it.state,
-            it.reason or "", _said(page.reactions.get(it.id, ())),
+            local(it.planned_at, program.zone), it.scenario, it.step, escape(it.occasion), it.channel,
+            it.state, escape(it.reason or ""), escape(_said(page.reactions.get(it.id, ()))),
         )
         for it in page.messages
     ]  # fmt: skip
@@ -306,9 +309,12 @@ def _said(reactions: Sequence[Any]) -> str:
 
 def _why(page: Page, program: Program) -> Fitting:
     rows = [
-        (local(it.at, program.zone), it.scenario, it.step, it.occasion, _verdict(it.verdict), it.detail or "")
+        (
+            local(it.at, program.zone), it.scenario, it.step, escape(it.occasion), _verdict(it.verdict),
+            escape(it.detail or ""),
+        )
         for it in page.decisions
-    ]
+    ]  # fmt: skip
     columns = ("when", "scenario", "step", "occasion", "verdict", "detail")
     return listing("Why, and why not", columns, rows, ("when", "scenario, step, occasion", "verdict, detail"))
 

@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from rich.markup import escape
+
 from scheduler.presence import MISSING
 from scheduler.standing import Queue, Standing, said
 from scheduler.tables import Process
@@ -22,7 +24,7 @@ def show(console: "Console", found: Standing, zone: ZoneInfo) -> None:
     _beside(console, found)
     console.print()
     for sentence in found.trouble:
-        console.print(f" [bold yellow]![/] {sentence}", soft_wrap=True)
+        console.print(f" [bold yellow]![/] {escape(sentence)}", soft_wrap=True)
     if not found.trouble:
         console.print(" [bold green]✓[/] nothing is stuck")
 

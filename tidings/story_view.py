@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from rich.console import Console, Group, RenderableType
+from rich.markup import escape
 from rich.padding import Padding
 from rich.text import Text
 
@@ -21,7 +22,7 @@ def show(
     console: Console, forecasts: Sequence[Forecast], zone: ZoneInfo, customer: str, name: str | None
 ) -> None:
     """Those with something to say first, then those that do not concern the customer now, in a line each."""
-    who = f"[bold]{name}[/bold] · {customer}" if name else f"[bold]{customer}[/bold]"
+    who = f"[bold]{escape(name)}[/bold] · {escape(customer)}" if name else f"[bold]{escape(customer)}[/bold]"
     console.print(f"\n{who}")
     for said in standing(forecasts):
         console.print(Padding(Text(said, style="dim"), (0, 0, 0, 2)))

@@ -11,7 +11,7 @@ from rich.table import Table
 from campaigns.running import Running
 from scheduler.cards import CardsDone
 from scheduler.tick import Ticked
-from tidings.console import local, table
+from tidings.console import local, plain, table
 
 
 def show(console: Console, ticked: Ticked, zone: ZoneInfo, held: Mapping[str, int]) -> None:
@@ -35,7 +35,7 @@ def show(console: Console, ticked: Ticked, zone: ZoneInfo, held: Mapping[str, in
             f"{'it' if found == 1 else 'them'}"
         )
     for trouble in (*_held(held), *_troubles(ticked)):
-        console.print(f"[yellow]{trouble}[/yellow]", soft_wrap=True)
+        console.print(f"[yellow]{escape(trouble)}[/yellow]", soft_wrap=True)
 
 
 def _many(count: int, noun: str) -> str:
@@ -51,12 +51,12 @@ def show_cards(console: Console, done: CardsDone) -> None:
         face = " · ".join(f"{label} {value}" for label, value in list(change.shows.items())[:2])
         phones = f"{change.devices} phone{'' if change.devices == 1 else 's'} woken"
         google = "" if change.google == "none" else f"object {change.google}"
-        shown.add_row(escape(change.customer), escape(face), phones, google)
+        shown.add_row(*plain(change.customer, face, phones, google))
     console.print(shown)
     if (more := done.marked - len(done.changed)) > 0:
         console.print(f"  and {_many(more, 'more card')}")
     for note in done.notes:
-        console.print(f"  [dim]{note}[/dim]", soft_wrap=True)
+        console.print(f"  [dim]{escape(note)}[/dim]", soft_wrap=True)
 
 
 def _delivery(ticked: Ticked) -> Table:

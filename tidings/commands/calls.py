@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tidings.console import console, table, workspace
+from tidings.console import console, plain, table, workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +62,7 @@ def calls(
     if form is Sheet.table:
         shown = table("", *SHOWN)
         for call in found.calls:
-            shown.add_row(*(call.row()[name] for name in SHOWN))
+            shown.add_row(*plain(*(call.row()[name] for name in SHOWN)))
         console().print(shown)
     else:
         _write(_sheet(form, found.calls, on, mark=out is not None), out)

@@ -60,7 +60,7 @@ def issue(
     if issued.bundle:
         screen.print(f"All together   {issued.bundle}", soft_wrap=True, markup=False)
     for note in issued.notes:
-        screen.print(f"[dim]{note}[/dim]")
+        screen.print(f"[dim]{escape(note)}[/dim]")
 
 
 def reissue(

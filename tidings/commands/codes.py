@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tidings.console import HIGHEST, Format, console, print_json, table, workspace
+from tidings.console import HIGHEST, Format, console, plain, print_json, table, workspace
 
 if TYPE_CHECKING:
     from core.ledger.lots import Refusal
@@ -83,8 +83,6 @@ def list_codes(
 
     Example: tidings codes list --rule flyer --state used
     """
-    from rich.markup import escape
-
     from core.errors import UserError
     from core.explain import suggest
     from core.grants.coupons import STATES, coupons, state_of
@@ -105,8 +103,9 @@ def list_codes(
     for row in rows:
         days = [str(it or "") for it in (row.first_day, row.last_day)]
         uses = f"{row.uses}/{row.uses_at_most}"
-        named = [escape(it) for it in (row.code, row.rule, row.batch, row.external_id or "")]
-        shown.add_row(str(row.id), *named, *days, uses, state_of(row))
+        shown.add_row(
+            *plain(row.id, row.code, row.rule, row.batch, row.external_id or "", *days, uses, state_of(row))
+        )
     console().print(shown)
 
 

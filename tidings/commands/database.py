@@ -85,7 +85,11 @@ def _show(moved: "Moved", target: str, output: Format) -> None:
     screen.print("[bold]copied, and found the same on both sides[/bold]")
     screen.print(shown)
     screen.print(f"the books: {moved.entries:,} by entries, {moved.remaining:,} left in lots (smallest unit)")
-    screen.print(f"now set TIDINGS_DATABASE in .env to {target} and start `tidings serve`", soft_wrap=True)
+    screen.print(
+        f"now set TIDINGS_DATABASE in .env to {target} and start `tidings serve`",
+        soft_wrap=True,
+        markup=False,
+    )
 
 
 def _file(source: str) -> str:

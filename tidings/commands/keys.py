@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from tidings.console import Format, console, local, print_json, table, workspace
+from tidings.console import Format, console, local, plain, print_json, table, workspace
 
 if TYPE_CHECKING:
     from tidings.keys import Key
@@ -97,7 +97,7 @@ def list_keys(
     shown = table("", "id", "name", "key", "may", "stores", "rate", "state", "last used", right=("id",))
     for it in keys:
         may = ", ".join([*([it.role] if it.role else []), *it.own_scopes])
-        stores, last_used = ", ".join(it.stores) or "all", local(it.last_used_at, zone) or "never"
+        [stores], last_used = plain(", ".join(it.stores) or "all"), local(it.last_used_at, zone) or "never"
         shown.add_row(
             str(it.id), it.name, f"{it.hint}…", may, stores, str(it.rate), _state(it, now, zone), last_used
         )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tidings.console import HIGHEST, MOST, Format, console, local, print_json, table, workspace
+from tidings.console import HIGHEST, MOST, Format, console, local, plain, print_json, table, workspace
 
 Context = typer.Context
 
@@ -274,9 +274,9 @@ def messages(
         return
     columns = ("id", "due", "scenario", "customer", "occasion", "channel", "state", "reason", "tries")
     said = [
-        (
-            str(row.id), local(row.due_at, zone), row.scenario, row.external_id, row.occasion, row.channel,
-            row.state, row.reason or "", str(row.tries),
+        plain(
+            row.id, local(row.due_at, zone), row.scenario, row.external_id, row.occasion, row.channel,
+            row.state, row.reason or "", row.tries,
         )
         for row in rows
     ]  # fmt: skip
@@ -307,5 +307,5 @@ def _show_history(context: Context, message: int, output: Format) -> None:
     shown = table(title, "when", "state", "channel", "reason")
     for it in changes:
         said = f"reported: {it.state}" if it.is_report else it.state
-        shown.add_row(local(it.at, zone), said, it.channel, it.reason or "")
+        shown.add_row(*plain(local(it.at, zone), said, it.channel, it.reason or ""))
     console().print(shown)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tidings.commands.acting import Author, Output, Who, done, external_id, say, working
-from tidings.console import Format, agreed, console, print_json, table, workspace
+from tidings.console import Format, agreed, console, plain, print_json, table, workspace
 
 if TYPE_CHECKING:
     from core.program import Program
@@ -129,7 +129,7 @@ def _candidates(here: "Workspace", output: Format) -> None:
         return
     shown = table("", "the same", "customers")
     for it in found:
-        shown.add_row(it.by, ", ".join(it.customers))
+        shown.add_row(*plain(it.by, ", ".join(it.customers)))
     console().print(shown if found else "nobody seems to be there twice")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tidings.console import Format, console, local, print_json, table, workspace
+from tidings.console import Format, console, local, plain, print_json, table, workspace
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -48,7 +48,7 @@ def channels(
         today = "" if it.places is None else f"{it.used:,} of {it.places:,}"
         rate = "" if it.rate is None else it.rate
         how = _how(it, now, program.zone)
-        shown.add_row(it.channel, it.transport, rate, today, f"{it.waiting:,}", how)
+        shown.add_row(*plain(it.channel, it.transport, rate, today, f"{it.waiting:,}", how))
     console().print(shown)
 
 

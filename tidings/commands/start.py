@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tidings.console import console
+from tidings.console import console, plain
 
 
 def register(app: typer.Typer) -> None:
@@ -24,8 +24,9 @@ def init(directory: Annotated[Path, typer.Argument(help="A new or empty folder."
 
     files = write_workspace(directory)
     out = console()
-    out.print(f"[bold]{directory}[/bold] is ready: {files} files.")
-    there = "" if directory.resolve() == Path.cwd() else f"cd {quote(str(directory))} && "
+    [shown, into] = plain(directory, quote(str(directory)))
+    out.print(f"[bold]{shown}[/bold] is ready: {files} files.")
+    there = "" if directory.resolve() == Path.cwd() else f"cd {into} && "
     out.print(f"Next:  {there}tidings check && tidings test && tidings apply")
 
 

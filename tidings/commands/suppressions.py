@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tidings.commands.acting import Output, say, working
-from tidings.console import Format, console, moment, print_json, table
+from tidings.console import Format, console, moment, plain, print_json, table
 
 if TYPE_CHECKING:
     from core.customers.suppressions import Which
@@ -172,5 +172,5 @@ def _show(rows: list[dict[str, Any]]) -> None:
     shown = table("", "customer", "channel", "address", "reason", "since")
     for it in rows:
         since = f"{it['since']:%Y-%m-%d %H:%M}"
-        shown.add_row(it["customer"], it["channel"], it["address"], it["reason"], since)
+        shown.add_row(*plain(it["customer"], it["channel"], it["address"], it["reason"], since))
     console().print(shown)
