@@ -22,10 +22,11 @@ Output = Annotated[Format, typer.Option("--format", help="table or json")]
 def working(context: typer.Context) -> Iterator[tuple["Workspace", "Program"]]:
     """The workspace, and its live program; that of its files while nothing was ever applied."""
     with workspace(context) as here:
-        yield here, _program(here)
+        yield here, program_of(here)
 
 
-def _program(here: "Workspace") -> "Program":
+def program_of(here: "Workspace") -> "Program":
+    """What is live; the files while nothing was ever applied."""
     # By files that nobody applied the books must not be kept: the service goes on by others.
     from campaigns.versions import live_version
 

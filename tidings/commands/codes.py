@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tidings.commands.acting import working
 from tidings.console import HIGHEST, Format, console, plain, print_json, table, workspace
 
 if TYPE_CHECKING:
@@ -129,15 +130,13 @@ def disable(
     if (code is None) == (batch is None):
         raise UserError("name either a code or a batch, for example 'tidings codes disable HK7WQ3NA4D'")
     now = SystemClock().now()
-    with workspace(context) as here:
-        program = here.files().program
-        with here.database.write() as connection:
-            if batch is not None:
-                typer.echo(f"{disable_batch(connection, batch, now)} coupons of '{batch}' are out of use")
-                return
-            found = take_out(connection, program, code or "", now)
-            if isinstance(found, Refusal):
-                raise _misuse(found)
+    with working(context) as (here, program), here.database.write() as connection:
+        if batch is not None:
+            typer.echo(f"{disable_batch(connection, batch, now)} coupons of '{batch}' are out of use")
+            return
+        found = take_out(connection, program, code or "", now)
+        if isinstance(found, Refusal):
+            raise _misuse(found)
     typer.echo(f"the code {found.code} is out of use")
 
 

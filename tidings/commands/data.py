@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tidings.commands.acting import working
-from tidings.console import Format, console, moment, print_json, workspace
+from tidings.console import Format, console, moment, print_json
 
 if TYPE_CHECKING:
     from tidings.workspace import Workspace
@@ -97,14 +97,12 @@ def customer(
 
     if file and not export_test:
         raise UserError(f"nothing is written to {file} without --export-test; add it, or leave the file out")
-    with workspace(context) as here:
-        running = here.files()
-        program = running.program
+    with working(context) as (here, program):
         at = moment(None, program.zone)
         with here.database.read() as connection:
             page = customer_view.read(connection, program, who, at, here.links(program))
             if export_test:
-                _export(here, running, connection, page.row, at, file)
+                _export(here, here.files(), connection, page.row, at, file)
                 return
     if output is Format.json:
         print_json(page.as_json())

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from tidings.commands.acting import program_of
 from tidings.console import Format, console, local, plain, print_json, table, workspace
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def list_keys(
     with workspace(context) as here:
         with here.database.read() as connection:
             keys = [it for it in all_keys(connection) if revoked or it.revoked_at is None]
-        zone = here.files().program.zone if output is Format.table and keys else ZoneInfo("UTC")
+        zone = program_of(here).zone if output is Format.table and keys else ZoneInfo("UTC")
     if output is Format.json:
         print_json([_as_json(it, now) for it in keys])
         return
@@ -178,7 +179,7 @@ def _end_of(here: "Workspace", day: str | None) -> datetime | None:
     if last.year >= LATEST.year:
         # As other systems write that there is no end.
         raise UserError(f"--expires: {day} is no end; leave it out for a key without one")
-    end = datetime.combine(last + timedelta(days=1), datetime.min.time(), here.files().program.zone)
+    end = datetime.combine(last + timedelta(days=1), datetime.min.time(), program_of(here).zone)
     return end.astimezone(UTC)
 
 

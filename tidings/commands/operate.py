@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from tidings.commands.acting import program_of
 from tidings.console import HIGHEST, MOST, Format, console, local, plain, print_json, table, workspace
 
 Context = typer.Context
@@ -249,7 +250,7 @@ def messages(
     if scenario:
         statement = statement.where(MESSAGE.c.scenario == scenario)
     with workspace(context) as here:
-        zone = here.files().program.zone
+        zone = program_of(here).zone
         with here.database.read() as connection:
             rows = connection.execute(statement.order_by(MESSAGE.c.id.desc()).limit(limit)).all()
     fields = (
@@ -294,7 +295,7 @@ def _show_history(context: Context, message: int, output: Format) -> None:
     from tidings.customer_view import MESSAGE
 
     with workspace(context) as here:
-        zone = here.files().program.zone
+        zone = program_of(here).zone
         with here.database.read() as connection:
             row = connection.execute(select(MESSAGE).where(MESSAGE.c.id == message)).first()
             changes = history(connection, [message]).get(message)

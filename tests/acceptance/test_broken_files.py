@@ -1,0 +1,47 @@
+"""Somebody is half-way through an edit: whoever looks after the service works by what is live."""
+
+import json
+
+import pytest
+
+from tests.support.shop import Shop, shop
+
+__all__ = ["shop"]
+
+CUSTOMERS = "customer,name\nK-1,Олена\n"
+
+
+@pytest.fixture
+def edited(shop: Shop) -> Shop:
+    """A shop that is live, with a key and coupons, and in whose folder a file is broken since."""
+    assert shop.run("apply", "--yes").code == 0
+    assert shop.run("import", "customers", str(shop.write("customers.csv", CUSTOMERS))).code == 0
+    assert shop.run("keys", "create", "till-1", "--role", "till").code == 0
+    assert shop.run("codes", "create", "apology", "--batch", "leaked").code == 0
+    shop.write("scenarios/half.yaml", "when: [")
+    return shop
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "messages",
+        "customer K-1",
+        "keys list",
+        "keys create till-2 --role till --expires 2099-12-31",
+        "codes disable --batch leaked",
+    ],
+)
+def test_operating_goes_on_while_a_file_is_broken(edited: Shop, command: str) -> None:
+    said = edited.run(*command.split())
+    assert said.code == 0, said.err
+
+
+def test_a_customer_stands_as_the_live_program_has_it_not_files_that_nobody_applied(shop: Shop) -> None:
+    assert shop.run("apply", "--yes").code == 0
+    assert shop.run("import", "customers", str(shop.write("customers.csv", CUSTOMERS))).code == 0
+    page = shop.run("customer", "K-1", "--format", "json").out
+    shop.change("program.yaml", "silver", "argent")
+    for file in shop.path.glob("scenarios/*.yaml"):
+        file.write_text(file.read_text("utf-8").replace("silver", "argent"), "utf-8")
+    assert json.loads(shop.run("customer", "K-1", "--format", "json").out) == json.loads(page)
