@@ -1,10 +1,10 @@
 """The keys that sign customers' links: read from TIDINGS_LINK_KEYS, and changed without breaking a link."""
 
-import contextlib
 import os
 import secrets
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from core.errors import EnvironmentFault
@@ -33,7 +33,7 @@ def rotated(text: str) -> str:
 
 def write(env_file: Path, value: str) -> None:
     """Put the variable into .env, which keeps its other lines, its owner and its rights, and is never half
-    written. Where it is a link, what it leads to is written.
+    written. Where it is a link to a file, that file is written.
     """
     env_file = env_file.resolve()
     line = f"{VARIABLE}={value}"
@@ -42,12 +42,14 @@ def write(env_file: Path, value: str) -> None:
     handle, name = tempfile.mkstemp(dir=env_file.parent, prefix=".env-")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write("\n".join([*kept, line]) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
     if env_file.is_file():
-        before = env_file.stat()
-        # Written by root, the service could read it no more.
-        with contextlib.suppress(PermissionError):
-            os.chown(name, before.st_uid, before.st_gid)
-        Path(name).chmod(before.st_mode & 0o777)
+        was = env_file.stat()
+        # Before the rights, which a new owner may lose; nobody but root gives a file away.
+        with suppress(PermissionError):
+            os.chown(name, was.st_uid, was.st_gid)
+        Path(name).chmod(was.st_mode & 0o777)
     Path(name).replace(env_file)
 
 

@@ -54,6 +54,9 @@ def test_a_person_is_given_their_data_as_a_file_for_them_alone(shop: Shop) -> No
     assert (said.code, said.out) == (0, f"wrote {file}\n")
     assert json.loads(file.read_text())["profile"]["email"] == "olena@example.com"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    file.chmod(0o644)
+    assert shop.run("export-person", "K-1", str(file)).code == 0
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600, "a file that was there, too"
     assert shop.run("export-person", "nobody").code == 2
 
 
@@ -91,3 +94,11 @@ def test_a_key_that_root_has_changed_is_still_the_services_to_read(shop: Shop) -
     assert shop.run("keys", "rotate-links").code == 0
     now = env.stat()
     assert (now.st_uid, now.st_gid, stat.S_IMODE(now.st_mode)) == (12_345, 12_346, 0o600)
+
+
+def test_a_new_key_is_not_written_where_the_environment_names_another_file(shop: Shop) -> None:
+    named = shop.write("keys.txt", "a key of links that is long enough")
+    shop.monkeypatch.setenv("TIDINGS_LINK_KEYS_FILE", str(named))
+    said = shop.run("keys", "rotate-links")
+    assert (said.code, "TIDINGS_LINK_KEYS_FILE stands in the environment" in said.err) == (2, True)
+    assert "TIDINGS_LINK_KEYS" not in (shop.path / ".env").read_text()

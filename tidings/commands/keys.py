@@ -147,9 +147,9 @@ def rotate_links(
         if only_print:
             typer.echo(f"{VARIABLE}={value}")
             return
-        if VARIABLE in os.environ:
+        if given := next((it for it in (VARIABLE, f"{VARIABLE}_FILE") if it in os.environ), None):
             raise UserError(
-                f"{VARIABLE} stands in the environment, which goes before .env; set it there, to what "
+                f"{given} stands in the environment, which goes before .env; set it there, to what "
                 "--print says"
             )
         write(here.env_file, value)

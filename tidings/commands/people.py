@@ -189,8 +189,10 @@ def export_person(
         typer.echo(to_json(found), nl=False)
         return
     file.parent.mkdir(parents=True, exist_ok=True)
-    # Nobody else on this machine is to read it.
+    # Nobody else on this machine is to read it; a file that was there keeps its rights otherwise.
     file.touch(mode=0o600)
+    if file.is_file():
+        file.chmod(0o600)
     file.write_text(to_json(found), "utf-8")
     typer.echo(f"wrote {file}")
 
