@@ -137,7 +137,14 @@ class Result:
 
 
 def read_results(path: Path) -> list[Result]:
-    """The lines of a CSV with a result; Problems with every word that is none."""
+    """The lines of a CSV with a result; Problems with every word that is none, UserError for no CSV."""
+    try:
+        return _results(path)
+    except csv.Error as error:
+        raise UserError(f"{path.name} cannot be read as CSV ({error}); save the sheet as such") from None
+
+
+def _results(path: Path) -> list[Result]:
     text = path.read_bytes().decode("utf-8-sig", "replace")
     head = text.partition("\n")[0]
     # Excel writes what its language separates lists by.

@@ -142,6 +142,12 @@ def main() -> None:
         sys.exit(EXIT_FAULT)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
+    except UnicodeEncodeError as error:
+        # A terminal with another encoding gives bytes that no database keeps.
+        if "surrogates" not in error.reason:
+            raise
+        _say("what was written is no text in UTF-8; set the terminal to UTF-8, or write it otherwise")
+        sys.exit(EXIT_MISUSE)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         _say(f"{error.filename or 'a file'}: {reason}; check that it is there and may be used")

@@ -21,6 +21,7 @@ from core.customers.profiles import find
 from core.errors import EnvironmentFault, UserError
 from core.explain import suggest
 from core.program.check import FILE as PROGRAM_FILE
+from tidings.console import HIGHEST
 
 if TYPE_CHECKING:
     from tidings.workspace import Workspace
@@ -111,7 +112,7 @@ def _renamed(running: Running) -> set[str]:
 
 
 def _older(connection: Connection, what: str) -> Running:
-    if what == LIVE or what.isdigit():
+    if what == LIVE or (what.isascii() and what.isdigit()):
         return _applied(connection, live_version(connection) if what == LIVE else int(what))
     folder = Path(what)
     if not (folder / PROGRAM_FILE).is_file():
@@ -122,7 +123,8 @@ def _older(connection: Connection, what: str) -> Running:
 
 
 def _applied(connection: Connection, version: int) -> Running:
-    files = connection.scalar(select(VERSION.c.files).where(VERSION.c.version == version))
+    there = select(VERSION.c.files).where(VERSION.c.version == version)
+    files = connection.scalar(there) if version <= HIGHEST else None
     if files is None:
         newest = live_version(connection)
         known = f"the newest is {newest}" if newest else "nothing was applied yet"

@@ -1,6 +1,8 @@
 """Bad input gets one clear sentence, the documented exit code, and leaves nothing half-written."""
 
+import csv
 import json
+import os
 import sqlite3
 from pathlib import Path
 
@@ -353,6 +355,8 @@ def test_settings_that_are_no_text_are_one_sentence(shop: Shop) -> None:
         ("messages 99999999999999999999", "Invalid value"),
         ("rollback 99999999999999999999", "Invalid value"),
         ("show 99999999999999999999", "Invalid value"),
+        ("dry-run --compare 99999999999999999999", "--compare: there is no version 99999999999999999999"),
+        ("dry-run --compare ²", "--compare: '²' is no version and no workspace"),
         ("approve 99999999999999999999", "Invalid value"),
         ("resume birthday --allow 3000000000", "Invalid value"),
         ("codes list --after 99999999999999999999", "Invalid value"),
@@ -366,3 +370,20 @@ def test_what_no_database_and_no_calendar_has_is_told_as_a_mistake(
     said = shop.run(*command.split())
     assert said.code in (2, 3)
     assert what in said.err
+
+
+def test_what_a_terminal_of_another_encoding_gives_is_one_sentence(shop: Shop) -> None:
+    assert shop.run("apply", "--yes").code == 0
+    said = shop.run("customer", os.fsdecode("Олена".encode("koi8-r")))
+    assert (said.code, "no text in UTF-8" in said.err) == (2, True)
+    assert one_sentence(said.err)
+
+
+def test_a_sheet_of_calls_that_is_no_csv_is_one_sentence(shop: Shop) -> None:
+    assert shop.run("apply", "--yes").code == 0
+    sheet = shop.write("calls.csv", f'call,result\n"{"x" * 200_000}",reached\n')
+    usual = csv.field_size_limit(131_072)
+    said = shop.run("call-results", str(sheet))
+    csv.field_size_limit(usual)
+    assert (said.code, "calls.csv cannot be read as CSV" in said.err) == (2, True)
+    assert one_sentence(said.err)
