@@ -130,3 +130,16 @@ def test_the_variant_is_drawn_as_it_is_for_the_customer_however_often_it_was_ren
             row: Any = find(connection, name)
             facts = Facts(connection, world.running, row, world.now, Mask(SECRET, name))
             assert facts.given(name, name)["variants"] == {"hello": message}
+
+
+def test_whoever_is_reached_by_telegram_is_in_the_test_too_in_another_chat(world: World) -> None:
+    with world.database.write() as connection:
+        row: Any = find(connection, "10042")
+        ADDRESSES.add(connection, [(row.id, "telegram", "471147114711")], world.now)
+    with world.database.read() as connection:
+        facts = Facts(connection, world.running, row, world.now, Mask(SECRET, "10042"))
+        given = facts.given("halyna", "Галина Приклад")
+    assert given["telegram"].isdigit()
+    assert given["telegram"] != "471147114711"
+    [result] = run_all(Bundle.read(KAVARNIA), {"tests/hers.yaml": exported(world)})
+    assert result.passed, [str(it) for it in result.mismatches]

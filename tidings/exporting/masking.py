@@ -54,6 +54,10 @@ class Mask:
         """An address at a domain that delivers to nobody (RFC 2606)."""
         return f"{key}{self.number('email', 900) + 100}@example.org"
 
+    def chat(self) -> str:
+        """A chat with Telegram's bot."""
+        return str(self.number("chat", 900_000_000) + 100_000_000)
+
     def birthday(self, born: date, today: date) -> date:
         """Another day, or near the look another year, so that the look sees the same."""
         if self._is_near(born, today):

@@ -93,6 +93,8 @@ class Facts:
             made["email"] = self.mask.email(key)
         if "push" in kinds:
             made["push"] = f"device-of-{key}"
+        if "telegram" in kinds:
+            made["telegram"] = self.mask.chat()
         return made
 
     def _consents(self) -> list[str]:
