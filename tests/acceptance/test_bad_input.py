@@ -353,6 +353,7 @@ def test_settings_that_are_no_text_are_one_sentence(shop: Shop) -> None:
         ("serve --host a..b", "the address a..b cannot be listened at"),
         ("keys revoke 99999999999999999999", "there is no key '99999999999999999999' to revoke"),
         ("messages 99999999999999999999", "Invalid value"),
+        ("retry 99999999999999999999", "Invalid value"),
         ("rollback 99999999999999999999", "Invalid value"),
         ("show 99999999999999999999", "Invalid value"),
         ("dry-run --compare 99999999999999999999", "--compare: there is no version 99999999999999999999"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tidings.console import Format, console, local, plain, print_json, table, workspace
+from tidings.console import HIGHEST, Format, console, local, plain, print_json, table, workspace
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -65,7 +65,9 @@ def _how(it: "Condition", now: datetime, zone: "ZoneInfo") -> str:
 
 def retry(
     context: Context,
-    messages: Annotated[list[int] | None, typer.Argument(help="Failed messages, by their ids.")] = None,
+    messages: Annotated[
+        list[int] | None, typer.Argument(max=HIGHEST, help="Failed messages, by their ids.")
+    ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="All failed ones of --scenario.")] = False,
     scenario: Annotated[str | None, typer.Option("--scenario", help="A scenario's failed messages.")] = None,
 ) -> None:
