@@ -32,3 +32,10 @@ def test_messages_are_taken_back_only_when_somebody_agrees(shop: Shop) -> None:
     assert said.code == 0
     assert "0 messages of bonus-expiring taken back" in said.out
     assert "there is no live scenario 'bonus-expired'" in shop.run("cancel", "bonus-expired", "--yes").err
+
+
+def test_a_channel_that_is_named_twice_is_not_worked_on_twice_as_much(shop: Shop) -> None:
+    asked: list[object] = []
+    shop.monkeypatch.setattr("tidings.working.work", lambda _here, channels, *_, **__: asked.append(channels))
+    shop.run("worker", "--channels", "sms, email,sms")
+    assert asked == [["sms", "email"]]

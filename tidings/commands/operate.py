@@ -64,7 +64,7 @@ def worker(
     """
     from tidings import working
 
-    only = None if channels is None else [name.strip() for name in channels.split(",")]
+    only = None if channels is None else list(dict.fromkeys(name.strip() for name in channels.split(",")))
     with workspace(context) as here:
         raise typer.Exit(
             working.work(here, only, concurrency, metrics_host=metrics_host, metrics_port=metrics_port)
