@@ -91,7 +91,9 @@ def reason_of(said: str | None) -> str:
 
 
 def _outcome(state: str, *, moved: bool, accepted: bool) -> str | None:
-    """What a turn is to whoever counts; None for a fallback that is no longer worth it: nothing changed."""
+    """What a turn is to whoever counts; None for what is under way, and for a fallback that is no longer
+    worth it: nothing changed.
+    """
     if state == "planned":
         return "fallback" if moved else "retry"
-    return None if state == "sent" and not accepted else state
+    return None if state == "sending" or (state == "sent" and not accepted) else state

@@ -7,6 +7,7 @@ from sqlalchemy import delete, update
 
 from campaigns.tables import MessageState, ScenarioState
 from core.errors import UserError
+from scheduler import tally
 from scheduler.presence import MISSING, Presence
 from scheduler.restored import set_aside
 from tests.scheduler.kiosk import ATTEMPT, MESSAGE, Kiosk
@@ -31,6 +32,12 @@ def forget_all_since_the_plan(kiosk: Kiosk) -> None:
         connection.execute(update(MESSAGE).values(planned))
 
 
+def told(kiosk: Kiosk) -> dict[str, int]:
+    """What the metrics count of messages."""
+    with kiosk.database.read() as connection:
+        return {key[2]: times for key, times in tally.counted(connection).items() if key[0] == tally.MESSAGE}
+
+
 @pytest.mark.usefixtures("twilio")
 def test_what_had_left_is_found_at_the_provider_and_what_had_not_is_reported(
     kiosk: Kiosk, twilio: Twilio
@@ -49,6 +56,7 @@ def test_what_had_left_is_found_at_the_provider_and_what_had_not_is_reported(
     kiosk.later(hours=2)
     done = set_aside(kiosk.database, kiosk.live, kiosk.clock, restored_to)
     assert done.unknown == {"sms": 2}
+    assert told(kiosk) == {"sent": 2, "unknown": 2}
     kiosk.later(minutes=1)
     assert ask(kiosk).found == 1
     kiosk.deliver()
