@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, literal, select
+from sqlalchemy import Connection, Row, exists, func, literal, or_, select
 
 from campaigns.gates.allowance import counts
 from campaigns.running import Running
@@ -167,10 +167,14 @@ def way_of(connection: Connection, row: MessageRow, provider_id: str) -> str:
 
 
 def address_used(connection: Connection, row: MessageRow, channel: str, at: datetime) -> str | None:
-    """The newest address of the channel's kind that was there when the message left."""
+    """The newest address of the channel's kind that was there when the message left.
+
+    Who was merged with somebody since has none that is active: theirs are the survivor's, or put aside.
+    """
     kind = discover()[channel].address_kind
     own = select(ADDRESS.c.value).where(ADDRESS.c.customer_id == row.customer_id, ADDRESS.c.kind == kind)
-    there = own.where(ADDRESS.c.since <= literal(at, UtcDateTime), ADDRESS.c.active)
+    merged = exists().where(CUSTOMER.c.id == row.customer_id, CUSTOMER.c.merged_into.is_not(None))
+    there = own.where(ADDRESS.c.since <= literal(at, UtcDateTime), or_(ADDRESS.c.active, merged))
     found: str | None = connection.scalar(
         there.order_by(ADDRESS.c.since.desc(), ADDRESS.c.id.desc()).limit(1)
     )

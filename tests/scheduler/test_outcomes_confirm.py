@@ -6,6 +6,9 @@ import pytest
 from sqlalchemy import func, select
 
 from campaigns.tables import Feedback
+from core.customers.consent import CONSENT
+from core.customers.merging import Merge, merge
+from core.purchases.receipts import Recorded
 from scheduler import tally
 from scheduler.outcomes import Heard, confirm, fall_back
 from tests.scheduler.kiosk import Kiosk
@@ -80,6 +83,26 @@ def test_a_report_of_a_dead_number_suppresses_it(kiosk: Kiosk) -> None:
     sent(kiosk)
     kiosk.report("anna", "undelivered", "number_unknown", address="dead")
     assert kiosk.suppressed() == {("sms", "number_unknown")}
+
+
+@pytest.mark.parametrize("number", [None, 7], ids=["takes-the-number-over", "has-a-number"])
+def test_who_opted_out_at_the_provider_and_was_merged_since_agrees_no_more_as_the_survivor(
+    kiosk: Kiosk, number: int | None
+) -> None:
+    sent(kiosk)
+    own = {} if number is None else {"phone": kiosk.to("sms", "accept", number)}
+    kiosk.customer("anna-2", consented=["sms"], **own)
+    kiosk.later(minutes=1)
+    with kiosk.database.write() as connection:
+        request = Merge("anna", "anna-2", "maria", "the same person")
+        done = merge(connection, kiosk.live.running().program, request, kiosk.clock.now(), live=True)
+        assert isinstance(done, Recorded), done
+    kiosk.later(minutes=1)
+    kiosk.report("anna", "undelivered", "opted_out", address="opted_out")
+    assert kiosk.suppressed() == {("sms", "opted_out")}
+    with kiosk.database.read() as connection:
+        theirs = (CONSENT.c.customer_id == kiosk.ids["anna-2"]) & (CONSENT.c.channel == "sms")
+        assert connection.scalars(select(CONSENT.c.granted).where(theirs)).all() == [False]
 
 
 @pytest.mark.parametrize(
