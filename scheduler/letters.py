@@ -7,7 +7,7 @@ for another one. An address that must be left alone gets none.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,6 +26,7 @@ from core.errors import EnvironmentFault, UserError
 from core.links import Links
 from core.program import Program
 from scheduler.claim import MOST_TRIES
+from scheduler.delivery import AGAIN
 from scheduler.letter_claim import Claimed, claim, is_due, keep
 from scheduler.letter_words import own_files
 from scheduler.outcomes import close_address
@@ -48,9 +49,11 @@ class Letters:
     def __init__(
         self, database: Database, live: Live, links: Links, clock: Clock,
         open_channel: Callable[[str], AbstractAsyncContextManager[AnyChannel]],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:  # fmt: skip
+        """`sleep` waits for a database that is away; tests pass their own."""
         self._database, self._live, self._links, self._clock = database, live, links, clock
-        self._open_channel = open_channel
+        self._open_channel, self._sleep = open_channel, sleep
 
     async def run(self) -> Counter[str]:
         """Send everything that is due; how many of each outcome."""
@@ -81,10 +84,22 @@ class Letters:
                 cut = cancelled  # the channel has said what became of each; that is still recorded
             except Exception as error:  # noqa: BLE001 - what is known of the others must be recorded
                 LOG.error("letters failed", channel=channel.name, error=type(error).__name__)  # noqa: TRY400 - its words may be personal
-        counts = await asyncio.to_thread(self._settle, channel, letters, outcomes)
+        counts = await self._settled(channel, letters, outcomes)
         if cut is not None:
             raise cut
         return counts
+
+    async def _settled(
+        self, channel: AnyChannel, letters: Sequence[Written], outcomes: Mapping[str, Outcome]
+    ) -> Counter[str]:
+        """Outcomes would be unknown if they were not recorded: a database that is away is waited for."""
+        for pause in AGAIN:
+            try:
+                return await asyncio.to_thread(self._settle, channel, letters, outcomes)
+            except EnvironmentFault as fault:
+                LOG.warning("letters not recorded yet", channel=channel.name, reason=str(fault))
+                await self._sleep(pause)
+        return await asyncio.to_thread(self._settle, channel, letters, outcomes)
 
     def _claim(self, channel: AnyChannel) -> list[Written]:
         running = self._live.running()

@@ -23,11 +23,13 @@ from channels.transport import Transport
 from core.customers.addresses import LIFTED, SUPPRESSION, suppress
 from core.customers.consent import CONSENT
 from core.customers.letters import LETTER
+from core.errors import EnvironmentFault
+from scheduler import letters as module
 from scheduler.bounces import Bounces, Returned
 from scheduler.claim import MOST_TRIES
 from scheduler.letter_claim import LEASE
 from scheduler.letters import Letters
-from scheduler.throttle import CHANNEL
+from scheduler.throttle import CHANNEL, judge
 from tests.api.asking import asking
 from tests.api.shop import PUBLIC_URL, Shop
 from tests.api.test_links import assert_private, checked, preferences_path
@@ -148,6 +150,27 @@ def test_a_letter_that_did_not_leave_takes_no_place_of_a_new_senders_day(olena: 
     olena.clock.move_by(timedelta(minutes=2))
     send(olena, {"email": by(Silent(), olena, warm_up=warm_up)})
     assert places_taken() == 1, "it may have left"
+
+
+def test_a_letter_that_left_is_recorded_though_the_database_is_away_for_a_while(
+    olena: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, away, naps = olena.services, [EnvironmentFault("gone"), EnvironmentFault("gone")], list[float]()
+
+    def judge_at_last(*given: Any) -> Any:
+        if away:
+            raise away.pop()
+        return judge(*given)
+
+    async def nap(seconds: float) -> None:
+        naps.append(seconds)
+
+    monkeypatch.setattr(module, "judge", judge_at_last)
+    olena.consent("email")
+    channels = here.workspace.channels(here.program)
+    letters = Letters(olena.database, here.workspace.live, here.links, olena.clock, channels.__getitem__, nap)
+    assert asyncio.run(letters.run()) == {"sent": 1}
+    assert (states(olena), naps) == (["sent"], [0.1, 0.5])
 
 
 def test_a_yes_on_the_page_waits_and_says_so_and_keeps_what_was_shown(olena: Shop) -> None:
