@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,28 @@ def create(
     if name not in known:
         raise UserError(f"program.yaml: channels.{name}: no such channel; there are {', '.join(known)}")
     return known[name].create(config, outbox_dir=outbox_dir, env_file=env_file, board=board)
+
+
+class Channels(Mapping[str, AnyChannel]):
+    """Every channel of a program by name, made when it is first asked for, with the errors of `create`."""
+
+    def __init__(self, configs: Mapping[str, Any], **given: Any) -> None:
+        """`configs` is what stands under `channels` of program.yaml; `given` is what `create` takes."""
+        self._configs, self._given = configs, given
+        self._made: dict[str, AnyChannel] = {}
+
+    def __getitem__(self, name: str) -> AnyChannel:
+        if name not in self._made:
+            if name not in discover():
+                raise KeyError(name)
+            self._made[name] = create(name, self._configs.get(name), **self._given)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(discover())
+
+    def __len__(self) -> int:
+        return len(discover())
 
 
 def _channel_in(folder: str) -> type[AnyChannel]:

@@ -11,6 +11,7 @@ from campaigns.running import Running
 from channels import discover
 from channels.base import Channel
 from core.customers.addresses import Addresses
+from core.errors import EnvironmentFault
 from core.program import Program
 from scheduler import jobs
 from scheduler.beat import Pulse
@@ -80,7 +81,8 @@ class Crew:
         tools = self._tools
         running = tools.live.running()
         if self._made is None or self._made[0] is not running:
-            self._made = (running, self._make(running.program))
+            before = self._made[1] if self._made else {}
+            self._made = (running, {**before, **_made(self._make(running.program))})
         with tools.database.write() as connection:
             pump(connection, self._made[1], tools.clock.now())
             ask_for_hands(connection, tools.clock.now())
@@ -95,3 +97,14 @@ class Crew:
             LOG.warning("connections of frozen processes were ended", connections=ended)
         if given:
             LOG.warning("jobs of dead processes are done again", jobs=given)
+
+
+def _made(channels: Mapping[str, AnyChannel]) -> Mapping[str, AnyChannel]:
+    """Those that can be made: one that lacks something holds up no other."""
+    made = {}
+    for name in channels:
+        try:
+            made[name] = channels[name]
+        except EnvironmentFault as fault:
+            LOG.warning("channel not made", channel=name, error=str(fault))
+    return made

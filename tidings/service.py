@@ -80,8 +80,8 @@ class Service:
         if workspace.database.dialect == "postgresql":
             share = Share(name, tuple(part.channels or discover()), part.concurrency, workspace.addresses)
         self._beats = Beats(
-            workspace.database, workspace.live, self.clock, self.cards, channels=workspace.channels,
-            links=workspace.links, share=share,
+            workspace.database, workspace.live, self.clock, self.cards,
+            channels=workspace.each_channel, links=workspace.links, share=share,
         ) if part.works else None  # fmt: skip
         self._presence = Presence(
             workspace.database, self.clock, part.kind, version("tidings"), self._beating, name=name,

@@ -131,13 +131,17 @@ class Workspace:
 
     def channels(self, program: "Program") -> dict[str, "Channel[Any, Any, Any]"]:
         """Every channel as the program and the settings say; not yet open."""
-        from channels import create, discover
+        return dict(self.each_channel(program))
+
+    def each_channel(self, program: "Program") -> "Mapping[str, Channel[Any, Any, Any]]":
+        """The same, each made when it is asked for: what is wrong with one is no other's fault."""
+        from channels.discovery import Channels
 
         configs: Mapping[str, Any] = program.channels
         given: Mapping[str, Any] = {
             "outbox_dir": self.outbox, "env_file": self.env_file, "board": self.board,
         }  # fmt: skip
-        return {name: create(name, configs.get(name), **given) for name in discover()}
+        return Channels(configs, **given)
 
     @contextmanager
     def closing(self) -> Iterator["Workspace"]:

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from core.links import Links
 from scheduler.deliveries import Deliveries
 from tests.scheduler.kiosk import PROGRAM, SECRET, Kiosk
+from tidings.workspace import Workspace
 
 
 def notes(kiosk: Kiosk, url: str, only: Sequence[str]) -> list[str]:
@@ -41,6 +42,34 @@ def test_who_only_rehearses_or_has_an_address_is_told_nothing(kiosk: Kiosk) -> N
     kiosk.server("email")
     assert notes(kiosk, "http://localhost:8000", ["sms", "wallet"]) == []
     assert notes(kiosk, "https://kiosk.example", ["email", "sms"]) == []
+
+
+def test_a_wrong_setting_written_meanwhile_stops_no_other_channel_at_the_next_version(kiosk: Kiosk) -> None:
+    kiosk.scenario(send="[sms]")
+    kiosk.customer("anna", phone="+380501000001")
+    kiosk.plan()
+    (kiosk.folder / ".env").write_text(f"TIDINGS_SECRET={SECRET.decode()}\n")
+    workspace = Workspace(kiosk.folder)
+    workspace.__dict__.update(database=kiosk.database, live=kiosk.live)
+    deliveries = Deliveries(
+        kiosk.database, kiosk.live, kiosk.clock, workspace.each_channel, lambda _: kiosk.links,
+        lambda _: None,
+    )  # fmt: skip
+
+    async def life() -> None:
+        await deliveries.open()
+        (kiosk.folder / ".env").write_text("TIDINGS_EMAIL_PORT=many\n")
+        kiosk.write(program=PROGRAM.replace("sender: Kiosk, ", "sender: Kiosk, rate: 10 per second, "))
+        await deliveries.run()
+        assert kiosk.state("anna")[0] == "sent", "its own configuration changed, not that of email"
+        kiosk.write(program=PROGRAM.replace("Kiosk <hello@", "Kiosk <news@"))
+        with capture_logs() as logs:
+            await deliveries.run()
+        [told] = [line for line in logs if line["event"] == "channel not opened"]
+        assert (told["channel"], "TIDINGS_EMAIL_PORT" in told["error"]) == ("email", True)
+        await deliveries.close()
+
+    asyncio.run(life())
 
 
 def test_a_channel_that_a_new_version_cannot_open_holds_up_no_other(kiosk: Kiosk) -> None:

@@ -1,8 +1,10 @@
 """The pump: as many jobs as there is work and hands for, by PostgreSQL's own account."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -10,9 +12,12 @@ from sqlalchemy import text
 from core.clock import MovableClock
 from core.db import Database
 from scheduler import jobs, throttle
+from scheduler.crew import Crew, Share
+from scheduler.hands import Tools
 from scheduler.presence import Presence
 from scheduler.pump import AT_FIRST, planned, pump
 from tests.scheduler.kiosk import Kiosk
+from tidings.workspace import Workspace
 
 
 @pytest.fixture
@@ -51,6 +56,24 @@ def work(kiosk: Kiosk, statement: str) -> None:
     """What procrastinate's tables say of somebody's work."""
     with kiosk.database.write() as connection:
         connection.execute(text(statement))
+
+
+def test_a_wrong_setting_of_one_channel_at_the_leader_keeps_no_job_of_another_back(
+    kiosk: Kiosk, tmp_path: Path
+) -> None:
+    hands(kiosk, 8)
+    invite(kiosk, 9)
+    (tmp_path / ".env").write_text("TIDINGS_EMAIL_PORT=many\n")
+    workspace = Workspace(tmp_path)
+    workspace.__dict__.update(database=kiosk.database, live=kiosk.live)
+    nothing: Any = None
+    tools = Tools(
+        kiosk.database, kiosk.live, kiosk.clock, nothing, lambda _: kiosk.links, nothing, kiosk.addresses
+    )
+    share = Share("leader", ["sms"], 8, kiosk.addresses)
+    crew = Crew(share, tools, workspace.each_channel, lambda: None)
+    asyncio.run(crew.pump())
+    assert opened(kiosk) == {"deliver:sms": 1}
 
 
 def test_there_is_a_job_for_each_chunk_that_is_due(kiosk: Kiosk) -> None:

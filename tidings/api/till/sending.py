@@ -64,7 +64,7 @@ def _outgoing(here: Services, running: Running, drawn: Drawn) -> Outgoing:
 
 async def _send(here: Services, running: Running, outgoing: Outgoing) -> Outcome:
     outcomes: dict[str, Outcome] = {}
-    async with here.workspace.channels(running.program)[CHANNEL] as channel:
+    async with here.workspace.each_channel(running.program)[CHANNEL] as channel:
         await channel.send([outgoing], outcomes.__setitem__)
     return outcomes.get(outgoing.key, Unknown("sender_failed"))
 
