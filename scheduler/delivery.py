@@ -314,10 +314,16 @@ class Delivery:
         ready = [it.outgoing for it in line.wanted(chunk) if it.outgoing is not None]
         line.leaving, line.cut = chunk, False
         sending = asyncio.create_task(self._transmit(line, chunk, ready, outcomes))
+        keeps = True
         while not await self._pause(sending):
             known, others = told_apart(left, outcomes)
-            if known and await self._kept(line, chunk.done(known, outcomes), delivered):
-                left = others
+            if not known or not keeps:
+                continue
+            try:
+                left = others if await self._kept(line, chunk.done(known, outcomes), delivered) else left
+            except Exception as error:  # noqa: BLE001 - the chunk is under way, and is recorded at its end
+                LOG.error("outcomes not recorded", channel=line.channel.name, error=type(error).__name__)  # noqa: TRY400 - its words may be personal
+                keeps = False
         line.leaving = None
         line.took(len(ready), time.monotonic() - began)
         return chunk.done(left, outcomes, line.holds_up(chunk))

@@ -383,6 +383,35 @@ def test_a_chunk_comes_to_its_end_though_the_database_is_away_for_long(
     assert kiosk.states() == {"sent": 3}
 
 
+def test_what_cannot_be_recorded_halfway_through_a_chunk_is_recorded_with_the_rest_of_it(
+    kiosk: Kiosk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd(kiosk, 3, "email")
+    monkeypatch.setattr(module, "RECORD_EVERY", 0.0)
+    faults = [ValueError("a fault of ours")]
+
+    def settle_at_last(*given: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return settle(*given)
+
+    class Slow(Stopping):
+        async def send(self, batch: Sequence[Outgoing], record: Record) -> None:
+            await self._channel.send(batch[:1], record)
+            while faults:  # noqa: ASYNC110 - only the database tells
+                await asyncio.sleep(0)
+            await self._channel.send(batch[1:], record)
+
+    async def run() -> None:
+        channel = kiosk.channels()["email"]
+        async with channel:
+            await kiosk.delivery({"email": Slow(channel, [])}).run()  # type: ignore[dict-item]
+
+    monkeypatch.setattr(module, "settle", settle_at_last)
+    asyncio.run(run())
+    assert kiosk.states() == {"sent": 3}
+
+
 def test_a_channel_that_breaks_altogether_is_no_reason_to_lose_its_messages(kiosk: Kiosk) -> None:
     crowd(kiosk, 3, "email")
 
