@@ -10,6 +10,7 @@ from typing import Any, Self
 import httpx
 
 from channels.http_faults import HOOKS, patience
+from channels.proxy import proxy_to
 from channels.telegram import TelegramSettings
 
 
@@ -17,7 +18,8 @@ class _WithToken(httpx.AsyncHTTPTransport):
     """Puts the token into the path of what leaves: `/sendMessage` becomes `/bot<token>/sendMessage`."""
 
     def __init__(self, settings: TelegramSettings) -> None:
-        super().__init__(limits=httpx.Limits(max_connections=settings.concurrency), trust_env=True)
+        limits = httpx.Limits(max_connections=settings.concurrency)
+        super().__init__(limits=limits, proxy=proxy_to(settings.base_url))
         self._token = settings.token
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

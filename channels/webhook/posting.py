@@ -10,6 +10,7 @@ import httpx
 
 from channels.http_faults import NO_ANSWER, broken, refusal, retry_after
 from channels.outcome import Accepted, Failed, Outcome, Unknown
+from channels.proxy import proxy_to
 from channels.transport import ChannelDown, Transport
 from channels.webhook.signing import keys_of, signature
 from core.clock import Clock, SystemClock
@@ -87,7 +88,7 @@ class _WithPath(httpx.AsyncHTTPTransport):
     def __init__(self, url: httpx.URL, settings: "WebhookSettings") -> None:
         trusted = ssl.create_default_context(cafile=settings.ca_file) if settings.ca_file else True
         limits = httpx.Limits(max_connections=settings.concurrency, keepalive_expiry=_IDLE_SECONDS)
-        super().__init__(verify=trusted, limits=limits)
+        super().__init__(verify=trusted, limits=limits, proxy=proxy_to(str(url)))
         self._url = url
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
