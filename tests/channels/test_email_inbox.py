@@ -51,6 +51,20 @@ def test_every_unread_message_is_dealt_with_once(
     assert server.flags() == [SEEN, SEEN]
 
 
+def test_a_message_that_the_server_cannot_give_out_keeps_no_other_from_being_read(
+    server: imap.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for text in (b"one", b"broken", b"three"):
+        server.put(text)
+    server.broken = {2}
+    dealt: list[bytes] = []
+    mailbox = inbox(server, monkeypatch)
+    with pytest.raises(Unreadable, match="1 of its messages"):
+        mailbox.read(as_report(dealt))
+    assert dealt == [b"one", b"three"]
+    assert server.flags() == [SEEN, set(), SEEN]
+
+
 @pytest.mark.parametrize("extensions", [("UIDPLUS", "MOVE"), ("UIDPLUS",)])
 def test_reports_are_moved_away_and_letters_stay(
     extensions: tuple[str, ...], server: imap.Server, monkeypatch: pytest.MonkeyPatch

@@ -25,6 +25,10 @@ _TROUBLE = (imaplib.IMAP4.error, OSError, UnicodeEncodeError)
 _UIDPLUS, _MOVE = "UIDPLUS", "MOVE"
 
 
+class _Withheld(imaplib.IMAP4.error):
+    """So many messages the server does not give out, each for itself."""
+
+
 class Unreadable(EnvironmentFault):
     """The mailbox cannot be read: one sentence without any secret."""
 
@@ -38,7 +42,8 @@ class Inbox:
     def read(self, deal: Deal, limit: int = 500) -> int:
         """Have every unread message dealt with, at most `limit`; returns how many there were.
 
-        Raises Unreadable. What `deal` raises ends the reading, and its message stays unread.
+        Raises Unreadable, also if single messages cannot be had, once the others were dealt with. What `deal`
+        raises ends the reading, and its message stays unread.
         """
         try:
             with contextlib.closing(_Session(self.settings)) as session:
@@ -64,11 +69,17 @@ class _Session:
             raise
 
     def read(self, deal: Deal, limit: int) -> int:
-        uids = self._unread()[:limit]
+        uids, withheld = self._unread()[:limit], 0
         for uid in uids:
-            verdict = deal(self._fetch(uid))
+            data = self._fetch(uid)
+            if data is None:  # the others are read all the same
+                withheld += 1
+                continue
+            verdict = deal(data)
             if verdict != "later":
                 self._put_away(uid, is_report=verdict == "report")
+        if withheld:
+            raise _Withheld(withheld)
         return len(uids)
 
     def close(self) -> None:
@@ -94,10 +105,13 @@ class _Session:
         [found] = self._ask("SEARCH", *self._imap.uid("SEARCH", "UNSEEN", "UNDELETED"))
         return found.decode("ascii").split() if found else []
 
-    def _fetch(self, uid: str) -> bytes:
-        """The beginning of a message, without marking it as read."""
-        answer = self._ask("FETCH", *self._imap.uid("FETCH", uid, f"(BODY.PEEK[]<0.{LARGEST}>)"))
-        return next((item[1] for item in answer if isinstance(item, tuple)), b"")
+    def _fetch(self, uid: str) -> bytes | None:
+        """The beginning of a message, without marking it as read; None if the server does not give it out."""
+        status, answer = self._imap.uid("FETCH", uid, f"(BODY.PEEK[]<0.{LARGEST}>)")
+        if status == "NO":
+            return None
+        found = self._ask("FETCH", status, answer)
+        return next((item[1] for item in found if isinstance(item, tuple)), b"")
 
     def _put_away(self, uid: str, *, is_report: bool) -> None:
         """A report goes where reports go; what else came stays for people to see, marked as read by us."""
@@ -138,6 +152,8 @@ def _why(error: Exception) -> str:
     """A server's own words may hold anything: only what we know to say."""
     if isinstance(error, UnicodeEncodeError):
         return "a user name, password or folder has letters beyond ASCII, which IMAP does not carry"
+    if isinstance(error, _Withheld):
+        return f"{error} of its messages the server does not give out; move them elsewhere"
     if isinstance(error, ssl.SSLError):
         return "its certificate or its TLS is not accepted"
     if isinstance(error, TimeoutError):

@@ -78,6 +78,8 @@ class _Session(socketserver.StreamRequestHandler):
     def do_fetch(self, uid: str, what: str) -> str:
         size = re.fullmatch(r"\(BODY\.PEEK\[\]<0\.(\d+)>\)", what)
         assert size
+        if int(uid) in self.server.owner.broken:
+            return "NO this one cannot be given out"
         data = self.message(uid).data[: int(size[1])]
         self.wfile.write(b"* 1 FETCH (UID %s BODY[]<0> {%d}\r\n%s)\r\n" % (uid.encode(), len(data), data))
         return "OK done"
@@ -118,13 +120,16 @@ class _Listener(socketserver.ThreadingTCPServer):
 
 
 class Server:
-    """`put` delivers a message; `hang_up_at` names commands at which the line is lost once."""
+    """`put` delivers a message; `hang_up_at` names commands at which the line is lost once, `broken` are
+    the numbers of messages that cannot be fetched.
+    """
 
     def __init__(self, *mailboxes: str, extensions: tuple[str, ...] = ("UIDPLUS", "MOVE")) -> None:
         self.mailboxes: dict[str, list[Stored]] = {name: [] for name in ("INBOX", *mailboxes)}
         self.extensions = extensions
         self.commands: list[str] = []
         self.hang_up_at: set[str] = set()
+        self.broken: set[int] = set()
         self.stored = threading.Event()
         self._uid = 0
         self._listener = _Listener(("127.0.0.1", 0), _Session)
