@@ -10,6 +10,7 @@ from campaigns.states import keep_states
 from campaigns.tables import WAITING, Feedback, Message
 from core.db import insert_many
 from core.db.sets import among
+from scheduler import tally
 from scheduler.outbox import anchor
 
 FEEDBACK = Feedback.__table__  # type: ignore[attr-defined]
@@ -54,3 +55,4 @@ def _note(connection: Connection, rows: Collection[Any], seen: Mapping[str, date
     ]  # fmt: skip
     if new:
         insert_many(connection, FEEDBACK, new)
+        tally.add(connection, {(tally.REPORT, BY, DELIVERED, ""): len(new)})

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from channels import Accepted, Failed
-from scheduler import throttle
+from scheduler import tally, throttle
 from scheduler.board import CardBoard, LiveDeck, report
 from tests.channels.helpers import outgoing, send
 from tests.scheduler.kiosk import Kiosk
@@ -111,6 +111,8 @@ def test_a_message_stands_on_the_card_and_is_delivered_once_a_wallet_has_it(hold
     assert kiosk.message("anna").cost == 0
     holders.fetch("anna")
     assert kiosk.state("anna") == ("delivered", None)
+    with kiosk.database.read() as connection:
+        assert tally.counted(connection)[tally.REPORT, "wallet", "delivered", ""] == 1
     assert kiosk.state("ihor") == ("sent", None)
 
 
