@@ -76,8 +76,7 @@ class Links:
 
     def letter_of(self, token: str) -> int | None:
         """The letter that a token of `confirmation` names, forged or not: `confirms` tells."""
-        number = int.from_bytes(_decoded(token)[:-TAG_BYTES], "big")
-        return number if 0 < number < 1 << (8 * NUMBER_BYTES - 1) else None
+        return _number(_decoded(token))
 
     def confirms(self, token: str, digest: str) -> bool:
         """Whether a token of `confirmation` was made for a letter to this address."""
@@ -98,21 +97,31 @@ class Links:
         body = message_id.to_bytes(SHORT_MESSAGE_BYTES, "big") + link_id.to_bytes(SHORT_LINK_BYTES, "big")
         return f"{self.public_url}/h/{_encoded(body + _tag(self.secret, 'h', body, '')[:SHORT_TAG_BYTES])}"
 
-    def bounce(self, message_id: int) -> str:
-        """Names a message in the address to which it comes back: hexadecimal, since mail changes the case."""
-        return self._in_hexadecimal("b", message_id)
+    def bounce(self, message_id: int, address: str) -> str:
+        """Names a message in the address to which it comes back: hexadecimal, since mail changes the case.
 
-    def read_bounce(self, token: str) -> int | None:
-        """The message that a token of `bounce` names, in whatever case; None for any other."""
-        return self._from_hexadecimal("b", token)
+        Good for the address alone that the message went to: after a restore its number comes to another one.
+        """
+        return self._in_hexadecimal("b", message_id, address.lower())
 
-    def letter_bounce(self, letter_id: int) -> str:
-        """Names a letter as `bounce` names a message."""
-        return self._in_hexadecimal("l", letter_id)
+    def read_bounce(self, token: str, address: str = "") -> int | None:
+        """The message to this address that a token of `bounce` names, in whatever case; None for any other.
 
-    def read_letter_bounce(self, token: str) -> int | None:
-        """The letter that a token of `letter_bounce` names; None for any other."""
-        return self._from_hexadecimal("l", token)
+        Without an address: that of a token as they were signed once, bound to none.
+        """
+        return self._from_hexadecimal("b", token, address.lower())
+
+    def letter_bounce(self, letter_id: int, digest: str) -> str:
+        """Names a letter as `bounce` names a message; `digest` is that of its address."""
+        return self._in_hexadecimal("l", letter_id, digest)
+
+    def read_letter_bounce(self, token: str, digest: str = "") -> int | None:
+        """The letter that a token of `letter_bounce` names; None for any other. As `read_bounce`."""
+        return self._from_hexadecimal("l", token, digest)
+
+    def returned_of(self, token: str) -> int | None:
+        """The message or letter that such a token names, forged or not: `read_bounce` tells."""
+        return _number(_unhexed(token))
 
     def telegram(self, bot: str, customer_id: int, before: int) -> str:
         """Opens a bot so that the chat is joined to the customer.
@@ -185,16 +194,12 @@ class Links:
         right = [hmac.compare_digest(token, _card_token(key, number)) for key in (self.secret, *self.earlier)]
         return number if any(right) else None
 
-    def _in_hexadecimal(self, use: Use, number: int) -> str:
+    def _in_hexadecimal(self, use: Use, number: int, bound_to: str) -> str:
         body = _packed(number)
-        return (body + _tag(self.secret, use, body, "")).hex()
+        return (body + _tag(self.secret, use, body, bound_to)).hex()
 
-    def _from_hexadecimal(self, use: Use, token: str) -> int | None:
-        try:
-            raw = bytes.fromhex(token)
-        except ValueError:
-            return None
-        return self.read(use, _encoded(raw)) if raw.hex() == token.lower() else None
+    def _from_hexadecimal(self, use: Use, token: str, bound_to: str) -> int | None:
+        return self.read(use, _encoded(_unhexed(token)), bound_to)
 
     def _signed(self, tag: bytes, use: Use, body: bytes, bound_to: str = "", size: int = TAG_BYTES) -> bool:
         keys = (self.secret, *self.earlier)
@@ -205,6 +210,12 @@ class Links:
         """`number` is what the link names, below 2**64; `bound_to` what it is good for alone."""
         body = _packed(number)
         return _encoded(body + _tag(self.secret, use, body, bound_to))
+
+
+def _number(raw: bytes) -> int | None:
+    """The number before a tag, if a database could have given it."""
+    number = int.from_bytes(raw[:-TAG_BYTES], "big")
+    return number if 0 < number < 1 << (8 * NUMBER_BYTES - 1) else None
 
 
 def _packed(number: int) -> bytes:
@@ -235,6 +246,15 @@ def _keyed(key: bytes) -> hmac.HMAC:
 
 def _encoded(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _unhexed(token: str) -> bytes:
+    """What a token in hexadecimal holds, in whatever case; nothing for any other spelling."""
+    try:
+        raw = bytes.fromhex(token)
+    except ValueError:
+        return b""
+    return raw if raw.hex() == token.lower() else b""
 
 
 def _decoded(token: str) -> bytes:

@@ -11,13 +11,13 @@ The same report twice changes nothing the second time, so a mailbox may be read 
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, func, literal, select, update
+from sqlalchemy import Connection, Row, Table, func, literal, select, update
 
 from campaigns.states import keep_states
 from campaigns.tables import WAITING, Attempt, Message
@@ -43,6 +43,8 @@ LOG = structlog.get_logger("tidings.bounces")
 CHANNEL, KIND = "email", "email"
 COMPLAINED = "complained"
 BY_COMPLAINT = "email: complaint"
+# A report names its message in a few places; what names hundreds is somebody's game.
+MOST_TOKENS = 20
 
 
 class Returned(StrEnum):
@@ -52,7 +54,7 @@ class Returned(StrEnum):
     COMPLAINED = "complained"
     REPEATED = "repeated"
     FORGED = "forged"
-    """No message of ours is named in it, or its name is not signed by us."""
+    """No message of ours is named in it, it is not signed by us, or its address is not kept any more."""
     TOO_EARLY = "too_early"
     """Its message is being sent at this moment: ask again."""
     UNREADABLE = "unreadable"
@@ -108,38 +110,65 @@ def take_back(connection: Connection, links: Links, report: Report, at: datetime
     """What follows from one report, in one transaction."""
     if isinstance(report, Neither):
         return Returned(report.what)
-    row = _message(connection, links, report.tokens)
-    if row is None:
+    found = _message(connection, links, report.tokens)
+    if found is None:
         returned = _letter_came_back(connection, links, report, at)
         if returned is Returned.FORGED:
             LOG.warning("nobody's", kind=type(report).__name__.lower())
         return returned
+    row, address = found
+    address = address or _address(connection, row, report.addresses)
     returned = (
-        _bounced(connection, row, report, at)
+        _bounced(connection, row, address, report, at)
         if isinstance(report, Bounce)
-        else _complained(connection, row, report, at)
+        else _complained(connection, row, address, at)
     )
     status = {"kind": report.kind, "status": report.status} if isinstance(report, Bounce) else {}
     LOG.info("returned", message=row.id, what=str(returned), **status)
     return returned
 
 
-def _message(connection: Connection, links: Links, tokens: Sequence[str]) -> Row[Any] | None:
-    """The message that a report names, held until the transaction ends."""
-    number = next((it for token in tokens if (it := links.read_bounce(token)) is not None), None)
-    if number is None:
-        return None
-    return connection.execute(select(MESSAGE).where(MESSAGE.c.id == number).with_for_update()).first()
+def _message(
+    connection: Connection, links: Links, tokens: Sequence[str]
+) -> tuple[Row[Any], Row[Any] | None] | None:
+    """The message that a report names, held until the transaction ends, and the address that it went to.
+
+    A token that was signed before it was bound to an address tells none.
+    """
+    for token, row in _named(connection, links, tokens, MESSAGE):
+        own = select(ADDRESS).where(ADDRESS.c.customer_id == row.customer_id, ADDRESS.c.kind == KIND)
+        for address in connection.execute(own):
+            if links.read_bounce(token, address.value) is not None:
+                return row, address
+        if links.read_bounce(token) is not None:
+            return row, None
+    return None
+
+
+def _named(
+    connection: Connection, links: Links, tokens: Sequence[str], table: Table
+) -> Iterator[tuple[str, Row[Any]]]:  # fmt: skip
+    """The rows of the numbers in tokens, forged or not, held."""
+    for token in [*dict.fromkeys(tokens)][:MOST_TOKENS]:
+        if (number := links.returned_of(token)) is None:
+            continue
+        row = connection.execute(select(table).where(table.c.id == number).with_for_update()).first()
+        if row is not None:
+            yield token, row
 
 
 def _letter_came_back(
     connection: Connection, links: Links, report: Bounce | Complaint, at: datetime
 ) -> Returned:
     """A letter that somebody waits for has no message: only its address is concerned."""
-    number = next(
-        (it for token in report.tokens if (it := links.read_letter_bounce(token)) is not None), None
+    row = next(
+        (
+            row
+            for token, row in _named(connection, links, report.tokens, LETTER)
+            if any(links.read_letter_bounce(token, bound_to) is not None for bound_to in (row.digest, ""))
+        ),
+        None,
     )
-    row = connection.execute(select(LETTER).where(LETTER.c.id == number).with_for_update()).first()
     if row is None:
         return Returned.FORGED
     what, reason = (BOUNCED, report.reason) if isinstance(report, Bounce) else (COMPLAINED, COMPLAINED)
@@ -156,7 +185,9 @@ def _letter_came_back(
     return Returned(what)
 
 
-def _bounced(connection: Connection, row: Row[Any], report: Bounce, at: datetime) -> Returned:
+def _bounced(
+    connection: Connection, row: Row[Any], address: Row[Any] | None, report: Bounce, at: datetime
+) -> Returned:
     if row.state == "sending" and row.channel == CHANNEL:
         return Returned.TOO_EARLY
     if row.channel == CHANNEL and row.provider_id is not None:
@@ -167,7 +198,6 @@ def _bounced(connection: Connection, row: Row[Any], report: Bounce, at: datetime
         return Returned.REPEATED
     if report.kind == "hard" and _may_have_left(connection, row):
         _did_leave(connection, row, report.reason, at)
-    address = _address(connection, row, report.addresses)
     if address is not None and (reason := _why_suppress(connection, row, address, report)):
         suppress(connection, CHANNEL, address.digest, reason, at)
     return Returned.BOUNCED
@@ -187,10 +217,9 @@ def _did_leave(connection: Connection, row: Row[Any], reason: str, at: datetime)
     keep_states(connection, [row.id])
 
 
-def _complained(connection: Connection, row: Row[Any], report: Complaint, at: datetime) -> Returned:
+def _complained(connection: Connection, row: Row[Any], address: Row[Any] | None, at: datetime) -> Returned:
     if note(connection, row, CHANNEL, COMPLAINED, None, at) is not Heard.NEWS:
         return Returned.REPEATED
-    address = _address(connection, row, report.addresses)
     if address is not None:
         suppress(connection, CHANNEL, address.digest, COMPLAINED, at)
     _withdraw(connection, row.customer_id, at)
@@ -205,7 +234,7 @@ def _withdraw(connection: Connection, customer_id: int, at: datetime) -> None:
 
 
 def _address(connection: Connection, row: Row[Any], named: frozenset[str]) -> Row[Any] | None:
-    """The address that a message went to: the customer's own that the report names, be it no longer theirs.
+    """Where the token does not tell: the customer's own that the report names, be it no longer theirs.
 
     A report may name none of them (the mailbox forwards to another): then the newest one that was there.
     """

@@ -152,7 +152,7 @@ def written(running: Running, channel: str, letter: Claimed, links: Links) -> Ou
         return None
     return Outgoing(
         key=f"{row.kind}.{row.id}", to=letter.address, parts=text.parts, purpose="transactional", at=row.at,
-        tag=row.kind, return_token=links.letter_bounce(row.id),
+        tag=row.kind, return_token=links.letter_bounce(row.id, row.digest),
     )  # fmt: skip
 
 

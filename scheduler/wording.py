@@ -69,7 +69,7 @@ class Wording:
             purpose=row.purpose, at=self._clock.now(), tag=row.scenario,
             unsubscribe_url=claimed.context["links"].by(channel.name).unsubscribe
             if row.purpose == "marketing" else None,
-            return_token=self._links.bounce(row.id),
+            return_token=self._links.bounce(row.id, claimed.address),
             pictures=running.library.pictures(row.message, rendered.locale),
             step=row.step, occasion=row.occasion, locale=rendered.locale,
             priority=claimed.scenario.priority, valid_until=row.expires_at,

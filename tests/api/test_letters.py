@@ -362,6 +362,30 @@ def test_a_letter_that_comes_back_stops_email_to_its_address_once(olena: Shop, r
     assert back.take(data) is Returned.REPEATED
 
 
+@pytest.mark.parametrize("report", ["postfix-unknown", "arf-abuse"])
+def test_what_comes_back_of_a_letter_that_is_gone_is_not_about_the_next_with_its_number(
+    olena: Shop, report: str
+) -> None:
+    olena.consent("email")
+    [letter] = deliver(olena)
+    token = str(letter["Tidings-Message"])
+    with olena.database.write() as connection:
+        digest = olena.services.workspace.addresses.digest("email", "bohdan@example.com")
+        # As a restored backup has it: the letter was never written there, and another one got its number.
+        number = connection.scalar(update(LETTER).values(digest=digest).returning(LETTER.c.id))
+    back = Bounces(olena.database, olena.services.links, olena.clock)
+    assert back.take(returned(report, token, "olena@example.com")) is Returned.FORGED
+    assert suppressed(olena) == []
+    as_once_signed = olena.services.links.letter_bounce(int(number or 0), "")
+    back.take(returned(report, as_once_signed, "bohdan@example.com"))
+    assert suppressed(olena) == ["email"]
+
+
+def suppressed(shop: Shop) -> list[str]:
+    with shop.database.read() as connection:
+        return list(connection.scalars(select(SUPPRESSION.c.channel)))
+
+
 def test_a_complaint_about_the_letter_is_a_no(olena: Shop) -> None:
     olena.consent("email")
     [letter] = deliver(olena)

@@ -280,7 +280,7 @@ def test_a_message_with_nothing_to_say_is_refused(missing: str) -> None:
 
 
 class TestReturnPath:
-    TOKEN = Links("https://kavarnia.example", b"the secret of the tests").bounce(4711)
+    TOKEN = Links("https://kavarnia.example", b"the secret of the tests").bounce(4711, "o@example.com")
 
     def test_each_message_comes_back_to_an_address_of_its_own(self) -> None:
         skeleton = Skeleton(SENDER, ReturnPath.parse("bounces@mail.kavarnia.example", "X"))
@@ -297,11 +297,15 @@ class TestReturnPath:
     @given(number=st.integers(0, 2**64 - 1))
     def test_the_token_survives_a_mail_system_that_changes_its_case(self, number: int) -> None:
         links = Links("https://kavarnia.example", b"the secret of the tests")
-        path = ReturnPath.parse("b" * 23 + "@kavarnia.example", "X").address(links.bounce(number))
+        path = ReturnPath.parse("b" * 23 + "@kavarnia.example", "X").address(
+            links.bounce(number, "Olena@example.com")
+        )
         assert ascii_address(path) == path
         for changed in (path, path.upper(), path.title()):
             [token] = tokens_in(f"<{changed}>")
-            assert links.read_bounce(token) == number
+            assert links.read_bounce(token, "olena@example.com") == number
+            assert links.read_bounce(token, "bohdan@example.com") is links.read_bounce(token) is None
+            assert links.returned_of(token) == (number if 0 < number < 2**63 else None)
 
     @given(forged=st.text("0123456789abcdef", min_size=1, max_size=40))
     def test_a_token_that_we_did_not_write_names_nothing(self, forged: str) -> None:

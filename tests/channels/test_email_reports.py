@@ -14,7 +14,8 @@ from core.links import Links
 from tests.channels.returned import NAMES, returned
 
 LINKS = Links("https://kiosk.example", b"the secret of the tests")
-TOKEN = LINKS.bounce(4711)
+TO = "anna@example.com"
+TOKEN = LINKS.bounce(4711, TO)
 BOUNCES = {
     "postfix-unknown": ("hard", "mailbox_unknown", "5.1.1"),
     "postfix-expired": ("soft", "mailbox_full", "4.2.2"),
@@ -48,7 +49,7 @@ def test_a_bounce_says_which_message_and_why(name: str) -> None:
     report = read(returned(name, TOKEN))
     assert isinstance(report, Bounce)
     assert (report.kind, report.reason, report.status) == BOUNCES[name]
-    assert LINKS.read_bounce(report.tokens[0]) == 4711
+    assert LINKS.read_bounce(report.tokens[0], TO) == 4711
     assert "anna@example.com" in report.addresses
 
 
@@ -80,7 +81,7 @@ def test_a_bounce_is_read_however_it_was_passed_on(changed: Callable[[bytes], by
     report = read(changed(returned("postfix-unknown", TOKEN)))
     assert isinstance(report, Bounce)
     assert (report.kind, report.status) == ("hard", "5.1.1")
-    assert LINKS.read_bounce(report.tokens[0]) == 4711
+    assert LINKS.read_bounce(report.tokens[0], TO) == 4711
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_a_daemon_that_calls_its_bounce_automatic_names_a_code(sender: str, text
 def test_a_complaint_says_which_message(name: str) -> None:
     report = read(returned(name, TOKEN))
     assert isinstance(report, Complaint)
-    assert LINKS.read_bounce(report.tokens[0]) == 4711
+    assert LINKS.read_bounce(report.tokens[0], TO) == 4711
 
 
 def test_of_a_list_of_addresses_some_are_looked_at_and_none_that_is_unprintable() -> None:

@@ -120,6 +120,40 @@ def test_a_forged_report_changes_nothing(kiosk: Kiosk) -> None:
     assert kiosk.suppressed() == set()
 
 
+@pytest.mark.parametrize("name", ["postfix-unknown", "arf-abuse"])
+def test_what_comes_back_of_a_message_that_a_restore_forgot_is_not_about_the_one_with_its_number(
+    kiosk: Kiosk, name: str
+) -> None:
+    token = token_of(sent(kiosk))
+    kiosk.customer("bohdan", email="bohdan@example.com", consented=())
+    # As a restored database has it: Anna's message was never written there, and Bohdan's took its number.
+    kiosk.set("anna", customer_id=kiosk.ids["bohdan"])
+    assert take(kiosk, name, token) is Returned.FORGED
+    assert kiosk.suppressed() == set()
+    assert feedback(kiosk) == []
+    assert agrees(kiosk)
+
+
+def test_what_left_before_tokens_were_bound_to_an_address_still_comes_back(kiosk: Kiosk) -> None:
+    sent(kiosk)
+    token = kiosk.links.bounce(kiosk.message("anna").id, "")
+    assert take(kiosk, "postfix-unknown", token) is Returned.BOUNCED
+    assert kiosk.suppressed() == {("email", "mailbox_unknown")}
+
+
+def test_a_report_that_names_no_address_is_about_the_one_that_its_message_went_to(kiosk: Kiosk) -> None:
+    token = token_of(sent(kiosk))
+    with kiosk.database.write() as connection:
+        kiosk.addresses.put(
+            connection, [(kiosk.ids["anna"], "email", "new@example.com")], ["email"], kiosk.clock.now()
+        )
+    assert take(kiosk, "arf-redacted", token, "") is Returned.COMPLAINED
+    with kiosk.database.read() as connection:
+        assert connection.scalars(select(SUPPRESSION.c.digest)).all() == [
+            kiosk.addresses.digest("email", "accept0@example.com")
+        ]
+
+
 def test_a_report_that_no_database_could_hold_keeps_no_later_one_from_being_read(kiosk: Kiosk) -> None:
     token = token_of(sent(kiosk))
     # Somebody who has one token could stop every bounce from being read.
@@ -181,7 +215,7 @@ def test_what_may_have_left_and_came_back_did_leave_and_goes_on_or_has_failed(
         kiosk.deliver()
         kiosk.later(minutes=15)
     assert kiosk.state("anna") == ("planned" if tries == 1 else "unknown", "connection_lost")
-    token = kiosk.links.bounce(kiosk.message("anna").id)
+    token = kiosk.links.bounce(kiosk.message("anna").id, "drop@example.com")
     assert take(kiosk, "postfix-unknown", token, "drop@example.com") is Returned.BOUNCED
     kiosk.deliver()
     assert kiosk.state("anna")[0] == state
