@@ -142,7 +142,8 @@ def _close_books(
 def _forget(connection: Connection, request: Erasure, ids: Sequence[int], at: datetime) -> None:
     _suppress(connection, request, ids, at)
     Scrubber(connection, ids).scrub(request.addresses)
-    for wipe in (*wipes(ids), *request.also(ids)):
+    # The others first: some ask to whose household they belonged.
+    for wipe in (*request.also(ids), *wipes(ids)):
         if wipe.values is None:
             connection.execute(delete(wipe.table).where(wipe.where))
         else:

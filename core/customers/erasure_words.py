@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, or_, select, update
 
 from core.customers.addresses import ADDRESS, Addresses
 from core.customers.holders import CUSTOMER
@@ -27,6 +27,21 @@ _PLAIN = re.compile(
 def opaque(addresses: Addresses, external_id: str) -> str:
     """The number that an erased customer has instead of their own; the same one for the same number."""
     return f"{OPAQUE}{addresses.digest('opaque', external_id)[:32]}"
+
+
+def in_their_accounts(ids: Sequence[int]) -> ColumnElement[bool]:
+    """Operations with the accounts of customers: their own, and those of a household that they used."""
+    mine = select(OPERATION.c.customer_id).join(RECEIPT, RECEIPT.c.operation_id == OPERATION.c.id)
+    shared = mine.where(RECEIPT.c.customer_id.in_(ids)).union(
+        select(CUSTOMER.c.household_id).where(CUSTOMER.c.id.in_(ids))
+    )
+    return or_(OPERATION.c.customer_id.in_(ids), OPERATION.c.customer_id.in_(shared))
+
+
+def arrived(ids: Sequence[int]) -> ColumnElement[bool]:
+    """Operations by which others gave them bonuses, or their household."""
+    theirs: ColumnElement[bool] = in_their_accounts(ids) & OPERATION.c.key.like("transfer:%:in")
+    return theirs
 
 
 class Scrubber:
@@ -61,13 +76,8 @@ class Scrubber:
             self._connection.execute(one, rows)
 
     def _operations(self) -> Sequence[Row[Any]]:
-        mine = select(OPERATION.c.customer_id).join(RECEIPT, RECEIPT.c.operation_id == OPERATION.c.id)
-        accounts = mine.where(RECEIPT.c.customer_id.in_(self._ids)).union(
-            select(CUSTOMER.c.household_id).where(CUSTOMER.c.id.in_(self._ids))
-        )
         theirs = or_(
-            OPERATION.c.customer_id.in_(self._ids),
-            OPERATION.c.customer_id.in_(accounts),
+            in_their_accounts(self._ids),
             OPERATION.c.key.in_(self._other_sides()),
         )
         columns = (OPERATION.c.id, OPERATION.c.result, OPERATION.c.data)
@@ -75,8 +85,7 @@ class Scrubber:
 
     def _other_sides(self) -> list[str]:
         """What others gave them: the giver's operation holds the answer."""
-        arrived = (OPERATION.c.customer_id.in_(self._ids)) & OPERATION.c.key.like("transfer:%:in")
-        keys = self._connection.scalars(select(OPERATION.c.key).where(arrived))
+        keys = self._connection.scalars(select(OPERATION.c.key).where(arrived(self._ids)))
         return [f"{key.removesuffix(':in')}:out" for key in keys]
 
     def _words(self) -> re.Pattern[str] | None:

@@ -6,6 +6,7 @@ import pytest
 from httpx import Response
 from sqlalchemy import select
 
+from core.ledger.writing import OPERATION
 from tests.api.shop import Shop, make_live
 from tidings.api.idempotency import REQUEST
 
@@ -125,6 +126,22 @@ def test_no_answer_of_a_till_names_the_person_any_more(two: Shop) -> None:
     assert len(answers(two)) == len(asked)
     assert send(two, "DELETE", mine).status_code == 200
     assert answers(two) == []
+
+
+@pytest.mark.parametrize("shares", [False, True], ids=["alone", "in a household"])
+def test_no_kept_answer_names_who_was_given_bonuses(two: Shop, shares: bool) -> None:
+    if shares:
+        two.register("10099")
+        assert send(two, "POST", "/households/10099/members", {"customer": "10077"}).status_code == 200
+    body = {"id": "gift-7", "sender": "10042", "receiver": "10077", "points": "10"}
+    assert send(two, "POST", "/transfers", body, headers={"Idempotency-Key": "k1"}).status_code == 201
+    kept = {**GOODWILL, "id": "2"}
+    assert send(two, "POST", "/adjustments", kept, headers={"Idempotency-Key": "k2"}).status_code == 201
+    assert send(two, "DELETE", "/customers/10077").status_code == 200
+    [left] = answers(two)
+    assert "10077" not in left
+    with two.database.read() as connection:
+        assert "10077" not in str(connection.scalars(select(OPERATION.c.result)).all())
 
 
 def answers(shop: Shop) -> list[str]:
