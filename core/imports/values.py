@@ -4,6 +4,7 @@ Each reader takes the value and returns None for an empty one; ValueError says w
 """
 
 import math
+import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -17,6 +18,7 @@ MOST = 10**9
 TAIL = 1e-4
 ZEROS = "000000"
 NUL, NO_NUL = "\0", "has a NUL character, which cannot be kept"
+_PLAIN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)")
 YES, NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
 
 
@@ -54,10 +56,16 @@ def units(value: object, scale: int) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
         raise ValueError("is no number")
-    written = str(value)
-    if "," in written:
-        raise ValueError(f"has a comma; write {written.replace(',', '.', 1)!r} with a point")
-    return to_units(written, scale)
+    return to_units(_plain(value) if isinstance(value, str) else str(value), scale)
+
+
+def _plain(written: str) -> str:
+    # Python reads more than people write: "1_000", "1e1", digits of other scripts.
+    if _PLAIN.fullmatch(written):
+        return written
+    if _PLAIN.fullmatch(pointed := written.replace(",", ".")):
+        raise ValueError(f"has a comma; write {pointed!r} with a point")
+    raise ValueError(f"{written!r} is not a plain number, such as 170.50")
 
 
 def _of_float(value: float, scale: int) -> int:

@@ -62,7 +62,11 @@ def test_a_repeated_import_changes_nothing(shop: Database, tmp_path: Path) -> No
 BAD: dict[str, tuple[dict[str, str], str]] = {
     "amount": ({"total": "12,50"}, "'total' has a comma; write '12.50' with a point"),
     "fraction": ({"total": "12.505"}, "'total': 12.505 has more than 2 decimal places"),
-    "word": ({"total": "much"}, "'total': 'much' is not a number"),
+    "word": ({"total": "much"}, "'total': 'much' is not a plain number, such as 170.50"),
+    "power": ({"total": "1e2"}, "'total': '1e2' is not a plain number, such as 170.50"),
+    "underscore": ({"total": "1_0"}, "'total': '1_0' is not a plain number, such as 170.50"),
+    "other script": ({"quantity": "\u0663"}, "'quantity': '\u0663' is not a plain number, such as 170.50"),
+    "thousands": ({"total": "1,234.50"}, "'total': '1,234.50' is not a plain number, such as 170.50"),
     "missing": ({"total": ""}, "'total' is empty"),
     "below zero": ({"total": "-5"}, "'total' and 'quantity' may not be below zero; a return is told apart"),
     "time": ({"at": "yesterday"}, "'at' is no time; write for example '2026-03-01T10:15:00+02:00'"),
@@ -93,8 +97,8 @@ def test_a_receipt_with_one_bad_line_is_rejected_whole(shop: Database, tmp_path:
     report = bring_in(shop, "receipts", csv(tmp_path / "r.csv", rows))
     assert counts(report) == (1, 0, 0, 2)
     assert [(it["line"], it["reason"]) for it in rejects(report)] == [
-        (2, "belongs to the receipt whose line 3 'total': 'free' is not a number"),
-        (3, "'total': 'free' is not a number"),
+        (2, "belongs to the receipt whose line 3 'total': 'free' is not a plain number, such as 170.50"),
+        (3, "'total': 'free' is not a plain number, such as 170.50"),
     ]
 
 
