@@ -20,8 +20,10 @@ from campaigns.versions import Live
 from core.customers.addresses import ADDRESS, LIFTED, SUPPRESSION
 from core.customers.profiles import CUSTOMER
 from core.errors import Problems, UserError
+from core.events import EVENT
 from core.links import Links
 from core.program import Program
+from core.program.words import is_own_event
 from templates.facts import Context, contexts, with_trigger
 from triggers import discover
 from wallet.tables import PASS, REGISTRATION
@@ -86,7 +88,7 @@ SECTIONS = (
             ("code", "rule", "first_day", "last_day", "uses", "uses_at_most", "created_at", "disabled_at")),
     Section("codes_used", _table(facts.PromoUse), ("code", "rule", "receipt", "at", "freed_at")),
     Section("code_for_friends", _table(facts.ReferralCode), ("code",), "customer_id"),
-    Section("events", _table(facts.Event), ("kind", "subject", "at", "recorded_at", "data")),
+    Section("events", EVENT, ("kind", "subject", "at", "recorded_at", "data")),
     Section("messages", _table(decisions.Message),
             ("id", "scenario", "version", "occasion", "step", "purpose", "message", "channel", "locale",
              "state", "reason", "detail", "planned_at", "accepted_at", "facts")),
@@ -156,8 +158,10 @@ def _shown(program: Program, section: Section, row: Mapping[Any, Any]) -> dict[s
     into: dict[str, Callable[[int], Any]] = dict.fromkeys(section.points, program.from_points)
     into |= dict.fromkeys(section.money, program.from_money)
     into |= dict.fromkeys(section.thousandths, lambda value: Decimal(value) / 1000)
+    # What the shop's system told of the customer is in its words; only whom they brought is put in by us.
+    others = ("friend",) if section.table is EVENT and not is_own_event(row["kind"]) else OF_OTHERS
     return {
-        name: _plain(into[name](row[name]) if name in into and row[name] is not None else row[name])
+        name: _plain(into[name](row[name]) if name in into and row[name] is not None else row[name], others)
         for name in section.columns
     }
 

@@ -49,6 +49,15 @@ def test_every_attribute_is_in_the_copy_whatever_it_is_called(shop: Shop) -> Non
     assert shop.till.get("/api/v1/customers/10042/data").json()["profile"]["attributes"] == own
 
 
+def test_all_that_the_shop_told_of_an_act_is_in_the_copy_but_whom_they_brought(shop: Shop) -> None:
+    shop.register()
+    told = {"stars": 5, "author": "Ursula K. Le Guin", "member": True}
+    body = {"id": "a1", "customer": "10042", "act": "review", "data": {**told, "friend": "10077"}}
+    assert shop.till.post("/api/v1/events", json=body).status_code == 201
+    found = shop.till.get("/api/v1/customers/10042/data").json()["events"]
+    assert [it["data"] for it in found if it["kind"] == "review"] == [told]
+
+
 @pytest.mark.parametrize("who", ["till", "marketer"])
 def test_only_an_admin_may_take_it(shop: Shop, who: str) -> None:
     shop.register()
