@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from sqlalchemy import select
 
 from channels.telegram.updates import is_genuine, webhook_secret
 from core.customers.addresses import ADDRESS
-from core.customers.chats import marks
+from core.customers.chats import NEVER, Chats, marks
 from core.errors import EnvironmentFault, UserError
 from core.events import EVENT
 from core.program import Program
@@ -197,6 +199,25 @@ def test_a_stranger_is_told_where_to_find_the_link_in_their_own_language(bot: Bo
     assert "чия це картка" in bot.says("/start", language="uk")
     assert "чия це картка" in bot.says("/stop", language="de"), "else in the program's"
     assert bot.says("What is this?") == ""
+
+
+def test_of_many_who_come_to_one_chat_at_one_moment_one_has_it(bot: Bot) -> None:
+    names = [f"c{number}" for number in range(12)]
+    for name in names:
+        bot.shop.register(name)
+    ids, start = [bot.shop.id_of(name) for name in names], Barrier(len(names))
+
+    def come(customer_id: int) -> None:
+        now = bot.shop.clock.now()
+        start.wait()
+        with bot.shop.database.write() as connection:
+            Chats(connection, bot.shop.services.workspace.addresses, now, now).join(
+                customer_id, NEVER, str(CHAT)
+            )
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(come, ids))
+    assert [chat for name in names for chat in bot.chats(name)] == [str(CHAT)]
 
 
 def test_nobody_but_telegram_is_believed(bot: Bot) -> None:
