@@ -3,12 +3,12 @@
 What both get for it is core.grants.referral_grants.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, update
 
 from core.db import insert_ignoring
 from core.events import Happening, append
@@ -23,6 +23,8 @@ CODE = ReferralCode.__table__  # type: ignore[attr-defined]
 # The event of a friend who named an inviter.
 NAMED = "referred"
 CODE_LENGTH = 8
+# Names in one question.
+CHUNK = 5_000
 # The lock under which friends are named, on PostgreSQL: two who name each other at one moment are a circle.
 NAMING = 7_304_512
 
@@ -79,6 +81,27 @@ def find_inviter(connection: Connection, who: str) -> int | None:
     statement = select(meant.c.id).join_from(named, meant, survivor)
     present = statement.where(by, meant.c.erased_at.is_(None)).order_by(*(it.desc() for it in rank))
     return connection.scalar(present.limit(1))
+
+
+def known_inviters(connection: Connection, names: Collection[str]) -> set[str]:
+    """Which of these names `find_inviter` finds; asked of thousands at once."""
+    codes = {name: normal(name) for name in names}
+    called = {
+        *_called(connection, CUSTOMER.c.external_id, codes), *_called(connection, CUSTOMER.c.card, codes)
+    }  # fmt: skip
+    drawn_ones = _called(connection, CODE.c.code, codes.values())
+    return {name for name, code in codes.items() if name in called or code in drawn_ones}
+
+
+def _called(connection: Connection, column: ColumnElement[str], values: Iterable[str]) -> set[str]:
+    """Which of the values stand in a column of somebody who is there, or of a duplicate of theirs."""
+    meant, asked = CUSTOMER.alias("meant"), sorted(set(values))
+    survivor = meant.c.id == func.coalesce(CUSTOMER.c.merged_into, CUSTOMER.c.id)
+    there = select(column).select_from(CUSTOMER).join(meant, survivor).where(meant.c.erased_at.is_(None))
+    if column is CODE.c.code:
+        there = there.join(CODE, CODE.c.customer_id == CUSTOMER.c.id)
+    chunks = [asked[start : start + CHUNK] for start in range(0, len(asked), CHUNK)]
+    return {name for chunk in chunks for name in connection.scalars(there.where(column.in_(chunk)))}
 
 
 def hold_friends(connection: Connection, friend_ids: Sequence[int]) -> None:

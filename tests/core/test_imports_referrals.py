@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from core.customers.profiles import CUSTOMER
 from core.db import Database
 from core.events import EVENT
-from core.grants.referrals import NAMED
+from core.grants.referrals import NAMED, find_inviter, known_inviters, referral_code
+from tests.core.books import START
 from tests.core.files import bring_in, counts, jsonl, rejects
 
 
@@ -33,6 +34,37 @@ def test_an_inviter_may_stand_further_down(database: Database, tmp_path: Path) -
     assert counts(bring_in(database, "customers", file, chunk=1)) == (4, 0, 0, 0)
     assert inviters(database) == {"anna": "ihor", "ihor": "olha", "olha": None, "petro": None}
     assert counts(bring_in(database, "customers", file, chunk=1)) == (0, 0, 4, 0)
+
+
+@pytest.mark.parametrize("chunk", [2, 3])
+def test_who_waits_for_an_inviter_who_waits_is_brought_in_with_them(
+    database: Database, tmp_path: Path, chunk: int
+) -> None:
+    rows = [
+        {"customer": "anna", "referred_by": "ihor"},
+        {"customer": "ihor", "card": "CARD-8", "referred_by": "olha"},
+        {"customer": "petro", "referred_by": "CARD-8"},
+        {"customer": "olha"},
+    ]
+    report = bring_in(database, "customers", jsonl(tmp_path / "c.jsonl", rows), chunk=chunk)
+    assert counts(report) == (4, 0, 0, 0)
+    assert inviters(database) == {"anna": "ihor", "ihor": "olha", "olha": None, "petro": "ihor"}
+
+
+def test_thousands_of_inviters_are_known_by_what_one_is_known_by(database: Database, tmp_path: Path) -> None:
+    rows = [{"customer": name, "card": f"CARD-{name}"} for name in ("anna", "ihor", "olha", "petro")]
+    bring_in(database, "customers", jsonl(tmp_path / "c.jsonl", rows))
+    with database.write() as connection:
+        numbers = {row.external_id: row.id for row in connection.execute(select(CUSTOMER))}
+        codes = [referral_code(connection, numbers[name]).lower() for name in ("anna", "petro")]
+        duplicate, gone = (
+            update(CUSTOMER).where(CUSTOMER.c.id == numbers[name]) for name in ("ihor", "petro")
+        )
+        connection.execute(duplicate.values(merged_into=numbers["anna"]))
+        connection.execute(gone.values(erased_at=START))
+        names = ["anna", "ihor", "petro", "CARD-ihor", "CARD-petro", "card-anna", "nobody", *codes]
+        one_by_one = {name for name in names if find_inviter(connection, name)}
+        assert known_inviters(connection, names) == one_by_one == {"anna", "ihor", "CARD-ihor", codes[0]}
 
 
 def test_an_inviter_who_is_told_later_changes_the_customer(database: Database, tmp_path: Path) -> None:

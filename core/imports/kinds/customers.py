@@ -1,5 +1,6 @@
 """Customers: one a row. An empty value leaves what is known as it is."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +10,7 @@ from sqlalchemy import Connection
 
 from core.customers.profiles import Profile, Saved, checked, save
 from core.grants.referral_grants import welcome_friend
-from core.grants.referrals import find_inviter, hold_friends, name_inviter
+from core.grants.referrals import hold_friends, known_inviters, name_inviter
 from core.imports.columns import ATTRIBUTE
 from core.imports.kinds.base import LATER, Context, Effect, Kind, cell, must
 from core.imports.values import NO_NUL, NUL, anything, day, moment, text
@@ -81,11 +82,28 @@ class Customers(Kind):
 
 
 def _too_early(connection: Connection, facts: Sequence[Joining]) -> set[int]:
-    """Which of them name an inviter who is neither known nor among them."""
-    here = {it.profile.external_id for it in facts} | {it.profile.card for it in facts}
-    asked = {it.referred_by for it in facts if it.referred_by} - here
-    unknown = {who for who in asked if who and find_inviter(connection, who) is None}
-    return {index for index, it in enumerate(facts) if it.referred_by in unknown}
+    """Which of them name an inviter who is neither known, nor among them, or there but too early as well."""
+    friends: dict[str, list[int]] = {}
+    for index, it in enumerate(facts):
+        if it.referred_by:
+            friends.setdefault(it.referred_by, []).append(index)
+    known = known_inviters(connection, friends)
+    here = Counter(name for it in facts for name in _names(it) if name in friends and name not in known)
+    unknown = [name for name in friends if name not in known and not here[name]]
+    early: set[int] = set()
+    while unknown:
+        for index in friends[unknown.pop()]:
+            early.add(index)
+            for name in _names(facts[index]) & here.keys():
+                here[name] -= 1
+                if not here[name]:
+                    unknown.append(name)
+    return early
+
+
+def _names(fact: Joining) -> set[str]:
+    """By what the file may call a customer who brought another."""
+    return {name for name in (fact.profile.external_id, fact.profile.card) if name}
 
 
 def _attributes(values: Mapping[str, Any]) -> dict[str, Any]:
