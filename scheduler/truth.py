@@ -1,7 +1,9 @@
 """Whether it is still true what messages are about to say (promise 9), asked of their triggers.
 
 To build a trigger's question costs SQLAlchemy half as much as a database needs to answer it for a thousand
-messages. So a question serves all claims of one second: it asks how things stood when that second began.
+messages. So a question serves all claims of one second: it asks how things stand when that second ends. What
+was written down within it is seen, and nothing is said of what ends within it; bonuses go at midnight, with
+which a second begins.
 """
 
 import json
@@ -24,7 +26,7 @@ from triggers import Look, discover
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 _DUE = (MESSAGE.c.id, MESSAGE.c.customer_id, MESSAGE.c.occasion, MESSAGE.c.subject, MESSAGE.c.facts)
 
-# A version, the beginning of a second, and the questions of its scenarios.
+# A version, the end of a second, and the questions of its scenarios.
 _Made = tuple[Running | None, datetime | None, dict[str, Select[Any]]]
 
 
@@ -54,7 +56,7 @@ class Truth:
         return found
 
     def _question(self, connection: Connection, running: Running, name: str, at: datetime) -> Select[Any]:
-        made, second = self._made, at.replace(microsecond=0)
+        made, second = self._made, at.replace(microsecond=999_999)
         if made[0] is not running or made[1] != second:
             made = self._made = (running, second, {})
         if name not in made[2]:

@@ -90,11 +90,14 @@ def number() -> ColumnElement[int]:
 
 
 def expired(look: Look) -> ColumnElement[int]:
-    """Points that the operation wrote off in the end: its own entries, and those that corrected them."""
+    """Points that the operation wrote off in the end: its own entries, and those that corrected them.
+
+    Its own were written with its event: whoever reads that sees them, however early the look took its time.
+    """
+    known = ENTRY.c.recorded_at <= literal(look.at, UtcDateTime)
     theirs = or_(
         and_(ENTRY.c.operation_id == OPERATION.c.id, ENTRY.c.corrects.is_(None)),
-        ENTRY.c.corrects == OPERATION.c.id,
+        and_(ENTRY.c.corrects == OPERATION.c.id, known),
     )
-    known = ENTRY.c.recorded_at <= literal(look.at, UtcDateTime)
-    total = select(-func.coalesce(func.sum(ENTRY.c.amount), 0)).where(theirs, ENTRY.c.kind == "expiry", known)
+    total = select(-func.coalesce(func.sum(ENTRY.c.amount), 0)).where(theirs, ENTRY.c.kind == "expiry")
     return cast(total.correlate(OPERATION).scalar_subquery(), ENTRY.c.amount.type)

@@ -37,6 +37,15 @@ def test_what_never_expires_what_begins_this_moment_and_the_last_hundredth_count
     assert world.looked("2026-03-03 10:00") == {}
 
 
+def test_who_is_told_in_the_second_of_the_crossing_has_still_reached_it(database: Database) -> None:
+    world = world_of(database)
+    world.customer("anna")
+    world.move(kyiv("2026-03-02 10:00") + timedelta(milliseconds=300))
+    world.bonuses("anna", 100)
+    world.look(world.now + timedelta(milliseconds=200))
+    assert set(still_true(world)) == {"anna"}
+
+
 def test_everybody_has_a_crossing_of_their_own(database: Database) -> None:
     world = world_of(database)
     for name, minute in (("anna", 10), ("ihor", 20)):

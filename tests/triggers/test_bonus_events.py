@@ -1,6 +1,6 @@
 """Bonuses given, spent and expired: whose news it is, and what undoes it."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -12,6 +12,7 @@ from core.grants.referrals import name_inviter
 from core.ledger.adjustments import KIND, Adjustment, adjust
 from core.ledger.expiry import expire
 from core.purchases.receipts import Recorded
+from scheduler.looks import Looks
 from tests.support.happenings import buy, give_back, let_expire, merge, share, spend, still_true, tell, told
 from tests.support.world import World, kyiv, scenario
 
@@ -249,6 +250,24 @@ def test_the_head_of_a_household_hears_of_what_expired(database: Database) -> No
     world.move("2026-03-04 10:00")
     expire(database, world.program, world.now)
     assert world.look("2026-03-04 10:01") == {"anna": "planned"}
+
+
+def test_what_is_told_in_the_second_in_which_it_expired_is_still_true(database: Database) -> None:
+    world = waiting_for(database, "{bonus_expired: {}}")
+    world.move(kyiv("2026-03-01 10:00") + timedelta(milliseconds=300))
+    let_expire(world, "anna", 100)
+    world.look(world.now + timedelta(milliseconds=200))
+    assert set(still_true(world)) == {"anna"}
+
+
+def test_what_expired_while_a_look_began_is_not_lost(database: Database) -> None:
+    """The look took its time before the expiry was written down, and reads its event all the same."""
+    world = waiting_for(database, "{bonus_expired: {}}")
+    begun = kyiv("2026-03-01 10:00")
+    world.move(begun + timedelta(seconds=3))
+    let_expire(world, "anna", 100)
+    Looks(database, world.live).run(begun)
+    assert [name for name, _ in told(world)] == ["anna"]
 
 
 @pytest.mark.parametrize("when", ["{bonus_accrued: {}}", "{bonus_redeemed: {}}", "{bonus_expired: {}}"])

@@ -1,5 +1,6 @@
 """Bonuses about to expire: the series of steps, the sum of a day, the end of the day, the clocks' changes."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -163,5 +164,7 @@ def test_what_waits_is_about_its_own_day_to_its_end_and_about_what_can_be_spent(
     for name, amount in spent.items():
         world.redeem(name, amount)
     assert set(still_true(world)) == {"enough"}
+    world.move(kyiv("2026-03-04 00:00") - timedelta(milliseconds=1))
+    assert set(still_true(world)) == {"enough", "not-yet"}
     world.move("2026-03-04 00:00")
     assert still_true(world) == {}
