@@ -22,9 +22,12 @@ from core.unit import Unit
 T = TypeVar("T")
 
 DAY_SECONDS = 86_400
+# A hundred years: what is longer leads out of the calendar, and nobody means it.
+DAYS_AT_MOST = 36_525
+TOO_LONG = "longer than a hundred years"
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600}
 _DAYS = {"day": 1, "week": 7}
-_LENGTH = re.compile(r"(\d{1,6})\s+(\w+?)s?")
+_LENGTH = re.compile(r"(\d{1,18})\s+(\w+?)s?")
 # How lengths are abbreviated elsewhere; a bare number is taken for days.
 _SHORT_LENGTH = re.compile(r"(\d{1,4})\s*([a-z]*)\.?")
 _SHORT = {
@@ -55,11 +58,12 @@ class Duration(Unit):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """`14 days`, `1 day`, `2 weeks`, `12 hours`, `30 minutes`."""
+        """`14 days`, `1 day`, `2 weeks`, `12 hours`, `30 minutes`; a hundred years at most."""
         number, word = _length(text)
-        if word in _DAYS:
-            return cls(days=number * _DAYS[word])
-        return cls(seconds=number * _SECONDS[word])
+        found = cls(days=number * _DAYS[word]) if word in _DAYS else cls(seconds=number * _SECONDS[word])
+        if found.total_seconds > DAYS_AT_MOST * DAY_SECONDS:
+            raise complaint(TOO_LONG, f"write fewer {word}s")
+        return found
 
     @classmethod
     def meant(cls, value: object) -> str:

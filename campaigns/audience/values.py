@@ -13,7 +13,7 @@ from core.errors import Problem
 from core.explain import describe, one_of, suggest
 from core.money import LIMIT
 from core.source import Document, KeyPath
-from core.units import Duration, amount, percent
+from core.units import TOO_LONG, Duration, amount, percent
 from core.units import day as read_day
 
 # How people say any, each or none of the channels, and what says it here.
@@ -183,8 +183,10 @@ class Values:
         """More than no time."""
         try:
             length = Duration.read(value)
-        except PydanticCustomError:
-            length = Duration()
+        except PydanticCustomError as error:
+            said, length = error.context or {}, Duration()
+            if said.get("what") == TOO_LONG:
+                self.fail(path, TOO_LONG, said["fix"])
         if not length:
             self.fail(path, f"expected {thing}, got {describe(value)}", f"write for example {example}")
         return length

@@ -8,8 +8,6 @@ from core.program import Program
 from core.program.tiers import Level
 from core.source import Document, KeyPath
 
-# A period and its grace: longer than any customer's life is a slip.
-DAYS_AT_MOST = 36_525
 BASE: KeyPath = ("tiers", "levels")
 
 
@@ -17,7 +15,6 @@ def check_tiers(program: Program, document: Document) -> Iterator[Problem]:
     """What does not fit together, beyond the shape of each value."""
     yield from _names(program, document)
     yield from _invited(program, document) if _by_hand(program) else _reached(program, document)
-    yield from _length(program, document)
     yield from _discount(program, document)
 
 
@@ -67,12 +64,6 @@ def _too_fine(program: Program) -> tuple[str, str]:
         return "a part of a purchase", "write a whole number"
     scale = program.points.scale if program.tiers.measure == "points" else program.money_scale
     return f"more than {scale} decimal places", "write fewer decimals"
-
-
-def _length(program: Program, document: Document) -> Iterator[Problem]:
-    for name, days in (("over", program.tiers.over.days), ("grace", program.tiers.grace.days)):
-        if days > DAYS_AT_MOST:
-            yield document.problem(("tiers", name), "longer than a hundred years", "write fewer days")
 
 
 def _discount(program: Program, document: Document) -> Iterator[Problem]:

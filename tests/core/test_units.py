@@ -90,6 +90,15 @@ def test_a_length_as_others_write_it_is_answered_with_how_it_is_written_here(
     assert read(Duration, meant)
 
 
+@pytest.mark.parametrize(
+    ("long", "word"),
+    [("36526 days", "days"), ("999999 weeks", "weeks"), ("999999 hours", "hours"), ("10000000 days", "days")],
+)
+def test_nobody_means_more_than_a_hundred_years(long: str, word: str) -> None:
+    assert complaint(Duration, long) == f"longer than a hundred years; write fewer {word}"
+    assert read(Duration, "36525 days").ago(local("2026-03-28 10:00"), KYIV)
+
+
 def test_a_length_of_time_is_written_back_as_people_write_it() -> None:
     written = [
         str(read(Duration, text))
