@@ -21,7 +21,6 @@ from core.customers.profiles import find
 from core.errors import EnvironmentFault, UserError
 from core.explain import suggest
 from core.program.check import FILE as PROGRAM_FILE
-from tidings.console import HIGHEST
 
 if TYPE_CHECKING:
     from tidings.workspace import Workspace
@@ -70,7 +69,7 @@ def answer(here: "Workspace", running: Running, wish: Wish) -> Answer:
         made.forecasts = [forecasts[name] for name in names if name in forecasts]
         made.lines = lines.count if lines else 0
         if older is not None and wish.compare:
-            called = wish.compare if not wish.compare.isdigit() else f"version {wish.compare}"
+            called = wish.compare if not _is_number(wish.compare) else f"version {wish.compare}"
             pair = [(called, older), (FILES, running)]
             runs = [(word, _dry_run(here, connection, each, Answer(each, wish))) for word, each in pair]
             made.comparisons = compare(connection, runs[0], runs[1], names, max(1, wish.sample))
@@ -112,7 +111,7 @@ def _renamed(running: Running) -> set[str]:
 
 
 def _older(connection: Connection, what: str) -> Running:
-    if what == LIVE or (what.isascii() and what.isdigit()):
+    if what == LIVE or _is_number(what):
         return _applied(connection, live_version(connection) if what == LIVE else int(what))
     folder = Path(what)
     if not (folder / PROGRAM_FILE).is_file():
@@ -122,9 +121,13 @@ def _older(connection: Connection, what: str) -> Running:
     return make_ready(Bundle.read(folder))
 
 
+def _is_number(what: str) -> bool:
+    """A version's: no other script's digits, nor more of them than the database keeps."""
+    return what.isascii() and what.isdigit() and len(what) < 10
+
+
 def _applied(connection: Connection, version: int) -> Running:
-    there = select(VERSION.c.files).where(VERSION.c.version == version)
-    files = connection.scalar(there) if version <= HIGHEST else None
+    files = connection.scalar(select(VERSION.c.files).where(VERSION.c.version == version))
     if files is None:
         newest = live_version(connection)
         known = f"the newest is {newest}" if newest else "nothing was applied yet"

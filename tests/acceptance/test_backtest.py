@@ -44,6 +44,7 @@ def test_days_that_are_over_are_replayed_and_told(filled: Shop) -> None:
             ("win-back", *DAYS, "--sample", "many"),
             "--sample: 'many' is no sample; write for example 500 or 10%",
         ),
+        (("win-back", *DAYS, "--sample", "²"), "--sample: '²' is no sample"),
         (("win-back", "--from", "Monday", "--to", "2026-02-01"), "--from: 'Monday' is no day"),
     ],
 )

@@ -222,6 +222,8 @@ def test_a_text_that_changes_is_told_word_by_word_where_there_are_no_colours(fil
             ("--compare", "nowhere"),
             "--compare: 'nowhere' is no version and no workspace; write 'live', a number or a folder",
         ),
+        (("--compare", "²"), "--compare: '²' is no version"),
+        (("--compare", "9" * 20), f"--compare: '{'9' * 20}' is no version"),
         (("--customer", "nobody"), "there is no customer 'nobody'"),
     ],
 )

@@ -69,7 +69,7 @@ def _sample(text: str | None) -> Any:
 
     if text is None:
         return Sample()
-    if text.isdigit() and int(text):
+    if text.isascii() and text.isdigit() and int(text):
         return Sample(count=int(text))
     try:
         part = percent(text)
