@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 from sqlalchemy import ColumnElement, FromClause, Table, and_, case, exists, func, literal, true
 
-from core.db import json_text
+from core.db import UtcDateTime, json_text
 from core.tables import Lot
 from core.units import Series
 from triggers.base import EVENT, EventTrigger, Fact, Look, Parameters, whole_number
@@ -62,7 +62,10 @@ class BonusAccrued(EventTrigger[BonusAccruedParameters]):
         """Large enough, for a reason that is meant, and not taken back."""
         least = max(1, look.program.to_points(parameters.at_least))
         meant = json_text(EVENT.c.data, "reason").in_(parameters.reason) if parameters.reason else true()
-        taken = exists().where(UNDONE.c.key == literal("taken_back:") + EVENT.c.subject)
+        taken = exists().where(
+            UNDONE.c.key == literal("taken_back:") + EVENT.c.subject,
+            UNDONE.c.recorded_at <= literal(look.at, UtcDateTime),
+        )
         return and_(_amount() >= least, meant, ~taken)
 
     def stored_facts(self, look: Look) -> Mapping[str, ColumnElement[Any]]:

@@ -16,6 +16,9 @@ from scheduler.looks import Looks
 from tests.support.happenings import buy, give_back, let_expire, merge, share, spend, still_true, tell, told
 from tests.support.world import World, kyiv, scenario
 
+REFERRAL = {
+    "earn": {"rules": [{"rule": "base", "by": "tier"}, {"rule": "inviter", "give": 100, "on": "referral"}]}
+}
 WELCOME = {"earn": {"rules": [{"rule": "base", "by": "tier"}, {"rule": "hello", "on": "review", "give": 20}]}}
 
 
@@ -87,8 +90,7 @@ def test_what_is_given_by_hand_belongs_to_no_receipt_however_it_is_numbered(data
 
 
 def test_a_reward_for_a_friend_who_brought_everything_back_is_no_longer_true(database: Database) -> None:
-    rules = [{"rule": "base", "by": "tier"}, {"rule": "inviter", "give": 100, "on": "referral"}]
-    world = waiting_for(database, "{bonus_accrued: {reason: inviter}}", program={"earn": {"rules": rules}})
+    world = waiting_for(database, "{bonus_accrued: {reason: inviter}}", program=REFERRAL)
     for inviter, friend in (("anna", "bohdan"), ("ihor", "olha")):
         world.customer(friend)
         with database.write() as connection:
@@ -100,6 +102,20 @@ def test_a_reward_for_a_friend_who_brought_everything_back_is_no_longer_true(dat
     world.give_back("olha")
     give_for_news(database, world.program, world.now)
     assert set(still_true(world)) == {"anna"}
+
+
+def test_a_look_at_the_past_knows_no_reward_that_was_taken_back_later(database: Database) -> None:
+    world = waiting_for(database, "{bonus_accrued: {reason: inviter}}", program=REFERRAL)
+    world.customer("olha")
+    with database.write() as connection:
+        name_inviter(connection, world.ids["olha"], "anna", world.now, live=True)
+    buy(world, "olha", ("latte", 100), receipt="olha")
+    give_for_news(database, world.program, world.now)
+    world.move("2026-03-02 10:00")
+    world.give_back("olha")
+    give_for_news(database, world.program, world.now)
+    assert list(world.foreseen("2026-03-01 12:00").values()) == ["planned"]
+    assert world.foreseen("2026-03-02 10:00") == {}
 
 
 def test_what_a_rule_gave_has_no_receipt(database: Database) -> None:
