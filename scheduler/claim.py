@@ -31,6 +31,7 @@ from sqlalchemy import (
     literal_column,
     select,
     true,
+    update,
 )
 
 from campaigns.look import quiet_until, zone_info
@@ -196,7 +197,18 @@ class Claimer:
                 # No tie-break: thousands are due at one moment, and sorting them for each chunk is a waste.
                 due = due.order_by(MESSAGE.c.due_at).limit(room).with_for_update(skip_locked=True)
                 ids += [number for (number,) in at_once(connection, due)]
-        return [Taken._make(row) for row in _ROWS(connection, ids)] if ids else ()
+        return self._as_meant(connection, [Taken._make(row) for row in _ROWS(connection, ids)]) if ids else ()
+
+    def _as_meant(self, connection: Connection, rows: Sequence[Taken]) -> Sequence[Taken]:
+        """With the purpose that their scenarios have now: what was planned for the account only, and is
+        marketing after all, needs the consent that marketing needs, and counts as it.
+        """
+        meant = {name: scenario.purpose for name, scenario in self.running.scenarios.items()}
+        other = [row for row in rows if meant.get(row.scenario, row.purpose) != row.purpose]
+        for purpose in {meant[row.scenario] for row in other}:
+            ids = [row.id for row in other if meant[row.scenario] == purpose]
+            connection.execute(update(MESSAGE).where(MESSAGE.c.id.in_(ids)).values(purpose=purpose))
+        return [row._replace(purpose=meant.get(row.scenario, row.purpose)) for row in rows] if other else rows
 
     def _in_order(self, limit: int, marketing: int | None) -> Sequence[tuple[ColumnElement[bool], int]]:
         """Which come first, each with how many there may be by then.

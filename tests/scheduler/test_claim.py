@@ -57,6 +57,22 @@ def test_a_message_about_ones_own_account_needs_no_consent(kiosk: Kiosk) -> None
     assert kiosk.state("anna") == ("sent", None)
 
 
+@pytest.mark.parametrize(
+    ("planned_as", "corrected", "became"),
+    [("service", "marketing", ("recalled", "no_consent")), ("marketing", "service", ("sent", None))],
+)
+def test_a_purpose_that_is_corrected_holds_for_what_waits(
+    kiosk: Kiosk, planned_as: str, corrected: str, became: tuple[str, str | None]
+) -> None:
+    kiosk.scenario(send="[sms]", purpose=planned_as)
+    planned(kiosk, consented=[] if planned_as == "service" else ["sms"])
+    kiosk.scenario(send="[sms]", purpose=corrected)
+    kiosk.withdraw("anna", "sms")
+    kiosk.deliver()
+    assert kiosk.state("anna") == became
+    assert kiosk.message("anna").purpose == corrected
+
+
 def suppress(kiosk: Kiosk, kind: str, channel: str) -> None:
     with kiosk.database.write() as connection:
         digest = kiosk.addresses.digest(kind, "+380501000001" if kind == "phone" else "accept@example.com")
