@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, exists, func, literal, or_, select
 
 from campaigns.gates.allowance import counts
+from campaigns.gates.entry import HEARD, survivors
 from campaigns.running import Running
 from campaigns.tables import RESERVED, Attempt, Message
 from channels import discover
@@ -143,14 +144,17 @@ class Reach:
         allowance = self.running.program.allowances.marketing.get(channel)
         if allowance is None:
             return None
+        duplicates = survivors(self.connection, self._customers)
         counted = select(MESSAGE.c.customer_id, func.count().label("used")).where(
-            MESSAGE.c.customer_id.in_(self._customers), MESSAGE.c.purpose == MARKETING,
+            MESSAGE.c.customer_id.in_([*self._customers, *duplicates]), MESSAGE.c.purpose == MARKETING,
             MESSAGE.c.channel == channel, MESSAGE.c.state.in_(RESERVED),
+            or_(MESSAGE.c.customer_id.in_(self._customers), HEARD),
             counts(allowance, self.at, self.running.program.zone),
         )  # fmt: skip
-        found = self.connection.execute(counted.group_by(MESSAGE.c.customer_id))
-        used = {row.customer_id: row.used for row in found}
-        return {customer: allowance.count - used.get(customer, 0) for customer in self._customers}
+        left = dict.fromkeys(self._customers, allowance.count)
+        for row in self.connection.execute(counted.group_by(MESSAGE.c.customer_id)):
+            left[duplicates.get(row.customer_id, row.customer_id)] -= row.used
+        return left
 
 
 def after(row: MessageRow) -> Sequence[str]:

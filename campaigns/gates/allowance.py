@@ -22,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from campaigns.gates.entry import DUPLICATE, HEARD, any_merged
 from campaigns.gates.reach import THIS, close, narrow, open_further
 from campaigns.gates.step import Step
 from campaigns.staging import CANDIDATE, OPTION, RESERVATION
@@ -113,7 +114,11 @@ def is_limited(step: Step) -> bool:
 
 
 class _Use:
-    """What is used of one allowance by those whom a table names (`look_candidate`, `look_option`)."""
+    """What is used of one allowance by those whom a table names (`look_candidate`, `look_option`).
+
+    What duplicates of theirs heard before a merger counts too: it is the same person's. What still waits for
+    a duplicate is recalled.
+    """
 
     def __init__(
         self,
@@ -125,12 +130,13 @@ class _Use:
         channel: str | None = None,
     ) -> None:
         self.step, self.allowance, self.whose = step, allowance, whose
-        self._kept = [
-            MESSAGE.c.customer_id == whose.c.customer_id, _COUNTS, MARKETING,
-            counts(allowance, step.at, step.program.zone),
+        meant = [
+            MARKETING, counts(allowance, step.at, step.program.zone),
             MESSAGE.c.scenario.in_(scenarios) if scenarios else true(),
             MESSAGE.c.channel == channel if channel else true(),
         ]  # fmt: skip
+        self._kept = [MESSAGE.c.customer_id == whose.c.customer_id, _COUNTS, *meant]
+        self._merged = [*_of_duplicates(whose), *meant] if any_merged(step.connection) else []
         self._new = [
             RESERVATION.c.customer_id == whose.c.customer_id,
             RESERVATION.c.scenario.in_(scenarios) if scenarios else true(),
@@ -147,6 +153,8 @@ class _Use:
     def used(self) -> Any:
         """How many messages count."""
         used: Any = select(func.count()).select_from(MESSAGE).where(*self._kept).scalar_subquery()
+        if self._merged:
+            used += select(func.count(MESSAGE.c.id)).where(*self._merged).scalar_subquery()
         if self._anything_new:
             used += select(func.count()).select_from(RESERVATION).where(*self._new).scalar_subquery()
         return used
@@ -166,13 +174,25 @@ class _Use:
     @property
     def by_whom(self) -> ColumnElement[str]:
         """`2 per 7 days used by win-back`: the scenario of the newest message that counts."""
-        newest: Any = select(MESSAGE.c.scenario).where(*self._kept)
-        newest = newest.order_by(HEARD_AT.desc(), MESSAGE.c.id.desc()).limit(1).scalar_subquery()
+        newest: Any = _newest(self._kept)
+        if self._merged:
+            newest = func.coalesce(newest, _newest(self._merged))
         if self._anything_new:
             fresh = select(func.max(RESERVATION.c.scenario)).where(*self._new).scalar_subquery()
             newest = func.coalesce(fresh, newest)
         said: ColumnElement[str] = f"{self.allowance} used by " + newest
         return said
+
+
+def _of_duplicates(whose: Table) -> list[ColumnElement[bool]]:
+    """What was heard by profiles that were merged into theirs."""
+    return [DUPLICATE.c.merged_into == whose.c.customer_id, MESSAGE.c.customer_id == DUPLICATE.c.id, HEARD]
+
+
+def _newest(which: list[ColumnElement[bool]]) -> Any:
+    """The scenario of the newest of some messages."""
+    order = (HEARD_AT.desc(), MESSAGE.c.id.desc())
+    return select(MESSAGE.c.scenario).where(*which).order_by(*order).limit(1).scalar_subquery()
 
 
 def capped(step: Step) -> bool:
@@ -200,6 +220,8 @@ def _was_told(step: Step) -> ColumnElement[bool]:
     """The candidate's customer was told something, ever or by this look."""
     # Looked up: joined, PostgreSQL compared every candidate with everybody who was ever told anything.
     told = looked_up(MESSAGE.c.customer_id == CANDIDATE.c.customer_id, _COUNTS, MARKETING)
+    if any_merged(step.connection):
+        told = or_(told, looked_up(*_of_duplicates(CANDIDATE), MARKETING))
     if not _anything_reserved(step):
         return told
     return or_(told, exists().where(RESERVATION.c.customer_id == CANDIDATE.c.customer_id))

@@ -1,6 +1,8 @@
 """Who enters at all: said in the same pass that finds the candidates, before anything is staged."""
 
-from sqlalchemy import ColumnElement, case, false, func, not_, select
+from collections.abc import Collection
+
+from sqlalchemy import ColumnElement, Connection, case, false, func, not_, select
 
 from campaigns.audience import EVERYBODY
 from campaigns.gates.step import Step
@@ -32,12 +34,23 @@ def entry_gate(
         ENROLMENT.c.customer_id == customer_id,
         ENROLMENT.c.occasion == occasion,
     )
-    told = [(_told_before(step, customer_id, occasion), "already_entered")] if _any_merged(step) else []
+    told = (
+        [(_told_before(step, customer_id, occasion), "already_entered")]
+        if any_merged(step.connection)
+        else []
+    )
     return case(*_outside(step), (entered, "already_entered"), *told)
 
 
-def _any_merged(step: Step) -> bool:
-    return step.connection.scalar(_MERGED) is not None
+def any_merged(connection: Connection) -> bool:
+    """Whether two profiles were ever merged: most shops never did, and are spared the question who."""
+    return connection.scalar(_MERGED) is not None
+
+
+def survivors(connection: Connection, who: Collection[int]) -> dict[int, int]:
+    """Duplicates that were merged into some customers → into whom."""
+    theirs = select(DUPLICATE.c.id, DUPLICATE.c.merged_into).where(DUPLICATE.c.merged_into.in_(who))
+    return {row.id: row.merged_into for row in connection.execute(theirs)}
 
 
 def _told_before(

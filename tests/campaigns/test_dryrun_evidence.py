@@ -194,6 +194,19 @@ def test_what_a_merged_duplicate_heard_is_told_as_heard(database: Database) -> N
     assert said(sample, "already_entered") == [told]
 
 
+def test_what_a_merged_duplicate_heard_is_told_among_what_used_the_allowance(database: Database) -> None:
+    program = {"allowances": {"marketing": {"all": "1 per 7 days"}}}
+    world = World(database, {"one": campaign()}, program=program)
+    world.customer("double")
+    world.looks("2026-03-01 10:00")
+    world.settle()
+    world.customer("anna")
+    merge(world, "double", "anna")
+    [sample] = story(world, "anna", at="2026-03-02 10:00")
+    told = "1 per 7 days for all marketing is used: one by sms on 1 March 2026, 10:00"
+    assert said(sample, "capped") == [told]
+
+
 def test_a_day_without_marketing_is_not_told_as_quiet_hours(database: Database) -> None:
     program = {"quiet_hours": "21:00-09:00", "blackout": ["2026-03-01"]}
     world = World(database, {"one": campaign()}, program=program)

@@ -10,6 +10,7 @@ from sqlalchemy import event, select, update
 from campaigns.tables import Attempt, Enrolment, Message
 from campaigns.verdicts import verdicts
 from core.db import Database
+from tests.support.happenings import merge
 from tests.support.world import World, kyiv, scenario
 
 ATTEMPT = Attempt.__table__  # type: ignore[attr-defined]
@@ -356,3 +357,30 @@ def test_many_occasions_of_one_customer_take_no_more_turns_than_the_allowance_ha
 
 def _note(statements: list[str], _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
     statements.append(statement)
+
+
+@pytest.mark.parametrize("limit", ["own", "sms", "all"])
+def test_what_a_merged_duplicate_heard_counts_as_the_survivors(database: Database, limit: str) -> None:
+    own = {"limits": "{at_most: 1 per 7 days}"} if limit == "own" else {}
+    allowances = {} if limit == "own" else {limit: "1 per 7 days"}
+    world = world_of(database, {"one": campaign(**own)}, **allowances)
+    world.customer("double")
+    world.looks("2026-03-01 10:00")
+    world.settle()
+    for name in ("anna", "ihor"):
+        world.customer(name)
+    merge(world, "double", "anna")
+    assert world.look("2026-03-02 10:00") == {"anna": "capped", "ihor": "planned"}
+    said = "1 per 7 days used by one"
+    assert world.detail("anna") == (f"sms: capped ({said})" if limit == "sms" else said)
+    world.settle()
+    assert world.look("2026-03-08 10:00")["anna"] == "planned"
+
+
+def test_what_still_waited_for_a_duplicate_takes_no_place(database: Database) -> None:
+    world = world_of(database, {"one": campaign()}, all="1 per 7 days")
+    world.customer("double")
+    world.looks("2026-03-01 10:00")
+    world.customer("anna")
+    merge(world, "double", "anna")
+    assert world.look("2026-03-02 10:00") == {"anna": "planned"}

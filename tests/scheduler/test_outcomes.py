@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from campaigns.tables import RESERVED
 from channels import Accepted, Failed
 from core.customers.consent import CONSENT
+from core.customers.profiles import CUSTOMER
 from core.events import EVENT
 from scheduler.claim import Claimer
 from scheduler.outcomes import Settled, settle
@@ -233,6 +234,22 @@ class TestPermanent:
         kiosk.plan()
         kiosk.deliver()
         assert kiosk.message("anna").scenario == "second"
+        assert kiosk.state("anna")[0] == "failed"
+
+    def test_a_fallback_counts_what_a_merged_duplicate_heard(self, kiosk: Kiosk) -> None:
+        kiosk.write(program=kiosk.files["program.yaml"] + "allowances: {marketing: {sms: 1 per 7 days}}\n")
+        kiosk.scenario(send="[sms]")
+        kiosk.customer("double", phone=kiosk.to("sms", "accept"))
+        kiosk.plan()
+        kiosk.deliver()
+        kiosk.scenario(send="[push, sms]", schedule="every minute")
+        kiosk.later(minutes=1)
+        kiosk.customer("anna", phone=kiosk.to("sms", "accept", 2), push=kiosk.to("push", "permanent"))
+        kiosk.plan()
+        merged = update(CUSTOMER).where(CUSTOMER.c.id == kiosk.ids["double"])
+        with kiosk.database.write() as connection:
+            connection.execute(merged.values(merged_into=kiosk.ids["anna"]))
+        kiosk.deliver()
         assert kiosk.state("anna")[0] == "failed"
 
     def test_a_dead_address_is_suppressed_on_this_channel_alone(self, kiosk: Kiosk) -> None:

@@ -1,15 +1,16 @@
 """Which messages have used an allowance, whose and when; and which one gives way."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, select, true
+from sqlalchemy import Select, or_, select, true
 
 from campaigns.dryrun.evidence.facts import Batch, Told
 from campaigns.dryrun.forecast import Evidence
 from campaigns.gates.allowance import HEARD_AT, MARKETING, counts
+from campaigns.gates.entry import HEARD, survivors
 from campaigns.staging import RESERVATION
 from campaigns.tables import RESERVED, Message
 from core.units import Allowance
@@ -55,19 +56,21 @@ def _limits(batch: Batch) -> Iterator[_Limit]:
 def _used(batch: Batch, limit: _Limit, who: set[int]) -> dict[int, list[tuple[Any, ...]]]:
     """Customer → (scenario, channel, when they heard it; None: decided by this very look)."""
     found: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
-    for statement in (_kept(batch, limit), _fresh(limit)):
+    duplicates = survivors(batch.connection, who)
+    for statement in (_kept(batch, limit, duplicates), _fresh(limit)):
         for customer_id, *taken in batch.connection.execute(statement(who)):
-            found[customer_id].append(tuple(taken))
+            found[duplicates.get(customer_id, customer_id)].append(tuple(taken))
     return found
 
 
-def _kept(batch: Batch, limit: _Limit) -> Any:
+def _kept(batch: Batch, limit: _Limit, duplicates: Mapping[int, int]) -> Any:
     gone = select(RESERVATION.c.victim_id).where(RESERVATION.c.victim_id.is_not(None))
 
     def statement(who: set[int]) -> Select[Any]:
         return (
             select(MESSAGE.c.customer_id, MESSAGE.c.scenario, MESSAGE.c.channel, HEARD_AT)
-            .where(MESSAGE.c.customer_id.in_(who), MESSAGE.c.state.in_(RESERVED), MARKETING)
+            .where(MESSAGE.c.customer_id.in_({*who, *duplicates}), MESSAGE.c.state.in_(RESERVED), MARKETING)
+            .where(or_(MESSAGE.c.customer_id.in_(who), HEARD) if duplicates else true())
             .where(counts(limit.allowance, batch.step.at, batch.step.program.zone))
             .where(MESSAGE.c.scenario.in_(limit.scenarios) if limit.scenarios else true())
             .where(MESSAGE.c.channel == limit.channel if limit.channel else true())
