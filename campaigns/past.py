@@ -154,9 +154,11 @@ def _in_schema(table: Table, schema: str) -> Table:
 def _lay_over(connection: Connection, table: Table) -> None:
     empty = f"SELECT * FROM {_schema(connection)}.{table.name} WHERE 1 = 0"  # noqa: S608 - our own names
     connection.execute(text(f"CREATE TEMPORARY TABLE {table.name} AS {empty}"))
-    index = "customer_id" if "customer_id" in table.c else "id" if "id" in table.c else "digest"
+    own = "customer_id" if "customer_id" in table.c else "id" if "id" in table.c else "digest"
     schema = "temp." if connection.dialect.name == "sqlite" else ""
-    connection.execute(text(f"CREATE INDEX {schema}past_{table.name} ON {table.name} ({index})"))
+    # Of everybody it is asked who was merged into them.
+    for name in (own, "merged_into") if "merged_into" in table.c else (own,):
+        connection.execute(text(f"CREATE INDEX {schema}past_{table.name}_{name} ON {table.name} ({name})"))
 
 
 def everybody(_customer_id: Any) -> Any:

@@ -1,5 +1,6 @@
-"""A look at the past knows the bonuses that were used up by then."""
+"""A look at the past knows the bonuses that were used up by then, and finds people as fast as a live one."""
 
+from campaigns.past import as_of
 from core.db import Database
 from core.ledger.expiry import expire
 from tests.support.world import World, kyiv, scenario
@@ -34,3 +35,15 @@ def test_expired_bonuses_are_still_told_of_in_the_past(database: Database) -> No
     world.bonuses("anna", 5)
     [then] = world.dry("2026-03-03 09:00")["expired"].samples
     assert (then.occasion, then.meaning) == (now.occasion, now.meaning)
+
+
+def test_who_was_merged_into_somebody_is_looked_up_in_the_past_too(sqlite_database: Database) -> None:
+    world = World(sqlite_database, {"reached": scenario("{balance_reached: {at_least: 100}}")})
+    then = world.now
+    world.move("2026-03-02 12:00")
+    world.customer("anna", live=True)
+    asked = "EXPLAIN QUERY PLAN SELECT 1 FROM customer WHERE merged_into = 1"
+    with sqlite_database.read() as connection:
+        assert as_of(connection, world.program, then)
+        [plan] = connection.exec_driver_sql(asked).all()
+    assert "INDEX past_customer_merged_into (merged_into=?)" in plan.detail
