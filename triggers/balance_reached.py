@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 
 from core.db import UtcDateTime, facts, looked_up
+from core.ledger.reading import OPEN
 from core.tables import Account, Entry, Lot, Operation
 from triggers.base import (
     CUSTOMER,
@@ -175,7 +176,7 @@ def _moves(look: Look, customers: Select[Any]) -> FromClause:
     ).where(known <= literal(look.at, UtcDateTime))  # fmt: skip
     # Over, and not written down yet.
     over = select(LOT.c.customer_id, LOT.c.expires_at, -LOT.c.remaining).where(
-        LOT.c.customer_id.in_(customers), LOT.c.remaining > 0,
+        LOT.c.customer_id.in_(customers), *OPEN,
         LOT.c.expires_at <= literal(look.at, UtcDateTime),
     )  # fmt: skip
     return union_all(booked, over).subquery("moves")

@@ -10,6 +10,7 @@ from campaigns.look import zone_info
 from campaigns.running import Running
 from campaigns.scenario import Scenario
 from core.db import UtcDateTime
+from core.ledger.reading import OPEN
 from core.schedule import times_between
 from core.tables import Customer, CustomerStats, Lot
 from triggers import discover
@@ -52,7 +53,7 @@ def _has(connection: Connection, words: Words, customer_id: int, at: datetime) -
     """Their bonuses that end, and their last purchase: what most triggers look at."""
     found = []
     ends = select(LOT.c.expires_on, func.sum(LOT.c.remaining)).where(
-        LOT.c.customer_id == customer_id, LOT.c.remaining > 0, LOT.c.expires_at > literal(at, UtcDateTime)
+        LOT.c.customer_id == customer_id, *OPEN, LOT.c.expires_at > literal(at, UtcDateTime)
     )
     ends = ends.group_by(LOT.c.expires_on).order_by(LOT.c.expires_on).limit(3)
     for day, amount in connection.execute(ends):

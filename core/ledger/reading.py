@@ -16,6 +16,8 @@ LOT_COLUMNS = (
     LOT.c.expires_at, LOT.c.account, LOT.c.slot, LOT.c.partner, LOT.c.first_expires_on, LOT.c.id,
     LOT.c.operation_id,
 )  # fmt: skip
+# What somebody has left. SQLite takes the index of open lots only where its own words stand in the question.
+OPEN = (LOT.c.remaining != 0, LOT.c.remaining > 0)
 # In one order everywhere, so that two writers cannot wait for each other.
 ACCOUNT_COLUMNS = (ACCOUNT.c.customer_id, ACCOUNT.c.total, ACCOUNT.c.last_at)
 ACCOUNTS = Hot(*ACCOUNT_COLUMNS, tail="FROM account WHERE customer_id {ids} ORDER BY customer_id")

@@ -1,12 +1,16 @@
 """What a customer has, and why."""
 
+import re
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import update
 
 from campaigns.rules_of import BUNDLE
 from core.customers.profiles import CUSTOMER
 from tests.api.shop import Shop, make_live
+from tests.contracts.test_trigger_ranges import fill
+from tests.support.plans import plans
 from tidings.api.sentences import Told, sentence
 
 
@@ -64,6 +68,17 @@ def test_lots_are_shown_open_or_all_the_newest_first(shop: Shop) -> None:
     ]  # fmt: skip
     everything = shop.till.get("/api/v1/customers/10042/lots?which=all").json()["items"]
     assert [(it["reason"], it["state"]) for it in everything][-1] == ("welcome", "used")
+
+
+@pytest.mark.parametrize("shown", ["page", "lots", "lots?which=all"])
+def test_lots_of_one_customer_are_shown_without_reading_those_of_others(shop: Shop, shown: str) -> None:
+    shop.register()
+    shop.buy(total="400")
+    fill(shop.database, shop.clock.now())
+    with plans(shop.database, "lot") as found:
+        assert shop.till.get(f"/api/v1/customers/10042/{shown}").status_code == 200
+    assert found
+    assert not [it for it in found if re.search(r"SCAN lot\b|lot_expiring|Seq Scan on lot\b", it)]
 
 
 def test_history_tells_why(shop: Shop) -> None:

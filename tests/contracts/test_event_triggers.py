@@ -85,7 +85,7 @@ def test_what_it_leads_to_is_found_by_keys(database: Database, trigger: Trigger[
     world = empty(database, trigger)
     become_due(world, trigger, "anna")
     world.move("2026-03-01 10:00")
-    fill(world, 800)
+    fill(database, world.now, 800)
     fill_more(world)
     with database.read() as connection:
         rows = candidates(connection, world, trigger)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +10,6 @@ from sqlalchemy import Connection, event
 
 from core.db import Database
 from tests.contracts.test_triggers import become_due, empty, the_look
-from tests.support.world import World
 from triggers import discover
 
 # What its look must read by an index range, and never from end to end.
@@ -28,7 +27,7 @@ def test_a_look_reads_an_index_range_and_not_the_table(database: Database, name:
     world = empty(database, trigger)
     become_due(world, trigger, "anna")
     world.move("2026-03-01 10:00")
-    fill(world)
+    fill(database, world.now)
     with database.read() as connection:
         one, look = the_look(connection, world)
         plan = " \n".join(explain(connection, trigger.candidates(one.parameters, look)))
@@ -36,12 +35,12 @@ def test_a_look_reads_an_index_range_and_not_the_table(database: Database, name:
     assert not re.search(rf"(SCAN {table}\b(?! USING)|Seq Scan on {table}\b)", plan), plan
 
 
-def fill(world: World, people: int = 5_000) -> None:
+def fill(database: Database, now: datetime, people: int = 5_000) -> None:
     """So many others that reading all of them would cost more than an index does."""
     from core.tables import Customer, CustomerStats, Lot, Operation
 
     rows = range(1_000, 1_000 + people)
-    with world.database.write() as connection:
+    with database.write() as connection:
         filling: list[tuple[Any, list[dict[str, Any]]]] = [
             (
                 Customer,
@@ -52,8 +51,8 @@ def fill(world: World, people: int = 5_000) -> None:
                         "attributes": {},
                         "birthday": date(1990, 6, i % 28 + 1),
                         "birthday_md": 601 + i % 28,
-                        "registered_at": world.now,
-                        "updated_at": world.now,
+                        "registered_at": now,
+                        "updated_at": now,
                     }
                     for i in rows
                 ],
@@ -70,8 +69,8 @@ def fill(world: World, people: int = 5_000) -> None:
                         "program_version": 1,
                         "result": {},
                         "data": {},
-                        "at": world.now,
-                        "recorded_at": world.now,
+                        "at": now,
+                        "recorded_at": now,
                     }
                     for i in rows
                 ],
@@ -88,21 +87,21 @@ def fill(world: World, people: int = 5_000) -> None:
                         "reason": "test",
                         "amount": 50_000,
                         "remaining": 50_000,
-                        "active_from": world.now,
+                        "active_from": now,
                         "expires_on": date(2027, 1, i % 28 + 1),
-                        "expires_at": world.now,
+                        "expires_at": now,
                     }
                     for i in rows
                 ],
             ),
             (
                 CustomerStats,
-                [{"customer_id": i, "last_purchase_at": world.now, "purchases": 3, "spent": 1} for i in rows],
+                [{"customer_id": i, "last_purchase_at": now, "purchases": 3, "spent": 1} for i in rows],
             ),
         ]
         for model, values in filling:
             connection.execute(model.__table__.insert(), values)
-    with world.database.engine.connect() as connection:
+    with database.engine.connect() as connection:
         connection.exec_driver_sql("ANALYZE")
         connection.commit()
 

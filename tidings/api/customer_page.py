@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, func, select
 
 from core.customers.profiles import CUSTOMER
+from core.ledger.reading import OPEN
 from core.ledger.writing import ENTRY, LOT, OPERATION
 from core.program import Program
 from core.purchases.stats import Stats
@@ -168,10 +169,9 @@ class _Page:
 
     def lots(self) -> list[PageLot]:
         """What is open, the first to expire first."""
-        mine = LOT.c.customer_id == self.holder_id
         columns = (LOT.c.account, LOT.c.active_from, LOT.c.expires_on)
         open_ = select(*columns, func.sum(LOT.c.remaining).label("remaining")).where(
-            mine, LOT.c.remaining > 0
+            LOT.c.customer_id == self.holder_id, *OPEN
         )
         order = (LOT.c.expires_on.is_(None), LOT.c.expires_on, LOT.c.active_from, LOT.c.account)
         rows = self.connection.execute(open_.group_by(*columns).order_by(*order).limit(LOTS))

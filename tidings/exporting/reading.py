@@ -15,6 +15,7 @@ from channels import discover
 from core.customers.addresses import ADDRESS, SUPPRESSION
 from core.customers.consent import CONSENT, MARKETING
 from core.db import bucket_of
+from core.ledger.reading import OPEN
 from core.ledger.writing import LOT
 from core.purchases.stored import RECEIPT
 from core.tables import ReceiptLine
@@ -118,7 +119,7 @@ class Facts:
     # --- what they have and bought
 
     def _lots(self) -> Iterator[dict[str, Any]]:
-        mine = select(LOT).where(LOT.c.customer_id == self.holder, LOT.c.remaining > 0)
+        mine = select(LOT).where(LOT.c.customer_id == self.holder, *OPEN)
         for lot in self.connection.execute(mine.order_by(LOT.c.expires_on, LOT.c.id)):
             if lot.expires_at is not None and lot.expires_at <= self.at:
                 continue

@@ -11,6 +11,7 @@ from campaigns.conditions import Audience
 from campaigns.dryrun.evidence.facts import Batch, Told
 from campaigns.dryrun.forecast import Evidence
 from campaigns.tables import Enrolment
+from core.ledger.reading import OPEN
 from core.tables import Customer, Lot, Operation
 
 CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
@@ -50,7 +51,7 @@ def _concerns(trigger: str, lot: Any, subject: str | None) -> bool:
 
 
 def _open_lots(batch: Batch) -> dict[int, list[Any]]:
-    theirs = select(LOT).where(LOT.c.customer_id.in_(batch.customers), LOT.c.remaining > 0)
+    theirs = select(LOT).where(LOT.c.customer_id.in_(batch.customers), *OPEN)
     return _grouped(batch.connection.execute(theirs.order_by(LOT.c.expires_at, LOT.c.id)))
 
 
