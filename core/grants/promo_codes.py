@@ -6,7 +6,7 @@ or at once (`on: promo_code`).
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -40,12 +40,15 @@ class Offer:
         return self.row is not None and self.row.uses_at_most == 1
 
     @property
-    def counters(self) -> tuple[tuple[str, int], ...]:
-        """The rows that count its uses, and how far."""
-        own = self.row.uses_at_most if self.row is not None and self.spec.code is None else None
-        all_ = self.spec.uses_at_most
-        found = [(self.code, own), (self.code if self.spec.code else _of_rule(self.spec.rule), all_)]
-        return tuple((code, most) for code, most in found if most is not None)
+    def counters(self) -> Mapping[str, int | None]:
+        """The rows that count its uses, and how far, in the order in which everybody takes them.
+
+        None: without end now. Where it had one before, its row counts on, and is right once it has one again.
+        """
+        if self.spec.code:
+            return {self.code: self.spec.uses_at_most}
+        own = self.row.uses_at_most if self.row is not None else None
+        return dict(sorted({self.code: own, _of_rule(self.spec.rule): self.spec.uses_at_most}.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +218,11 @@ class Codes:
         return {customer_id, *self.connection.scalars(merged)}
 
     def _used_up(self, offer: Offer) -> bool:
-        full = [and_(CODE.c.code == code, CODE.c.uses >= most) for code, most in offer.counters]
+        full = [
+            and_(CODE.c.code == code, CODE.c.uses >= most)
+            for code, most in offer.counters.items()
+            if most is not None
+        ]
         if not full:
             return False
         if self.connection.scalar(select(CODE.c.id).where(or_(*full)).limit(1)) is not None:
@@ -237,15 +244,17 @@ class Codes:
 
     def _count_up(self, offer: Offer) -> bool:
         """One more use; false if there is none left, whoever was quicker."""
-        counted: list[tuple[str, int]] = []
-        for code, most in sorted(offer.counters):
-            _make_counter(self.connection, offer, code, self.recorded_at)
-            room = and_(CODE.c.code == code, CODE.c.uses < most)
-            done = self.connection.execute(update(CODE).where(room).values(uses=CODE.c.uses + 1))
-            if not done.rowcount:
-                _count_down(self.connection, counted)
-                return False
-            counted.append((code, most))
+        counted: list[str] = []
+        for code, most in offer.counters.items():
+            more = update(CODE).where(CODE.c.code == code).values(uses=CODE.c.uses + 1)
+            if most is None:
+                self.connection.execute(more)
+            else:
+                _make_counter(self.connection, offer, code, self.recorded_at)
+                if not self.connection.execute(more.where(CODE.c.uses < most)).rowcount:
+                    _count_down(self.connection, counted)
+                    return False
+            counted.append(code)
         return True
 
     def _count_down(self, offer: Offer) -> None:
@@ -269,7 +278,7 @@ def free_codes(connection: Connection, program: Program, receipt: str, at: datet
         offer = codes._known(use.code)  # noqa: SLF001 - the same module
         if offer is not None and offer.spec.returns:
             connection.execute(update(USE).where(USE.c.id == use.id).values(freed_at=at))
-            _count_down(connection, sorted(offer.counters))
+            _count_down(connection, offer.counters)
             freed += 1
     return freed
 
@@ -297,8 +306,8 @@ def _make_counter(connection: Connection, offer: Offer, code: str, at: datetime)
     connection.execute(insert_ignoring(connection, CODE).values(**row))
 
 
-def _count_down(connection: Connection, counters: Sequence[tuple[str, int]]) -> None:
-    for code, _ in counters:
+def _count_down(connection: Connection, counters: Iterable[str]) -> None:
+    for code in counters:
         there = and_(CODE.c.code == code, CODE.c.uses > 0)
         connection.execute(update(CODE).where(there).values(uses=CODE.c.uses - 1))
 

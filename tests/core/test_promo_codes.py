@@ -131,6 +131,27 @@ def test_a_limit_that_was_reached_before_it_was_set_is_reached(database: Databas
     assert buy(database, one, "r2", "SPRING26").reason == "code_used"
 
 
+def test_what_is_used_and_freed_while_a_limit_is_taken_out_counts_once_it_is_back(database: Database) -> None:
+    def by(more: str) -> Program:
+        return rules(
+            f"rule: spring, give: 40, code: SPRING-26, code_returns: true{more}",
+            f"rule: flyer, give: 15, codes: coupons, code_returns: true{more}",
+        )
+
+    three, free = by(", uses_at_most: 3"), by("")
+    register(database, three, "anna", "bohdan", "chrystyna", "dmytro", "eva")
+    coupons = iter(made(database, Request("batch", "flyer", 7), three))
+    for name, then in (("anna", three), ("bohdan", free), ("chrystyna", free)):
+        accepted(buy(database, then, name, "SPRING26", next(coupons), customer=name))
+    for code in ("SPRING26", next(coupons)):
+        assert buy(database, three, "r", code, customer="dmytro").reason == "code_used"
+    with database.write() as connection:
+        accepted(take_back(connection, free, Return("bohdan", START), START, live=True))
+    accepted(buy(database, three, "eva", "SPRING26", next(coupons), customer="eva"))
+    for code in ("SPRING26", next(coupons)):
+        assert buy(database, three, "r", code, customer="dmytro").reason == "code_used"
+
+
 def test_a_receipt_that_is_refused_for_something_else_uses_no_code(database: Database) -> None:
     register(database, SPRING, "anna")
     wrong = Purchase("r", "anna", START, (Line("coffee", 1000, 10_000),), pay_points=99, codes=("SPRING26",))
