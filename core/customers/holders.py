@@ -67,6 +67,11 @@ def unknown(name: str) -> Refusal:
     return Refusal("unknown_customer", f"no customer {name!r}; register or import them first")
 
 
+def busy() -> Refusal:
+    """The refusal of what met a change of hands at every try."""
+    return Refusal("busy", "the account is changing hands just now; send the same request again")
+
+
 def hold_related(connection: Connection, ids: Collection[int]) -> None:
     """Keep other writers off these customers, who brought them, whom they brought and who was merged into
     them, until the transaction ends.
@@ -101,4 +106,4 @@ def opened(
         if again == found:
             return found, book
         found = again
-    return Refusal("busy", "the account is changing hands just now; send the same request again")
+    return busy()

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from core.customers.holders import ATTEMPTS, CUSTOMER
+from core.customers.holders import ATTEMPTS, CUSTOMER, busy
 from core.ledger.lots import Refusal
 from core.ledger.operations import again_if_taken, digest_of
 from core.ledger.reading import HOLD
@@ -308,7 +308,7 @@ def _locked(connection: Connection, receipt: str) -> Any | Refusal:
         again = row_of(connection, receipt)
         if again is not None and again.customer_id == row.customer_id:
             return again if again.cart else _unknown(receipt)
-    return Refusal("busy", "the account is changing hands just now; send the same request again")
+    return busy()
 
 
 def _lock(connection: Connection, ids: Sequence[int]) -> None:

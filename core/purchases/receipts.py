@@ -13,7 +13,7 @@ from sqlalchemy import Connection, update
 
 from core import tiers
 from core.clock import EARLIEST, LATEST
-from core.customers.holders import ATTEMPTS, CUSTOMER, Person, people, people_held
+from core.customers.holders import ATTEMPTS, CUSTOMER, Person, busy, people, people_held
 from core.db import ask_ids
 from core.db.bulk import COPY_FROM, commit_with_trip, mark, piped, unmark
 from core.events import Happening, append
@@ -70,8 +70,9 @@ def record(
 
     A refused purchase changes nothing and does not hold up the others. Reasons: `unknown_customer`,
     `conflict` (recorded with other content), `bad_amount`, `impossible_time`, `in_the_future`, `too_old`,
-    `unknown_product`, `over_the_limit`, `insufficient_balance`, `confirmation_required`, and those of promo
-    codes. A live receipt that comes late is booked as if it had come in its time (core.ledger.replay).
+    `unknown_product`, `over_the_limit`, `insufficient_balance`, `confirmation_required`, `busy` (the account
+    changed hands at every try), and those of promo codes. A live receipt that comes late is booked as if it
+    had come in its time (core.ledger.replay).
 
     Without `again` the same receipt recorded at this very moment by another transaction is an IntegrityError,
     and the caller's transaction is lost: who begins it anew saves a savepoint each time. `last`: nothing
@@ -245,6 +246,8 @@ class Recording:
     def _refused(self, purchase: Purchase) -> Refusal | None:
         if refusal := self.door.refused(purchase, self.buyers, self.goods):
             return refusal
+        if self.buyers[purchase.customer].holder_id not in self.book.lots:
+            return busy()
         return self._use_codes(purchase) if purchase.codes else None
 
     def _use_codes(self, purchase: Purchase) -> Refusal | None:

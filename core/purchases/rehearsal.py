@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from core.customers.holders import busy
 from core.grants.promo_codes import Codes, Offer, in_order
 from core.ledger.book import Book
 from core.ledger.lots import Refusal
@@ -122,7 +123,7 @@ def rehearse(
     connection: Connection, program: Program, purchase: Purchase, now: datetime, *,
     lock: bool = False, strict: bool = False,
 ) -> Rehearsal | Refusal:  # fmt: skip
-    """The purchase of a known customer, loaded and not yet worked out; Refusal `unknown_customer`.
+    """The purchase of a known customer, loaded and not yet worked out; Refusal `unknown_customer`, `busy`.
 
     With `lock` the account is held until the transaction ends. Nothing is written either way.
     """
@@ -132,4 +133,6 @@ def rehearse(
     if buyer is None:
         detail = f"no customer {purchase.customer!r}; register or import them first"
         return Refusal("unknown_customer", detail)
+    if buyer.holder_id not in recording.book.lots:
+        return busy()
     return Rehearsal(purchase, buyer, recording.book, codes, recording)

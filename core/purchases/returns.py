@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, select, update
 
-from core.customers.holders import ATTEMPTS, CUSTOMER
+from core.customers.holders import ATTEMPTS, CUSTOMER, busy
 from core.events import Happening, append
 from core.grants.promo_codes import free_codes
 from core.ledger.book import Book
@@ -124,7 +124,7 @@ def _opened(
         book = Book(connection, program, [holder_id], recorded_at, live=live)
         if connection.scalar(whose) == holder_id:
             return holder_id, book
-    return Refusal("busy", "the account is changing hands just now; send the same request again")
+    return busy()
 
 
 def _with_holder(where: Any, *columns: Any) -> Any:

@@ -1,6 +1,6 @@
 """Customers who share one account."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -8,12 +8,17 @@ from threading import Barrier
 from time import sleep
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
+from core.customers.holders import Person
 from core.customers.households import Change, dissolve, join, leave, pass_on
 from core.db import Database
+from core.ledger.lots import Refusal
 from core.links import Links
+from core.purchases import receipts
+from core.purchases.buyers import Buyer, ask_buyers
 from core.purchases.receipts import Line, Outcome, Purchase, Recorded, record
+from core.purchases.rehearsal import rehearse
 from core.purchases.returns import Back, Return, take_back
 from core.tiers import review
 from templates.facts import contexts
@@ -106,6 +111,26 @@ def test_a_receipt_from_before_somebody_was_on_their_own_again_earns_by_the_leve
         [outcome] = record(connection, rules, [late], later, live=True)
     assert accepted(outcome)["earned"] == "20"
     assert (balance(family, "anna"), balance(family, "bohdan")) == (11_500, 2_000)
+
+
+def test_an_account_that_changes_hands_at_every_try_refuses_their_receipt_and_holds_up_no_other(
+    family: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(connection: Connection, found: Mapping[str, Person]) -> Callable[[], dict[str, Buyer]]:
+        read = ask_buyers(connection, found)
+        # Whoever was asked for is somebody else's by the time that their account is held.
+        return lambda: {
+            name: buyer._replace(holder_id=-1) if name == "anna" else buyer for name, buyer in read().items()
+        }
+
+    monkeypatch.setattr(receipts, "ask_buyers", ask)
+    both = [purchase("1", "anna", LATER, 1_000), purchase("2", "bohdan", LATER, 1_000)]
+    with family.write() as connection:
+        refusal, taken = record(connection, SHARING, both, LATER, live=True)
+        held = rehearse(connection, SHARING, both[0], LATER, lock=True)
+    assert isinstance(refusal, Refusal)
+    assert (refusal.reason, held) == ("busy", refusal)
+    assert accepted(taken)["earned"] == "1"
 
 
 def test_the_same_wish_again_changes_nothing(family: Database) -> None:
