@@ -71,12 +71,12 @@ def _tell(connection: Connection, program: Program, told: Told, recorded_at: dat
         return person
     # The account first, as everybody does: who holds a friend's row must not wait for an account.
     Book(connection, program, [person.holder], recorded_at, live=live, earners=[person.holder])
+    if told.act == REFERRAL and (refusal := _bring(connection, told, person, recorded_at, live)):
+        return refusal
     data = {**told.data, "friend": told.friend} if told.friend else told.data
     event = Happening(person.id, told.act, told.at or recorded_at, told.id, dict(data))
     append(connection, [event], recorded_at, live=live)
     given = _give(connection, program, told, person, recorded_at, live)
-    if isinstance(given, Refusal):
-        return given
     return _note(connection, program, told, person, given, recorded_at, live)
 
 
@@ -97,9 +97,9 @@ def _person(connection: Connection, program: Program, told: Told, recorded_at: d
 
 def _give(
     connection: Connection, program: Program, told: Told, person: Person, recorded_at: datetime, live: bool
-) -> Sequence[Given] | Refusal:
+) -> Sequence[Given]:
     if told.act == REFERRAL:
-        return _bring(connection, told, person, recorded_at, live)
+        return ()
     at = told.at or recorded_at
     if told.act == PROFILE:
         return give_for_profiles(connection, program, [person.id], at, recorded_at, live=live)
@@ -109,13 +109,13 @@ def _give(
 
 def _bring(
     connection: Connection, told: Told, inviter: Person, recorded_at: datetime, live: bool
-) -> Sequence[Given] | Refusal:
+) -> Refusal | None:
     """Note the friend; what it brings is given by the look that reads the stream (core.grants.granting)."""
     friend = people(connection, [told.friend or ""]).get(told.friend or "")
     if friend is None:
         return Refusal("unknown_friend", "say in 'friend' which customer was brought; register them first")
     named = name_inviter(connection, friend.id, inviter.external_id, recorded_at, live=live)
-    return named if isinstance(named, Refusal) else ()
+    return named if isinstance(named, Refusal) else None
 
 
 def _note(

@@ -190,7 +190,7 @@ def test_an_act_that_no_rule_rewards_is_noted_all_the_same(database: Database) -
     assert (answer["given"], answer["nothing"], answer["balance"]) == ([], [], "0")
 
 
-def test_a_wrong_act_is_refused(database: Database) -> None:
+def test_a_wrong_act_is_refused_and_is_no_event(database: Database) -> None:
     program = rules("rule: review, give: 10, on: review")
     register(database, program, "anna")
     wrong = {
@@ -200,9 +200,13 @@ def test_a_wrong_act_is_refused(database: Database) -> None:
         "unknown_friend": Told("a", "anna", "referral", friend="nobody"),
         "self_referral": Told("a", "anna", "referral", friend="anna"),
     }
+    with database.read() as connection:
+        before = connection.scalars(select(EVENT.c.id)).all()
     assert {reason: tell_of(database, program, told).reason for reason, told in wrong.items()} == {
         reason: reason for reason in wrong
     }
+    with database.read() as connection:
+        assert connection.scalars(select(EVENT.c.id)).all() == before
 
 
 def test_a_program_names_the_events_of_its_own_systems(database: Database) -> None:
