@@ -6,7 +6,7 @@ statistics are everybody's own.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, literal, or_, select, update
@@ -62,7 +62,7 @@ def leave(connection: Connection, program: Program, change: Change, at: datetime
     """The member has an account of their own again, an empty one: bonuses stay with the household.
 
     Repeated: they had left already. Refused, and nothing changed: `unknown_customer`, `is_the_head`,
-    `in_a_household` (another one).
+    `in_a_household` (another one), `busy` (also while bonuses are set aside for their cart).
     """
     found = opened(connection, program, [change.head, change.member], at, live=live, own=[change.member])
     if isinstance(found, Refusal):
@@ -74,6 +74,8 @@ def leave(connection: Connection, program: Program, change: Change, at: datetime
         return Recorded(household(connection, program, head.id), repeated=True)
     if member.holder != head.id:
         return Refusal("in_a_household", f"customer {change.member!r} belongs to another household")
+    if refusal := _shopping(connection, head.id, [member.id], at):
+        return refusal
     _part(connection, head.id, [member.id], at, live=live)
     return Recorded(household(connection, program, head.id))
 
@@ -107,7 +109,8 @@ def pass_on(connection: Connection, program: Program, change: Change, at: dateti
 def dissolve(connection: Connection, program: Program, head: str, at: datetime, *, live: bool) -> Outcome:
     """Everybody has an account of their own again; the bonuses stay with the head.
 
-    Repeated: there was no household. Refused: `unknown_customer`, `not_the_head`.
+    Repeated: there was no household. Refused: `unknown_customer`, `not_the_head`, `busy` (also while bonuses
+    are set aside for a member's cart).
     """
     known = people(connection, [head]).get(head)
     theirs = household(connection, program, known.id)["members"] if known else []
@@ -118,6 +121,8 @@ def dissolve(connection: Connection, program: Program, head: str, at: datetime, 
     if person.holder != person.id:
         return Refusal("not_the_head", f"customer {head!r} is a member; name the head")
     gone = members(connection, person.id)
+    if refusal := _shopping(connection, person.id, gone, at):
+        return refusal
     _part(connection, person.id, gone, at, live=live)
     return Recorded(household(connection, program, person.id), repeated=not gone)
 
@@ -168,6 +173,23 @@ def _times(connection: Connection, giver: int) -> int:
 def _belongs(connection: Connection, customer_id: int, head_id: int | None) -> None:
     mine = update(CUSTOMER).where(CUSTOMER.c.id == customer_id)
     connection.execute(mine.values(household_id=head_id))
+
+
+def _shopping(connection: Connection, head_id: int, ids: Sequence[int], at: datetime) -> Refusal | None:
+    """A hold is a promise of the account that it takes from: its buyer stays until it is over. The receipt
+    of one who has left would be owed on an account where there is nothing.
+    """
+    theirs = or_(CUSTOMER.c.id.in_(ids), CUSTOMER.c.merged_into.in_(ids))
+    until = connection.scalar(
+        select(func.max(HOLD.c.expires_at))
+        .join(CUSTOMER, CUSTOMER.c.id == HOLD.c.buyer_id)
+        .where(HOLD.c.customer_id == head_id, HOLD.c.state == "open", HOLD.c.points > 0, theirs)
+    )
+    if until is None or until <= at:
+        return None
+    when = f"{until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    said = f"bonuses are set aside for their cart until {when}; commit or cancel the hold, or ask again then"
+    return Refusal("busy", said)
 
 
 def _part(connection: Connection, head_id: int, ids: Sequence[int], at: datetime, *, live: bool) -> None:

@@ -1,19 +1,23 @@
 """Bonuses set aside at tills: held, changed, committed, cancelled."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
+from core.customers.households import Change, dissolve, leave
+from core.customers.households import join as household
 from core.db import Database
 from core.ledger.bonuses import Request, redeem
 from core.ledger.expiry import expire
 from core.ledger.lots import Refusal
 from core.ledger.reading import HOLD
+from core.program import Program
 from core.purchases.holds import cancel, change, commit, hold, row_of, state_of
-from core.purchases.receipts import RECEIPT, Line, Purchase, Recorded, record
+from core.purchases.receipts import RECEIPT, Line, Outcome, Purchase, Recorded, record
 from tests.core.books import START, accepted, check_books, program
 from tests.core.tills import (
     CONFIRMER,
@@ -90,6 +94,34 @@ def test_a_commit_makes_the_receipt_at_the_time_of_the_cart(anna: Database) -> N
         assert connection.scalars(select(RECEIPT.c.at)).one() == NOW
         assert state(connection, "R1") == "committed"
         check_books(connection)
+
+
+def ended(connection: Connection, program: Program, wanted: Change, at: datetime, *, live: bool) -> Outcome:
+    return dissolve(connection, program, wanted.head, at, live=live)
+
+
+@pytest.mark.parametrize("how", [leave, ended])
+def test_nobody_leaves_a_household_with_its_bonuses_set_aside_for_their_cart(
+    anna: Database, how: Callable[..., Outcome]
+) -> None:
+    boris = Change("anna", "boris")
+
+    def change(act: Callable[..., Outcome], minutes: int) -> Outcome:
+        with anna.write() as connection:
+            return act(connection, TILL, boris, NOW + minutes * MINUTE, live=True)
+
+    accepted(change(household, 0))
+    with anna.write() as connection:
+        held(hold(connection, TILL, basket("R1", "boris", pay=8_000), NOW, CONFIRMER))
+    assert reason(change(how, 1)) == "busy"
+    with anna.write() as connection:
+        answer = accepted(commit(connection, TILL, "R1", None, NOW + 2 * MINUTE, CONFIRMER))
+        held(hold(connection, TILL, basket("R2", "boris", pay=1_000), NOW + 2 * MINUTE, CONFIRMER))
+    assert (answer["spent"], answer["available"]) == ("80", "52")
+    # A hold that is over keeps nobody, and neither does one of who stays.
+    with anna.write() as connection:
+        held(hold(connection, TILL, basket("R3", "anna", pay=1_000), NOW + 13 * MINUTE, CONFIRMER))
+    assert accepted(change(how, 13))["members"] == []
 
 
 def test_what_expires_between_hold_and_commit_is_still_spent(database: Database) -> None:

@@ -93,8 +93,10 @@ PROBLEMS: Mapping[str, Kind] = {
         "Send the same request again after `Retry-After` seconds.",
     ),
     "busy": Kind(
-        409, "The account is changing hands", "Its owner joins or leaves a household at this very moment.",
-        "Send the same request again.",
+        409, "The account is changing hands",
+        "Its owner joins or leaves a household at this very moment, or would leave one whose bonuses are set "
+        "aside for a cart of theirs.",
+        "Send the same request again; if a hold is in the way, once it is committed, cancelled or over.",
     ),
     "conflict": Kind(
         409, "The same number, other content",
