@@ -25,6 +25,8 @@ from core.units import Allowance
 
 CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
 GRANT, TAKEN_BACK = "grant", "grant_taken_back"
+# What takes all that somebody has to another account (core.customers).
+MOVES = ("household", "merge")
 GONE = ("gone", "the customer was erased, or merged into another")
 
 
@@ -174,7 +176,7 @@ class _Giving:
         limited = {grant.rule for grant in self.grants if grant.limit}
         if not limited:
             return found
-        booked = sorted({*self.people, *self.holders.values()})
+        booked = sorted(_ever_used(self.connection, {*self.people, *self.holders.values()}))
         for start in range(0, len(booked), CHUNK):
             some = OPERATION.c.customer_id.in_(booked[start : start + CHUNK])
             for data in _standing(self.connection, some):
@@ -208,6 +210,19 @@ def _opened(
         if holders(connection, ids) == found:
             return found, book
     raise EnvironmentFault("accounts are changing hands all the time; try again")
+
+
+def _ever_used(connection: Connection, accounts: Collection[int]) -> set[int]:
+    """These accounts and those that their bonuses went to: of households that were left since, too."""
+    found, new = set[int](), set(accounts)
+    while new:
+        found |= new
+        here, new = sorted(new), set()
+        for start in range(0, len(here), CHUNK):
+            some = OPERATION.c.customer_id.in_(here[start : start + CHUNK])
+            moved = select(OPERATION.c.data).where(some, OPERATION.c.kind.in_(MOVES))
+            new |= {data["receiver_id"] for data in connection.scalars(moved)} - found
+    return found
 
 
 def duplicates(connection: Connection, customer_ids: Sequence[int]) -> dict[int, int]:

@@ -1,5 +1,6 @@
 """Fixed bonuses for acts: what the rules give, once, in their time and within their limits."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from time import sleep
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text, update
 
-from core.customers.households import Change, join
+from core.customers.households import Change, join, leave, pass_on
 from core.customers.merging import Merge, merge
 from core.customers.profiles import CUSTOMER, Profile, save
 from core.db import Database
@@ -188,6 +189,28 @@ def test_an_act_that_no_rule_rewards_is_noted_all_the_same(database: Database) -
     register(database, rules("rule: a, give: 1, on: survey"), "anna")
     answer = accepted(tell_of(database, rules("rule: a, give: 1, on: survey"), Told("a1", "anna", "review")))
     assert (answer["given"], answer["nothing"], answer["balance"]) == ([], [], "0")
+
+
+def test_a_limit_counts_what_was_given_into_a_household_that_was_left_or_has_another_head(
+    database: Database,
+) -> None:
+    program = rules("rule: review, give: 10, on: review, limit: 1 per 7 days")
+    register(database, program, "anna", "bohdan", "clara")
+
+    def change(act: Callable[..., Any], head: str, member: str) -> None:
+        with database.write() as connection:
+            accepted(act(connection, program, Change(head, member), START, live=True))
+
+    def given(id_: str) -> int:
+        return len(accepted(tell_of(database, program, Told(id_, "bohdan", "review")))["given"])
+
+    change(join, "anna", "bohdan")
+    change(join, "anna", "clara")
+    assert given("a1") == 1
+    change(pass_on, "anna", "clara")
+    assert given("a2") == 0
+    change(leave, "clara", "bohdan")
+    assert given("a3") == 0
 
 
 def test_a_wrong_act_is_refused_and_is_no_event(database: Database) -> None:
