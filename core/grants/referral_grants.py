@@ -141,21 +141,24 @@ def _whose(on: Literal["referral", "referred"], friend: Row[Any]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """One rule for one friend: who gets it, and the key of each round."""
+    """One rule for one friend: who gets it, and the key of each round. `selves` and `friends` are the numbers
+    of who gets it and of the friend, and of the duplicates of either.
+    """
 
     on: Literal["referral", "referred"]
     grant: Grant
     friend: Row[Any]
     selves: Sequence[int]
+    friends: Sequence[int]
 
     @property
     def customer_id(self) -> int:
         return _whose(self.on, self.friend)
 
     def keys(self, number: int) -> list[str]:
-        """Under which keys it may have been given: to the customer, or to a duplicate of them."""
-        occasion = _occasion(self.friend.id, number)
-        return [grant_key(self.grant.rule, i, occasion) for i in self.selves]
+        """Under which keys it may have been given: to the customer or a duplicate, for the friend or one."""
+        occasions = [_occasion(friend, number) for friend in self.friends]
+        return [grant_key(self.grant.rule, i, occasion) for i in self.selves for occasion in occasions]
 
     def act(self, number: int, news: News) -> Act | None:
         """What the news is to this rule: None if it is none."""
@@ -175,7 +178,7 @@ def _compare(
     for i, who in duplicates(connection, sorted(everybody)).items():
         selves[who].append(i)
     turns = [
-        _Turn(on, grant, friend, selves[_whose(on, friend)])
+        _Turn(on, grant, friend, selves[_whose(on, friend)], selves[friend.id])
         for on in (INVITER, FRIEND)
         for grant in rules_on(program, on)
         for friend in friends
@@ -186,11 +189,11 @@ def _compare(
     unwanted = []
     for turn in turns:
         known = [it for number in rounds for key in turn.keys(number) if (it := booked.get(key))]
-        stands = known[-1] if known and taken_key(known[-1].key) not in booked else None
+        stands = [it for it in known if taken_key(it.key) not in booked]
         holds = turn.grant.after == "registration" or bool(turn.friend.purchases)
         act = turn.act(len(known) + 1, news[turn.friend.id])
         if stands and not holds:
-            unwanted.append(stands)
+            unwanted += stands
         elif holds and act and not stands and len(known) < ROUNDS:
             wanted.setdefault((turn.on, turn.grant.rule), []).append(act)
     return wanted, unwanted

@@ -394,6 +394,26 @@ def test_a_friend_may_be_rewarded_for_registering(database: Database) -> None:
     assert balances(database)[1] == 10_000
 
 
+def test_a_friend_who_turns_out_to_be_known_brings_nothing_twice(database: Database) -> None:
+    program = rules(*BOTH)
+    bring(database, program, "dmytro")
+    register(database, program, "bohdan")
+    inviter, friend = 1, 3
+    buy(database, program, "r1", "dmytro", START + DAY)
+    give_for_news(database, program, START + DAY)
+    with database.write() as connection:
+        one = Merge("dmytro", "bohdan", "maria", "one and the same")
+        accepted(merge(connection, program, one, START + DAY, live=True))
+    before = balances(database)
+    assert before == {inviter: 10_000, friend: 3_010}
+    bring_back(database, program, "r1", START + 2 * DAY)
+    give_for_news(database, program, START + 2 * DAY)
+    assert balances(database) == {}
+    buy(database, program, "r2", "bohdan", START + 3 * DAY)
+    give_for_news(database, program, START + 3 * DAY)
+    assert balances(database) == before
+
+
 def test_what_a_friend_brings_back_counts_for_nothing(database: Database) -> None:
     program = rules(*BOTH)
     bring(database, program, "bohdan")
