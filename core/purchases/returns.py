@@ -63,7 +63,13 @@ class Return:
 
     @property
     def key(self) -> str:
-        """Its idempotency key."""
+        """Its idempotency key. A colon within a number is spelled out: `A` by `B` is not `A:B`."""
+        parts = (self.receipt, self.external_id) if self.external_id else (self.receipt,)
+        return ":".join(["return", *(it.replace("%", "%25").replace(":", "%3A") for it in parts)])
+
+    @property
+    def plain_key(self) -> str:
+        """As it was before colons were spelled out."""
         return f"return:{self.receipt}" + (f":{self.external_id}" if self.external_id else "")
 
     def body(self) -> list[Any]:
@@ -90,7 +96,7 @@ def _take_back(
     if isinstance(opened, Refusal):
         return opened
     holder_id, book = opened
-    if known := known_operations(connection, [wanted.key]).get(wanted.key):
+    if known := _known(connection, wanted):
         same = known[0] in (digest_of(wanted.body()), digest_of([wanted.receipt]))
         other = f"the return {wanted.external_id or wanted.receipt!r} is recorded with other content"
         return Recorded(known[1], repeated=True) if same else Refusal("conflict", other)
@@ -110,6 +116,17 @@ def _take_back(
     if isinstance(back, Refusal):
         return back
     return Recorded(_Return(book, holder_id, receipt, lines, back, wanted).run())
+
+
+def _known(connection: Connection, wanted: Return) -> tuple[str, dict[str, Any]] | None:
+    """The digest and the answer of a return that is recorded, also under the key of earlier programs; another
+    receipt's may stand under that.
+    """
+    found = known_operations(connection, [wanted.key, wanted.plain_key])
+    if wanted.key in found or wanted.plain_key not in found:
+        return found.get(wanted.key)
+    digest, answer = found[wanted.plain_key]
+    return (digest, answer) if answer.get("receipt") == wanted.receipt else None
 
 
 def _opened(

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from core.customers.profiles import CUSTOMER
 from core.db import Database
@@ -15,7 +15,7 @@ from core.ledger.expiry import expire
 from core.ledger.lots import DEBT, Refusal
 from core.ledger.reading import EVERY_LOT
 from core.ledger.settlement import settle
-from core.ledger.writing import LOT
+from core.ledger.writing import LOT, OPERATION
 from core.program import Program
 from core.purchases.receipts import RECEIPT, Line, Outcome, Purchase, Recorded, record
 from core.purchases.returns import Back, Return, take_back
@@ -67,6 +67,29 @@ def test_a_bag_that_cost_nothing_does_not_keep_a_purchase(database: Database) ->
     assert accepted(give_back(database, "1", later))["taken_back"] == "0"
     with database.read() as connection:
         assert connection.scalar(select(RECEIPT.c.returned_at)) == LATER
+
+
+def test_a_return_by_a_number_of_its_own_is_not_that_of_a_receipt_which_is_called_like_both(
+    database: Database,
+) -> None:
+    register(database, program(), "anna")
+    buy(database, purchase("1", "anna", START, 50_000, 10_000), purchase("1:a", "anna", START, 20_000))
+    with database.write() as connection:
+        part = Return("1", LATER, (Back(line=1),), "a")
+        accepted(take_back(connection, program(), part, LATER, live=True))
+    whole = accepted(give_back(database, "1:a"))
+    assert whole["receipt"] == "1:a"
+    assert give_back(database, "1:a") == Recorded(whole, repeated=True)
+
+
+def test_a_return_that_was_recorded_before_colons_were_spelled_out_is_known(database: Database) -> None:
+    register(database, program(), "anna")
+    buy(database, purchase("1:a", "anna", START, 20_000))
+    whole = accepted(give_back(database, "1:a"))
+    with database.write() as connection:
+        earlier = update(OPERATION).where(OPERATION.c.key == "return:1%3Aa").values(key="return:1:a")
+        assert connection.execute(earlier).rowcount == 1
+    assert give_back(database, "1:a") == Recorded(whole, repeated=True)
 
 
 def test_spent_bonuses_go_back_to_the_lots_they_came_from(database: Database) -> None:
