@@ -356,7 +356,7 @@ def test_settings_that_are_no_text_are_one_sentence(shop: Shop) -> None:
         ("retry 99999999999999999999", "Invalid value"),
         ("rollback 99999999999999999999", "Invalid value"),
         ("show 99999999999999999999", "Invalid value"),
-        ("dry-run --compare 99999999999999999999", "--compare: there is no version 99999999999999999999"),
+        ("dry-run --compare 99999999999999999999", "--compare: '99999999999999999999' is no version"),
         ("dry-run --compare ²", "--compare: '²' is no version and no workspace"),
         ("approve 99999999999999999999", "Invalid value"),
         ("resume birthday --allow 3000000000", "Invalid value"),
