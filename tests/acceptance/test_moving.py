@@ -338,7 +338,8 @@ def test_a_backup_is_on_the_disk_with_its_name(
 
     monkeypatch.setattr(os, "fsync", watched)
     backup.backup(sqlite_database, tmp_path / "kept.db")
-    assert synced == [tmp_path / "kept.db.part", tmp_path]
+    part, folder = synced
+    assert (part.suffix, part.parent, folder) == (".part", tmp_path, tmp_path)
 
 
 def test_after_a_restore_what_was_sent_since_is_set_aside_and_not_sent_again(busy: Shop) -> None:
