@@ -353,52 +353,24 @@ def test_outcomes_are_recorded_though_the_database_is_away_for_a_while(
     assert kiosk.naps == [0.1, 0.5]
 
 
-def test_a_chunk_comes_to_its_end_though_the_database_is_away_for_long(
-    kiosk: Kiosk, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("faults", [[EnvironmentFault("gone")] * 2, [ValueError("of ours")]])
+def test_a_chunk_comes_to_its_end_whatever_cannot_be_recorded_halfway(
+    kiosk: Kiosk, monkeypatch: pytest.MonkeyPatch, faults: Sequence[Exception]
 ) -> None:
     crowd(kiosk, 3, "email")
     monkeypatch.setattr(module, "RECORD_EVERY", 0.0)
     monkeypatch.setattr(module, "AGAIN", (0.1,))
-    away = [EnvironmentFault("gone"), EnvironmentFault("gone")]
+    left = [*faults]
 
     def settle_at_last(*given: Any) -> Any:
-        if away:
-            raise away.pop()
+        if left:
+            raise left.pop()
         return settle(*given)
 
     class Slow(Stopping):
         async def send(self, batch: Sequence[Outgoing], record: Record) -> None:
             await self._channel.send(batch[:1], record)
-            while away:  # noqa: ASYNC110 - only the database tells
-                await asyncio.sleep(0)
-            await self._channel.send(batch[1:], record)
-
-    async def run() -> None:
-        channel = kiosk.channels()["email"]
-        async with channel:
-            await kiosk.delivery({"email": Slow(channel, [])}).run()  # type: ignore[dict-item]
-
-    monkeypatch.setattr(module, "settle", settle_at_last)
-    asyncio.run(run())
-    assert kiosk.states() == {"sent": 3}
-
-
-def test_what_cannot_be_recorded_halfway_through_a_chunk_is_recorded_with_the_rest_of_it(
-    kiosk: Kiosk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    crowd(kiosk, 3, "email")
-    monkeypatch.setattr(module, "RECORD_EVERY", 0.0)
-    faults = [ValueError("a fault of ours")]
-
-    def settle_at_last(*given: Any) -> Any:
-        if faults:
-            raise faults.pop()
-        return settle(*given)
-
-    class Slow(Stopping):
-        async def send(self, batch: Sequence[Outgoing], record: Record) -> None:
-            await self._channel.send(batch[:1], record)
-            while faults:  # noqa: ASYNC110 - only the database tells
+            while left:  # noqa: ASYNC110 - only the database tells
                 await asyncio.sleep(0)
             await self._channel.send(batch[1:], record)
 
