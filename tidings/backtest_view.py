@@ -133,7 +133,7 @@ def _customers(it: Backtest) -> Table:
         rows.append((f"{more[0][0]} and more", sum(people for _, people in more)))
     most = max((people for _, people in rows), default=0)
     for label, people in rows:
-        grid.add_row(label, number(people), _bar(people, most, "grey50" if label == "0" else "green"))
+        grid.add_row(label, number(people), bar(people, most, "grey50" if label == "0" else "green"))
     return grid
 
 
@@ -144,7 +144,7 @@ def _gates(it: Backtest) -> Table:
     order = ["sent", "planned", "deferred", *NAMES]
     for word in sorted(words, key=lambda word: (order.index(word) if word in order else len(order), word)):
         colour = "green" if word in ("sent", "planned", "deferred") else "red"
-        grid.add_row(word, number(words[word]), _bar(words[word], most, colour))
+        grid.add_row(word, number(words[word]), bar(words[word], most, colour))
     return grid
 
 
@@ -169,7 +169,8 @@ def _goal(it: Backtest) -> list[RenderableType]:
     return [Text(" · ".join(said)), Text(anyway, style="dim")]
 
 
-def _bar(count: int, whole: int, colour: str) -> Text:
+def bar(count: int, whole: int, colour: str) -> Text:
+    """So much of the whole, as a line of blocks; a little is seen."""
     width = 0 if not whole else max(1 if count else 0, round(BAR * count / whole))
     return Text("█" * width, style=colour)
 

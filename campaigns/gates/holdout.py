@@ -10,6 +10,8 @@ from campaigns.staging import CANDIDATE
 from core.db import bucket_of, hash_bucket
 
 BUCKETS = 2**32
+# Said of whom the draw of the whole program holds out; the others are held out of one scenario.
+OF_ALL_MARKETING = "of all marketing"
 
 
 def holdout(step: Step) -> None:
@@ -18,7 +20,7 @@ def holdout(step: Step) -> None:
         return
     draws = []
     if step.program.holdout:
-        draws.append((drawn(step.program.seed, "holdout", step.program.holdout), "of all marketing"))
+        draws.append((drawn(step.program.seed, "holdout", step.program.holdout), OF_ALL_MARKETING))
     if step.scenario.holdout:
         what = f"holdout:{drawn_as(step)}"
         draws.append((drawn(step.program.seed, what, step.scenario.holdout), "of this scenario"))
