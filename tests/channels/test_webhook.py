@@ -59,7 +59,7 @@ def test_the_retailers_system_is_told_who_what_and_why(webhook: Server, channel:
                 "title": "Бонуси",
                 "link": "https://kavarnia.example/card",
                 "text": "Привіт, Олено! У вас 500 бонусів.",
-                "data": {"bonuses": "500", "day": "2026-03-15"},
+                "data": {"bonuses": "500.75", "day": "2026-03-15"},
             },
         }
     ]

@@ -24,7 +24,8 @@ ANSWERS: dict[Verdict, Answer] = {
 class Server(HttpServer, Provider):
     transport = "http"
     config: ClassVar[Mapping[str, Any]] = {}
-    parts = {"text": "Привіт, Олено! У вас 500 бонусів.", "title": "Бонуси", "data.bonuses": "500"}
+    # No number that a port or a status might hold: it is looked for in what is logged.
+    parts = {"text": "Привіт, Олено! У вас 500 бонусів.", "title": "Бонуси", "data.bonuses": "500.75"}
     credentials = ("TIDINGS_WEBHOOK_URL", "TIDINGS_WEBHOOK_SECRET")
     # A customer's number is no address that could be dead.
     never = frozenset({"dead"})
