@@ -5,22 +5,30 @@ so both arms are alike, while those who were really told are chosen by what came
 once, in the arm of their first entry, with what they bought within the time after any of them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
-from itertools import groupby
-from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Subquery,
+    and_,
+    case,
+    func,
+    literal,
+    select,
+    union_all,
+)
 
 from campaigns.gates.holdout import OF_ALL_MARKETING, is_drawn
 from campaigns.results.entered import ENROLMENT, Entered
 from campaigns.results.funnel import DECISION, MESSAGE
 from campaigns.results.intervals import Amounts, Interval, difference_of_means, difference_of_rates, rate
+from campaigns.staging import DEADLINE, prepare, put_deadlines
 from core.db import UtcDateTime
-from core.db.sets import among
 from core.program import Program
 from core.tables import Customer, Receipt
 
@@ -28,12 +36,9 @@ CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
 RECEIPT = Receipt.__table__  # type: ignore[attr-defined]
 # Customers whose entries and receipts are read at a time, by their ids: what memory holds.
 CUSTOMERS = 20_000
-TIMES_KEPT = 65_536
 
 HELD_OUT, HELD_OUT_OF_ALL = "holdout", "holdout of all marketing"
 TREATMENT = "treatment"
-# From when on until when a purchase counts, the end among them.
-Window = tuple[datetime, datetime]
 
 
 @dataclass(slots=True)
@@ -91,18 +96,12 @@ def effect(
 ) -> Effect:  # fmt: skip
     """Read it through. `within` gives the end of an entry's time, `drawn` the steps with several texts."""
     found, steps = Effect(), tuple(drawn)
-    ends = lru_cache(TIMES_KEPT)(within)
-    for entries in _chunks(connection, entered):
-        windows: dict[int, list[Window]] = {}
-        arms: dict[int, str] = {}
-        for customer, rows in groupby(entries, attrgetter("who")):
-            own = list(rows)
-            arms[customer] = _arm(program, own[0])
-            windows[customer] = [(it.at, ends(it.at)) for it in own if ends(it.at) <= now]
-        bought = _bought(connection, program, windows)
-        texts = _texts(connection, entries, steps) if steps else {}
-        for customer, times in windows.items():
-            _add(found, arms[customer], bool(times), bought.get(customer, ()), texts.get(customer, ()))
+    for part in _parts(connection, entered, within):
+        bought = part.bought(program, now)
+        texts = part.texts(steps) if steps else {}
+        for customer, entry in part.customers(now):
+            arm = _arm(program, entry)
+            _add(found, arm, entry.is_over, bought.get(customer, ()), texts.get(customer, ()))
     return found
 
 
@@ -112,10 +111,9 @@ def effect_of_all(connection: Connection, program: Program, entered: Entered, no
     `entered` names every scenario of marketing; who is held out of one of them alone hears from the others.
     """
     found = Effect()
-    for entries in _chunks(connection, entered):
-        first = {customer: next(rows) for customer, rows in groupby(entries, attrgetter("who"))}
-        bought = _bought(connection, program, {customer: [(it.at, now)] for customer, it in first.items()})
-        for customer, entry in first.items():
+    for part in _parts(connection, entered, lambda _at: now):
+        bought = part.bought(program, now)
+        for customer, entry in part.customers(now):
             arm = HELD_OUT if _arm(program, entry) == HELD_OUT_OF_ALL else TREATMENT
             _add(found, arm, True, bought.get(customer, ()), ())
     return found
@@ -148,69 +146,99 @@ def _add(
             found.variants.setdefault(text, Arm()).add(amounts)
 
 
-def _chunks(connection: Connection, entered: Entered) -> Iterator[Sequence[Any]]:
-    """The entries by customer and time, those of some customers at once.
+# --- what is read
 
-    A merged duplicate's are the survivor's, as its purchases are.
-    """
+
+def _parts(
+    connection: Connection, entered: Entered, within: Callable[[datetime], datetime]
+) -> Iterator["_Part"]:
+    """All customers who entered, some of them at a time."""
     least, most = connection.execute(select(func.min(CUSTOMER.c.id), func.max(CUSTOMER.c.id))).one()
-    if least is None:
-        return
     merged = connection.scalar(select(CUSTOMER.c.id).where(CUSTOMER.c.merged_into.is_not(None)).limit(1))
-    for low in range(least, most + 1, CUSTOMERS):
-        high = low + CUSTOMERS - 1
-        own = and_(ENROLMENT.c.customer_id.between(low, high), CUSTOMER.c.merged_into.is_(None))
-        found = list(connection.execute(_entries(entered, own)))
-        if merged is not None:
-            found += connection.execute(_entries(entered, CUSTOMER.c.merged_into.between(low, high)))
-        if found:
-            yield sorted(found, key=attrgetter("who", "at", "id"))
+    prepare(connection)
+    for low in range(least, most + 1, CUSTOMERS) if least is not None else ():
+        part = _Part(connection, entered, low, low + CUSTOMERS - 1, some_merged=merged is not None)
+        if part.put_times(within):
+            yield part
 
 
-def _entries(entered: Entered, whose: ColumnElement[bool]) -> Select[Any]:
-    held = and_(
-        DECISION.c.customer_id == ENROLMENT.c.customer_id, DECISION.c.scenario == ENROLMENT.c.scenario,
-        DECISION.c.occasion == ENROLMENT.c.occasion, DECISION.c.verdict == HELD_OUT,
-    )  # fmt: skip
-    columns = (ENROLMENT.c.id, ENROLMENT.c.at, ENROLMENT.c.arm, CUSTOMER.c.external_id, DECISION.c.detail)
-    who = func.coalesce(CUSTOMER.c.merged_into, CUSTOMER.c.id).label("who")
-    joined = ENROLMENT.join(CUSTOMER, CUSTOMER.c.id == ENROLMENT.c.customer_id).outerjoin(DECISION, held)
-    return select(*columns, who).select_from(joined).where(entered.where, whose)
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The customers with an id from `low` to `high`; a merged duplicate's entries are the survivor's."""
 
+    connection: Connection
+    entered: Entered
+    low: int
+    high: int
+    some_merged: bool
 
-def _bought(
-    connection: Connection, program: Program, windows: Mapping[int, Sequence[Window]]
-) -> dict[int, list[int]]:
-    """What was paid in money for each purchase that stands and was made in time, by customer."""
-    times = [it for own in windows.values() for it in own]
-    if not times:
-        return {}
-    first, last = min(start for start, _ in times), max(end for _, end in times)
-    columns = (RECEIPT.c.customer_id, RECEIPT.c.at, RECEIPT.c.total, RECEIPT.c.paid_points)
-    rows = select(*columns).where(
-        among(RECEIPT.c.customer_id, [customer for customer, own in windows.items() if own]),
-        RECEIPT.c.returned_at.is_(None),
-        RECEIPT.c.at > literal(first, UtcDateTime), RECEIPT.c.at <= literal(last, UtcDateTime),
-    )  # fmt: skip
-    found: dict[int, list[int]] = {}
-    for customer, at, total, points in connection.execute(rows):
-        if any(start < at <= end for start, end in windows[customer]):
+    def put_times(self, within: Callable[[datetime], datetime]) -> bool:
+        """Stage when the time of each entry ends; False if there is none."""
+        times = self.connection.scalars(select(self._entries().c.at).distinct()).all()
+        put_deadlines(self.connection, {at: within(at) for at in times})
+        return bool(times)
+
+    def customers(self, now: datetime) -> Iterator[tuple[int, Any]]:
+        """Each customer with their first entry; `is_over` once the time of one of their entries is."""
+        entries = self._entries()
+        over = case((DEADLINE.c.until <= literal(now, UtcDateTime), 1), else_=0)
+        own = select(
+            entries, func.max(over).over(partition_by=entries.c.who).label("is_over"),
+            func.row_number().over(partition_by=entries.c.who, order_by=(entries.c.at, entries.c.id))
+            .label("place"),
+        ).join(DEADLINE, DEADLINE.c.at == entries.c.at).subquery("own")  # fmt: skip
+        columns = (own.c.who, own.c.arm, own.c.external_id, own.c.detail, own.c.is_over)
+        for row in self.connection.execute(select(*columns).where(own.c.place == 1)):
+            yield row.who, row
+
+    def bought(self, program: Program, now: datetime) -> dict[int, list[int]]:
+        """What was paid in money for each purchase that stands and was made in time, by customer."""
+        entries = self._entries()
+        in_time = and_(
+            RECEIPT.c.customer_id == entries.c.who, RECEIPT.c.customer_id.between(self.low, self.high),
+            RECEIPT.c.at > entries.c.at, RECEIPT.c.at <= DEADLINE.c.until, RECEIPT.c.returned_at.is_(None),
+        )  # fmt: skip
+        rows = (
+            select(entries.c.who, RECEIPT.c.id, RECEIPT.c.total, RECEIPT.c.paid_points)
+            .distinct()
+            .join(DEADLINE, DEADLINE.c.at == entries.c.at)
+            .join(RECEIPT, in_time)
+            .where(DEADLINE.c.until <= literal(now, UtcDateTime))
+        )
+        found: dict[int, list[int]] = {}
+        for who, _, total, points in self.connection.execute(rows):
             paid = total - (program.points_in_money(points) if points else 0)
-            found.setdefault(customer, []).append(int(paid))
-    return found
+            found.setdefault(who, []).append(int(paid))
+        return found
 
+    def texts(self, steps: Sequence[str]) -> dict[int, list[tuple[str, str]]]:
+        """The first text that each customer was drawn at each of these steps."""
+        entries = self._entries()
+        rows = (
+            select(entries.c.who, MESSAGE.c.step, MESSAGE.c.message)
+            .join(MESSAGE, MESSAGE.c.enrolment_id == entries.c.id)
+            .where(MESSAGE.c.step.in_(steps))
+            .order_by(MESSAGE.c.planned_at, MESSAGE.c.id)
+        )
+        found: dict[int, dict[str, str]] = {}
+        for who, step, message in self.connection.execute(rows):
+            found.setdefault(who, {}).setdefault(step, message)
+        return {customer: list(texts.items()) for customer, texts in found.items()}
 
-def _texts(
-    connection: Connection, entries: Sequence[Any], steps: Sequence[str]
-) -> dict[int, list[tuple[str, str]]]:
-    """The first text that each customer was drawn at each of these steps."""
-    whose = {it.id: it.who for it in entries}
-    rows = (
-        select(MESSAGE.c.enrolment_id, MESSAGE.c.step, MESSAGE.c.message)
-        .where(among(MESSAGE.c.enrolment_id, list(whose)), MESSAGE.c.step.in_(steps))
-        .order_by(MESSAGE.c.planned_at, MESSAGE.c.id)
-    )
-    found: dict[int, dict[str, str]] = {}
-    for enrolment, step, message in connection.execute(rows):
-        found.setdefault(whose[enrolment], {}).setdefault(step, message)
-    return {customer: list(texts.items()) for customer, texts in found.items()}
+    def _entries(self) -> Subquery:
+        own = ENROLMENT.c.customer_id.between(self.low, self.high) & CUSTOMER.c.merged_into.is_(None)
+        if not self.some_merged:
+            return self._entries_of(own).subquery("entry")
+        duplicates = CUSTOMER.c.merged_into.between(self.low, self.high)
+        return union_all(self._entries_of(own), self._entries_of(duplicates)).subquery("entry")
+
+    def _entries_of(self, whose: ColumnElement[bool]) -> Select[Any]:
+        held = and_(
+            DECISION.c.customer_id == ENROLMENT.c.customer_id, DECISION.c.scenario == ENROLMENT.c.scenario,
+            DECISION.c.occasion == ENROLMENT.c.occasion, DECISION.c.verdict == HELD_OUT,
+            ENROLMENT.c.arm == HELD_OUT,
+        )  # fmt: skip
+        columns = (ENROLMENT.c.id, ENROLMENT.c.at, ENROLMENT.c.arm, CUSTOMER.c.external_id, DECISION.c.detail)
+        who = func.coalesce(CUSTOMER.c.merged_into, CUSTOMER.c.id).label("who")
+        joined = ENROLMENT.join(CUSTOMER, CUSTOMER.c.id == ENROLMENT.c.customer_id).outerjoin(DECISION, held)
+        return select(*columns, who).select_from(joined).where(self.entered.where, whose)
