@@ -1,16 +1,20 @@
-"""Pages of ours that are filled in by Jinja2: one environment for each folder of them."""
+"""Pages of ours that are filled in by Jinja2: one environment for each folder of them.
+
+What pages in one file look like alike stands in page_style/.
+"""
 
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 
 @cache
 def _environment(package: str, folder: str) -> Environment:
     return Environment(
-        loader=PackageLoader(package, folder), autoescape=True, undefined=StrictUndefined,
+        loader=ChoiceLoader([PackageLoader(package, folder), PackageLoader("tidings", "page_style")]),
+        autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, auto_reload=False,
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import pytest
 
@@ -48,6 +49,21 @@ def test_programs_and_spreadsheets_read_the_same_figures(live: Shop) -> None:
         assert int(row["entered"]) == same["entered"]
         assert int(row["planned"]) == sum(it["planned"] for it in same["steps"])
     assert sum(it["entered"] for it in by_name.values())
+
+
+def test_a_page_to_pass_on_needs_nothing_else(live: Shop) -> None:
+    file = live.path / "out" / "results.html"
+    said = live.run("report", *DAYS, "--html", str(file))
+    assert (said.code, said.err.strip()) == (0, f"wrote {file}")
+    page = file.read_text("utf-8")
+    headings = [title.strip() for title in re.findall(r"<h2>(.*?)</h2>", page)]
+    assert headings[0] == "All scenarios"
+    assert "win-back" in headings
+    assert "birthday" not in headings  # nobody entered
+    assert not re.findall(r"<(?:script|img|link|iframe)|https?:|url\(", page)
+    alone = live.run("report", "birthday", *DAYS, "--html", str(file))
+    assert alone.code == 0, alone.err
+    assert "nobody entered in these days" in file.read_text("utf-8")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from campaigns.results import AllMarketing, ScenarioResults
+    from core.program import Program
     from core.units import Duration
     from tidings.workspace import Workspace
 
@@ -40,6 +41,9 @@ def report(
         str | None,
         typer.Option("--within", help="How long after an entry a purchase counts; the goal's if left out."),
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write all of it as one page with pictures, to pass on.")
+    ] = None,
     output: Annotated[ForecastFormat, typer.Option("--format", help="table, json or csv")] = (
         ForecastFormat.table
     ),
@@ -54,6 +58,9 @@ def report(
     with workspace(context) as here:
         now, length = SystemClock().now(), _length(within)
         found, of_all = _asked(here, scenarios or [], since, until, now, length)
+        program = here.live.running().program
+    if html is not None:
+        _write_page(html, program, found, of_all)
     _say(found, of_all, bool(scenarios), output, out)
 
 
@@ -94,6 +101,19 @@ def _length(text: str | None) -> "Duration | None":
     if not found:
         raise UserError(f"--within: '{text}' is no length of time; write for example '14 days'")
     return found
+
+
+def _write_page(
+    html: Path, program: "Program", found: "Sequence[ScenarioResults]", of_all: "AllMarketing | None"
+) -> None:
+    from core.errors import UserError
+    from tidings.report_page import page
+
+    if not found:
+        raise UserError("no scenario is live, so there is no page to write; name one that was")
+    html.parent.mkdir(parents=True, exist_ok=True)
+    html.write_text(page(program, found, of_all), "utf-8")
+    typer.echo(f"wrote {html}", err=True)
 
 
 def _say(
