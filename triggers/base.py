@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -205,6 +205,20 @@ class Look:
             return true()
         same = self.entered.c.occasion == occasion
         return ~looked_up(self.entered.c.customer_id == customer_id, same)
+
+    def is_newest(self, due: "Due", occasions: Sequence[ColumnElement[str]]) -> ColumnElement[bool]:
+        """The customer has entered the scenario on none of these occasions since the one that is due.
+
+        For a series: what waits of an earlier step says nothing that the nearer one does not say.
+        """
+        if self.entered is None or len(occasions) < 2:
+            return true()
+        own, later = self.entered.alias("own"), self.entered.alias("later")
+        return ~looked_up(
+            own.c.customer_id == due.c.customer_id, own.c.occasion == due.c.occasion,
+            later.c.customer_id == due.c.customer_id, later.c.occasion.in_(occasions),
+            later.c.at > own.c.at,
+        )  # fmt: skip
 
 
 Due = FromClause

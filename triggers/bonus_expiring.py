@@ -29,7 +29,8 @@ class BonusExpiring(Trigger[BonusExpiringParameters]):
     """Some bonuses of the customer expire soon.
 
     With a series each step is open from its day until the next begins; who becomes due late enters the
-    step that is open. The last step stays open to the end of the expiry day.
+    step that is open. The last step stays open to the end of the expiry day. What still waits of an earlier
+    step is recalled once the customer has entered a nearer one.
     """
 
     name: ClassVar[str] = "bonus_expiring"
@@ -44,7 +45,7 @@ class BonusExpiring(Trigger[BonusExpiringParameters]):
 
     def candidates(self, parameters: BonusExpiringParameters, look: Look) -> Select[Any]:
         """One row for each customer and expiry day within the longest span."""
-        series = sorted({span.days for span in parameters.ahead}, reverse=True)
+        series = _series(parameters)
         today = look.today
         # Lots first, customers after: the range of one partial index, then a join for those who are due.
         soon = (
@@ -74,7 +75,7 @@ class BonusExpiring(Trigger[BonusExpiringParameters]):
         )  # fmt: skip
 
     def still_true(self, parameters: BonusExpiringParameters, look: Look, due: Due) -> Select[Any]:
-        """Enough is still there, and that day is not over."""
+        """Enough is still there, that day is not over, and no nearer step was entered."""
         day = sql_cast(LOT.c.expires_on, String)
         expiring = func.sum(LOT.c.remaining)
         stored = self._facts(expiring, day, days_between(literal(look.today), LOT.c.expires_on))
@@ -84,6 +85,7 @@ class BonusExpiring(Trigger[BonusExpiringParameters]):
             .join(CUSTOMER, and_(CUSTOMER.c.id == due.c.customer_id, PRESENT))
             .where(LOT.c.remaining > 0, LOT.c.active_from <= literal(look.at, UtcDateTime))
             .where(LOT.c.expires_at > literal(look.at, UtcDateTime))
+            .where(look.is_newest(due, [due.c.subject + f" / {days} days" for days in _series(parameters)]))
             .group_by(due.c.id, LOT.c.expires_on)
             .having(expiring >= max(1, look.program.to_points(parameters.at_least)))
         )
@@ -91,6 +93,11 @@ class BonusExpiring(Trigger[BonusExpiringParameters]):
     @staticmethod
     def _facts(expiring: Any, day: Any, left: Any) -> ColumnElement[Any]:
         return facts(expiring=expiring, expires_on=day, days_left=left)
+
+
+def _series(parameters: BonusExpiringParameters) -> list[int]:
+    """Its spans in days, the longest first."""
+    return sorted({span.days for span in parameters.ahead}, reverse=True)
 
 
 TRIGGER = BonusExpiring()

@@ -65,7 +65,8 @@ class TierExpiring(Trigger[TierExpiringParameters]):
 
     The end is the last day before the check that the tier does not pass as things stand, grace included. A
     purchase that carries it further moves the end, which is then another occasion; tiers that were given by
-    invitation have none. With a series each step is open from its day until the next begins.
+    invitation have none. With a series each step is open from its day until the next begins; what still waits
+    of an earlier step is recalled once the customer has entered a nearer one.
     """
 
     name: ClassVar[str] = "tier_expiring"
@@ -86,7 +87,7 @@ class TierExpiring(Trigger[TierExpiringParameters]):
 
     def candidates(self, parameters: TierExpiringParameters, look: Look) -> Select[Any]:
         """Whose tier does not pass one of the next checks."""
-        series = sorted({span.days for span in parameters.ahead}, reverse=True)
+        series = _series(parameters)
         ends = _ends(look, series[0], None)
         left = days_between(literal(str(look.today)), ends.c.until)
         occasion: ColumnElement[str] = ends.c.until
@@ -107,11 +108,12 @@ class TierExpiring(Trigger[TierExpiringParameters]):
         return select(CUSTOMER.c.id).where(PRESENT, _by_purchases(look.program))
 
     def still_true(self, parameters: TierExpiringParameters, look: Look, due: Due) -> Select[Any]:
-        """The tier still ends on that day, which is not over."""
-        farthest = max(span.days for span in parameters.ahead)
-        ends = _ends(look, farthest, select(due.c.customer_id))
+        """The tier still ends on that day, which is not over, and no nearer step was entered."""
+        series = _series(parameters)
+        ends = _ends(look, series[0], select(due.c.customer_id))
         same = and_(ends.c.customer_id == due.c.customer_id, ends.c.until == due.c.subject)
-        return select(due.c.id, _facts(ends, look).label("facts")).join(ends, same)
+        newest = look.is_newest(due, [due.c.subject + f" / {days} days" for days in series])
+        return select(due.c.id, _facts(ends, look).label("facts")).join(ends, same).where(newest)
 
     def read(self, stored: Mapping[str, Any], program: Program, at: datetime) -> dict[str, Any]:
         """What is to be bought, in whole units of the program's measure."""
@@ -119,6 +121,11 @@ class TierExpiring(Trigger[TierExpiringParameters]):
         amount = found["to_keep"]
         # None: facts that were kept for another trigger, which the scenario had before.
         return {**found, "to_keep": None if amount is None else program.in_whole(amount)}
+
+
+def _series(parameters: TierExpiringParameters) -> list[int]:
+    """Its spans in days, the longest first."""
+    return sorted({span.days for span in parameters.ahead}, reverse=True)
 
 
 def _ends(look: Look, ahead: int, among: Select[Any] | None) -> FromClause:

@@ -184,6 +184,14 @@ def still_true(world: World) -> dict[str, dict[str, Any]]:
     return {row.external_id: _said(world, row, found[row.id]) for row in rows if row.id in found}
 
 
+def still_waits(world: World) -> set[tuple[str, str]]:
+    """Who is to be told and on which occasion, of what would still be sent now."""
+    with world.database.write() as connection:
+        rows = world.messages(state="planned")
+        found = Claimer(world.running, LINKS, world.now)._still_true(connection, rows)
+    return {(row.external_id, row.occasion) for row in rows if row.id in found}
+
+
 def _said(world: World, row: Row[Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     trigger = discover()[world.running.scenarios[row.scenario].trigger]
     return trigger.read(facts, world.program, world.now)

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from core.db import Database
-from tests.support.happenings import still_true
+from tests.support.happenings import still_true, still_waits
 from tests.support.world import World, kyiv, local, scenario
 
 SERIES = scenario("{bonus_expiring: {at_least: 100, ahead: [14 days, 3 days, 1 day]}}")
@@ -168,3 +168,24 @@ def test_what_waits_is_about_its_own_day_to_its_end_and_about_what_can_be_spent(
     assert set(still_true(world)) == {"enough", "not-yet"}
     world.move("2026-03-04 00:00")
     assert still_true(world) == {}
+
+
+def test_what_waited_too_long_gives_way_to_the_nearer_step_that_was_entered(world: World) -> None:
+    for name in ("anna", "other-day"):
+        world.customer(name)
+        world.bonuses(name, 500, "2026-03-15")
+    world.bonuses("other-day", 500, "2026-03-13")
+    world.look("2026-03-01 10:00")
+    world.move("2026-03-12 09:59")
+    assert still_waits(world) == {
+        ("anna", "2026-03-15 / 14 days"),
+        ("other-day", "2026-03-13 / 14 days"),
+        ("other-day", "2026-03-15 / 14 days"),
+    }, "nobody has entered the nearer step yet: what waits is all that would be said"
+    world.look("2026-03-12 10:00")
+    nearer = {
+        ("anna", "2026-03-15 / 3 days"),
+        ("other-day", "2026-03-13 / 1 days"),
+        ("other-day", "2026-03-15 / 3 days"),
+    }
+    assert still_waits(world) == nearer

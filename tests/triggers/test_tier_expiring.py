@@ -11,7 +11,7 @@ from sqlalchemy import select
 from core.db import Database
 from core.tiers import Standing, progress_of
 from core.tiers.review import review
-from tests.support.happenings import told
+from tests.support.happenings import still_waits, told
 from tests.support.world import CUSTOMER, World, kyiv, scenario
 
 LEVELS = [
@@ -119,6 +119,17 @@ def test_a_series_opens_one_step_after_the_other(database: Database) -> None:
     assert entered == {
         30: "2026-06-09 / 30 days", 7: "2026-06-09 / 7 days", 1: "2026-06-09 / 1 days",
     }  # fmt: skip
+
+
+def test_what_waited_too_long_gives_way_to_the_nearer_step_that_was_entered(database: Database) -> None:
+    world = world_of(database, "[30 days, 7 days]")
+    world.customer("anna")
+    world.buy("anna", 1_500)
+    world.look("2026-05-11 10:00")
+    world.move("2026-06-02 09:59")
+    assert still_waits(world) == {("anna", "2026-06-09 / 30 days")}
+    world.look("2026-06-02 10:00")
+    assert still_waits(world) == {("anna", "2026-06-09 / 7 days")}
 
 
 def test_who_becomes_due_late_enters_the_step_that_is_open(database: Database) -> None:
