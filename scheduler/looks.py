@@ -1,11 +1,11 @@
 """The looks: which scenarios are due now, and one transaction for each."""
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, literal, select
 
 from campaigns.commit import commit
 from campaigns.look import Looker, Span, asked, under_way, waited, waits, zones_of
@@ -13,7 +13,7 @@ from campaigns.running import Running
 from campaigns.scenario import Scenario
 from campaigns.versions import STATE, Live, reader_of, since_of
 from core import tracing
-from core.db import Database
+from core.db import Database, UtcDateTime
 from core.errors import EnvironmentFault
 from core.events import EVENT, START, Position, between, cursor, horizon
 from scheduler import shards
@@ -25,6 +25,8 @@ from triggers.base import EventTrigger
 __all__ = ["Looked", "Looks", "overdue"]
 
 _STATE_OF = select(STATE).where(STATE.c.name == bindparam("scenario"))
+# What was recorded later than this after a look began comes from a machine whose clock is wrong.
+LONGEST_WAIT = timedelta(minutes=10)
 LOG = structlog.get_logger("tidings.looks")
 
 
@@ -152,8 +154,24 @@ def _enter(it: Prospect, looked: Looked) -> None:
 def _span(connection: Connection, scenario: Scenario, state: Row[Any], at: datetime) -> Span:
     if scenario.kind != "event":
         return Span(at, since_of(state))
-    after = cursor(connection, reader_of(scenario.name)) or START
-    return Span(at, since_of(state), after, horizon(connection))
+    after, upto = cursor(connection, reader_of(scenario.name)) or START, horizon(connection)
+    return Span(_told_by(connection, scenario, at, between(after, upto)), since_of(state), after, upto)
+
+
+def _told_by(connection: Connection, scenario: Scenario, at: datetime, news: ColumnElement[bool]) -> datetime:
+    """The time of a look at events: none of them was recorded after it.
+
+    While a look waits for its turn (the night's levels, other scenarios) facts go on. An audience that is
+    asked as of before would not know of the purchase it is asked about.
+    """
+    trigger = discover()[scenario.trigger]
+    assert isinstance(trigger, EventTrigger)
+    recorded = select(func.max(EVENT.c.recorded_at)).where(
+        EVENT.c.kind == trigger.event_of(scenario.parameters), EVENT.c.live, news,
+        EVENT.c.recorded_at <= literal(at + LONGEST_WAIT, UtcDateTime),
+    )  # fmt: skip
+    newest: datetime | None = connection.scalar(recorded)
+    return at if newest is None else max(at, newest)
 
 
 def _elsewhere(connection: Connection, scenario: Scenario, news_only: bool) -> bool:

@@ -1,7 +1,7 @@
 """Looks: each occasion exactly once, whoever looks and however late; who is under way keeps their steps."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -71,6 +71,26 @@ def test_a_look_covers_the_time_since_the_last_one_once(database: Database) -> N
     world.looks("2026-03-01 10:00")
     assert world.looked("2026-03-06 18:00") == {"planned": 1}
     assert [it.occasion for it in world.messages()] == ["2026-03-01 10:00", "2026-03-06 10:00"]
+
+
+def test_what_is_recorded_while_a_look_waits_for_its_turn_counts_for_whom_it_is_meant(
+    database: Database,
+) -> None:
+    bought = scenario("{purchase: {}}", schedule="", audience="{purchases: {at_least: 1, within: 30 days}}")
+    given = scenario(
+        "{bonus_accrued: {}}", schedule="", audience="{balance: {at_least: 1}}", purpose="service"
+    )
+    world = World(database, {"bought": bought, "given": given})
+    world.customer("anna")
+    began = world.now
+    world.now += timedelta(seconds=90)  # a night of tiers, the looks of other scenarios
+    world.buy("anna", 500)
+    looks = Looks(database, world.live).run(began)
+    assert {it.scenario: dict(it.verdicts) for it in looks} == {
+        "bought": {"planned": 1}, "given": {"planned": 1},
+    }  # fmt: skip
+    assert {it.due_at for it in world.messages()} == {world.now}
+    assert Looks(database, world.live).run(world.now) == []
 
 
 # --- steps
