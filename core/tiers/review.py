@@ -1,18 +1,23 @@
 """The nightly look: who falls because the period and its grace are over."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
+from itertools import pairwise
+from typing import Any
 
 from sqlalchemy import Connection, and_, case, func, literal, or_, select, update
 
 from core.db import Database, UtcDateTime
+from core.errors import EnvironmentFault
 from core.events import START, Position, append, cursor, move_cursor
 from core.ledger.book import CHUNK, Book
 from core.ledger.writing import ACCOUNT
 from core.program import Program
+from core.program.versions import runs, version
 from core.tables import Customer
 from core.tiers.bought import RECEIPT, measured
-from core.tiers.climb import Climb
+from core.tiers.climb import INSTANT, Climb
 from core.tiers.periods import periods
 from core.tiers.records import write
 from core.tiers.standing import Standing
@@ -29,19 +34,49 @@ def review_of_the_day(database: Database, program: Program, at: datetime) -> int
     """`review`, once a day of the program, whoever asks how often; None if it was done today.
 
     A thousand customers a transaction: on the night after a year nobody's till waits for all the others. It
-    may be interrupted and done again.
+    may be interrupted and done again. Midnights that nobody looked at before other levels went live are
+    looked at first, by the rules of their time.
     """
     today = Position(0, program.day_of(at).toordinal())
     with database.read() as connection:
-        if (cursor(connection, REVIEWED) or START) >= today:
+        reviewed = cursor(connection, REVIEWED) or START
+        if reviewed >= today:
             return None
-        due = sorted(_due(connection, program, at, None))
+        missed = _missed(connection, reviewed.event_id, at)
+    moved = sum(_night(database, rules, until, at) for rules, until in missed)
+    moved += _night(database, program, at, at)
+    with database.write() as connection:
+        move_cursor(connection, REVIEWED, today)
+    return moved
+
+
+def _missed(connection: Connection, reviewed: int, at: datetime) -> list[tuple[Program, datetime]]:
+    """The programs whose last midnights nobody has looked at, each with its end: others are live since.
+
+    `reviewed` is the number of the day of the last review.
+    """
+    found = []
+    for (_, before), (since, after) in pairwise(runs(connection)):
+        end = since - INSTANT
+        # By no zone a later day: what is long over is not read at all.
+        if since > at or end.toordinal() + 1 <= reviewed:
+            continue
+        # One that is too old to be read has no say.
+        with suppress(EnvironmentFault):
+            rules = version(connection, before)
+            if rules.day_of(end).toordinal() > reviewed and rules.tiers != version(connection, after).tiers:
+                found.append((rules, end))
+    return found
+
+
+def _night(database: Database, program: Program, until: datetime, at: datetime) -> int:
+    """Move down, at `at`, who did not pass a check until a time by this program."""
+    with database.read() as connection:
+        due = sorted(_due(connection, program, until, None))
     moved = 0
     for start in range(0, len(due), AT_ONCE):
         with database.write() as connection:
-            moved += _look(connection, program, at, due[start : start + AT_ONCE], live=True)
-    with database.write() as connection:
-        move_cursor(connection, REVIEWED, today)
+            moved += _look(connection, program, at, due[start : start + AT_ONCE], live=True, until=until)
     return moved
 
 
@@ -62,19 +97,33 @@ def review(
     return moved
 
 
-def _look(connection: Connection, program: Program, at: datetime, ids: Sequence[int], *, live: bool) -> int:
+def _look(
+    connection: Connection, program: Program, at: datetime, ids: Sequence[int],
+    *, live: bool, until: datetime | None = None,
+) -> int:  # fmt: skip
+    """Move down, at `at`, who of these did not pass a check until a time (None: `at`)."""
     holder = func.coalesce(CUSTOMER.c.household_id, CUSTOMER.c.id)
-    Book(connection, program, connection.scalars(select(holder).where(CUSTOMER.c.id.in_(ids))), at)
+    book = Book(connection, program, connection.scalars(select(holder).where(CUSTOMER.c.id.in_(ids))), at)
     columns = (CUSTOMER.c.id, CUSTOMER.c.tier, CUSTOMER.c.tier_since, CUSTOMER.c.invited_to)
     rows = connection.execute(select(*columns, holder.label("holder")).where(CUSTOMER.c.id.in_(ids))).all()
+    if until is not None and until < at:
+        rows = [row for row in rows if _stood_still(row, book, program, until)]
     standings = {row.id: Standing(row.tier, row.tier_since, row.invited_to) for row in rows}
-    climb = Climb(connection, program, standings, at, None)
+    climb = Climb(connection, program, standings, until or at, None)
     for customer_id in standings:
-        climb.settle(program, customer_id, at)
+        climb.settle(program, customer_id, until or at)
     moved = [(row.holder, standings[row.id].moves[-1].at) for row in rows if standings[row.id].moves]
     append(connection, write(connection, standings, at), at, live=live)
     _date(connection, moved)
     return len(moved)
+
+
+def _stood_still(row: Any, book: Book, program: Program, until: datetime) -> bool:
+    """Nothing has happened since by which the level would be another one than the fall leaves: only a replay
+    goes back behind that.
+    """
+    last = book.last_at[row.holder]
+    return (last is None or last <= until) and program.rank(row.tier) >= 0
 
 
 def _date(connection: Connection, times: Sequence[tuple[int, datetime]]) -> None:

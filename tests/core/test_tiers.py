@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from core.customers.profiles import CUSTOMER
 from core.db import Database
 from core.events import EVENT, append
+from core.program.versions import begin
 from core.purchases.receipts import record
 from core.tiers import CHANGE, review, review_of_the_day
 from tests.core.books import START, accepted, program, purchase, register
@@ -239,3 +240,32 @@ def test_a_night_of_many_falls_holds_few_accounts_at_once_and_may_be_broken_off(
         assert connection.scalar(fallen) == 2
     assert review_of_the_day(database, program(), night) == 1
     assert review_of_the_day(database, program(), night) is None
+
+
+def test_a_midnight_that_nobody_looked_at_is_judged_by_the_levels_of_its_time(database: Database) -> None:
+    anna, longer = Till(database, club()), club("over: 730 days, grace: 30 days")
+    with database.write() as connection:
+        begin(connection, anna.program, kyiv("2025-03-01 00:00"))
+    anna.buys("2025-03-01 10:00", 1000)
+    review_of_the_day(database, anna.program, kyiv("2026-03-31 00:01"))
+    # Stopped before midnight; what is started again the next noon has other levels.
+    with database.write() as connection:
+        begin(connection, longer, kyiv("2026-04-01 12:00"))
+    assert review_of_the_day(database, longer, kyiv("2026-04-01 12:01")) == 1
+    assert anna.moves()[-1] == ("2026-04-01 00:00", "silver", "bronze")
+    assert review_of_the_day(database, longer, kyiv("2026-04-02 00:01")) == 0
+
+
+def test_who_bought_by_the_new_levels_before_the_missed_midnight_was_looked_at_keeps_theirs(
+    database: Database,
+) -> None:
+    anna, longer = Till(database, club()), club("over: 730 days, grace: 30 days")
+    with database.write() as connection:
+        begin(connection, anna.program, kyiv("2025-03-01 00:00"))
+    anna.buys("2025-03-01 10:00", 1000)
+    with database.write() as connection:
+        begin(connection, longer, kyiv("2026-04-01 12:00"))
+    anna.program = longer
+    anna.buys("2026-04-01 12:01", 100)
+    assert review_of_the_day(database, longer, kyiv("2026-04-01 12:02")) == 0
+    assert anna.tier() == "silver"
