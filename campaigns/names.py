@@ -4,13 +4,16 @@ A renamed scenario goes on where it was: the same occasions, the same draws, the
 are under way. Its state keeps every name that it had.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, select
+from sqlalchemy import Connection, Row, bindparam, case, select
 
 from campaigns.running import Running
 from campaigns.scenario import Scenario
 from campaigns.tables import ScenarioState
+from core.errors import UserError
 
 STATE = ScenarioState.__table__  # type: ignore[attr-defined]
 _KNOWN = (
@@ -19,7 +22,7 @@ _KNOWN = (
     .order_by(case((STATE.c.name == bindparam("name"), 0), else_=1))
     .limit(1)
 )
-_LIVE = select(STATE.c.name, STATE.c.earlier).where(STATE.c.status != "removed").order_by(STATE.c.name)
+_STATES = select(STATE.c.name, STATE.c.earlier, STATE.c.status).order_by(STATE.c.name)
 
 
 def names_of(scenario: Scenario) -> tuple[str, ...]:
@@ -38,11 +41,15 @@ def names_through_time(connection: Connection, scenario: Scenario) -> tuple[str,
 def following(connection: Connection, running: Running) -> Running:
     """The same, where files take a name back that a live scenario had: it goes on there, as by `formerly`.
 
-    So it is with older files that are brought back: they cannot name what they were called later.
+    So it is with older files that are brought back: they cannot name what they were called later. UserError
+    for a scenario that says `formerly` and has a past of its own: two pasts cannot become one.
     """
-    states = {row.name: row.earlier or () for row in connection.execute(_LIVE)}
+    known = {row.name: row for row in connection.execute(_STATES)}
+    for scenario in running.scenarios.values():
+        _refuse_two_pasts(scenario, known)
+    states = {name: row.earlier or () for name, row in known.items() if row.status != "removed"}
     taken = {it.formerly for it in running.scenarios.values()}
-    fresh = running.scenarios.keys() - set(connection.scalars(select(STATE.c.name)))
+    fresh = running.scenarios.keys() - known.keys()
     fresh -= {it.name for it in running.scenarios.values() if it.formerly in states}
     follows: dict[str, Scenario] = {}
     for state, earlier in states.items():
@@ -52,3 +59,15 @@ def following(connection: Connection, running: Running) -> Running:
     if not follows:
         return running
     return replace(running, loaded=replace(running.loaded, scenarios={**running.scenarios, **follows}))
+
+
+def _refuse_two_pasts(scenario: Scenario, known: Mapping[str, Row[Any]]) -> None:
+    own, old = known.get(scenario.name), known.get(scenario.formerly or "")
+    if own is None or old is None or old.name in (own.earlier or ()):
+        return
+    # Of two that stand apart and stay as they are, the line says nothing.
+    if own.status == "removed" or old.status != "removed":
+        raise UserError(
+            f"scenarios/{scenario.name}.yaml: formerly: '{scenario.name}' has a past of its own and cannot "
+            f"follow '{old.name}'; give the file a name that no scenario had, or leave 'formerly' out"
+        )

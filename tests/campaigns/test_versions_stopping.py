@@ -8,6 +8,7 @@ from campaigns.difference import difference
 from campaigns.undone import Undone, undone
 from campaigns.versions import pause, resume
 from core.db import Database
+from core.errors import UserError
 from tests.support.world import World, scenario
 
 TWO_STEPS = (
@@ -80,6 +81,28 @@ def test_an_old_name_is_new_while_the_scenario_that_had_it_goes_on(database: Dat
     applied = world.apply({"uno": DAILY, "one": DAILY, "other": OTHER})
     assert (applied.started, applied.stopped) == (("one",), ())
     assert {it.scenario for it in world.messages()} == {"uno"}
+
+
+def test_what_has_a_past_of_its_own_cannot_follow_another(database: Database) -> None:
+    world = under_way(database)
+    world.apply({"one": DAILY})
+    renamed = {"other": DAILY + "formerly: one\n"}
+    own = "scenarios/other.yaml: formerly: 'other' has a past of its own and cannot follow 'one'"
+    with database.read() as connection, pytest.raises(UserError, match=own):
+        difference(connection, world.files(renamed), 2, world.running.loaded.bundle, world.now)
+    with pytest.raises(UserError, match=own):
+        world.apply(renamed)
+    world.apply({"uno": DAILY + "formerly: one\n"})
+    world.look("2026-03-06 10:01")
+    assert [(it.scenario, it.step) for it in world.messages(state="planned")] == [("uno", "again")]
+
+
+def test_files_that_say_formerly_of_what_was_followed_once_may_come_back(database: Database) -> None:
+    world = under_way(database)
+    followed = {"uno": DAILY + "formerly: one\n", "other": OTHER}
+    world.apply(followed)
+    world.apply({"uno": DAILY, "one": DAILY, "other": OTHER})
+    assert world.apply(followed).stopped == ("one",)
 
 
 def test_a_pause_keeps_everything_and_says_what_waits(database: Database) -> None:
