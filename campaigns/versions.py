@@ -7,7 +7,7 @@ from itertools import count
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, and_, select, update
 
 from campaigns import membership
 from campaigns.bundle import Bundle, check
@@ -358,8 +358,7 @@ def pause(connection: Connection, scenario: str) -> Undone:
 
     UserError for one that does not run.
     """
-    known(connection, scenario)
-    _set(connection, [scenario], status="paused")
+    _steer(connection, scenario, status="paused")
     return undone(connection, [scenario])[scenario]
 
 
@@ -369,10 +368,16 @@ def resume(connection: Connection, scenario: str, allowed: int | None = None) ->
     Returns how many that look would have reached if it was stopped and `allowed` is less: unless fewer are
     due by then, the guard stops it again.
     """
-    known(connection, scenario)
     stopped = connection.scalar(select(STATE.c.held).where(STATE.c.name == scenario))
-    _set(connection, [scenario], status="active", held=None, allowed=allowed)
+    _steer(connection, scenario, status="active", held=None, allowed=allowed)
     return stopped if stopped and (allowed or 0) < stopped else None
+
+
+def _steer(connection: Connection, scenario: str, **values: object) -> None:
+    """Not asked before: it may be removed or renamed while this waits for an apply to end."""
+    runs = and_(STATE.c.name == scenario, STATE.c.status != "removed")
+    if not connection.execute(update(STATE).where(runs).values(**values)).rowcount:
+        known(connection, scenario)
 
 
 def known(connection: Connection, scenario: str) -> None:

@@ -1,12 +1,16 @@
 """What a scenario leaves undone when it is removed or paused, and what customers under way keep."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from time import sleep
 
 import pytest
+from sqlalchemy import Connection, text
 
 from campaigns.difference import difference
 from campaigns.undone import Undone, undone
-from campaigns.versions import pause, resume
+from campaigns.versions import apply, pause, resume
 from core.db import Database
 from core.errors import UserError
 from tests.support.world import World, scenario
@@ -114,6 +118,41 @@ def test_a_pause_keeps_everything_and_says_what_waits(database: Database) -> Non
         resume(connection, "one")
     world.look("2026-03-06 10:01")
     assert [it.step for it in world.messages(state="planned")] == ["again"]
+
+
+@pytest.mark.parametrize("act", [pause, resume])
+def test_what_is_removed_at_the_same_time_is_neither_paused_nor_resumed(
+    postgres_database: Database, act: Callable[[Connection, str], object]
+) -> None:
+    world = under_way(postgres_database)
+
+    def at_once() -> str:
+        try:
+            with postgres_database.write() as connection:
+                act(connection, "one")
+        except UserError as error:
+            return str(error)
+        return "done"
+
+    with ThreadPoolExecutor(1) as other:
+        with postgres_database.write() as connection:
+            apply(connection, world.files({"other": OTHER}), "anna", world.now)
+            told = other.submit(at_once)
+            until_somebody_waits(connection)
+        assert told.result() == "there is no live scenario 'one'; live are other"
+    assert world.state("one").status == "removed"
+
+
+def until_somebody_waits(connection: Connection) -> None:
+    """Until another session of this database waits for a lock."""
+    here = "FROM pg_stat_activity WHERE datname = current_database()"
+    waiting = f"SELECT count(*) {here} AND wait_event_type = 'Lock'"
+    for _ in range(1_000):
+        connection.execute(text("SELECT pg_stat_clear_snapshot()"))
+        if connection.scalar(text(waiting)):
+            return
+        sleep(0.01)
+    raise AssertionError("nobody waits")
 
 
 def test_a_scenario_that_does_nothing_leaves_nothing(database: Database) -> None:
