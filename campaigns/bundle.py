@@ -42,20 +42,23 @@ FOLDERS = ("scenarios", "segments", "messages", "cards")
 
 @dataclass(frozen=True)
 class Bundle:
-    """Files by workspace-relative POSIX path, as bytes."""
+    """Files by workspace-relative POSIX path, as bytes; `astray` are links there that lead to nothing."""
 
     files: Mapping[str, bytes]
+    astray: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, directory: Path) -> "Bundle":
         """Read a workspace; UserError when there is none."""
         require_program(directory)
-        files = {PROGRAM_FILE: (directory / PROGRAM_FILE).read_bytes()}
-        for folder in FOLDERS:
-            for path in sorted((directory / folder).rglob("*")):
-                if path.is_file() and not _is_stray(path.relative_to(directory)):
-                    files[path.relative_to(directory).as_posix()] = path.read_bytes()
-        return cls(files)
+        files, astray = {PROGRAM_FILE: (directory / PROGRAM_FILE).read_bytes()}, []
+        for path in (path for folder in FOLDERS for path in sorted((directory / folder).rglob("*"))):
+            name = path.relative_to(directory)
+            if path.is_file() and not _is_stray(name):
+                files[name.as_posix()] = path.read_bytes()
+            elif path.is_symlink() and not path.exists() and not _is_stray(name):
+                astray.append(name.as_posix())
+        return cls(files, tuple(astray))
 
     @property
     def digest(self) -> str:
@@ -190,6 +193,9 @@ def scales(program: Program) -> dict[str, int]:
 
 def _misnamed(bundle: Bundle) -> Iterator[Problem]:
     """Files that would be passed over in silence, or whose names are no names."""
+    for path in bundle.astray:
+        what, fix = "is a link that leads to nothing", "correct it, or remove it"
+        yield Problem(path, 0, 0, "", what, fix, kind="unreadable-file")
     for path in bundle.files:
         folder, _, rest = path.partition("/")
         if folder not in ("scenarios", "segments"):

@@ -1,5 +1,6 @@
 """A workspace as one version: its files, its digest, and every finding in all of them."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,15 @@ def test_a_bundle_holds_what_is_applied_and_nothing_else(tmp_path: Path) -> None
         "program.yaml",
         "scenarios/a.yaml",
     ]
+
+
+def test_a_link_that_leads_to_nothing_is_told(tmp_path: Path) -> None:
+    shutil.copytree(KAVARNIA, tmp_path / "shop")
+    (tmp_path / "shop/scenarios/lost.yaml").symlink_to("../elsewhere/lost.yaml")
+    (tmp_path / "shop/scenarios/.#birthday.yaml").symlink_to("somebody@edits.it")
+    (tmp_path / "shop/segments/same.yaml").symlink_to(KAVARNIA / "segments" / "loyal.yaml")
+    [found] = findings(Bundle.read(tmp_path / "shop"))
+    assert found == "scenarios/lost.yaml: is a link that leads to nothing; correct it, or remove it"
 
 
 def test_the_digest_is_of_paths_and_contents_in_any_order() -> None:
