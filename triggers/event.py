@@ -6,12 +6,13 @@ from operator import ge, gt, le, lt
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, WrapValidator
-from sqlalchemy import ColumnElement, FromClause, and_, func, literal, or_, true
+from sqlalchemy import ColumnElement, FromClause, String, and_, func, literal, or_, true
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from core.db import Json, json_number, json_text
+from core.db import Json, json_is, json_number, json_string
+from core.db.members import QUOTE, member
 from core.explain import complaint, expected
 from core.source import Model
 from core.units import Number, Some
@@ -58,14 +59,15 @@ class Operators(Model):
 
     def holds(self, name: str) -> ColumnElement[bool]:
         """The condition on the event."""
-        number = json_number(EVENT.c.data, literal(name))
+        key = member(EVENT.c.data, name)
+        number = json_number(EVENT.c.data, key)
         asked = {word: getattr(self, word) for word in COMPARE}
         found = [COMPARE[word](number, float(than)) for word, than in asked.items() if than is not None]
         if self.between:
             low, high = self.between
             found.append(number.between(float(low), float(high)))
         if self.contains is not None:
-            text = json_text(EVENT.c.data, name)
+            text = json_string(EVENT.c.data, key)
             # LIKE heeds capitals on one database and not on the other; this does on both.
             found.append(func.replace(text, self.contains, "") != text)
         return and_(*found)
@@ -78,14 +80,14 @@ class OneOf(Operators):
 
     def holds(self, name: str) -> ColumnElement[bool]:
         """The condition on the event."""
-        texts = json_text(EVENT.c.data, name).in_([text for it in self.values for text in _texts(it)])
+        key = member(EVENT.c.data, name)
+        same = json_is(EVENT.c.data, key, *(literal(_written(it), String) for it in self.values))
         numbers = [float(it) for it in self.values if _is_number(it)]
-        return or_(texts, json_number(EVENT.c.data, literal(name)).in_(numbers)) if numbers else texts
+        return or_(same, json_number(EVENT.c.data, key).in_(numbers)) if numbers else same
 
 
-def _texts(value: object) -> tuple[str, ...]:
-    # A JSON truth value reads as true on PostgreSQL and as 1 on SQLite.
-    return (("true", "1") if value else ("false", "0")) if isinstance(value, bool) else (str(value),)
+def _written(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _is_number(value: object) -> bool:
@@ -120,6 +122,12 @@ def _own(name: str) -> str:
     return name
 
 
+def _findable(name: str) -> str:
+    if QUOTE in name:
+        raise complaint(f"an attribute's name holds no {QUOTE}", "tell it by another name")
+    return name
+
+
 _SCALAR = {"type": ["string", "number", "boolean"]}
 Attribute = Annotated[
     Operators,
@@ -146,7 +154,7 @@ class EventParameters(Parameters):
     """Which events are meant."""
 
     name: Name = Field(description="the event's name: `review`, `survey`", examples=["review"])
-    where: dict[str, Attribute] = Field(
+    where: dict[Annotated[str, AfterValidator(_findable)], Attribute] = Field(
         default={}, description="what its attributes must be: `{rating: {at_least: 4}, product: [tea, mate]}`"
     )
 
@@ -155,7 +163,8 @@ class NamedEvent(EventTrigger[EventParameters]):
     """Something that the shop's system told of the customer (a review, a survey), by its name.
 
     What the service notes itself has names too: `promo_code`, `household_joined`. A list is *one of*; a
-    number is compared as a number, so that an attribute which is none never fits an operator.
+    number is compared as a number, so that an attribute which is none never fits an operator. An attribute
+    that is a list is equal to any of its items, and true is no 1.
     """
 
     name: ClassVar[str] = "event"

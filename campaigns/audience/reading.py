@@ -8,6 +8,7 @@ from typing import Any
 from campaigns.audience.tree import EVERYBODY, And, Names, Node, Not, Or, Segment, Test
 from campaigns.audience.values import Bad, Values
 from campaigns.fields import ATTRIBUTE, FIELDS, OPERATORS, Field, field_named
+from core.db.members import QUOTE
 from core.errors import Problem
 from core.explain import describe, one_of, suggest
 from core.source import Document, KeyPath
@@ -86,6 +87,8 @@ class _Reader:
         field = _written(name)
         if field is None:
             self.values.fail(path, "no such field", _meant(name))
+        elif field is ATTRIBUTE and QUOTE in name:
+            self.values.fail(path, f"an attribute's name holds no {QUOTE}", "import it by another name")
         elif isinstance(value, dict):
             yield from self._mapped(field, name, value, path)
         elif not field.equality:

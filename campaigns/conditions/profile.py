@@ -10,6 +10,7 @@ from campaigns.audience import Test
 from campaigns.conditions.compare import each, moment, number, one, text, written
 from campaigns.conditions.view import Condition, Meaning, View
 from core.db import json_is, json_number, json_string
+from core.db.members import member
 from core.tables import Customer
 
 CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
@@ -88,7 +89,7 @@ def _years_before(day: date, years: int) -> date:
 def attribute(_view: View, test: Test) -> Condition:
     """An attribute of the customer: a text, a number, true or false, or a list of them."""
     name = test.field.removeprefix("attributes.")
-    key = literal(name, String)
+    key = member(CUSTOMER.c.attributes, name)
     if test.op == "contains":
         return text(json_string(CUSTOMER.c.attributes, key), test)
     if test.op != "one_of":

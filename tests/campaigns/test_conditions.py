@@ -121,6 +121,16 @@ def test_an_attribute_is_equal_as_it_is_written_on_both_databases(
     assert who(world, f"attributes.it: {meant}") == expected
 
 
+@pytest.mark.parametrize("name", ["улюблене", "café", "back\\slash", "a.b", "0", "[0]", "$"])
+def test_an_attribute_has_whatever_name_it_was_imported_by(database: Database, name: str) -> None:
+    world = World(database, {"one": scenario("{birthday: {}}")})
+    world.customer("anna", attributes={name: "чай", "other": 5})
+    world.customer("ihor", attributes={name: 5, "other": "чай"})
+    world.customer("olha")
+    for asked, expected in (("чай", "anna"), ("{contains: ча}", "anna"), ("{at_least: 5}", "ihor")):
+        assert who(world, f"'attributes.{name}': {asked}") == expected
+
+
 def test_received_means_what_went_out(database: Database) -> None:
     world = World(database, {"one": scenario("{schedule: {every: day at 10:00}}", schedule="")})
     world.customer("anna")

@@ -1,6 +1,7 @@
 """An event of the shop's own, by its name and its attributes."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -65,6 +66,41 @@ def test_only_attributes_that_are_meant(database: Database, where: str, meant: b
     assert world.look("2026-03-01 10:00") == ({"anna": "planned"} if meant else {})
 
 
+@pytest.mark.parametrize(
+    ("meant", "told_of"),
+    [
+        ("true", {"truth", "text", "truths"}),
+        ("false", set()),
+        ("1", {"number", "numbers", "digit"}),
+        ("'1'", {"number", "numbers", "digit"}),
+        ("'true'", {"truth", "text", "truths"}),
+        ("{at_least: 1}", {"number"}),
+    ],
+)
+def test_true_is_no_number_and_a_list_is_any_of_its_items(
+    database: Database, meant: str, told_of: set[str]
+) -> None:
+    world = waiting_for(database, f"{{it: {meant}}}")
+    shapes = {
+        "truth": True, "number": 1, "text": "true", "digit": "1", "numbers": [39, 1], "truths": ["x", True],
+        "nothing": None, "mapping": {"it": 1},
+    }  # fmt: skip
+    for name, value in shapes.items():
+        world.customer(name)
+        tell(world, name, "review", it=value)
+    assert set(world.look("2026-03-01 10:00")) == told_of
+
+
+@pytest.mark.parametrize("name", ["оцінка", "café", "back\\slash", "a.b", "0", "[0]", "$"])
+@pytest.mark.parametrize("meant", ["5", "{at_least: 5}"])
+def test_an_attribute_has_whatever_name_it_was_told_by(database: Database, name: str, meant: str) -> None:
+    world = waiting_for(database, f"{{'{name}': {meant}}}")
+    said: dict[str, Any] = {name: 5}
+    tell(world, "anna", "review", **said)
+    tell(world, "ihor", "review", other=5)
+    assert world.look("2026-03-01 10:00") == {"anna": "planned"}
+
+
 def test_another_name_is_another_event(database: Database) -> None:
     world = waiting_for(database)
     tell(world, "anna", "survey", rating=5)
@@ -121,6 +157,8 @@ def test_nobody_erased_is_thanked(database: Database) -> None:
          "expected a value, a list of values or operators, got a list", "write for example '{at_least: 4}'"),
         ("{name: review, where: {rating: [4, null]}}",
          "expected a value, a list of values or operators, got a list", "write for example '{at_least: 4}'"),
+        ("{name: review, where: {'a\"b': 5}}", "an attribute's name holds no \"",
+         "tell it by another name"),
         ("{where: {rating: 5}}", "is missing", "write for example 'name: review'"),
     ],
 )  # fmt: skip
