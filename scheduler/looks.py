@@ -11,7 +11,7 @@ from campaigns.commit import commit
 from campaigns.look import Looker, Span, asked, under_way, waited, waits, zones_of
 from campaigns.running import Running
 from campaigns.scenario import Scenario
-from campaigns.versions import STATE, Live, reader_of, since_of
+from campaigns.versions import STATE, Live, live_version, reader_of, since_of
 from core import tracing
 from core.db import Database, UtcDateTime
 from core.errors import EnvironmentFault
@@ -90,6 +90,9 @@ class Looks:
         with self._database.write(copying=True) as connection:
             state = shards.lock(connection).get(scenario.name)
             if state is None or not _is_due(state, at) or _elsewhere(connection, scenario, news_only):
+                return None
+            # Under the lock, for which an apply waits: what it made live is looked at with the next beat.
+            if live_version(connection) != running.version:
                 return None
             looked = Looked(scenario.name, running.version, at)
             looker = Looker(connection, running, self._holdout_on)

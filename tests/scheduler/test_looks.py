@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, select, update
 
+from campaigns.running import Running
 from campaigns.tables import Feedback, ScenarioRun
 from campaigns.versions import VERSION, Live, pause, resume
 from core.db import Database
@@ -71,6 +72,29 @@ def test_a_look_covers_the_time_since_the_last_one_once(database: Database) -> N
     world.looks("2026-03-01 10:00")
     assert world.looked("2026-03-06 18:00") == {"planned": 1}
     assert [it.occasion for it in world.messages()] == ["2026-03-01 10:00", "2026-03-06 10:00"]
+
+
+def test_what_goes_live_while_a_look_waits_for_its_turn_is_what_runs(database: Database) -> None:
+    world = World(database, {"one": scenario("{purchase: {}}", schedule="")})
+    world.customer("anna")
+    files = {"one": scenario("{registered: {}}", schedule="")}
+
+    class Overtaken(Live):
+        """Files go live, and things happen, when what runs was read already."""
+
+        def running(self) -> Running:
+            found = super().running()
+            if found.version == 1:
+                world.apply(files)
+                world.buy("anna", 100)
+                world.customer("ihor", live=True)
+            return found
+
+    live = Overtaken(database)
+    assert Looks(database, live).run(world.now) == []
+    [looked] = Looks(database, live).run(world.now)
+    assert (looked.version, dict(looked.verdicts)) == (2, {"planned": 1})
+    assert [it.external_id for it in world.messages()] == ["ihor"]
 
 
 def test_what_is_recorded_while_a_look_waits_for_its_turn_counts_for_whom_it_is_meant(
