@@ -253,20 +253,6 @@ def test_a_removed_scenario_may_come_back_under_another_name(database: Database)
     assert [(it.scenario, it.external_id) for it in world.messages()] == [("new", "anna")]
 
 
-def test_whoever_is_under_way_goes_on_under_a_name_that_another_scenario_had(database: Database) -> None:
-    steps = STEPS % "1 day"
-    world = World(database, {"birthdays": scenario(BIRTHDAY, steps=steps), "greetings": campaign()})
-    world.customer("anna", birthday=date(1990, 3, 1))
-    world.apply({"birthdays": scenario(BIRTHDAY, steps=steps)})
-    world.look("2026-03-01 10:00")
-    world.settle()
-    world.apply({"greetings": scenario(BIRTHDAY, steps=steps, formerly="birthdays")})
-    assert world.look("2026-03-02 10:00") == {"anna": "planned"}
-    assert [(it.scenario, it.step) for it in world.messages()] == [
-        ("birthdays", "hello"), ("greetings", "again"),
-    ]  # fmt: skip
-
-
 def test_clicks_follow_a_scenario_to_its_new_name(database: Database) -> None:
     again = "{schedule: {at: 2026-03-02 10:00}}"
     world = World(database, {"old": scenario(BIRTHDAY)}, program={"tracking": {"clicks": True}})
