@@ -10,7 +10,7 @@ from typing import Any
 import channels as home
 from channels.base import Channel
 from channels.board import Board
-from core.errors import UserError
+from core.errors import EnvironmentFault, UserError
 
 AnyChannel = Channel[Any, Any, Any]
 
@@ -59,6 +59,17 @@ class Channels(Mapping[str, AnyChannel]):
 
     def __len__(self) -> int:
         return len(discover())
+
+
+def usable(channels: Mapping[str, AnyChannel]) -> tuple[Mapping[str, AnyChannel], Mapping[str, str]]:
+    """Those that can be made, and of each other one what is wrong with its configuration or settings."""
+    made, wrong = {}, {}
+    for name in channels:
+        try:
+            made[name] = channels[name]
+        except (EnvironmentFault, UserError) as error:
+            wrong[name] = str(error)
+    return made, wrong
 
 
 def _channel_in(folder: str) -> type[AnyChannel]:

@@ -18,6 +18,7 @@ import structlog
 
 from campaigns.versions import Live
 from channels.base import Channel
+from channels.discovery import usable
 from channels.email.reports.inbox import Inbox, Unreadable, inbox_of
 from core import tiers
 from core.clock import Clock
@@ -274,7 +275,8 @@ class Beats:
 
     def _inbox(self, program: Program) -> Inbox | None:
         """The mailbox to which bounces come, if there is one."""
-        boxes = (inbox_of(channel.settings) for channel in self._make_channels(program).values())
+        made, _ = usable(self._make_channels(program))
+        boxes = (inbox_of(channel.settings) for channel in made.values())
         return next((inbox for inbox in boxes if inbox is not None), None)
 
     async def _take_back(self, inbox: Inbox) -> None:

@@ -10,8 +10,8 @@ import structlog
 from campaigns.running import Running
 from channels import discover
 from channels.base import Channel
+from channels.discovery import usable
 from core.customers.addresses import Addresses
-from core.errors import EnvironmentFault
 from core.program import Program
 from scheduler import jobs
 from scheduler.beat import Pulse
@@ -101,10 +101,7 @@ class Crew:
 
 def _made(channels: Mapping[str, AnyChannel]) -> Mapping[str, AnyChannel]:
     """Those that can be made: one that lacks something holds up no other."""
-    made = {}
-    for name in channels:
-        try:
-            made[name] = channels[name]
-        except EnvironmentFault as fault:
-            LOG.warning("channel not made", channel=name, error=str(fault))
+    made, wrong = usable(channels)
+    for name, error in wrong.items():
+        LOG.warning("channel not made", channel=name, error=error)
     return made

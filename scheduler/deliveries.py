@@ -18,7 +18,7 @@ from campaigns.versions import Live
 from channels.base import Channel
 from core.clock import Clock
 from core.db import Database
-from core.errors import EnvironmentFault
+from core.errors import EnvironmentFault, UserError
 from core.links import Links
 from core.program import Program
 from scheduler.delivery import Delivered, Delivery
@@ -71,10 +71,15 @@ class Deliveries:
         return {name: way.channel for name, way in self._ways.items()}
 
     async def open(self) -> None:
-        """Open the channels of the live version; EnvironmentFault if one lacks a credential."""
+        """Open the channels of the live version by which this process delivers, and make no other.
+
+        EnvironmentFault or UserError if one lacks a credential, or is set up wrongly.
+        """
         program = (await asyncio.to_thread(self._live.running)).program
-        for name, channel in self._make(program).items():
+        made = self._make(program)
+        for name in made:
             if self._only is None or name in self._only:
+                channel = made[name]
                 self._ways[name] = _Way(channel, program.channels.get(name))
                 await channel.open()
         if note := _unfit(self._links(program).public_url, [way.channel for way in self._ways.values()]):
@@ -159,7 +164,7 @@ class Deliveries:
         for name in names:
             try:
                 await made[name].open()
-            except EnvironmentFault as fault:
+            except (EnvironmentFault, UserError) as fault:
                 self._tell(name, str(fault))
                 closed.add(name)
                 continue

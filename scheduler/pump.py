@@ -10,11 +10,12 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from channels import discover
 from channels.base import Channel
 from scheduler import jobs
 from scheduler.claim import count_due
 from scheduler.presence import MISSING, PROCESS
-from scheduler.throttle import chunk_of, resting
+from scheduler.throttle import CHUNK, chunk_of, resting
 
 AnyChannel = Channel[Any, Any, Any]
 
@@ -26,17 +27,19 @@ A_JOB = 500
 
 
 def pump(connection: Connection, channels: Mapping[str, AnyChannel], at: datetime) -> Counter[str]:
-    """Defer jobs for what is due by these channels; channel → how many.
+    """Defer jobs for what is due; channel → how many.
 
-    One for each chunk that is due, as long as there are hands for it.
+    One for each chunk that is due, as long as there are hands for it. `channels` are those that can be made
+    here: of another one the chunks are guessed, for it may well be whole where the hands are.
     """
-    hands, down = _hands(connection, channels, at), resting(connection, at)
+    hands, down = _hands(connection, at), resting(connection, at)
     opened = jobs.opened(connection, jobs.DELIVER)
     found: Counter[str] = Counter()
-    for name, channel in channels.items():
+    for name in discover():
         room = min(hands[name], MOST_OPEN) - opened.get(jobs.queue_of(name), 0)
         if name not in down and room > 0:
-            found[name] = _chunks(connection, channel, room, at)
+            chunk = chunk_of(channels[name]) if name in channels else CHUNK
+            found[name] = -(-count_due(connection, name, at, room * chunk) // chunk)
             _defer(connection, name, found[name])
     return +found
 
@@ -52,18 +55,13 @@ def planned(connection: Connection, by_channel: Mapping[str, int]) -> None:
         _defer(connection, name, max(0, min(room, -(-count // A_JOB))))
 
 
-def _hands(connection: Connection, channels: Mapping[str, AnyChannel], at: datetime) -> Counter[str]:
+def _hands(connection: Connection, at: datetime) -> Counter[str]:
     """Channel → how many jobs may be done for it at a time, by all processes that live."""
     alive = PROCESS.c.concurrency.is_not(None) & (PROCESS.c.seen_at > at - MISSING)
     found: Counter[str] = Counter()
     for row in connection.execute(select(PROCESS.c.channels, PROCESS.c.concurrency).where(alive)):
-        found.update(dict.fromkeys(channels if row.channels is None else row.channels, row.concurrency))
+        found.update(dict.fromkeys(discover() if row.channels is None else row.channels, row.concurrency))
     return found
-
-
-def _chunks(connection: Connection, channel: AnyChannel, most: int, at: datetime) -> int:
-    chunk = chunk_of(channel)
-    return -(-count_due(connection, channel.name, at, most * chunk) // chunk)
 
 
 def _defer(connection: Connection, channel: str, count: int) -> None:

@@ -244,6 +244,8 @@ def _of_processes(found: Standing) -> Iterator[str]:
 
 def _of_channel(queue: Queue, found: Standing) -> Iterator[str]:
     it, at = queue.condition, found.at
+    if it.wrong is not None:
+        yield f"{it.channel} is set up wrongly: {it.wrong}"
     resting = it.left_alone(at)
     if resting:
         yield f"{it.channel} is left alone: {it.reason}; its messages wait and are tried again"

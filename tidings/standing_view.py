@@ -95,6 +95,8 @@ def _beside(console: "Console", found: Standing) -> None:
 
 def _how(queue: Queue, found: Standing) -> str:
     it = queue.condition
+    if it.wrong is not None:
+        return "[red]set up wrongly[/]"
     if it.paused_at is not None:
         return "[yellow]paused[/]"
     if it.left_alone(found.at):

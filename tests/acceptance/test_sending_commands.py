@@ -41,6 +41,24 @@ def test_the_channels_tell_how_they_are(live: Shop) -> None:
     assert "sms was not paused" in live.run("resume", "--channel", "sms").out
 
 
+def test_a_channel_that_is_set_up_wrongly_is_told_and_hides_no_other(live: Shop) -> None:
+    live.write(".env", (live.path / ".env").read_text("utf-8") + "TIDINGS_SMS_CONCURRENCY=many\n")
+    why = "TIDINGS_SMS_CONCURRENCY: Input should be a valid integer"
+    said = live.run("channels", "--format", "json")
+    assert said.code == 0, said.err
+    found = {it["channel"]: it for it in json.loads(said.out)}
+    assert why in found["sms"]["wrong"]
+    assert (found["email"]["wrong"], found["email"]["transport"]) == (None, "folder")
+    said = live.run("status", "--format", "json")
+    assert said.code == 1, said.err
+    [trouble] = [it for it in json.loads(said.out)["trouble"] if it.startswith("sms")]
+    assert trouble.startswith("sms is set up wrongly: .env has a wrong value: ")
+    assert why in trouble
+    assert trouble.endswith("; correct it there")
+    assert "set up wrongly" in live.run("status").out
+    assert "set up wrongly" in live.run("channels").out
+
+
 MISTAKES = (
     ("pause", "say what: `tidings pause win-back` for a scenario"),
     ("pause win-back --channel sms", "say what"),

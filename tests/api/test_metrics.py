@@ -5,6 +5,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from core.db import Database
@@ -179,9 +180,11 @@ def test_figures_of_cards_outlast_a_database_that_is_away_and_are_read_once_it_i
     assert figures.totals != known
 
 
-def test_a_setting_that_cannot_be_read_is_not_called_a_database_that_is_away(shop: Shop) -> None:
+@pytest.mark.parametrize("wrong", ["TIDINGS_EMAIL_PASSWORD_FILE=gone", "TIDINGS_EMAIL_PORT=many"])
+def test_a_channel_that_is_set_up_wrongly_is_trouble_and_hides_no_number(shop: Shop, wrong: str) -> None:
+    before = scraped(shop)
     env = shop.services.workspace.path / ".env"
-    env.write_text(env.read_text("utf-8") + "TIDINGS_EMAIL_PASSWORD_FILE=gone\n", "utf-8")
+    env.write_text(f"{env.read_text('utf-8')}{wrong}\n", "utf-8")
     now = scraped(shop)
-    assert now["database_up"] == 1
-    assert "messages_duesms" not in now
+    assert (now["database_up"], now["trouble"]) == (1, before["trouble"] + 1)
+    assert set(before) - set(now) == set()

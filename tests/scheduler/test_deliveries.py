@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 from structlog.testing import capture_logs
 
+from core.errors import EnvironmentFault
 from core.links import Links
 from scheduler.deliveries import Deliveries
 from tests.scheduler.kiosk import PROGRAM, SECRET, Kiosk
@@ -101,3 +102,26 @@ def test_a_channel_that_a_new_version_cannot_open_holds_up_no_other(kiosk: Kiosk
     assert kiosk.state("anna")[0] == "sent"
     [told] = [line for line in logs if line["event"] == "channel not opened"]
     assert "nobody to send as" in told["error"]
+
+
+def test_a_process_asks_nothing_of_channels_by_which_it_does_not_deliver(kiosk: Kiosk) -> None:
+    (kiosk.folder / ".env").write_text(f"TIDINGS_SECRET={SECRET.decode()}\nTIDINGS_EMAIL_PORT=many\n")
+    workspace = Workspace(kiosk.folder)
+    workspace.__dict__.update(database=kiosk.database, live=kiosk.live)
+    kiosk.scenario(send="[sms]")
+    kiosk.customer("anna", phone="+380501000001")
+    kiosk.plan()
+
+    async def life(only: Sequence[str]) -> None:
+        deliveries = Deliveries(
+            kiosk.database, kiosk.live, kiosk.clock, workspace.each_channel, lambda _: kiosk.links,
+            lambda _: None, only=only,
+        )  # fmt: skip
+        await deliveries.open()
+        await deliveries.run()
+        await deliveries.close()
+
+    asyncio.run(life(["sms"]))
+    assert kiosk.state("anna")[0] == "sent"
+    with pytest.raises(EnvironmentFault, match="TIDINGS_EMAIL_PORT"):
+        asyncio.run(life(["email"]))

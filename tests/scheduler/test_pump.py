@@ -58,12 +58,13 @@ def work(kiosk: Kiosk, statement: str) -> None:
         connection.execute(text(statement))
 
 
-def test_a_wrong_setting_of_one_channel_at_the_leader_keeps_no_job_of_another_back(
-    kiosk: Kiosk, tmp_path: Path
+@pytest.mark.parametrize("wrong", ["TIDINGS_EMAIL_PORT=many", "TIDINGS_SMS_CONCURRENCY=many"])
+def test_a_wrong_setting_of_one_channel_at_the_leader_keeps_no_job_back(
+    kiosk: Kiosk, tmp_path: Path, wrong: str
 ) -> None:
     hands(kiosk, 8)
     invite(kiosk, 9)
-    (tmp_path / ".env").write_text("TIDINGS_EMAIL_PORT=many\n")
+    (tmp_path / ".env").write_text(f"{wrong}\n")
     workspace = Workspace(tmp_path)
     workspace.__dict__.update(database=kiosk.database, live=kiosk.live)
     nothing: Any = None

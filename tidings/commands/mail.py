@@ -71,7 +71,7 @@ def inbox(
     from core.errors import UserError
 
     with workspace(context) as here:
-        channel = here.channels(here.live.running().program)["email"]
+        channel = here.each_channel(here.live.running().program)["email"]
         mailbox = inbox_of(channel.settings)
         if mailbox is None:
             variable = channel.settings.variable("inbox_host")
@@ -103,7 +103,7 @@ def dns(
                 "program.yaml sets up no email, so there is no domain to publish anything for; write "
                 "for example 'email: {from: Kavarnia <hello@kavarnia.example>}' into its channels"
             )
-        channel = here.channels(program)["email"]
+        channel = here.each_channel(program)["email"]
         advice = advise(channel.config, channel.settings, here.env_file)
     if output is Format.json:
         print_json({"records": [asdict(record) for record in advice.records], "notes": list(advice.notes)})

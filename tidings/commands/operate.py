@@ -86,7 +86,7 @@ def status(
         running = here.live.running()
         program = running.program
         with here.database.read() as connection:
-            found = standing(connection, here.channels(program), running, SystemClock().now())
+            found = standing(connection, here.each_channel(program), running, SystemClock().now())
     if output is Format.json:
         print_json(found.as_json())
     else:

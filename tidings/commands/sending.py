@@ -39,7 +39,7 @@ def channels(
     with workspace(context) as here:
         program = here.live.running().program
         with here.database.read() as connection:
-            found = conditions(connection, here.channels(program), program, now)
+            found = conditions(connection, here.each_channel(program), program, now)
     if output is Format.json:
         print_json([it.as_json() for it in found])
         return
@@ -48,11 +48,13 @@ def channels(
         today = "" if it.places is None else f"{it.used:,} of {it.places:,}"
         rate = "" if it.rate is None else it.rate
         how = _how(it, now, program.zone)
-        shown.add_row(*plain(it.channel, it.transport, rate, today, f"{it.waiting:,}", how))
+        shown.add_row(*plain(it.channel, it.transport or "", rate, today, f"{it.waiting:,}", how))
     console().print(shown)
 
 
 def _how(it: "Condition", now: datetime, zone: "ZoneInfo") -> str:
+    if it.wrong is not None:
+        return f"set up wrongly: {it.wrong}"
     if it.paused_at is not None:
         why = f": {it.paused_reason}" if it.paused_reason else ""
         return f"paused since {local(it.paused_at, zone)}{why}"

@@ -43,7 +43,7 @@ class _Collector:
         try:
             yield from self._installation()
         except (EnvironmentFault, UserError, DatabaseError):
-            # A setting of a channel that cannot be used ends here as well.
+            # Another setting that cannot be used ends here as well.
             yield process.database_up(up=self._readable())
         else:
             yield process.database_up(up=True)
@@ -59,7 +59,7 @@ class _Collector:
     def _installation(self) -> Iterator["Metric"]:
         here = self._here
         running = here.running
-        channels = here.workspace.channels(running.program)
+        channels = here.workspace.each_channel(running.program)
         with here.database.read() as connection:
             found = standing(connection, channels, running, here.now())
             counted = tally.counted(connection)
