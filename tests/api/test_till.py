@@ -12,9 +12,12 @@ from sqlalchemy import event
 
 from core.customers.addresses import suppress
 from core.customers.consent import Choice, choose
+from core.errors import EnvironmentFault
 from core.ledger.bonuses import Request, grant
 from core.ledger.lots import Refusal
+from core.purchases.confirmations import settle
 from tests.api.shop import Shop
+from tidings.api.till import sending
 from tidings.api.till.assistant import birthday_soon
 
 LINES = [
@@ -280,6 +283,23 @@ def test_the_code_stands_in_no_log(rich: Shop) -> None:
     assert [it["state"] for it in logs if it["event"] == "confirmation code"] == ["sent"]
     assert code_sent(rich) not in str(logs)
     assert "+380501234567" not in str(logs)
+
+
+def test_a_code_that_left_is_recorded_though_the_database_is_away_for_a_moment(
+    rich: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away, naps = [EnvironmentFault("gone"), EnvironmentFault("gone")], list[float]()
+
+    def settle_at_last(*given: Any) -> None:
+        if away:
+            raise away.pop()
+        settle(*given)
+
+    monkeypatch.setattr(sending, "settle", settle_at_last)
+    monkeypatch.setattr(sending, "sleep", naps.append, raising=False)
+    made = hold(rich, MUCH)
+    assert (made.status_code, made.json()["confirmation"]["state"]) == (201, "sent")
+    assert naps == [0.1, 0.5]
 
 
 def test_a_code_that_cannot_leave_is_told_and_may_be_asked_for_again(

@@ -5,6 +5,7 @@ Its words are the workspace's message `confirmation-code`, else ours; `trigger.c
 """
 
 import asyncio
+from time import sleep
 
 import structlog
 
@@ -20,6 +21,8 @@ from tidings.api.services import Services
 
 LOG = structlog.get_logger("tidings.api")
 MESSAGE = "confirmation-code"
+# Seconds before it is tried once more to record what became of a code: a cashier stands and waits.
+AGAIN = (0.1, 0.5, 1.0, 2.0)
 OWN = {
     "en": "{{ trigger.code }} is your code to pay with {{ trigger.points | points }} at {{ program.name }}. "
     "Valid for {{ trigger.minutes }} minutes. Tell only the cashier.",
@@ -31,7 +34,10 @@ OWN = {
 
 
 def send_code(here: Services, drawn: Drawn) -> None:
-    """Send it, whatever comes of it, and keep what came of it."""
+    """Send it, whatever comes of it, and keep what came of it.
+
+    EnvironmentFault if the database stays away: what was sent cannot be sent anew, so it is waited for.
+    """
     running = here.running
     try:
         outcome = asyncio.run(_send(here, running, _outgoing(here, running, drawn)))
@@ -41,6 +47,18 @@ def send_code(here: Services, drawn: Drawn) -> None:
         outcome = Failed("permanent", "not_rendered")
     state, reason = _state(outcome)
     LOG.info("confirmation code", state=state, reason=reason)
+    for pause in AGAIN:
+        try:
+            _keep(here, drawn, state, reason)
+        except EnvironmentFault as fault:
+            LOG.warning("confirmation code not recorded yet", reason=str(fault))
+            sleep(pause)
+        else:
+            return
+    _keep(here, drawn, state, reason)
+
+
+def _keep(here: Services, drawn: Drawn, state: str, reason: str | None) -> None:
     with here.database.write() as connection:
         settle(connection, drawn.id, state, reason, here.now())
 
