@@ -1,6 +1,8 @@
 """`tidings db backup`: whole or not there, whoever else writes one, and before an upgrade, too."""
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from tests.support.shop import Shop, shop
 from tidings.moving import backup
 
 __all__ = ["shop"]
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_two_backups_to_one_name_at_once_are_both_whole(
@@ -37,6 +41,56 @@ def test_two_backups_to_one_name_at_once_are_both_whole(
         assert kept.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert kept.execute("SELECT count(*) FROM customer").fetchone() == (0,)
     assert list(tmp_path.glob("kept.db*")) == [file]
+
+
+KILLED = """
+import os, sqlite3, sys
+from pathlib import Path
+from core.db import Database
+from tidings.moving import backup
+
+class Killed:
+    def backup(self, made, **_):
+        made.execute("PRAGMA cache_size = 1")
+        made.execute("CREATE TABLE half AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+                     "WHERE i < 2000) SELECT i, randomblob(500) AS filling FROM n")
+        made.execute("BEGIN")
+        made.execute("UPDATE half SET filling = randomblob(600)")
+        os.kill(os.getpid(), 9)
+
+backup.driver = lambda _: Killed()
+backup.backup(Database(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+def test_what_a_killed_backup_leaves_is_swept_by_the_next_one_and_nothing_else(
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = sqlite_database.engine.url.render_as_string()
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    script = [sys.executable, "-c", KILLED, url, str(folder / "first.db")]
+    assert subprocess.run(script, cwd=ROOT, check=False).returncode == -9
+    assert sorted(it.name.split(".part")[1] for it in folder.iterdir()) == ["", "-journal"]
+    others = {folder / "film.0badcafe.part", folder / "notes.part"}
+    for other in others:
+        other.write_text("of somebody else")
+    begun: list[set[Path]] = []
+
+    class Slow:
+        def __init__(self, own: Any) -> None:
+            self.own = own
+
+        def backup(self, made: Any, pages: int) -> None:
+            if not begun:
+                begun.append(set(folder.iterdir()) - others)
+                backup.backup(sqlite_database, folder / "third.db")
+            self.own.backup(made, pages=pages)
+
+    monkeypatch.setattr(backup, "driver", lambda connection: Slow(driver(connection)))
+    backup.backup(sqlite_database, folder / "second.db")
+    assert len(begun[0]) == 1, "its own half alone"
+    assert set(folder.iterdir()) == {folder / "second.db", folder / "third.db"} | others
 
 
 def test_a_disk_without_room_for_the_copy_is_not_taken_for_the_database_s(

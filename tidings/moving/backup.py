@@ -5,11 +5,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from secrets import token_hex
 
 from core.db import Database
 from core.db.bulk import driver
 from core.errors import EnvironmentFault, UserError
+from tidings.moving.halves import half_of, swept
 
 PAGES_AT_ONCE = 4_096
 
@@ -30,17 +30,17 @@ def backup(database: Database, file: Path) -> int:
         raise UserError(f"{file} is there already; give another name")
     if not file.parent.is_dir():
         raise UserError(f"there is no folder {file.parent}; make it, or give another name")
-    # A name of its own: two that run at once must not write into the same.
-    part = file.with_name(f"{file.name}.{token_hex(4)}.part")
-    try:
-        part.touch(mode=0o600)  # it holds people's data
-        _copy(database, part)
-        _on_the_disk(part)
-        part.replace(file)
-        with suppress(OSError):  # not every file system does so with a folder
-            _on_the_disk(file.parent)
-    finally:
-        part.unlink(missing_ok=True)
+    with swept(file.parent):
+        part = half_of(file)
+        try:
+            part.touch(mode=0o600)  # it holds people's data
+            _copy(database, part)
+            _on_the_disk(part)
+            part.replace(file)
+            with suppress(OSError):  # not every file system does so with a folder
+                _on_the_disk(file.parent)
+        finally:
+            part.unlink(missing_ok=True)
     return file.stat().st_size
 
 
