@@ -84,7 +84,7 @@ class Workspace:
         if not file.exists():
             # In any other folder a database would be made that nobody asked for.
             require_program(self.path)
-        return f"sqlite:///{file.absolute()}"
+        return address_of(file)
 
     @cached_property
     def database(self) -> "Database":
@@ -151,3 +151,10 @@ class Workspace:
         finally:
             if "database" in self.__dict__:
                 self.database.close()
+
+
+def address_of(file: Path) -> str:
+    """An SQLite file as the address of a database; in one `?` and `%` mean something else."""
+    from sqlalchemy import URL
+
+    return URL.create("sqlite", database=str(file.absolute())).render_as_string()

@@ -94,14 +94,19 @@ def _show(moved: "Moved", target: str, output: Format) -> None:
 
 def _file(source: str) -> str:
     """An address as it is; a path as the address of a file that is there."""
-    from core.errors import UserError
+    from sqlalchemy import make_url
 
-    path = Path(source.removeprefix("sqlite:///"))
-    if "://" in source and not source.startswith("sqlite:///"):
+    from core.errors import UserError
+    from tidings.workspace import address_of
+
+    path = Path(source)
+    if source.startswith("sqlite:///"):
+        path = Path(make_url(source).database or "")
+    elif "://" in source:
         return source
     if not path.is_file():
         raise UserError(f"there is no database {path}; name the SQLite file to copy")
-    return f"sqlite:///{path.absolute()}"
+    return address_of(path)
 
 
 @contextmanager
