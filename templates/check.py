@@ -32,6 +32,8 @@ _BALANCE = ("points", "bonus", "bonuses")
 
 
 _READ: WeakKeyDictionary[MessageEnvironment, dict[str, Reading]] = WeakKeyDictionary()
+_WRONG: WeakKeyDictionary[MessageEnvironment, dict[str, TemplateSyntaxError | None]] = WeakKeyDictionary()
+_NO_WORD = re.compile("No (filter|test) named")
 
 
 def check(
@@ -232,6 +234,8 @@ class _Page:
         yield from self._functions(reading)
         yield from self._missing_parts(reading)
         yield from self._placeholders(reading)
+        if fault := _not_compiled(self._located.text, self._environment):
+            yield syntax_problem(self._located, fault)
 
     def misfits(self, types: Types) -> Iterator[Problem]:
         """Values that are used as what they are not."""
@@ -282,6 +286,19 @@ class _Page:
         start = self._located.line_start(line)
         found = re.compile(pattern).search(self._located.text, start)
         return found.start() if found else start
+
+
+def _not_compiled(text: str, environment: MessageEnvironment) -> TemplateSyntaxError | None:
+    """What keeps a text that Jinja can read from being run; filters that there are not are told before."""
+    known = _WRONG.setdefault(environment, {})
+    if text not in known:
+        known[text] = None
+        try:
+            environment.compile(text)
+        except TemplateSyntaxError as wrong:
+            if not _NO_WORD.match(wrong.message or ""):
+                known[text] = wrong
+    return known[text]
 
 
 def _loads(environment: MessageEnvironment, path: str) -> bool:

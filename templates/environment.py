@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jinja2 import BaseLoader, StrictUndefined, TemplateNotFound
+from jinja2 import BaseLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError, nodes
 from jinja2.environment import Environment
 from jinja2.exceptions import SecurityError
 from jinja2.runtime import Macro
@@ -15,6 +15,9 @@ from templates.filters import Conventions, bare, filters
 from templates.printing import Printer, as_html, as_text
 from templates.tracking import tracked
 
+# Of tags, brackets and operators within each other; Python itself takes 20 loops, and 100 levels of lines.
+MOST_LEVELS = 120
+TOO_DEEP = "tags or brackets are nested too deeply: take them apart"
 # A message has tens of lines, not thousands.
 _RANGE_AT_MOST = 1_000
 _NONE: frozenset[str] = frozenset()
@@ -54,6 +57,31 @@ class MessageEnvironment(ImmutableSandboxedEnvironment):
             self.filters.pop(name)
         # `namespace` is how a loop remembers; the others only fill memory or repeat what loops give.
         self.globals = {"range": _short_range, "namespace": self.globals["namespace"]}
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        """Its tree, no deeper than whoever reads it can follow. TemplateSyntaxError else."""
+        try:
+            tree = super()._parse(source, name, filename)
+        except RecursionError:
+            raise TemplateSyntaxError(TOO_DEEP, 1, name, filename) from None
+        except ValueError:  # Python's own limit
+            raise TemplateSyntaxError("a number of so many digits", 1, name, filename) from None
+        depth, line = _deepest(tree)
+        if depth > MOST_LEVELS:
+            raise TemplateSyntaxError(TOO_DEEP, line, name, filename)
+        return tree
+
+    def compile(  # type: ignore[override]  # whichever way it is asked, it is passed on
+        self, source: Any, name: str | None = None, filename: str | None = None, **how: Any
+    ) -> Any:
+        """Compile it; TemplateSyntaxError also for what Jinja reads and Python does not."""
+        tree = self.parse(source, name, filename) if isinstance(source, str) else source
+        try:
+            return super().compile(tree, name, filename, **how)
+        except (SyntaxError, RecursionError, MemoryError) as error:
+            said = error.msg if isinstance(error, SyntaxError) else ""
+            deep = not said or said.startswith(("too many", "unindent", "inconsistent"))
+            raise TemplateSyntaxError(TOO_DEEP if deep else said, _deepest(tree)[1], name, filename) from None
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """An attribute of a view, an item of a mapping; everything else as the sandbox allows."""
@@ -96,6 +124,17 @@ class PartLoader(BaseLoader):
         if found is None:
             raise TemplateNotFound(template)
         return found[1], found[0], None
+
+
+def _deepest(tree: nodes.Template) -> tuple[int, int]:
+    """How many levels a tree has, and the line of the lowest one; without recursion, which it may be too
+    deep for.
+    """
+    depth, line, level = 0, 1, [*tree.body]
+    while level:
+        depth, line = depth + 1, level[0].lineno or line
+        level = [child for node in level for child in node.iter_child_nodes()]
+    return depth, line
 
 
 def _short_range(*bounds: int) -> range:

@@ -13,6 +13,8 @@ from templates.sms import foreign, segments
 
 # Beyond so many conditions each is turned by itself, and all of them together.
 _MOST_CONDITIONS = 5
+# How the conditions of a text go: a name that nobody writes.
+_WAY = "_way_of_conditions"
 
 
 def too_long(
@@ -48,8 +50,14 @@ def _worst(
     """A part with each of the contexts, whichever way its conditions go."""
     slot = library.slots[name, channel, locale]
     parts = [part for part in library.parts(slot) if part.name == wanted]
-    templates = [it for part in parts for it in _templates(part, library.environment(locale, part.kind))]
-    return (text for context in contexts for template in templates for text in _texts(template, context))
+    templates = [_turning(part, library.environment(locale, part.kind)) for part in parts]
+    return (
+        text
+        for context in contexts
+        for template, conditions in templates
+        for way in _ways(conditions)
+        for text in _texts(template, {**context, _WAY: way})
+    )
 
 
 def _problem(
@@ -70,19 +78,17 @@ def _problem(
     return Problem(library.slots[name, "sms", locale].main, 1, 1, "", what, fix, kind="sms-too-long")
 
 
-def _templates(part: Part, environment: MessageEnvironment) -> Iterator[Template]:
-    """The template once for each way its conditions can go."""
-    conditions = len(_conditions(environment.parse(part.template)))
-    for way in _ways(conditions):
-        turned = environment.parse(part.template)
-        for condition, holds in zip(_conditions(turned), way, strict=True):
-            condition.test = nodes.Const(holds)
-        code = environment.compile(turned, name=part.file)
-        yield Template.from_code(environment, code, environment.globals)
+def _turning(part: Part, environment: MessageEnvironment) -> tuple[Template, int]:
+    """The template, whose conditions go as `_WAY` says in their order, and how many it has.
 
-
-def _conditions(tree: nodes.Template) -> list[nodes.If | nodes.CondExpr]:
-    return list(tree.find_all((nodes.If, nodes.CondExpr)))
+    It is compiled once: every way by itself would take an hour for a text of a thousand conditions.
+    """
+    tree = environment.parse(part.template)
+    conditions: list[nodes.If | nodes.CondExpr] = list(tree.find_all((nodes.If, nodes.CondExpr)))
+    for place, condition in enumerate(conditions):
+        condition.test = nodes.Getitem(nodes.Name(_WAY, "load"), nodes.Const(place), "load")
+    code = environment.compile(tree, name=part.file)
+    return Template.from_code(environment, code, environment.globals), len(conditions)
 
 
 def _ways(count: int) -> Iterator[tuple[bool, ...]]:
