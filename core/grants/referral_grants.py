@@ -74,16 +74,16 @@ def settle(
     return again_if_taken(connection, work)
 
 
-def welcome_friend(
-    connection: Connection, program: Program, friend_id: int, recorded_at: datetime, *, live: bool
+def welcome_friends(
+    connection: Connection, program: Program, friends: Sequence[int], recorded_at: datetime, *, live: bool
 ) -> list[Given]:
-    """What a friend is given at once for naming an inviter while registering.
+    """What friends are given at once for naming an inviter while registering.
 
-    For a customer who is new in this very transaction: nobody else can hold their account.
+    For customers who are new in this very transaction: nobody else can hold their accounts.
     """
     rules = [grant.rule for grant in rules_on(program, FRIEND) if grant.after == "registration"]
-    act = Act(friend_id, _occasion(friend_id, 1), recorded_at, {"friend": friend_id})
-    return give_grants(connection, program, FRIEND, [act], recorded_at, live=live, among=rules)
+    acts = [Act(friend, _occasion(friend, 1), recorded_at, {"friend": friend}) for friend in friends]
+    return give_grants(connection, program, FRIEND, acts, recorded_at, live=live, among=rules)
 
 
 def _occasion(friend_id: int, number: int) -> str:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from core.db import insert_ignoring
+from core.db.sets import among, update_each
 from core.events import Happening, append
 from core.grants.codes import drawn, normal
 from core.ledger.lots import Refusal
@@ -56,52 +57,55 @@ def name_inviter(
     brought them), `already_referred`, `already_bought` (a customer cannot be brought any more).
     The same inviter again is no refusal. In the caller's write transaction.
     """
-    inviter_id = find_inviter(connection, who)
-    if inviter_id is None:
-        return Refusal("unknown_inviter", f"no customer {who!r} brought this one; nothing was noted")
-    hold_friends(connection, [friend_id])
-    known = connection.scalar(select(CUSTOMER.c.referred_by).where(CUSTOMER.c.id == friend_id))
-    if known == inviter_id:
-        return Friendship(friend_id, inviter_id)
-    if refusal := _refused(connection, friend_id, inviter_id, known):
-        return refusal
-    noted = update(CUSTOMER).where(CUSTOMER.c.id == friend_id).values(referred_by=inviter_id)
-    connection.execute(noted)
-    append(connection, [Happening(friend_id, NAMED, recorded_at, str(inviter_id))], recorded_at, live=live)
-    return Friendship(friend_id, inviter_id, noted=True)
+    return name_inviters(connection, [(friend_id, who)], recorded_at, live=live)[0]
+
+
+def name_inviters(
+    connection: Connection, named: Sequence[tuple[int, str]], recorded_at: datetime, *, live: bool
+) -> list[Friendship | Refusal]:
+    """As `name_inviter`, of thousands at once: (friend's id, who), one after the other in their order."""
+    if not named:
+        return []
+    known = find_inviters(connection, {who for _, who in named})
+    friends = sorted({friend for friend, who in named if who in known})
+    if friends:
+        hold_friends(connection, friends)
+    naming = _Naming(connection, friends, set(known.values()))
+    answers = [naming.name(friend, known.get(who), who) for friend, who in named]
+    noted = [it for it in answers if isinstance(it, Friendship) and it.noted]
+    update_each(connection, CUSTOMER, {}, ["referred_by"], [(it.friend_id, it.inviter_id) for it in noted])
+    told = [Happening(it.friend_id, NAMED, recorded_at, str(it.inviter_id)) for it in noted]
+    append(connection, told, recorded_at, live=live)
+    return answers
 
 
 def find_inviter(connection: Connection, who: str) -> int | None:
     """The customer with this external id, card or referral code, a duplicate's survivor; None if nobody."""
-    named, meant = CUSTOMER.alias("named"), CUSTOMER.alias("meant")
-    theirs = select(CODE.c.customer_id).where(CODE.c.code == normal(who)).scalar_subquery()
-    by = or_(named.c.external_id == who, named.c.card == who, named.c.id == theirs)
-    survivor = meant.c.id == func.coalesce(named.c.merged_into, named.c.id)
-    rank = [named.c.external_id == who, named.c.card == who]
-    statement = select(meant.c.id).join_from(named, meant, survivor)
-    present = statement.where(by, meant.c.erased_at.is_(None)).order_by(*(it.desc() for it in rank))
-    return connection.scalar(present.limit(1))
+    return find_inviters(connection, [who]).get(who)
 
 
-def known_inviters(connection: Connection, names: Collection[str]) -> set[str]:
-    """Which of these names `find_inviter` finds; asked of thousands at once."""
+def find_inviters(connection: Connection, names: Collection[str]) -> dict[str, int]:
+    """Whom each of these names means, as `find_inviter` says; without those that mean nobody."""
+    found: dict[str, int] = {}
     codes = {name: normal(name) for name in names}
-    called = {
-        *_called(connection, CUSTOMER.c.external_id, codes), *_called(connection, CUSTOMER.c.card, codes)
-    }  # fmt: skip
-    drawn_ones = _called(connection, CODE.c.code, codes.values())
-    return {name for name, code in codes.items() if name in called or code in drawn_ones}
+    # An external id outranks a card, a card a code.
+    for column in (CUSTOMER.c.external_id, CUSTOMER.c.card, CODE.c.code):
+        called = {name: codes[name] if column is CODE.c.code else name for name in names if name not in found}
+        meant = _called(connection, column, called.values())
+        found |= {name: meant[value] for name, value in called.items() if value in meant}
+    return found
 
 
-def _called(connection: Connection, column: ColumnElement[str], values: Iterable[str]) -> set[str]:
-    """Which of the values stand in a column of somebody who is there, or of a duplicate of theirs."""
+def _called(connection: Connection, column: ColumnElement[str], values: Iterable[str]) -> dict[str, int]:
+    """Who is there and has one of the values in a column, or has a duplicate that does: value → their id."""
     meant, asked = CUSTOMER.alias("meant"), sorted(set(values))
     survivor = meant.c.id == func.coalesce(CUSTOMER.c.merged_into, CUSTOMER.c.id)
-    there = select(column).select_from(CUSTOMER).join(meant, survivor).where(meant.c.erased_at.is_(None))
+    there = select(column, meant.c.id).select_from(CUSTOMER).join(meant, survivor)
+    there = there.where(meant.c.erased_at.is_(None))
     if column is CODE.c.code:
         there = there.join(CODE, CODE.c.customer_id == CUSTOMER.c.id)
     chunks = [asked[start : start + CHUNK] for start in range(0, len(asked), CHUNK)]
-    return {name for chunk in chunks for name in connection.scalars(there.where(column.in_(chunk)))}
+    return {row[0]: row[1] for chunk in chunks for row in connection.execute(there.where(column.in_(chunk)))}
 
 
 def hold_friends(connection: Connection, friend_ids: Sequence[int]) -> None:
@@ -129,25 +133,63 @@ def friends(connection: Connection, inviter_id: int, before: int | None, limit: 
     return connection.execute(rows.order_by(CUSTOMER.c.id.desc()).limit(limit)).all()
 
 
-def _refused(connection: Connection, friend_id: int, inviter_id: int, known: int | None) -> Refusal | None:
-    if friend_id == inviter_id:
-        return Refusal("self_referral", "nobody can bring themselves; leave the inviter out")
-    if _brought_by(connection, inviter_id, friend_id):
-        return Refusal("circular_referral", "this customer brought the one who is said to have brought them")
-    if known is not None:
-        return Refusal("already_referred", "somebody else brought this customer; that stays so")
-    if connection.scalar(select(STATS.c.purchases).where(STATS.c.customer_id == friend_id)):
-        return Refusal("already_bought", "this customer has bought before and cannot be brought any more")
-    return None
+class _Naming:
+    """Friends who name inviters in one transaction, and who brought whom as far as it matters to them."""
+
+    def __init__(self, connection: Connection, friends: Sequence[int], inviters: Collection[int]) -> None:
+        self._bought = _buyers(connection, friends)
+        self._by = _ways(connection, {*friends, *inviters})
+
+    def name(self, friend_id: int, inviter_id: int | None, who: str) -> Friendship | Refusal:
+        """What becomes of one; those who come after it know."""
+        if inviter_id is None:
+            return Refusal("unknown_inviter", f"no customer {who!r} brought this one; nothing was noted")
+        if self._by.get(friend_id) == inviter_id:
+            return Friendship(friend_id, inviter_id)
+        if refusal := self._refused(friend_id, inviter_id):
+            return refusal
+        self._by[friend_id] = inviter_id
+        return Friendship(friend_id, inviter_id, noted=True)
+
+    def _refused(self, friend_id: int, inviter_id: int) -> Refusal | None:
+        if friend_id == inviter_id:
+            return Refusal("self_referral", "nobody can bring themselves; leave the inviter out")
+        if self._brought(friend_id, inviter_id):
+            detail = "this customer brought the one who is said to have brought them"
+            return Refusal("circular_referral", detail)
+        if friend_id in self._by:
+            return Refusal("already_referred", "somebody else brought this customer; that stays so")
+        if friend_id in self._bought:
+            return Refusal("already_bought", "this customer has bought before and cannot be brought any more")
+        return None
+
+    def _brought(self, friend_id: int, inviter_id: int) -> bool:
+        """Whether the friend brought the inviter, or somebody on the way to them."""
+        seen: set[int] = set()
+        current: int | None = inviter_id
+        while current is not None and current not in seen:
+            if current == friend_id:
+                return True
+            seen.add(current)
+            current = self._by.get(current)
+        return False
 
 
-def _brought_by(connection: Connection, customer_id: int, inviter_id: int) -> bool:
-    """Whether `inviter_id` brought the customer, or somebody on the way to them."""
-    seen: set[int] = set()
-    current: int | None = customer_id
-    while current is not None and current not in seen:
-        if current == inviter_id:
-            return True
-        seen.add(current)
-        current = connection.scalar(select(CUSTOMER.c.referred_by).where(CUSTOMER.c.id == current))
-    return False
+def _ways(connection: Connection, ids: Collection[int]) -> dict[int, int]:
+    """Who brought these, who brought those, and so on to the first: customer → inviter."""
+    by: dict[int, int] = {}
+    asked, new = set[int](), sorted(ids)
+    while new:
+        asked.update(new)
+        rows = select(CUSTOMER.c.id, CUSTOMER.c.referred_by)
+        mine = rows.where(among(CUSTOMER.c.id, new), CUSTOMER.c.referred_by.is_not(None))
+        found = {row.id: row.referred_by for row in connection.execute(mine)}
+        by |= found
+        new = sorted(set(found.values()) - asked)
+    return by
+
+
+def _buyers(connection: Connection, ids: Sequence[int]) -> set[int]:
+    """Which of these have bought something that was not brought back."""
+    mine = select(STATS.c.customer_id).where(among(STATS.c.customer_id, ids), STATS.c.purchases > 0)
+    return set(connection.scalars(mine))

@@ -14,7 +14,7 @@ from core.customers.consent import MARKETING, Choice, in_force
 from core.customers.double_opt_in import give, pending
 from core.customers.profiles import Profile, Saved, known_zone, save
 from core.customers.suppressions import reasons
-from core.grants.referral_grants import welcome_friend
+from core.grants.referral_grants import welcome_friends
 from core.grants.referrals import find_inviter, name_inviter
 from core.ledger.lots import Refusal
 from core.ledger.writing import LOT
@@ -127,7 +127,7 @@ def _bring(here: Services, connection: Connection, saved: Saved, who: str | None
             raise refuse(named.reason, named.detail, "referred_by")
         return [f"referred_by: {named.detail}"]
     if saved.effect == "created":
-        welcome_friend(connection, here.program, saved.customer_id, now, live=True)
+        welcome_friends(connection, here.program, [saved.customer_id], now, live=True)
     return []
 
 

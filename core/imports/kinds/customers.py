@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from core.customers.profiles import Profile, Saved, checked, save
-from core.grants.referral_grants import welcome_friend
-from core.grants.referrals import hold_friends, known_inviters, name_inviter
+from core.grants.referral_grants import welcome_friends
+from core.grants.referrals import Friendship, find_inviters, name_inviters
 from core.imports.columns import ATTRIBUTE
 from core.imports.kinds.base import LATER, Context, Effect, Kind, cell, must
 from core.imports.values import NO_NUL, NUL, anything, day, moment, text
@@ -63,22 +63,27 @@ class Customers(Kind):
         saved = save(
             connection, it.program, it.addresses, profiles, it.recorded_at, live=it.live, source="import"
         )
-        brought = [one.customer_id for one, fact in zip(saved, facts, strict=True) if fact.referred_by]
-        if brought:
-            hold_friends(connection, brought)
-        return [self._effect(connection, one, fact) for one, fact in zip(saved, facts, strict=True)]
+        named = {
+            index: (one.customer_id, fact.referred_by)
+            for index, (one, fact) in enumerate(zip(saved, facts, strict=True))
+            if fact.referred_by and not one.refusal
+        }
+        answers = name_inviters(connection, list(named.values()), it.recorded_at, live=it.live)
+        answered = dict(zip(named, answers, strict=True))
+        effects = [_effect(one, answered.get(index)) for index, one in enumerate(saved)]
+        if it.live:
+            friends = [saved[index].customer_id for index in named if effects[index] == "created"]
+            welcome_friends(connection, it.program, friends, it.recorded_at, live=True)
+        return effects
 
-    def _effect(self, connection: Connection, saved: Saved, fact: Joining) -> Effect:
-        """What became of a customer; a refused inviter leaves them in, without one."""
-        if saved.refusal or not fact.referred_by:
-            return saved.refusal or saved.effect
-        it = self.context
-        named = name_inviter(connection, saved.customer_id, fact.referred_by, it.recorded_at, live=it.live)
-        if isinstance(named, Refusal):
-            return Refusal(named.reason, f"'referred_by': {named.detail}")
-        if it.live and saved.effect == "created":
-            welcome_friend(connection, it.program, saved.customer_id, it.recorded_at, live=True)
-        return "changed" if named.noted and saved.effect == "unchanged" else saved.effect
+
+def _effect(saved: Saved, named: Friendship | Refusal | None) -> Effect:
+    """What became of a customer; a refused inviter leaves them in, without one."""
+    if saved.refusal or named is None:
+        return saved.refusal or saved.effect
+    if isinstance(named, Refusal):
+        return Refusal(named.reason, f"'referred_by': {named.detail}")
+    return "changed" if named.noted and saved.effect == "unchanged" else saved.effect
 
 
 def _too_early(connection: Connection, facts: Sequence[Joining]) -> set[int]:
@@ -87,7 +92,7 @@ def _too_early(connection: Connection, facts: Sequence[Joining]) -> set[int]:
     for index, it in enumerate(facts):
         if it.referred_by:
             friends.setdefault(it.referred_by, []).append(index)
-    known = known_inviters(connection, friends)
+    known = find_inviters(connection, friends)
     here = Counter(name for it in facts for name in _names(it) if name in friends and name not in known)
     unknown = [name for name in friends if name not in known and not here[name]]
     early: set[int] = set()
