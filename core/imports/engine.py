@@ -64,8 +64,10 @@ def import_file(
     context = Context(database, program, addresses, recorded_at, live, kinds or {}, trial)
     path = rejects or file.with_name(f"{file.name}.rejects.jsonl")
     report = Report(kind)
-    with closing(source), collecting_seldom(), Rejects(path) as aside:
-        work = Work(KINDS[kind](context), report, aside)
+    with (
+        closing(source), collecting_seldom(), Rejects(path) as aside,
+        closing(Work(KINDS[kind](context), report, aside, path.parent)) as work,
+    ):  # fmt: skip
         bring_in = Parts(work, give).bring_in if give and work.kind.shared else _One(work, chunk).bring_in
         for _ in bring_in(source.rows):
             aside.flush()
@@ -90,11 +92,10 @@ class _One:
             yield
         # What waits for other rows of the file: again and again, until none of it goes in any more.
         before = 0
-        while self._work.waiting:
-            items, self._work.waiting = self._work.waiting, []
-            self._work.kind.last, before = len(items) == before, len(items)
-            for start in range(0, len(items), self._chunk):
-                self._store(items[start : start + self._chunk])
+        while number := len(self._work.waiting):
+            self._work.kind.last, before = number == before, number
+            for items in self._work.again(self._chunk):
+                self._store(items)
                 yield
 
     def _store(self, items: list[Item]) -> None:

@@ -5,14 +5,12 @@ customer are in one lane, whose parts go in by their order: the ledger takes the
 order of time. Who waits for the others helps them, so that an import ends even where nobody else works.
 """
 
-import json
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
 from typing import Any
 from zlib import crc32
 
@@ -24,6 +22,7 @@ from core.errors import EnvironmentFault
 from core.imports.kinds import KINDS
 from core.imports.kinds.base import Context
 from core.imports.reading import Row
+from core.imports.texts import groups_of, read_back, text_of, written
 from core.imports.work import Report, Work
 from core.program.versions import kept, version
 from core.tables import ImportPart
@@ -139,7 +138,7 @@ class _Aside:
     told: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, row: Row, reason: str) -> None:
-        self.told.append({"line": row.line, "reason": reason, "values": _text(row.values)})
+        self.told.append({"line": row.line, "reason": reason, "values": text_of(row.values)})
 
 
 def bring_in(database: Database, addresses: Addresses, part: int) -> None:
@@ -177,48 +176,3 @@ def _store(connection: Connection, database: Database, addresses: Addresses, row
     work.count(items, work.stored(connection, items))
     counts = {name: getattr(report, name) for name in ("created", "changed", "unchanged", "rejected")}
     return {**counts, "aside": aside.told, "touched": kind.touched()}
-
-
-# --- rows as text: what CSV, JSON Lines and Parquet know comes back as it was
-
-
-def written(groups: Sequence[Sequence[Row]]) -> str:
-    """Groups of rows as text."""
-    return _text([[list(row) for row in group] for group in groups])
-
-
-def groups_of(text: str) -> list[list[Row]]:
-    """The groups that `written` wrote."""
-    return [[Row(*row) for row in group] for group in read_back(text)]
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, default=_tagged, separators=(",", ":"))
-
-
-def read_back(text: str) -> Any:
-    """A value that was written as text."""
-    return json.loads(text, object_pairs_hook=_untagged)
-
-
-_TAG = "\0"
-_TAGGED: dict[type, tuple[str, Callable[[Any], str]]] = {
-    Decimal: ("decimal", str), datetime: ("moment", datetime.isoformat), date: ("day", date.isoformat),
-}  # fmt: skip
-_READ: dict[str, Callable[[str], Any]] = {
-    "decimal": Decimal, "moment": datetime.fromisoformat, "day": date.fromisoformat, "other": bytes.fromhex,
-}  # fmt: skip
-
-
-def _tagged(value: object) -> dict[str, str]:
-    """What JSON does not know; no import reads anything else, which it refuses by the row."""
-    name, write = _TAGGED.get(type(value), ("other", lambda _: ""))
-    return {_TAG + name: write(value)}
-
-
-def _untagged(pairs: list[tuple[str, Any]]) -> Any:
-    if len(pairs) == 1 and pairs[0][0].startswith(_TAG):
-        # A file may hold such a name as well: it is no column of any kind, and is refused as what it is.
-        with suppress(KeyError, TypeError, ValueError, ArithmeticError):
-            return _READ[pairs[0][0].removeprefix(_TAG)](pairs[0][1])
-    return dict(pairs)

@@ -1,6 +1,7 @@
 """What an import does with rows: read, store, count, set aside."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +10,7 @@ from sqlalchemy import Connection
 
 from core.imports.kinds.base import LATER, Effect, Item, Kind, Rejected
 from core.imports.reading import Row
+from core.imports.waiting import Waiting
 from core.ledger.lots import Refusal
 
 
@@ -34,11 +36,11 @@ class Aside(Protocol):
 
 
 class Work:
-    """An import under way. What waits for other rows of the file gathers in `waiting`."""
+    """An import under way; what waits for other rows of the file gathers in `waiting`, a file in `folder`."""
 
-    def __init__(self, kind: Kind, report: Report, rejects: Aside) -> None:
-        self.kind, self.report, self.rejects = kind, report, rejects
-        self.waiting: list[Item] = []
+    def __init__(self, kind: Kind, report: Report, rejects: Aside, folder: Path | None = None) -> None:
+        self.kind, self.report, self.rejects, self._folder = kind, report, rejects, folder
+        self.waiting = Waiting(folder)
 
     def batches(self, rows: Iterator[Row], size: int) -> Iterator[list[Item]]:
         """Items of about `size` rows; what belongs together stays together."""
@@ -54,6 +56,13 @@ class Work:
                 batch, weight = [], 0
         if weight:
             yield batch
+
+    def again(self, size: int) -> Iterator[list[Item]]:
+        """What has waited, so many items at a time; what waits on gathers anew."""
+        waited, self.waiting = self.waiting, Waiting(self._folder)
+        with closing(waited):
+            for groups in waited.chunks(size):
+                yield [item for group in groups if (item := self.read(group))]
 
     def read(self, group: list[Row]) -> Item | None:
         """What a group tells; None if it was set aside."""
@@ -71,11 +80,15 @@ class Work:
         """Count what is stored for good, and set aside what was refused."""
         for item, effect in zip(items, effects, strict=True):
             if effect == LATER:
-                self.waiting.append(item)
+                self.waiting.add(item.rows)
             elif isinstance(effect, Refusal):
                 self._reject(item.rows, {item.rows[0].line: effect.detail})
             else:
                 setattr(self.report, effect, getattr(self.report, effect) + len(item.rows))
+
+    def close(self) -> None:
+        """Nothing waits any more."""
+        self.waiting.close()
 
     def _reject(self, group: list[Row], reasons: dict[int, str]) -> None:
         """Set a whole group aside; a row that is itself right names the one that is not."""

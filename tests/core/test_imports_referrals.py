@@ -1,5 +1,7 @@
 """Who brought whom, from files: the inviter is known already, or stands somewhere in the same file."""
 
+import gc
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,11 @@ from core.customers.profiles import CUSTOMER
 from core.db import Database
 from core.events import EVENT
 from core.grants.referrals import NAMED, find_inviter, find_inviters, referral_code
+from core.imports import waiting
+from core.imports.kinds.customers import Joining
 from tests.conftest import FreshDatabase
 from tests.core.books import START
-from tests.core.files import bring_in, counts, jsonl, rejects
+from tests.core.files import bring_in, counts, jsonl, parquet, rejects
 from tests.support.statements import heard
 
 
@@ -51,6 +55,27 @@ def test_who_waits_for_an_inviter_who_waits_is_brought_in_with_them(
     report = bring_in(database, "customers", jsonl(tmp_path / "c.jsonl", rows), chunk=chunk)
     assert counts(report) == (4, 0, 0, 0)
     assert inviters(database) == {"anna": "ihor", "ihor": "olha", "olha": None, "petro": "ihor"}
+
+
+def test_who_waits_for_an_inviter_waits_on_disk(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "IN_MEMORY", 1)
+    told = {"referred_by": "anna", "birthday": date(1990, 3, 15), "attributes.size": 38.5}
+    rows = [{"customer": f"c{number}", **told} for number in range(20)]
+    file = parquet(tmp_path / "c.parquet", [*rows, {"customer": "anna"}])
+    held = []
+
+    def progress(_read: int, _part: float) -> None:
+        held.append(sum(isinstance(it, Joining) and it.referred_by is not None for it in gc.get_objects()))
+
+    assert counts(bring_in(database, "customers", file, chunk=1, progress=progress)) == (21, 0, 0, 0)
+    assert max(held) == 1, "nobody is in memory for longer than their turn"
+    with database.read() as connection:
+        friend = connection.execute(select(CUSTOMER).where(CUSTOMER.c.external_id == "c19")).one()
+    assert (friend.birthday, friend.attributes) == (date(1990, 3, 15), {"size": 38.5})
+    assert inviters(database) == {"anna": None, **{row["customer"]: "anna" for row in rows}}
+    assert [it.name for it in tmp_path.iterdir() if it.suffix != ".db"] == ["c.parquet"]
 
 
 def test_thousands_of_inviters_are_known_by_what_one_is_known_by(database: Database, tmp_path: Path) -> None:
