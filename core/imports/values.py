@@ -59,13 +59,13 @@ def units(value: object, scale: int) -> int | None:
     return to_units(_plain(value) if isinstance(value, str) else str(value), scale)
 
 
-def _plain(written: str) -> str:
+def _plain(written: str, example: str = "170.50") -> str:
     # Python reads more than people write: "1_000", "1e1", digits of other scripts.
     if _PLAIN.fullmatch(written):
         return written
     if _PLAIN.fullmatch(pointed := written.replace(",", ".")):
         raise ValueError(f"has a comma; write {pointed!r} with a point")
-    raise ValueError(f"{written!r} is not a plain number, such as 170.50")
+    raise ValueError(f"{written!r} is not a plain number, such as {example}")
 
 
 def _of_float(value: float, scale: int) -> int:
@@ -141,12 +141,12 @@ def anything(value: object) -> Any | None:
 
 def degrees(value: object, limit: int) -> float | None:
     """A coordinate."""
-    if value is None or (isinstance(value, str) and not value.strip()):
+    written = value.strip() if isinstance(value, str) else value
+    if written is None or written == "":
         return None
-    try:
-        number = float(str(value))
-    except ValueError:
-        raise ValueError("is no number") from None
+    if isinstance(written, bool) or not isinstance(written, (str, int, float, Decimal)):
+        raise ValueError("is no number")
+    number = float(_plain(written, "49.8419") if isinstance(written, str) else str(written))
     if not -limit <= number <= limit:
         raise ValueError(f"is not between -{limit} and {limit}")
     return number

@@ -153,3 +153,22 @@ def test_stores_have_their_place(database: Database, tmp_path: Path) -> None:
     assert rejects(report)[0]["reason"] == "'latitude' is not between -90 and 90"
     with database.read() as connection:
         assert tuple(connection.execute(select(STORE)).one()) == ("lviv-1", "Rynok", None, 49.8419, 24.0315)
+
+
+@pytest.mark.parametrize(
+    ("latitude", "wrong"),
+    [
+        ("49,8419", "'latitude' has a comma; write '49.8419' with a point"),
+        ("5\uff10.45", "'latitude': '5\uff10.45' is not a plain number, such as 49.8419"),
+        ("4e1", "'latitude': '4e1' is not a plain number, such as 49.8419"),
+        ("4_9", "'latitude': '4_9' is not a plain number, such as 49.8419"),
+        ("49\u00b050\u2032", "'latitude': '49\u00b050\u2032' is not a plain number, such as 49.8419"),
+        (True, "'latitude' is no number"),
+    ],
+)
+def test_a_store_lies_where_plain_digits_say(
+    sqlite_database: Database, tmp_path: Path, latitude: Any, wrong: str
+) -> None:
+    rows = [{"code": "lviv-1", "latitude": latitude}, {"code": "lviv-2", "latitude": " -49.8419 "}]
+    report = bring_in(sqlite_database, "stores", jsonl(tmp_path / "s.jsonl", rows))
+    assert [it["reason"] for it in rejects(report)] == [wrong]
