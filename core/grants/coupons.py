@@ -119,8 +119,9 @@ def coupon_rule(program: Program, rule: str) -> Code | None:
 
 def _unknown_rule(program: Program, rule: str) -> Refusal:
     known = ", ".join(it.rule for it in program.codes() if it.code is None)
-    there = f"there are {known}" if known else "write 'codes: coupons' in a rule of program.yaml"
-    return Refusal("unknown_rule", f"no rule {rule!r} is opened by coupons; {there}")
+    there = f"there are {known}; a new one" if known else "write 'codes: coupons' in a rule; it"
+    detail = f"no rule {rule!r} is opened by coupons; {there} is there once program.yaml is applied"
+    return Refusal("unknown_rule", detail)
 
 
 def _own(connection: Connection, program: Program, request: Request) -> list[str] | Refusal:

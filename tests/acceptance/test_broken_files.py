@@ -30,6 +30,7 @@ def edited(shop: Shop) -> Shop:
         "keys list",
         "keys create till-2 --role till --expires 2099-12-31",
         "codes disable --batch leaked",
+        "codes create apology",
     ],
 )
 def test_operating_goes_on_while_a_file_is_broken(edited: Shop, command: str) -> None:
@@ -45,3 +46,12 @@ def test_a_customer_stands_as_the_live_program_has_it_not_files_that_nobody_appl
     for file in shop.path.glob("scenarios/*.yaml"):
         file.write_text(file.read_text("utf-8").replace("silver", "argent"), "utf-8")
     assert json.loads(shop.run("customer", "K-1", "--format", "json").out) == json.loads(page)
+
+
+def test_coupons_are_of_the_live_rules_not_of_files_that_nobody_applied(shop: Shop) -> None:
+    assert shop.run("apply", "--yes").code == 0
+    shop.change("program.yaml", "rule: apology", "rule: sorry")
+    assert shop.run("codes", "create", "apology").code == 0
+    made = shop.run("codes", "create", "sorry")
+    assert "no rule 'sorry' is opened by coupons; there are " in made.err
+    assert "; a new one is there once program.yaml is applied" in made.err

@@ -56,14 +56,12 @@ def create(
         batch or f"{rule} {now:%Y-%m-%d %H:%M:%S.%f}", rule, count, length, first_day=_day("--from", first),
         last_day=_day("--until", until),
     )  # fmt: skip
-    with workspace(context) as here:
-        program = here.files().program
-        with here.database.write() as connection:
-            made = make_coupons(connection, program, request, now)
-            if isinstance(made, Refusal):
-                raise _misuse(made)
-            # Written before they are kept: a file that cannot be written leaves no codes that nobody has.
-            _hand_over(made.codes, out)
+    with working(context) as (here, program), here.database.write() as connection:
+        made = make_coupons(connection, program, request, now)
+        if isinstance(made, Refusal):
+            raise _misuse(made)
+        # Written before they are kept: a file that cannot be written leaves no codes that nobody has.
+        _hand_over(made.codes, out)
     again = " (made before)" if made.repeated else ""
     where = f", in {out}" if out else ""
     typer.echo(f"{len(made.codes)} coupons of '{rule}'{again}{where}; batch '{request.batch}'", err=True)
