@@ -36,6 +36,21 @@ _POLICY = re.compile(
     r"reputation|banned|authenticat|\b(?:spf|dkim|dmarc)\b",
     re.IGNORECASE,
 )
+# What servers without enhanced codes (Exim, Yahoo) say of a mailbox and of nothing else.
+_NO_MAILBOX = re.compile(
+    r"no such (?:local )?(?:user|recipient|mailbox)|(?:unknown|invalid) (?:local )?(?:user|recipient)|"
+    r"no mailbox here|(?:user|recipient|mailbox) (?:is )?(?:unknown|not found)|"
+    r"(?:user|recipient|mailbox) (?:does not|doesn't) (?:exist|have an? \S+ account)",
+    re.IGNORECASE,
+)
+_NO_LONGER = re.compile(r"mailbox (?:is |has been )?(?:disabled|deactivated|closed|deleted)", re.IGNORECASE)
+# Whoever verifies the sender, or a list of whom they take mail from, says of those the same words.
+_OF_US = re.compile(
+    r"sender|\bfrom\b|verif|call-?(?:out|back)|\bip\b|\bclient\b|\be?hlo\b|\bhelo\b|white ?list|tempor|later",
+    re.IGNORECASE,
+)
+_NO_CODE = ("", "5.0.0")
+"""5.0.0 is how servers say that there is nothing more to say, or that they read nothing out of a reply."""
 _LARGE = re.compile(r"\bsize\b|\btoo (?:large|big)\b", re.IGNORECASE)
 
 
@@ -64,6 +79,17 @@ def dead(enhanced: str, text: str) -> str | None:
     return DEAD.get(enhanced)
 
 
+def gone(code: int, enhanced: str, text: str) -> str | None:
+    """As `dead`, of a refusal without an enhanced code: by well-known words, which are about the mailbox."""
+    if code not in (550, 553, 554) or enhanced not in _NO_CODE:
+        return None
+    if any(it.search(text) for it in (_OF_US, _POLICY, _FULL)):
+        return None
+    if _NO_MAILBOX.search(text):
+        return "mailbox_unknown"
+    return "mailbox_disabled" if _NO_LONGER.search(text) else None
+
+
 def _permanent(stage: Stage, code: int, enhanced: str, text: str) -> Failed:
     if enhanced == "5.3.4" or (code == 552 and not enhanced and _is_of_size(stage, text)):
         return _failed("permanent", "message_too_large", code, enhanced)
@@ -74,7 +100,7 @@ def _permanent(stage: Stage, code: int, enhanced: str, text: str) -> Failed:
         return _failed("permanent", "blocked_by_policy", code, enhanced)
     if enhanced == "5.2.2" or (code == 552 and not enhanced and _FULL.search(text)):
         return _failed("permanent", "mailbox_full", code, enhanced)
-    if reason := dead(enhanced, text):
+    if reason := dead(enhanced, text) or (gone(code, enhanced, text) if stage == "recipient" else None):
         return _failed("permanent", reason, code, enhanced, "dead")
     if enhanced == "5.2.1":
         return _failed("permanent", "mailbox_unavailable", code, enhanced)

@@ -26,7 +26,7 @@ BOUNCES = {
     "sendmail-unknown": ("hard", "mailbox_unknown", "5.1.1"),
     "exim-unrouteable": ("hard", "mailbox_unknown", "5.1.1"),
     "qmail-unknown": ("hard", "mailbox_unknown", "5.1.1"),
-    "yahoo-disabled": ("other", "refused", "5.0.0"),
+    "yahoo-disabled": ("hard", "mailbox_disabled", "5.0.0"),
     "mailru-unknown": ("other", "unclassified", ""),
 }
 COMPLAINTS = {"arf-abuse", "arf-message-id", "arf-redacted"}
@@ -157,10 +157,28 @@ def test_no_report_shows_an_address_or_a_token_in_its_repr() -> None:
         ("5.1.10", "smtp; 556 5.1.10 Recipient address has null MX", "hard", "domain_refuses_mail"),
         ("5.3.4", "", "other", "message_too_large"),
         ("", "550 no such user", "other", "unclassified"),
+        ("", "smtp; 550 No Such User Here", "hard", "mailbox_unknown"),
+        (
+            "5.0.0",
+            "SMTP;554-delivery error: this user doesn't have a yahoo.com account",
+            "hard",
+            "mailbox_unknown",
+        ),
+        ("unreadable", "smtp; 553 sorry, no mailbox here by that name", "hard", "mailbox_unknown"),
+        ("5.0.0", "smtp; 550 unknown user, relay not permitted", "other", "refused"),
+        ("", "smtp; 550 Sender verify failed: no such user", "other", "unclassified"),
+        ("", "smtp; 550 No such user on the white list", "other", "unclassified"),
+        ("", "smtp; 550 Requested action not taken: mailbox unavailable", "other", "unclassified"),
+        ("", "smtp; 450 unknown user", "other", "unclassified"),
+        ("4.4.7", "smtp; 550 unknown user", "soft", "deferred"),
+        ("5.5.0", "smtp; 550 unknown user", "other", "refused"),
+        ("", "x-unix; 550 unknown user", "other", "unclassified"),
         ("", "from 5.1.1.1 by Exim 4.94.2, version 15.1.1", "other", "unclassified"),
     ],
 )
-def test_only_an_enhanced_code_says_what_is_wrong(status: str, text: str, kind: str, reason: str) -> None:
+def test_a_code_or_well_known_words_beside_a_reply_say_what_is_wrong(
+    status: str, text: str, kind: str, reason: str
+) -> None:
     assert classify(status, text)[:2] == (kind, reason)
 
 

@@ -71,6 +71,22 @@ def test_a_mailbox_that_is_gone_is_dead(channel: AnyChannel, smtp: Server, answe
     assert outcome == Failed("permanent", reason, f"SMTP {code} {enhanced}", "dead")
 
 
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("550 No Such User Here", "mailbox_unknown"),
+        ("550 User unknown in relay recipient table", "mailbox_unknown"),
+        ("554 30 Sorry. This mailbox is disabled (554.30).", "mailbox_disabled"),
+    ],
+)
+def test_well_known_words_of_a_mailbox_need_no_enhanced_code(
+    channel: AnyChannel, smtp: Server, answer: str, reason: str
+) -> None:
+    outcome = reply(channel, smtp, recipient=answer)
+    assert outcome == Failed("permanent", reason, f"SMTP {answer[:3]}", "dead")
+    assert reply(channel, smtp, data=answer) == Failed("permanent", "content_refused", f"SMTP {answer[:3]}")
+
+
 @pytest.mark.parametrize("answer", ["550 5.7.1 blocked", "550 5.7.515 no DMARC", "554 5.7.26 no SPF"])
 def test_a_policy_against_us_kills_no_address(channel: AnyChannel, smtp: Server, answer: str) -> None:
     outcome = reply(channel, smtp, data=answer)
@@ -97,7 +113,8 @@ def test_a_policy_against_us_kills_no_address(channel: AnyChannel, smtp: Server,
         ),
         ("552 5.3.4 too big", "permanent", "message_too_large"),
         ("550 no words to go by", "permanent", "refused"),
-        ("550 User unknown in relay recipient table", "permanent", "refused"),
+        ("550 Sender verify failed: no such user", "permanent", "refused"),
+        ("551 User not local", "permanent", "refused"),
         ("550 relay not permitted", "permanent", "blocked_by_policy"),
         ("554 Your host is blocked using a blocklist", "permanent", "blocked_by_policy"),
         ("421 4.3.2 closing", "temporary", "server_closing"),

@@ -2,19 +2,22 @@
 
 import re
 
-from channels.email.replies import dead
+from channels.email.replies import dead, gone
 from channels.email.reports.report import BounceKind
 
 _SENTENCE = 400
 # Subjects are 0 to 7: "Exim 4.94.2" and 5.9.10.11 are none.
 _CODE = re.compile(r"(?<![\w.])([245]\.[0-7]\.\d{1,3})(?![\w]|\.\d)")
 
+# A Diagnostic-Code (RFC 3464, 2.3.6) that is an SMTP reply, and not what our own server made of it.
+_REPLY = re.compile(r"\s*smtp\s*;\s*(\d{3})[ -]", re.IGNORECASE)
+
 
 def classify(status: str, text: str) -> tuple[BounceKind, str, str]:
     """Kind, reason and code, by the report's own Status and what the other server said.
 
     Whatever speaks of policy, be it only one of the two, is policy: when in doubt nobody is suppressed. A
-    reply code without an enhanced one says too little.
+    reply code without an enhanced one says too little, unless well-known words stand beside it.
     """
     codes = [*_CODE.findall(status), *_CODE.findall(text)]
     for code in codes:
@@ -24,6 +27,9 @@ def classify(status: str, text: str) -> tuple[BounceKind, str, str]:
     code = next((code for code in codes if not code.endswith(".0.0")), codes[0] if codes else "")
     # What stands behind the code is what is said of it; a whole letter may follow.
     said = text[max(0, text.find(code)) :][:_SENTENCE]
+    reply = _REPLY.match(text)
+    if reply and (reason := gone(int(reply[1]), code, text[:_SENTENCE])):
+        return "hard", reason, code
     return *_meaning(code, said), code
 
 
