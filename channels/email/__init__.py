@@ -8,6 +8,7 @@ from pydantic_settings import SettingsConfigDict
 from channels.base import Channel
 from channels.email.addresses import MailboxText
 from channels.email.mime import Mail, Skeleton
+from channels.email.tokens import TokenCommand
 from channels.email.verp import ReturnPath
 from channels.outgoing import Outgoing
 from channels.settings import ChannelConfig, ChannelSettings, ServerName, missing
@@ -40,7 +41,14 @@ class EmailSettings(ChannelSettings):
         default=587, ge=1, le=65535, description="587 for starttls, 465 for tls, 25 for a relay."
     )
     username: str | None = Field(default=None, description="Leave out to send without logging in.")
-    password: SecretStr | None = Field(default=None, description="Needed once there is a username.")
+    password: SecretStr | None = Field(
+        default=None, description="Needed once there is a username, unless there is a token_command."
+    )
+    token_command: TokenCommand | None = Field(
+        default=None,
+        description="A command that prints an access token, with which the username logs in by XOAUTH2 "
+        "instead of by a password; run without a shell.",
+    )
     tls: Literal["none", "starttls", "tls"] = Field(
         default="starttls", description="How the line is encrypted."
     )
@@ -71,7 +79,13 @@ class EmailSettings(ChannelSettings):
     )
     inbox_port: int = Field(default=993, ge=1, le=65535, description="993 for tls, 143 for starttls.")
     inbox_username: str | None = Field(default=None, description="Needed once there is an inbox_host.")
-    inbox_password: SecretStr | None = Field(default=None, description="Needed once there is an inbox_host.")
+    inbox_password: SecretStr | None = Field(
+        default=None,
+        description="Needed once there is an inbox_host, unless there is an inbox_token_command.",
+    )
+    inbox_token_command: TokenCommand | None = Field(
+        default=None, description="As token_command, for the login to the IMAP server."
+    )
     inbox_tls: Literal["none", "starttls", "tls"] = Field(
         default="tls", description="How the line to the IMAP server is encrypted."
     )
@@ -104,7 +118,9 @@ class Email(Channel[EmailConfig, EmailSettings, Mail]):
     _made: Skeleton | None = None
 
     def required(self) -> tuple[str, ...]:
-        """A password only with a username."""
+        """A password or a token only with a username."""
+        if self.settings.token_command:
+            return ("host", "username")
         return ("host", "password") if self.settings.username else ("host",)
 
     def check(self) -> None:
@@ -113,7 +129,10 @@ class Email(Channel[EmailConfig, EmailSettings, Mail]):
 
         super().check()
         self._made = self._skeleton(signer_of(self.settings, self.config.sender.domain, self._env_file))
-        wanted = ("inbox_username", "inbox_password") if self.settings.inbox_host else ()
+        login = (
+            ("inbox_username",) if self.settings.inbox_token_command else ("inbox_username", "inbox_password")
+        )
+        wanted = login if self.settings.inbox_host else ()
         if unset := self.settings.unset(wanted):
             raise missing(self.name, "IMAP", unset, self._env_file)
 

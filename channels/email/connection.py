@@ -8,11 +8,15 @@ import aiosmtplib
 
 from channels.email.pipeline import CONNECTION_LOST, Session
 from channels.email.replies import failure
+from channels.email.tokens import NoToken, tokens_of
 from channels.outcome import Failed
 from channels.transport import SETTINGS_MALFORMED, ChannelDown
 
 if TYPE_CHECKING:
     from channels.email import EmailSettings
+
+# A server that does not take a token says so, or hangs up.
+_REFUSED = (aiosmtplib.SMTPAuthenticationError, aiosmtplib.SMTPServerDisconnected)
 
 
 async def open_session(settings: "EmailSettings", tls: ssl.SSLContext | None, *, pipelining: bool) -> Session:
@@ -20,17 +24,12 @@ async def open_session(settings: "EmailSettings", tls: ssl.SSLContext | None, *,
 
     `pipelining`: send in pipelines if the server offers it.
     """
-    client = _client(settings, tls)
     try:
-        await client.connect()
-        if client.is_ehlo_or_helo_needed:
-            await client.ehlo()
+        client = await _let_in(settings, tls)
+    except NoToken as error:
+        raise ChannelDown(Failed("configuration", "no_token", error.code)) from None
     except (aiosmtplib.SMTPException, OSError, UnicodeError) as error:
-        client.close()
         raise ChannelDown(_why_not_open(error)) from None
-    except BaseException:
-        client.close()
-        raise
     transport = client.transport
     if not isinstance(transport, asyncio.Transport) or transport.is_closing():
         raise ChannelDown(CONNECTION_LOST)
@@ -43,13 +42,46 @@ async def open_session(settings: "EmailSettings", tls: ssl.SSLContext | None, *,
     )
 
 
-def _client(settings: "EmailSettings", tls: ssl.SSLContext | None) -> aiosmtplib.SMTP:
+async def _let_in(settings: "EmailSettings", tls: ssl.SSLContext | None) -> aiosmtplib.SMTP:
+    """A client that has logged in; where a token is refused that was good until now, with another one."""
+    tokens = tokens_of(settings.token_command, settings.timeout)
+    if tokens is None:
+        return await _connected(_client(settings, tls))
+    token, is_fresh = await asyncio.to_thread(tokens.take)
+    try:
+        return await _connected(_client(settings, tls, token))
+    except _REFUSED:
+        tokens.refused(token)
+        if is_fresh:
+            raise
+    return await _let_in(settings, tls)
+
+
+async def _connected(client: aiosmtplib.SMTP) -> aiosmtplib.SMTP:
+    try:
+        await client.connect()
+        if client.is_ehlo_or_helo_needed:
+            await client.ehlo()
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def _client(
+    settings: "EmailSettings", tls: ssl.SSLContext | None, token: str | None = None
+) -> aiosmtplib.SMTP:
     password = settings.password.get_secret_value() if settings.password else None
+
+    async def given() -> str:
+        return token or ""
+
     return aiosmtplib.SMTP(
         hostname=settings.host,
         port=settings.port,
         username=settings.username,
-        password=password if settings.username else None,
+        password=password if settings.username and token is None else None,
+        oauth_token_generator=given if token is not None else None,
         local_hostname=settings.helo,
         timeout=settings.timeout,
         use_tls=settings.tls == "tls",

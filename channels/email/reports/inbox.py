@@ -3,6 +3,7 @@
 A message is marked only after it was dealt with: a crash in between has it read again, which changes nothing.
 """
 
+import binascii
 import contextlib
 import imaplib
 import re
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from channels.email.reports.reading import LARGEST
+from channels.email.tokens import NoToken, Tokens, sasl, tokens_of
 from core.errors import EnvironmentFault
 
 if TYPE_CHECKING:
@@ -21,12 +23,16 @@ Verdict = Literal["report", "letter", "later"]
 Deal = Callable[[bytes], Verdict]
 """Deals with one message: a *report*, a *letter* for people, or something to be asked about *later*."""
 
-_TROUBLE = (imaplib.IMAP4.error, OSError, UnicodeEncodeError)
+_TROUBLE = (imaplib.IMAP4.error, OSError, UnicodeEncodeError, binascii.Error)
 _UIDPLUS, _MOVE = "UIDPLUS", "MOVE"
 
 
 class _Withheld(imaplib.IMAP4.error):
     """So many messages the server does not give out, each for itself."""
+
+
+class _Stale(imaplib.IMAP4.error):
+    """A token that was good until now."""
 
 
 class Unreadable(EnvironmentFault):
@@ -46,13 +52,23 @@ class Inbox:
         raises ends the reading, and its message stays unread.
         """
         try:
-            with contextlib.closing(_Session(self.settings)) as session:
+            with contextlib.closing(_session(self.settings)) as session:
                 return session.read(deal, limit)
+        except NoToken as error:
+            variable = self.settings.variable("inbox_token_command")
+            raise Unreadable(f"the mailbox for bounces cannot be read: {variable} {error}") from None
         except _TROUBLE as error:
             raise Unreadable(
                 f"the mailbox for bounces ({self.settings.variable('inbox_host')}) cannot be read: "
                 f"{_why(error)}"
             ) from None
+
+
+def _session(settings: "EmailSettings") -> "_Session":
+    try:
+        return _Session(settings)
+    except _Stale:
+        return _Session(settings)
 
 
 class _Session:
@@ -91,10 +107,26 @@ class _Session:
 
     def _log_in(self) -> None:
         settings = self._settings
-        password = settings.inbox_password.get_secret_value() if settings.inbox_password else ""
-        self._imap.login(settings.inbox_username or "", password)
+        if tokens := tokens_of(settings.inbox_token_command, settings.timeout):
+            self._show(tokens)
+        else:
+            password = settings.inbox_password.get_secret_value() if settings.inbox_password else ""
+            self._imap.login(settings.inbox_username or "", password)
         self._can = self._capabilities()
         self._ask("SELECT", *self._imap.select(_quoted(settings.inbox_folder)))
+
+    def _show(self, tokens: Tokens) -> None:
+        """Log in by XOAUTH2. Raises _Stale for a token that is refused after it was taken before."""
+        token, is_fresh = tokens.take()
+        said = sasl(self._settings.inbox_username or "", token)
+        try:
+            # Asked again, the server is telling why it refuses: an empty answer lets it go on.
+            self._imap.authenticate("XOAUTH2", lambda asked: b"" if asked else said)
+        except (imaplib.IMAP4.error, binascii.Error):
+            tokens.refused(token)
+            if is_fresh:
+                raise
+            raise _Stale from None
 
     def _capabilities(self) -> frozenset[str]:
         """Many servers say what they can do only to whom they know; imaplib asks before the login alone."""
@@ -160,8 +192,8 @@ def _why(error: Exception) -> str:
         return "it does not answer in time"
     if isinstance(error, imaplib.IMAP4.abort | ConnectionError):
         return "the connection was refused or lost"
-    if isinstance(error, imaplib.IMAP4.error):
-        return "it refuses the login, the mailbox or a command; check user name, password and folders"
+    if isinstance(error, imaplib.IMAP4.error | binascii.Error):
+        return "it refuses the login, the mailbox or a command; check user, password or token, and folders"
     return "it cannot be reached"
 
 

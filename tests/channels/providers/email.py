@@ -4,6 +4,7 @@
 import asyncio
 import ssl
 import threading
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -38,6 +39,8 @@ class Server(Provider):
         self.on_recipient: dict[str, str] = {}
         self.on_data: dict[str, str] = {}
         self.hang_up_once_at: set[str] = set()
+        self.token = SECRET
+        self.shown: list[str] = []
         self._login = login
         self._tls = tls
         self._starttls = starttls
@@ -142,6 +145,15 @@ class Server(Provider):
         for task in sessions:
             task.cancel()
         await asyncio.gather(*sessions, return_exceptions=True)
+
+    async def auth_XOAUTH2(self, server: SMTP, args: list[str]) -> AuthResult:
+        """As Gmail and Exchange Online speak it: a refusal is explained, and the client answers nothing."""
+        said = b64decode(args[1]).decode()
+        self.shown.append(said)
+        if said == f"user=kavarnia\1auth=Bearer {self.token}\1\1":
+            return AuthResult(success=True, auth_data=said)
+        await server.challenge_auth(b'{"status": "400"}')
+        return AuthResult(success=False, handled=False)
 
     def _check(self, server: SMTP, session: Session, envelope: Envelope, kind: str, data: Any) -> AuthResult:
         known = isinstance(data, LoginPassword) and data.password == SECRET.encode()

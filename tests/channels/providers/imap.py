@@ -4,6 +4,7 @@ import re
 import shlex
 import socketserver
 import threading
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -57,6 +58,19 @@ class _Session(socketserver.StreamRequestHandler):
     def do_login(self, user: str, password: str) -> str:
         self.known = (user, password) == (USER, SECRET)
         return "OK welcome" if self.known else "NO wrong password for bounces"
+
+    def do_authenticate(self, mechanism: str) -> str:
+        """XOAUTH2, as Gmail and Exchange Online speak it."""
+        assert mechanism == "XOAUTH2"
+        self.say("+ ")
+        said = b64decode(self.rfile.readline()).decode()
+        self.server.owner.shown.append(said)
+        self.known = said == f"user={USER}\1auth=Bearer {self.server.owner.token}\1\1"
+        if self.known:
+            return "OK welcome"
+        self.say("+ " + b64encode(b'{"status": "400"}').decode())
+        assert self.rfile.readline() == b"\r\n"
+        return "NO AUTHENTICATE failed for bounces"
 
     def do_select(self, mailbox: str) -> str:
         if mailbox not in self.server.owner.mailboxes:
@@ -121,7 +135,7 @@ class _Listener(socketserver.ThreadingTCPServer):
 
 class Server:
     """`put` delivers a message; `hang_up_at` names commands at which the line is lost once, `broken` are
-    the numbers of messages that cannot be fetched.
+    the numbers of messages that cannot be fetched; `token` is taken by XOAUTH2, `shown` is what came by it.
     """
 
     def __init__(self, *mailboxes: str, extensions: tuple[str, ...] = ("UIDPLUS", "MOVE")) -> None:
@@ -130,6 +144,8 @@ class Server:
         self.commands: list[str] = []
         self.hang_up_at: set[str] = set()
         self.broken: set[int] = set()
+        self.token = SECRET
+        self.shown: list[str] = []
         self.stored = threading.Event()
         self._uid = 0
         self._listener = _Listener(("127.0.0.1", 0), _Session)
