@@ -4,6 +4,7 @@ Until then it is a request, and whoever asks about consent sees none. An address
 is not asked twice; a new one is asked anew. Consents in force before the program asked for this stay.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -149,19 +150,20 @@ class _Waits:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """How some customers stand: their address now, what is in force, what was asked and confirmed."""
+    """How some customers stand: their address now, what is in force, what each was asked and confirmed."""
 
     digests: Mapping[int, str]
     consents: Mapping[Key, Any]
-    requests: Sequence[Any]
+    requests: Mapping[int, Sequence[Any]]
 
     @classmethod
     def of(cls, connection: Connection, ids: Sequence[int]) -> "_Known":
         hold(connection, ids)
-        requests: list[Any] = []
+        requests: dict[int, list[Any]] = defaultdict(list)
         for start in range(0, len(ids), CHUNK):
             mine = REQUEST.c.customer_id.in_(ids[start : start + CHUNK])
-            requests += connection.execute(select(REQUEST).where(mine)).all()
+            for row in connection.execute(select(REQUEST).where(mine)):
+                requests[row.customer_id].append(row)
         return cls(_digests(connection, ids), in_force(connection, ids), requests)
 
     def judge(self, choice: Choice) -> "Choice | _Waits":
@@ -188,7 +190,8 @@ class _Known:
 
     def _asked(self, key: Key, at: datetime) -> bool:
         """This very yes was recorded before, or a later one waits."""
-        mine = [row for row in self.requests if (row.customer_id, row.channel, row.purpose) == key]
+        own = self.requests.get(key[0], ())
+        mine = [row for row in own if (row.customer_id, row.channel, row.purpose) == key]
         return any(row.at == at or (row.state == "open" and row.at > at) for row in mine)
 
     def _stands(self, key: Key, at: datetime, digest: str | None) -> bool:
@@ -199,8 +202,8 @@ class _Known:
     def _confirmed_at(self, customer_id: int, digest: str | None) -> datetime | None:
         times = [
             row.decided_at
-            for row in self.requests
-            if row.customer_id == customer_id and row.state == "confirmed" and row.digest == digest
+            for row in self.requests.get(customer_id, ())
+            if row.state == "confirmed" and row.digest == digest
         ]
         return max(times, default=None) if digest else None
 
