@@ -18,7 +18,7 @@ from core.imports.kinds import KINDS
 from core.imports.kinds.base import Context, Item
 from core.imports.parts import Give, Parts
 from core.imports.reading import Row, open_source
-from core.imports.rejects import Rejects
+from core.imports.rejects import Rejects, spare
 from core.imports.work import Report, Work
 from core.program import Program
 
@@ -60,9 +60,10 @@ def import_file(
     when the file as a whole is wrong; nothing was brought in then.
     """
     began = perf_counter()
+    path = rejects or file.with_name(f"{file.name}.rejects.jsonl")
+    spare(file, path)
     source = open_source(file, kind, columns.KINDS.get(kind, ()), format)
     context = Context(database, program, addresses, recorded_at, live, kinds or {}, trial)
-    path = rejects or file.with_name(f"{file.name}.rejects.jsonl")
     report = Report(kind)
     with (
         closing(source), collecting_seldom(), Rejects(path) as aside,

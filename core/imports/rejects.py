@@ -9,7 +9,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from core.errors import UserError
 from core.imports.reading import Row
+
+
+def spare(file: Path, rejects: Path) -> None:
+    """UserError where rejected rows would take the place of the very file that they come from."""
+    for path in (rejects, _part(rejects)):
+        if file.exists() and path.exists() and path.samefile(file):
+            raise UserError(f"{file} is what is imported; name another file for the rows that are set aside")
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part")
 
 
 class Rejects:
@@ -18,7 +30,7 @@ class Rejects:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.count = 0
-        self._part = path.with_name(f"{path.name}.part")
+        self._part = _part(path)
         self._file: IO[str] | None = None
 
     def add(self, row: Row, reason: str) -> None:

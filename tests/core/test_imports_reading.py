@@ -168,6 +168,17 @@ def test_the_rejects_of_an_earlier_import_do_not_outlive_the_next(
     assert not chosen.exists()
 
 
+@pytest.mark.parametrize(("name", "aside"), [("c.csv", "./c.csv"), ("c.jsonl.part", "c.jsonl")])
+def test_the_rejects_never_take_the_place_of_what_is_imported(
+    sqlite_database: Database, tmp_path: Path, name: str, aside: str
+) -> None:
+    file = csv(tmp_path / name, [{"customer": "1"}])
+    before = file.read_text()
+    with pytest.raises(UserError, match="is what is imported; name another file"):
+        bring_in(sqlite_database, "customers", file, rejects=tmp_path / aside, format="csv")
+    assert file.read_text() == before
+
+
 def test_a_format_may_be_named(sqlite_database: Database, tmp_path: Path) -> None:
     file = csv(tmp_path / "export.2026", CUSTOMERS)
     assert counts(bring_in(sqlite_database, "customers", file, format="csv")) == (2, 0, 0, 0)
