@@ -11,6 +11,7 @@ from core.customers.consent import CONSENT, REQUEST, Choice, Key, choose, decide
 from core.customers.holders import CUSTOMER
 from core.customers.profiles import PROFILE
 from core.db import insert_ignoring, upsert
+from core.grants.referrals import came_by
 
 # A phone has one shop's app, a person several phones: these addresses stand beside each other.
 MANY = ("push",)
@@ -30,7 +31,7 @@ def join_profiles(
     _consents(connection, duplicate, survivor, at, live)
     _waiting(connection, survivor, at)
     _leave(connection, rows[duplicate], survivor, at)
-    values = _joined(rows[survivor], rows[duplicate], holder)
+    values = _joined(connection, rows[survivor], rows[duplicate], holder)
     connection.execute(update(CUSTOMER).where(CUSTOMER.c.id == survivor).values(**values, updated_at=at))
     shared = update(CUSTOMER).where(CUSTOMER.c.household_id == duplicate)
     connection.execute(shared.values(household_id=survivor))
@@ -40,17 +41,19 @@ def join_profiles(
     )
 
 
-def _joined(own: Row[Any], other: Row[Any], holder: int) -> dict[str, Any]:
+def _joined(connection: Connection, own: Row[Any], other: Row[Any], holder: int) -> dict[str, Any]:
     values = {name: getattr(own, name) or getattr(other, name) for name in PROFILE}
     birthday = values["birthday"]
-    inviter = own.referred_by or other.referred_by
+    # Whom one profile has brought may have brought the other: nobody brings themselves in a circle.
+    inviters = (it for it in (own.referred_by, other.referred_by) if it is not None)
+    both = (own.id, other.id)
     return {
         **values,
         "birthday_md": birthday.month * 100 + birthday.day if birthday else None,
         "attributes": {**other.attributes, **own.attributes},
         "registered_at": min(own.registered_at, other.registered_at),
         "invited_to": own.invited_to or other.invited_to,
-        "referred_by": None if inviter in (own.id, other.id) else inviter,
+        "referred_by": next((it for it in inviters if not came_by(connection, it, both)), None),
         "household_id": None if holder == own.id else holder,
     }
 

@@ -3,7 +3,7 @@
 What both get for it is core.grants.referral_grants.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -154,7 +154,7 @@ class _Naming:
     def _refused(self, friend_id: int, inviter_id: int) -> Refusal | None:
         if friend_id == inviter_id:
             return Refusal("self_referral", "nobody can bring themselves; leave the inviter out")
-        if self._brought(friend_id, inviter_id):
+        if _leads(self._by, inviter_id, [friend_id]):
             detail = "this customer brought the one who is said to have brought them"
             return Refusal("circular_referral", detail)
         if friend_id in self._by:
@@ -163,16 +163,21 @@ class _Naming:
             return Refusal("already_bought", "this customer has bought before and cannot be brought any more")
         return None
 
-    def _brought(self, friend_id: int, inviter_id: int) -> bool:
-        """Whether the friend brought the inviter, or somebody on the way to them."""
-        seen: set[int] = set()
-        current: int | None = inviter_id
-        while current is not None and current not in seen:
-            if current == friend_id:
-                return True
-            seen.add(current)
-            current = self._by.get(current)
-        return False
+
+def came_by(connection: Connection, customer_id: int, others: Collection[int]) -> bool:
+    """Whether the customer is one of these, or was brought by one, or by whom they brought, and so on."""
+    return _leads(_ways(connection, [customer_id]), customer_id, others)
+
+
+def _leads(by: Mapping[int, int], customer_id: int, others: Collection[int]) -> bool:
+    seen: set[int] = set()
+    current: int | None = customer_id
+    while current is not None and current not in seen:
+        if current in others:
+            return True
+        seen.add(current)
+        current = by.get(current)
+    return False
 
 
 def _ways(connection: Connection, ids: Collection[int]) -> dict[int, int]:

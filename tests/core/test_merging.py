@@ -15,6 +15,7 @@ from core.customers.households import Change, join
 from core.customers.merging import Merge, duplicates, merge
 from core.customers.profiles import CUSTOMER, Profile, find, save
 from core.db import Database
+from core.grants.referrals import Friendship, name_inviter
 from core.ledger.transfers import Transfer, transfer
 from core.program import Program
 from core.purchases.receipts import RECEIPT, Outcome, Recorded, record
@@ -331,6 +332,36 @@ def test_two_households_are_not_mixed(database: Database) -> None:
         accepted(join(connection, SHARING, Change("bohdan", "anya"), LATER, live=True))
         accepted(join(connection, SHARING, Change("anna", "clara"), LATER, live=True))
     assert refused(unite(database)) == "two_households"
+
+
+@pytest.mark.parametrize(
+    ("friend_of", "inviter"),
+    [
+        # The duplicate brought olha, who brought the survivor.
+        ({"olha": "anya", "anna": "olha"}, None),
+        # The survivor brought olha, who brought petro, who brought the duplicate.
+        ({"olha": "anna", "petro": "olha", "anya": "petro"}, None),
+        # Where one of them came by a stranger, that stays known.
+        ({"olha": "anya", "anna": "olha", "anya": "petro"}, "petro"),
+        ({"anna": "anya", "anya": "petro"}, "petro"),
+    ],
+)
+def test_nobody_is_brought_in_a_circle_by_whom_they_brought(
+    database: Database, friend_of: dict[str, str], inviter: str | None
+) -> None:
+    profiles(database, *map(Profile, ("anna", "anya", "olha", "petro")))
+    numbers = {name: id_of(database, name) for name in ("anna", "anya", "olha", "petro")}
+    for friend, who in friend_of.items():
+        with database.write() as connection:
+            named = name_inviter(connection, numbers[friend], who, START, live=True)
+            assert isinstance(named, Friendship)
+    assert isinstance(unite(database), Recorded)
+    with database.read() as connection:
+        rows = connection.execute(select(CUSTOMER.c.id, CUSTOMER.c.referred_by))
+        by = {row.id: row.referred_by for row in rows}
+    assert by[numbers["anna"]] == (numbers[inviter] if inviter else None)
+    if "olha" in friend_of:
+        assert by[numbers["olha"]] == numbers["anna"]
 
 
 def test_candidates_share_a_phone_an_email_or_a_card(database: Database) -> None:
