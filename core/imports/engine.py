@@ -94,7 +94,8 @@ class _One:
         # What waits for other rows of the file: again and again, until none of it goes in any more.
         before = 0
         while number := len(self._work.waiting):
-            self._work.kind.last, before = number == before, number
+            self._work.kind.turn(last=number == before)
+            before = number
             for items in self._work.again(self._chunk):
                 self._store(items)
                 yield

@@ -57,6 +57,30 @@ def test_who_waits_for_an_inviter_who_waits_is_brought_in_with_them(
     assert inviters(database) == {"anna": "ihor", "ihor": "olha", "olha": None, "petro": "ihor"}
 
 
+@pytest.mark.parametrize("chunk", [1, 2, 5])
+def test_of_two_rows_the_later_one_counts_also_where_the_first_waits(
+    database: Database, tmp_path: Path, chunk: int
+) -> None:
+    rows = [
+        {"customer": "anna", "city": "Lviv", "referred_by": "ihor"},
+        {"customer": "olha", "city": "Odesa"},
+        {"customer": "anna", "city": "Kyiv"},
+        {"customer": "petro", "referred_by": "anna"},
+        {"customer": "ihor"},
+    ]
+    report = bring_in(database, "customers", jsonl(tmp_path / "c.jsonl", rows), chunk=chunk)
+    assert (report.created + report.changed, report.rejected) == (5, 0)
+    with database.read() as connection:
+        found = connection.execute(select(CUSTOMER.c.external_id, CUSTOMER.c.city)).all()
+    assert {row.external_id: row.city for row in found} == {
+        "anna": "Kyiv",
+        "ihor": None,
+        "olha": "Odesa",
+        "petro": None,
+    }
+    assert inviters(database) == {"anna": "ihor", "ihor": None, "olha": None, "petro": "anna"}
+
+
 def test_who_waits_for_an_inviter_waits_on_disk(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,6 +66,10 @@ class Kind:
         self.context = context
         self.program = context.program
 
+    def turn(self, *, last: bool) -> None:
+        """What waited comes once more; `last` if nothing else comes for which it could wait on."""
+        self.last = last
+
     def groups(self, rows: Iterator[Row]) -> Iterator[list[Row]]:
         """Rows that tell one fact together."""
         return ([row] for row in rows)

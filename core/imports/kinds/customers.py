@@ -1,10 +1,11 @@
 """Customers: one a row. An empty value leaves what is known as it is."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from zlib import crc32
 
 from sqlalchemy import Connection
 
@@ -34,6 +35,12 @@ class Customers(Kind):
         super().__init__(context)
         self.today = self.program.day_of(context.recorded_at)
         self.time = partial(moment, zone=self.program.zone)
+        self._waiting = _Waiting()
+
+    def turn(self, *, last: bool) -> None:
+        """Nobody waits yet."""
+        super().turn(last=last)
+        self._waiting = _Waiting()
 
     def fact(self, values: Mapping[str, Any]) -> Joining:
         """A profile in its normal form."""
@@ -51,9 +58,12 @@ class Customers(Kind):
     def store(self, connection: Connection, facts: Sequence[Joining]) -> list[Effect]:
         """New ones are created, known ones changed where they differ.
 
-        Who names an inviter that may stand further down in the file waits.
+        Who names an inviter that may stand further down in the file waits, and so does what the file says
+        of them below: of two rows the later one counts.
         """
-        waiting = set() if self.last else _too_early(connection, facts)
+        waiting = set() if self.last else _too_early(connection, facts, self._waiting)
+        for index in waiting:
+            self._waiting.add(facts[index].profile.external_id)
         now = [it for index, it in enumerate(facts) if index not in waiting]
         saved = iter(self._save(connection, now))
         return [LATER if index in waiting else next(saved) for index in range(len(facts))]
@@ -86,23 +96,43 @@ def _effect(saved: Saved, named: Friendship | Refusal | None) -> Effect:
     return "changed" if named.noted and saved.effect == "unchanged" else saved.effect
 
 
-def _too_early(connection: Connection, facts: Sequence[Joining]) -> set[int]:
-    """Which of them name an inviter who is neither known, nor among them, or there but too early as well."""
-    friends: dict[str, list[int]] = {}
+class _Waiting:
+    """Who waits, by a bit for each of eight million numbers: of two with one number, both wait."""
+
+    def __init__(self) -> None:
+        self._bits = bytearray(1 << 20)
+
+    def add(self, name: str) -> None:
+        place, bit = divmod(crc32(name.encode()) >> 9, 8)
+        self._bits[place] |= 1 << bit
+
+    def __contains__(self, name: object) -> bool:
+        place, bit = divmod(crc32(str(name).encode()) >> 9, 8)
+        return bool(self._bits[place] >> bit & 1)
+
+
+def _too_early(connection: Connection, facts: Sequence[Joining], waiting: Container[str]) -> set[int]:
+    """Which of them name an inviter who is neither known, nor among them, or there but too early as well; or
+    are told of somebody who waits.
+    """
+    friends, rows = defaultdict[str, list[int]](list), defaultdict[str, list[int]](list)
     for index, it in enumerate(facts):
+        rows[it.profile.external_id].append(index)
         if it.referred_by:
-            friends.setdefault(it.referred_by, []).append(index)
+            friends[it.referred_by].append(index)
     known = find_inviters(connection, friends)
     here = Counter(name for it in facts for name in _names(it) if name in friends and name not in known)
-    unknown = [name for name in friends if name not in known and not here[name]]
+    late = [index for name in friends if name not in known and not here[name] for index in friends[name]]
+    late += [index for name in rows if name in waiting for index in rows[name]]
     early: set[int] = set()
-    while unknown:
-        for index in friends[unknown.pop()]:
-            early.add(index)
-            for name in _names(facts[index]) & here.keys():
-                here[name] -= 1
-                if not here[name]:
-                    unknown.append(name)
+    while late:
+        if (index := late.pop()) in early:
+            continue
+        early.add(index)
+        late += [it for it in rows[facts[index].profile.external_id] if it > index]
+        for name in _names(facts[index]) & here.keys():
+            here[name] -= 1
+            late += friends[name] if not here[name] else []
     return early
 
 
