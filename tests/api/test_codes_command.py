@@ -97,6 +97,7 @@ def test_a_list_without_codes_says_how_to_make_some(coupons: Shop) -> None:
         (["create", "flyer", "--count", "0"], "--count"),
         (["list", "--state", "usd"], "there is no state 'usd'; did you mean 'used'?"),
         (["disable"], "name either a code or a batch"),
+        (["disable", "--batch", "mai"], "there is no batch 'mai'; 'tidings codes list' shows them"),
         (["disable", "HK7W", "--batch", "may"], "name either a code or a batch"),
         (["disable", "HK7WQ3NA4D"], "HK7WQ3NA4D"),
     ],

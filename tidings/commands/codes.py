@@ -121,8 +121,8 @@ def disable(
     """
     from core.clock import SystemClock
     from core.errors import UserError
+    from core.grants.coupons import coupons, disable_batch
     from core.grants.coupons import disable as take_out
-    from core.grants.coupons import disable_batch
     from core.ledger.lots import Refusal
 
     if (code is None) == (batch is None):
@@ -130,6 +130,8 @@ def disable(
     now = SystemClock().now()
     with working(context) as (here, program), here.database.write() as connection:
         if batch is not None:
+            if not coupons(connection, batch=batch, limit=1):
+                raise UserError(f"there is no batch '{batch}'; 'tidings codes list' shows them")
             typer.echo(f"{disable_batch(connection, batch, now)} coupons of '{batch}' are out of use")
             return
         found = take_out(connection, program, code or "", now)
