@@ -290,12 +290,20 @@ def _row(program: Program, profile: Profile, customer_id: int, recorded_at: date
 def _changes(row: Any, profile: Profile) -> dict[str, Any]:
     """The columns of a customer that a profile changes."""
     values = {name: getattr(profile, name) or None for name in PROFILE if getattr(profile, name) is not None}
-    if profile.attributes:
-        values["attributes"] = {**row.attributes, **profile.attributes}
     values = {name: value for name, value in values.items() if getattr(row, name) != value}
+    known = row.attributes
+    if not all(name in known and _same(known[name], value) for name, value in profile.attributes.items()):
+        values["attributes"] = {**known, **profile.attributes}
     if "birthday" in values:
         values["birthday_md"] = _month_day(profile.birthday)
     return values
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal, and of one kind: Python takes 1 for True, and a scenario that asks for yes or no does not."""
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other) and isinstance(one, bool) is isinstance(other, bool)
 
 
 def _month_day(birthday: date | Literal[""] | None) -> int | None:

@@ -55,6 +55,15 @@ def test_a_welcome_bonus_that_starts_later_lasts_from_its_start(database: Databa
     assert (lot.active_from.date(), lot.expires_on) == (date(2026, 3, 14), date(2026, 4, 14))
 
 
+@pytest.mark.parametrize(("before", "after"), [(1, True), (False, 0), ([1, 2], [True, 2])])
+def test_a_yes_in_the_place_of_a_one_is_a_change(database: Database, before: Any, after: Any) -> None:
+    keep(database, Profile("anna", attributes={"vip": before, "size": 38}))
+    assert keep(database, Profile("anna", attributes={"vip": after}))[0].effect == "changed"
+    found = kept(database, "anna").attributes
+    assert repr(found["vip"]) == repr(after)
+    assert keep(database, Profile("anna", attributes={"vip": after, "size": 38.0}))[0].effect == "unchanged"
+
+
 def test_what_is_not_said_stays_and_what_is_empty_goes(database: Database) -> None:
     keep(database, Profile("anna", name="Anna", phone="+380 50 123-45-67", attributes={"milk": "oat"}))
     assert keep(database, Profile("anna"))[0].effect == "unchanged"
