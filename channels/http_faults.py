@@ -4,16 +4,14 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import httpx
 
 from channels.outcome import Failed, Outcome, Unknown
 from channels.transport import SETTINGS_MALFORMED, ChannelDown
-from core.clock import Clock, SystemClock
+from core import http_dates
+from core.clock import Clock
 
-LONGEST_WAIT = 86400.0
 LONGEST_ANSWER = 4_194_304
 """Octets that are read of an answer: a few lines mostly, at most a hundred long texts that are listed."""
 _NOT_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -133,28 +131,8 @@ HOOKS = {"response": [_cut]}
 
 
 def retry_after(headers: httpx.Headers, clock: Clock | None = None) -> float | None:
-    """Retry-After (RFC 9110, 10.2.3) in seconds, at most a day; None for none that can be read.
-
-    A date is held against the answer's own Date, so that it does not matter whether the two clocks agree;
-    without one, against `clock`. One that is over means now.
-    """
-    value = headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdecimal():
-        return min(float(value), LONGEST_WAIT)
-    until = _date(value)
-    if until is None:
-        return None
-    since = _date(headers.get("Date", "")) or (clock or SystemClock()).now()
-    return min(max((until - since).total_seconds(), 0.0), LONGEST_WAIT)
-
-
-def _date(value: str) -> datetime | None:
-    """An HTTP-date in any of its three forms (RFC 9110, 5.6.7), which are of UTC."""
-    try:
-        date = parsedate_to_datetime(value)
-        return date if date.tzinfo else date.replace(tzinfo=UTC)
-    except (ValueError, TypeError, OverflowError):
-        return None
+    """Retry-After in seconds, at most a day; None for none that can be read. `core.http_dates` says how."""
+    return http_dates.retry_after(headers.get("Retry-After", ""), headers.get("Date", ""), clock)
 
 
 def _is_tls(error: BaseException) -> bool:

@@ -9,8 +9,9 @@ from typing import Any
 
 import httpx
 
-from channels.http_faults import LONGEST_WAIT, of_one, refusal
+from channels.http_faults import of_one, refusal
 from channels.outcome import Accepted, Failed, Outcome, Unknown
+from core.http_dates import LONGEST_WAIT
 
 # Words of the description, in small letters → what follows. The first that fits counts.
 _FORBIDDEN: tuple[tuple[str, Failed], ...] = (

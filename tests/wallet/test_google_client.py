@@ -3,6 +3,7 @@
 import asyncio
 import json
 import warnings
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,8 @@ from wallet.google import batch
 from wallet.google.account import Account
 from wallet.google.api import Api, Pace
 from wallet.google.bodies import GoogleIssuer, void_object
-from wallet.google.calls import NO_ANSWER, Call, Outcome, Written
+from wallet.google.calls import NO_ANSWER, OBJECT, Call, Outcome, Written, verdict
+from wallet.google.calls import Answer as Heard
 from wallet.google.client import Message, Save, Wallet, wallet_for
 from wallet.google.settings import GoogleSettings
 
@@ -106,6 +108,28 @@ class TestOneByOne:
         assert written.outcome is outcome
         assert bool(written.reason) == (outcome is not Outcome.WRITTEN)
 
+    @pytest.mark.parametrize(
+        ("wait", "seconds"),
+        [
+            ("7", 7),
+            ("86400", 3600),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", 3600),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", 0),
+            ("²", None),
+            ("soon", None),
+        ],
+    )
+    @pytest.mark.parametrize("together", [False, True])
+    def test_google_is_left_alone_for_as_long_as_it_asks_however_it_says_so(
+        self, google: Google, speak: Speak, wait: str, seconds: int | None, *, together: bool
+    ) -> None:
+        headers = {"retry-after": wait}
+        google.broken = {"1.a": (503, None, headers), "1.b": (503, None, headers)}
+        saves = [Save(card(name), exists=True) for name in ("a", "b")[: 1 + together]]
+        for written in speak(saving(*saves, before=None)):
+            assert written.outcome is Outcome.RETRY
+            assert written.after == (None if seconds is None else timedelta(seconds=seconds))
+
     def test_over_the_days_quota_the_card_changes_silently(self, google: Google, speak: Speak) -> None:
         google.kept |= {"1.gold": {**CLASS}, "1.a": card()}
         google.notified["1.a", "update"] = 3
@@ -189,6 +213,11 @@ class Unhurried(Pace):
 
     async def turn(self, count: int = 1) -> None:
         """At once."""
+
+
+def test_a_date_to_come_back_at_is_held_against_the_answers_own_date() -> None:
+    busy = Heard(503, b"", "Sun, 06 Nov 1994 08:51:37 GMT", "Sun, 06 Nov 1994 08:49:37 GMT")
+    assert verdict(Call("GET", OBJECT), busy).after == timedelta(minutes=2)
 
 
 class TestInNumbers:

@@ -200,6 +200,13 @@ def test_an_answer_that_is_no_json_is_judged_by_its_status() -> None:
     assert verdict(owed("aa"), 410, b'{"timestamp": 1e300}').outcome is Outcome.GONE
 
 
+def test_a_date_to_come_back_at_is_held_against_the_answers_own_date() -> None:
+    date = {b"date": b"Sun, 06 Nov 1994 08:49:37 GMT", b"retry-after": b"Sun, 06 Nov 1994 08:51:37 GMT"}
+    assert verdict(owed("aa"), 503, b"", date).after == timedelta(minutes=2)
+    for nothing in (b"soon", b"\xb2", b"\xff"):
+        assert verdict(owed("aa"), 503, b"", {b"retry-after": nothing}).after is None
+
+
 def test_nobody_there_is_a_reason_to_try_later(p8: Path, clock: MovableClock, tmp_path: Path) -> None:
     with Apns().behind_tls(tmp_path) as url:
         pass

@@ -4,10 +4,11 @@ import asyncio
 import json
 import ssl
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
+from core.http_dates import retry_after
 from wallet.apple.line import STREAMS_AT_MOST, Answer, Down, Header, Line, open_line
 from wallet.apple.owing import Owed
 from wallet.apple.provider_token import ProviderToken
@@ -119,9 +120,7 @@ class _Batch:
         return self._said[1]
 
     def answered(self, number: int, answer: Answer) -> None:
-        result = verdict(
-            self._devices[number], answer.status, answer.body, answer.headers.get(b"retry-after")
-        )
+        result = verdict(self._devices[number], answer.status, answer.body, answer.headers)
         if result.reason == "ExpiredProviderToken" and self._token is not None:
             # Many hear of it together; the first one has another token made.
             if self._said is not None and answer.asked_with is self._said[1]:
@@ -153,8 +152,8 @@ class _Batch:
         return [result for result in self._results if result is not None]
 
 
-def verdict(owed: Owed, status: int, body: bytes, retry_after: bytes | None = None) -> Pushed:
-    """What an answer of APNs means for the device; `retry_after` is the header, in seconds."""
+def verdict(owed: Owed, status: int, body: bytes, headers: Mapping[bytes, bytes] | None = None) -> Pushed:
+    """What an answer of APNs means for the device; `headers` are in small letters."""
     if status == 200:
         return Pushed(owed, Outcome.ACCEPTED)
     reason, since = _explained(body)
@@ -162,7 +161,7 @@ def verdict(owed: Owed, status: int, body: bytes, retry_after: bytes | None = No
     if status == 410 or reason in _GONE:
         return Pushed(owed, Outcome.GONE, reason, since)
     if status in _RETRY_STATUS or reason in _RETRY:
-        return Pushed(owed, Outcome.RETRY, reason, after=_seconds(retry_after))
+        return Pushed(owed, Outcome.RETRY, reason, after=_wait(headers or {}))
     return Pushed(owed, Outcome.CONFIGURATION, reason)
 
 
@@ -177,8 +176,8 @@ def _explained(body: bytes) -> tuple[str, datetime | None]:
         return "", None
 
 
-def _seconds(header: bytes | None) -> timedelta | None:
-    """A Retry-After in seconds, a day at most; the other form, a date, is not one that Apple sends."""
-    if header is None or not header.isdigit():
-        return None
-    return timedelta(seconds=min(int(header[:6]), 86_400))
+def _wait(headers: Mapping[bytes, bytes]) -> timedelta | None:
+    """How long Apple asks us to wait, if it says so."""
+    value, date = (headers.get(name, b"").decode("latin-1") for name in (b"retry-after", b"date"))
+    seconds = retry_after(value, date)
+    return None if seconds is None else timedelta(seconds=seconds)

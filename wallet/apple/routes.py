@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import ceil
 from typing import TYPE_CHECKING
 
-from wallet.apple.dates import http_date
+from core.http_dates import http_date
 from wallet.apple.package import MIME
 from wallet.apple.webservice import Reply, Request, WebService
 from wallet.requests import body

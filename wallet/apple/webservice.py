@@ -16,10 +16,10 @@ from sqlalchemy import Connection, Row, select
 
 from core.clock import Clock
 from core.db import Database
+from core.http_dates import read_http_date
 from wallet import news, passes, registrations
 from wallet.apple import complaints
 from wallet.apple.attempts import Attempts
-from wallet.apple.dates import read_http_date
 from wallet.design import Face
 from wallet.registrations import Tag
 from wallet.showing import showing

@@ -99,7 +99,8 @@ class Api:
         if isinstance(response, Answer) or answer.status >= 300:
             answers = [answer] * len(calls)
         else:
-            answers = batch.read(response.headers.get("content-type", ""), response.content, len(calls))
+            kind = response.headers.get("content-type", "")
+            answers = batch.read(kind, response.content, len(calls), answer.date)
         self._pause(calls, answers)
         return answers
 
@@ -161,7 +162,8 @@ class Api:
 def _answer(response: "Response | Answer") -> Answer:
     if isinstance(response, Answer):
         return response
-    return Answer(response.status_code, response.content, response.headers.get("retry-after", ""))
+    wait, date = (response.headers.get(name, "") for name in ("retry-after", "date"))
+    return Answer(response.status_code, response.content, wait, date)
 
 
 class _Reply:

@@ -46,8 +46,11 @@ def _part(number: int, call: Call, path: str) -> str:
     return "\r\n".join([*lines, *headers]) + "\r\n"
 
 
-def read(content_type: str, content: bytes, count: int) -> list[Answer]:
-    """The answers in the order of the requests; a part that is missing or broken is UNREADABLE."""
+def read(content_type: str, content: bytes, count: int, date: str = "") -> list[Answer]:
+    """The answers in the order of the requests; a part that is missing or broken is UNREADABLE.
+
+    `date` is that of the whole answer.
+    """
     answers = [UNREADABLE] * count
     message = BytesParser(policy=HTTP).parsebytes(
         b"Content-Type: " + content_type.encode("latin-1", "replace") + b"\r\n\r\n" + content
@@ -56,11 +59,11 @@ def read(content_type: str, content: bytes, count: int) -> list[Answer]:
         named = _PART.search(str(part.get("Content-ID", "")))
         place = int(named[1]) if named else position
         if place < count:
-            answers[place] = _inner(part.get_payload(decode=True))
+            answers[place] = _inner(part.get_payload(decode=True), date)
     return answers
 
 
-def _inner(payload: object) -> Answer:
+def _inner(payload: object, date: str) -> Answer:
     """The HTTP answer inside a part."""
     if not isinstance(payload, bytes):
         return UNREADABLE
@@ -70,4 +73,4 @@ def _inner(payload: object) -> Answer:
     inner = BytesParser(policy=HTTP).parsebytes(payload.lstrip()[status.end() :])
     body = inner.get_payload(decode=True)
     content = body if isinstance(body, bytes) else b""
-    return Answer(int(status[1]), content, str(inner.get("Retry-After", "")))
+    return Answer(int(status[1]), content, str(inner.get("Retry-After", "")), date)

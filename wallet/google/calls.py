@@ -11,6 +11,8 @@ from datetime import timedelta
 from enum import Enum
 from typing import Any, Literal
 
+from core.http_dates import retry_after
+
 Body = Mapping[str, Any]
 CLASS, OBJECT = "loyaltyClass", "loyaltyObject"
 # An answer that never came: nobody there, or something that cannot be read.
@@ -66,11 +68,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back; `retry_after` is the header of that name."""
+    """What came back; `retry_after` and `date` are the headers of these names."""
 
     status: int
     content: bytes = field(default=b"", repr=False)
     retry_after: str = ""
+    date: str = ""
 
     def json(self) -> dict[str, Any]:
         """The content as an object; an empty one if it is none."""
@@ -90,7 +93,7 @@ def verdict(call: Call, answer: Answer) -> Written:
     if "quotaexceeded" in said.words and status in (400, 403, 429) and call.notifies:
         return Written(Outcome.QUOTA, said.reason)
     if status in _RETRY_STATUS or said.words & (_RATE_WORDS | {"quotaexceeded"}):
-        return Written(Outcome.RETRY, said.reason, _wait(answer.retry_after))
+        return Written(Outcome.RETRY, said.reason, _wait(answer))
     if status in (401, 403):
         return Written(Outcome.CONFIGURATION, said.reason)
     return Written(_of_content(call, status, said), said.reason)
@@ -122,8 +125,7 @@ class _Said:
         self.message = str(error.get("message", "")).lower()
 
 
-def _wait(text: str) -> timedelta | None:
-    """Retry-After in seconds; its other form, a date, is not used by Google and is left aside."""
-    if not text.isdigit():
-        return None
-    return min(timedelta(seconds=int(text[:6])), _LONGEST_WAIT)
+def _wait(answer: Answer) -> timedelta | None:
+    """How long Google asks us to wait, an hour at most; None if it does not say so."""
+    seconds = retry_after(answer.retry_after, answer.date)
+    return None if seconds is None else min(timedelta(seconds=seconds), _LONGEST_WAIT)

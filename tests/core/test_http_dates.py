@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from wallet.apple.dates import http_date, read_http_date
+from core.http_dates import http_date, read_http_date
 
 NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)
 AT = datetime(2026, 3, 1, 7, 59, 5, tzinfo=UTC)

@@ -1,8 +1,10 @@
-"""HTTP dates (RFC 9110, 5.6.7): what `Last-Modified` says and what `If-Modified-Since` brings back."""
+"""HTTP dates (RFC 9110, 5.6.7): in `Last-Modified`, `If-Modified-Since` and `Retry-After`."""
 
 import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
+
+from core.clock import Clock, SystemClock
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = "|".join(_MONTHS)
@@ -17,6 +19,7 @@ _FORMS = tuple(
     )
 )
 _CENTURY, _HALF = 100, 50
+LONGEST_WAIT = 86400.0
 
 
 def http_date(at: datetime) -> str:
@@ -42,3 +45,20 @@ def read_http_date(text: str | None, now: datetime) -> datetime | None:
         return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:  # the 31st of February, a leap second
         return None
+
+
+def retry_after(value: str, date: str = "", clock: Clock | None = None) -> float | None:
+    """Retry-After (RFC 9110, 10.2.3) in seconds, at most a day; None for none that can be read.
+
+    A date is held against `date`, the answer's own, so that it does not matter whether the two clocks agree;
+    without one, against `clock`. One that is over means now.
+    """
+    value = value.strip()
+    if value.isascii() and value.isdecimal():
+        return min(float(value), LONGEST_WAIT)
+    now = (clock or SystemClock()).now()
+    until = read_http_date(value, now)
+    if until is None:
+        return None
+    since = read_http_date(date, now) or now
+    return min(max((until - since).total_seconds(), 0.0), LONGEST_WAIT)
