@@ -21,6 +21,11 @@ NONE: dict[str, Any] = dict.fromkeys(
     ("news", "news_title", "news_link", "news_at", "news_message", "news_priority", "news_until",
      "news_seen_at", "news_report_at")
 )  # fmt: skip
+_UNTOLD = PASS.c.news_report_at.is_not(None)
+# What is left where a message was taken off: that it was seen, until the outbox is told so.
+OFF: dict[str, Any] = NONE | {
+    it.name: case((_UNTOLD, it)) for it in (PASS.c.news_message, PASS.c.news_seen_at, PASS.c.news_report_at)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ def _same(name: str, column: Any) -> Any:
 
 
 _NOW = bindparam("now", type_=PASS.c.news_at.type)
-_AGAIN = PASS.c.news_message == bindparam("message", type_=String())
+_AGAIN = and_(PASS.c.news_message == bindparam("message", type_=String()), PASS.c.news.is_not(None))
 _SAME = and_(
     _same("text", PASS.c.news), _same("title", PASS.c.news_title), _same("link", PASS.c.news_link)
 )  # fmt: skip
@@ -174,5 +179,5 @@ def take_off(connection: Connection, now: datetime, limit: int) -> Sequence[int]
     """Take messages off whose time is over; returns the customers, whose passes are to be marked."""
     over = select(PASS.c.serial).where(PASS.c.news_until <= now).order_by(PASS.c.news_until).limit(limit)
     serials = list(connection.scalars(over.with_for_update(skip_locked=True)))
-    gone = PASS.update().where(PASS.c.serial.in_(serials)).values(**NONE).returning(PASS.c.customer_id)
+    gone = PASS.update().where(PASS.c.serial.in_(serials)).values(**OFF).returning(PASS.c.customer_id)
     return list(connection.scalars(gone)) if serials else []

@@ -33,7 +33,8 @@ class WalletPass(SQLModel, table=True):
 
     `news` is the message on the card (wallet.news): since `news_at`, till `news_until` (None: till the next
     one), of the weight `news_priority` (0 to 100). `news_message` names it in the outbox, `news_seen_at` is
-    when the first wallet had it, `news_report_at` when the outbox is told so (None: it was).
+    when the first wallet had it, `news_report_at` when the outbox is told so (None: it was). These three stay
+    where a message was taken off before that.
 
     `look_at` is when something begins that was recorded before its time (a till's clock is ahead of ours).
     """

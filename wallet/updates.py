@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, bindparam, case, func, select, text
 
 from wallet.apple.dormancy import dormant
 from wallet.design import Face
-from wallet.news import NONE
+from wallet.news import OFF
 from wallet.tables import CURRENT, DEVICE, PASS, REGISTRATION
 
 # The cards of some customers as they are now; who has none is left out.
@@ -101,7 +101,7 @@ def retire(connection: Connection, customer_id: int, now: datetime) -> None:
     tag = _next_tag(connection)
     _write_marks(connection, [(row, REPLACED)], tag, now, now)
     gone = PASS.update().where(PASS.c.serial == row.serial)
-    connection.execute(gone.values(voided=True, replaced_at=now, look_at=None, **NONE))
+    connection.execute(gone.values(voided=True, replaced_at=now, look_at=None, **OFF))
     _owe_devices(connection, [row.serial], tag, now, now)
 
 

@@ -12,7 +12,7 @@ from scheduler.board import CardBoard, LiveDeck, report
 from tests.channels.helpers import outgoing, send
 from tests.scheduler.kiosk import Kiosk
 from tests.wallet.cards import EXAMPLE
-from wallet import news, passes, registrations
+from wallet import news, passes, registrations, updates
 from wallet.design import Face
 from wallet.news import News
 from wallet.tables import DEVICE, PASS
@@ -270,6 +270,32 @@ def test_a_message_that_was_seen_is_delivered_though_another_one_takes_its_place
     report(kiosk.database, kiosk.clock.now())
     assert kiosk.state("anna") == ("delivered", None)
     kiosk.later(hours=2)
+    kiosk.deliver()
+    assert kiosk.message("anna").channel == "wallet", "no SMS for what was read"
+
+
+@pytest.mark.parametrize("how", ["its time is over", "the card is revoked"])
+def test_a_message_that_was_seen_is_delivered_though_it_leaves_the_card_at_once(
+    holders: Holders, how: str
+) -> None:
+    kiosk = holders.kiosk
+    kiosk.files["messages/hello/wallet.txt"] = TEXT.replace("link:", "keep: 1 hour\nlink:")
+    kiosk.scenario(steps="[{id: first, message: hello, send: [wallet, sms], fallback_after: 2 hours}]")
+    serial = holders.add("anna", phone="+380501234567")
+    kiosk.plan()
+    kiosk.deliver()
+    with kiosk.database.write() as connection:
+        news.seen(connection, serial, holders.row("anna").news_message, kiosk.clock.now())
+    kiosk.later(hours=1)
+    if how == "the card is revoked":
+        with kiosk.database.write() as connection:
+            updates.retire(connection, kiosk.ids["anna"], kiosk.clock.now())
+    else:
+        holders.take_off()
+        assert holders.said("anna") is None
+    report(kiosk.database, kiosk.clock.now())
+    assert kiosk.state("anna") == ("delivered", None)
+    kiosk.later(hours=1)
     kiosk.deliver()
     assert kiosk.message("anna").channel == "wallet", "no SMS for what was read"
 
