@@ -1,5 +1,6 @@
 """Google's objects follow the cards: what a round writes, of what it tells, and what it does in trouble."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from wallet.google import due
 from wallet.google.account import Account
 from wallet.google.budget import Budget, Weight, message_weight
 from wallet.google.client import wallet_for
-from wallet.google.live import GoogleCards
+from wallet.google.live import GoogleCards, write_now
 from wallet.google.settings import GoogleSettings
 from wallet.tables import PASS
 
@@ -149,6 +150,24 @@ class TestWhatIsTold:
         till.change(customer, 1)
         till.round()
         assert till.told()[-1] is False
+
+    def test_who_asks_for_the_link_while_a_change_waits_is_told_of_it_all_the_same(self, till: Till) -> None:
+        customer = till.save()
+        till.change(customer, 9)
+        assert till.link(customer).outcome.value == "written"
+        till.round()
+        assert till.told() == [True]
+        assert till.shop.row(customer).google_notices, "and it counts"
+
+    def test_what_a_round_told_while_somebody_asked_for_the_link_counts(self, till: Till) -> None:
+        customer = till.save()
+        asked = till.shop.row(customer)
+        till.change(customer, 9)
+        till.round()
+        told = till.shop.row(customer).google_notices
+        face = till.shop.guests[customer].face(till.shop.design)
+        asyncio.run(write_now(till.shop.database, till.cards, asked, face, till.clock))
+        assert till.shop.row(customer).google_notices == told != ""
 
     @pytest.mark.parametrize(
         ("updates_told", "messages_told", "allowed"),

@@ -83,6 +83,11 @@ def claim(connection: Connection, now: datetime, limit: int = BATCH) -> list[Cla
     return _leased(connection, rows, now)
 
 
+def current(connection: Connection, serial: str) -> Row[Any]:
+    """The pass as it is now, held until the commit."""
+    return connection.execute(select(PASS).where(PASS.c.serial == serial).with_for_update()).one()
+
+
 def hold(connection: Connection, row: Row[Any], now: datetime) -> Claimed:
     """Write this one now, whoever else is at it. If we go down meanwhile, the beat finds it due."""
     [claimed] = _leased(connection, [row], now)

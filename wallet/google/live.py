@@ -209,24 +209,26 @@ async def google_round(
 async def write_now(
     database: Database, cards: GoogleCards, row: Row[Any], face: Face, clock: Clock
 ) -> Written:
-    """Make the object of one pass, silently, so that its link may be given away.
+    """Make the object of one pass, so that its link may be given away. `row` says which.
 
-    One that is there and waits to tell of a message is left to the next round, which does it aloud.
+    A change that waits to be told of is told as a round would. One that waits to tell of a message is left to
+    the next round.
     """
 
     def begin() -> Plan | None:
         now = clock.now()
-        plan = cards.plan(Claimed(row, now), face, now)
-        if plan is None or plan.message is not None:
-            return None
         with database.write() as connection:
-            return replace(plan, claimed=due.hold(connection, row, now))
+            # A round may have told of something since the row was read: that counts.
+            current = due.current(connection, row.serial)
+            plan = cards.plan(Claimed(current, now), face, now)
+            if plan is None or plan.message is not None:
+                return None
+            return replace(plan, claimed=due.hold(connection, current, now))
 
     plan = await asyncio.to_thread(begin)
     if plan is None:
         return _WRITTEN
-    silent = replace(plan, first=plan.whole, weight=None, message=None, heard=None)
-    [result] = await cards.carry_out([silent], clock.now(), anyway=True)
+    [result] = await cards.carry_out([plan], clock.now(), anyway=True)
     await asyncio.to_thread(_settle, database, cards, [result], [], clock)
     return result.final
 
