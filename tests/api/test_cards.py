@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from httpx import Response
 
+from core.errors import EnvironmentFault
 from tests.api.shop import PUBLIC_URL, Shop
 from tests.wallet.phone import Phone, contents, fields
 
@@ -220,3 +221,24 @@ def test_a_key_needs_its_scope(shop: Shop) -> None:
     marketer = shop.with_key("marketer")
     assert marketer.get("/api/v1/customers/10042/card").status_code == 200
     assert marketer.post("/api/v1/customers/10042/card").status_code == 403
+
+
+def test_while_the_database_is_away_nobody_is_asked_to_send_nonsense_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tell(content: bytes) -> int:
+        return int(shop.stranger.post("/wallet/google/callback", content=content).status_code)
+
+    def away(*_: object, **__: object) -> None:
+        raise EnvironmentFault("the database cannot be used")
+
+    links = registered(shop)
+    phone = Phone(shop.stranger)
+    phone.add(downloaded(shop, links))
+    assert tell(b"nonsense") == 400
+    monkeypatch.setattr(shop.database, "glance", away)
+    monkeypatch.setattr(shop.database, "read", away)
+    assert tell(b"nonsense") == 400
+    kind, [serial] = phone.passes[next(iter(phone.passes))]["passTypeIdentifier"], phone.passes
+    answer = shop.stranger.get(f"/wallet/apple/v1/passes/{kind}/{serial}")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")

@@ -244,7 +244,10 @@ class TestTheEar:
         def keys(*, anew: bool = False) -> bytes:
             raise ConnectError("nobody there")
 
-        assert self.client(shop, keys).post("/google/callback", json=callback()).status_code == 503
+        client = self.client(shop, keys)
+        assert client.post("/google/callback", json=callback()).status_code == 503
+        for nothing in (b"no JSON", b"{}", json.dumps(callback(until=NOW - timedelta(days=1))).encode()):
+            assert client.post("/google/callback", content=nothing).status_code == 400, "nothing to come with"
 
 
 @dataclass

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from core.errors import EnvironmentFault
 from scheduler.kit import Kit
 from tidings.api.problems import install
 from tidings.api.services import Services
@@ -37,11 +38,17 @@ class Wallets:
         # Whatever version is live: wrong tokens of a minute ago still count.
         self._attempts = Attempts(services.ticks)
         self._routes = lru_cache(maxsize=4)(self._make)
+        self._known: _Names | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        names = await asyncio.to_thread(self._names)
-        await self._routes(names)(scope, receive, send)
+        try:
+            self._known = await asyncio.to_thread(self._names)
+        except EnvironmentFault:
+            # What cannot do without the database says so itself; what is no request at all, it is told so.
+            if self._known is None:
+                raise
+        await self._routes(self._known)(scope, receive, send)
 
     def _names(self) -> _Names:
         kit = self._services.cards.kit()

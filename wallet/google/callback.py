@@ -39,33 +39,65 @@ class Callback:
         return all(it.startswith(f"{issuer}.") for it in (self.object_id, self.class_id))
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What somebody says is a callback: it can be read and is not too old. Nobody knows yet who signed it."""
+
+    callback: Callback
+    message: str
+    signature: str
+    key: str
+    signed_key: str
+    signatures: Sequence[str]
+
+
+_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError, RecursionError)
+
+
 def verified(body: bytes, issuer: str, keys: bytes, now: datetime) -> Callback:
     """The callback in `body`; `keys` is what Google publishes as its root keys. Raises `Forged`."""
+    return proved(read(body, now), issuer, keys, now)
+
+
+def read(body: bytes, now: datetime) -> Claim:
+    """What `body` says, as far as it is judged without any keys. Raises `Forged`."""
     try:
-        return _verified(json.loads(body), issuer, json.loads(keys), now)
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError, RecursionError):
+        return _read(json.loads(body), now)
+    except _UNREADABLE:
         raise Forged("the callback cannot be read") from None
 
 
-def _verified(envelope: dict[str, Any], issuer: str, keys: dict[str, Any], now: datetime) -> Callback:
+def proved(claim: Claim, issuer: str, keys: bytes, now: datetime) -> Callback:
+    """The callback, if it is Google's and for this issuer; `keys` as for `verified`. Raises `Forged`."""
+    try:
+        return _proved(claim, issuer, json.loads(keys), now)
+    except _UNREADABLE:
+        raise Forged("the callback cannot be read") from None
+
+
+def _read(envelope: dict[str, Any], now: datetime) -> Claim:
     if envelope["protocolVersion"] != PROTOCOL:
         raise Forged("the callback has another protocol")
-    middle = envelope["intermediateSigningKey"]
-    signed_key = middle["signedKey"]
+    middle, message = envelope["intermediateSigningKey"], envelope["signedMessage"]
+    key = json.loads(middle["signedKey"])
+    if not _not_over(key["keyExpiration"], now):
+        raise Forged("the intermediate key has expired")
+    callback = _callback(json.loads(message), now)
+    signed = message, envelope["signature"], key["keyValue"], middle["signedKey"]
+    return Claim(callback, *signed, middle["signatures"])
+
+
+def _proved(claim: Claim, issuer: str, keys: dict[str, Any], now: datetime) -> Callback:
     roots = [
         key["keyValue"]
         for key in keys["keys"]
         if key["protocolVersion"] == PROTOCOL and _not_over(key.get("keyExpiration"), now)
     ]
-    if not _signed(roots, middle["signatures"], (SENDER, PROTOCOL, signed_key)):
+    if not _signed(roots, claim.signatures, (SENDER, PROTOCOL, claim.signed_key)):
         raise UnknownKey("no key of Google's signed the intermediate key")
-    key = json.loads(signed_key)
-    if not _not_over(key["keyExpiration"], now):
-        raise Forged("the intermediate key has expired")
-    message = envelope["signedMessage"]
-    if not _signed([key["keyValue"]], [envelope["signature"]], (SENDER, issuer, PROTOCOL, message)):
+    if not _signed([claim.key], [claim.signature], (SENDER, issuer, PROTOCOL, claim.message)):
         raise Forged("the message is not signed for this issuer")
-    return _callback(json.loads(message), now)
+    return claim.callback
 
 
 def _callback(message: dict[str, Any], now: datetime) -> Callback:

@@ -10,7 +10,7 @@ from core.clock import Clock
 from core.db import Database, insert_ignoring
 from wallet import happenings
 from wallet.artwork import Artwork
-from wallet.google.callback import Callback, Forged, UnknownKey, verified
+from wallet.google.callback import Callback, Forged, UnknownKey, proved, read
 from wallet.requests import body
 from wallet.tables import NONCE, PASS
 
@@ -69,11 +69,12 @@ def callback_router(database: Database, clock: Clock, issuer: str, keys: Keys) -
 
 
 def _heard(content: bytes, issuer: str, keys: Keys, now: datetime) -> Callback:
-    """The callback; Google may have changed its keys since we fetched them."""
+    """The callback; Google may have changed its keys since we fetched them. What is none asks for no keys."""
+    claim = read(content, now)
     try:
-        return verified(content, issuer, keys(), now)
+        return proved(claim, issuer, keys(), now)
     except UnknownKey:
-        return verified(content, issuer, keys(anew=True), now)
+        return proved(claim, issuer, keys(anew=True), now)
 
 
 def picture_router(artwork: Callable[[], Artwork]) -> "APIRouter":
