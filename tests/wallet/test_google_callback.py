@@ -309,6 +309,22 @@ class TestTheKeys:
         clock.move_by(timedelta(days=1))
         assert keys() == root_keys()
 
+    @pytest.mark.parametrize("page", [b"<html>sign in</html>", b"[]", b'{"error": 1}', b""])
+    def test_a_page_of_somebody_between_us_and_google_is_no_keys(
+        self, clock: MovableClock, page: bytes
+    ) -> None:
+        publisher = Publisher(keys=page)
+        with running(publisher) as address:
+            keys = RootKeys(f"http://{address}/keys", clock)
+            with pytest.raises(HTTPError):
+                keys()
+            publisher.keys = root_keys()
+            clock.move_by(NOT_BEFORE)
+            assert keys() == root_keys(), "not only half a day later"
+            publisher.keys = page
+            clock.move_by(timedelta(days=1))
+            assert keys() == root_keys()
+
     def test_one_that_has_expired_is_as_good_as_none(self) -> None:
         old = root_keys(until=NOW - timedelta(days=1))
         with pytest.raises(UnknownKey):

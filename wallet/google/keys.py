@@ -1,5 +1,6 @@
 """Google's published root keys: kept, fetched anew when they must be, and never more often than that."""
 
+import json
 import threading
 from datetime import datetime, timedelta
 
@@ -47,7 +48,9 @@ class RootKeys:
             answer = httpx.get(self._url, timeout=TIMEOUT_SECONDS).raise_for_status()
         except httpx.HTTPError:
             return
-        self._keys, self._fetched_at = answer.content, now
+        # Somebody between us and Google may answer with a page of theirs.
+        if _are_keys(answer.content):
+            self._keys, self._fetched_at = answer.content, now
 
     def _known(self) -> bytes:
         from httpx import ConnectError
@@ -55,3 +58,11 @@ class RootKeys:
         if not self._keys:
             raise ConnectError("Google's keys cannot be had")
         return self._keys
+
+
+def _are_keys(content: bytes) -> bool:
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and isinstance(found.get("keys"), list)
