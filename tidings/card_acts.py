@@ -18,6 +18,8 @@ from wallet import figures, issuing, tally
 from wallet.figures import Queues, Totals
 from wallet.issuing import Deed
 
+CARD_AT_MOST = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Reissued:
@@ -40,6 +42,9 @@ class AllCards:
 
 def reissue(here: Workspace, who: str, deed: Deed, at: datetime, card: str | None = None) -> Reissued:
     """A new pass in place of the customer's, and a new card number with it if `card` is one."""
+    _answered(deed)
+    if card is not None and not (card.strip() and len(card) <= CARD_AT_MOST):
+        raise UserError(f"--card: write a number of 1 to {CARD_AT_MOST} characters, or leave it out")
     kit, running = _kit(here, at), here.live.running()
     with here.database.write() as connection:
         row = customer_of(connection, who)
@@ -56,6 +61,7 @@ def reissue(here: Workspace, who: str, deed: Deed, at: datetime, card: str | Non
 
 def revoke(here: Workspace, who: str, deed: Deed, at: datetime) -> str:
     """No pass any more; the customer's external id. UserError if they have none."""
+    _answered(deed)
     with here.database.write() as connection:
         row = customer_of(connection, who)
         if not issuing.revoke(connection, row.id, deed, at):
@@ -77,6 +83,14 @@ def all_cards(here: Workspace, at: datetime) -> AllCards:
         return AllCards(
             figures.totals(connection, at), figures.queues(connection, at), tally.counted(connection)
         )
+
+
+def _answered(deed: Deed) -> None:
+    for option, said, what in (
+        ("--author", deed.author, "who answers for it"), ("--reason", deed.reason, "why"),
+    ):  # fmt: skip
+        if not said.strip():
+            raise UserError(f"{option}: say {what}; it is kept with the card")
 
 
 def _kit(here: Workspace, at: datetime) -> Kit:

@@ -81,8 +81,13 @@ def test_what_cannot_be_is_one_sentence(counter: Shop) -> None:
         ("revoke", "K-1", "--author", "maria"): "K-1 has no card that could be revoked",
         ("reissue", "K-1", "--author", "m", "--reason", "x", "--card", "KV2"): "--card KV2: ",
         ("reissue", "K-1", "--author", "m"): "--reason",
+        ("reissue", "K-1", "--author", " ", "--reason", "lost"): "--author: say who answers for it",
+        ("revoke", "K-1", "--author", "m", "--reason", ""): "--reason: say why",
+        ("reissue", "K-1", "--author", "m", "--reason", "x", "--card", ""): "--card: write a number",
+        ("reissue", "K-1", "--author", "m", "--reason", "x", "--card", "1" * 101): "--card: write a number",
     }
     for words, says in mistakes.items():
         said = counter.run("card", *words)
         assert said.code == 2
         assert says in said.err
+    assert told(counter, "status", "K-1")["barcode"] == "KV1"
