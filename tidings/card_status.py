@@ -17,6 +17,7 @@ from wallet.tables import DEVICE, PASS, REGISTRATION
 
 State = Literal["none", "issued", "void", "revoked"]
 Push = Literal["none", "waiting", "retried", "unanswered", "dormant", "answered"]
+Google = Literal["written", "waiting", "refused"]
 OPAQUE = 8
 EXAMPLE: dict[str, Any] = {
     "customer": "10042", "state": "issued", "serial": "b5b8cf4d1c6f4c6ab1c0a3f6a0f7c0de",
@@ -66,7 +67,8 @@ class DeviceOut(BaseModel):
 
 
 class GoogleOut(BaseModel):
-    """The object at Google: `written` as the card is, or `waiting` until `try_at`.
+    """The object at Google: `written` as the card is, `waiting` until `try_at`, or `refused` so often that it
+    waits for the card's next change.
 
     The holder was told of so many updates and messages in the last 24 hours, of `told_at_most` each.
     """
@@ -74,7 +76,7 @@ class GoogleOut(BaseModel):
     object: str
     saved: bool
     saved_at: datetime | None
-    state: Literal["written", "waiting"]
+    state: Google
     try_at: datetime | None
     attempts: int
     told_updates: int
@@ -192,10 +194,16 @@ def _google(row: Row[Any], now: datetime) -> GoogleOut | None:
     budget = Budget.of(row.google_notices, now)
     return GoogleOut(
         object=row.google_object_id, saved=row.google_saved, saved_at=row.google_saved_at,
-        state="written" if row.google_try_at is None else "waiting", try_at=row.google_try_at,
+        state=_written(row), try_at=row.google_try_at,
         attempts=row.google_attempts, told_updates=len(budget.updates), told_messages=len(budget.messages),
         told_at_most=AT_MOST,
     )  # fmt: skip
+
+
+def _written(row: Row[Any]) -> Google:
+    if row.google_try_at is not None:
+        return "waiting"
+    return "written" if row.google_digest is not None else "refused"
 
 
 def _replaced(row: Row[Any], devices: Sequence[Row[Any]]) -> ReplacedOut:

@@ -93,6 +93,8 @@ def _google(it: GoogleOut, zone: ZoneInfo) -> Table:
     if it.state == "waiting":
         tries = f", failed {it.attempts} times (the log says why)" if it.attempts else ""
         state = f"[yellow]behind[/yellow], to be written {local(it.try_at, zone)}{tries}"
+    if it.state == "refused":
+        state = "[red]refused by Google[/red], until the card changes (the log says why)"
     most = it.told_at_most
     told = f"{it.told_updates} of {most} updates and {it.told_messages} of {most} messages in 24 hours"
     grid = _pairs({"object": it.object, "holder": saved, "content": state, "told of": told})

@@ -11,6 +11,8 @@ from httpx import Response
 from core.errors import EnvironmentFault
 from tests.api.shop import PUBLIC_URL, Shop
 from tests.wallet.phone import Phone, contents, fields
+from wallet.google import due
+from wallet.google.due import Later
 
 SECOND = timedelta(seconds=1)
 REISSUE = {"author": "maria", "reason": "the phone was lost"}
@@ -135,6 +137,18 @@ def test_the_old_object_at_google_becomes_inactive_and_empty(shop: Shop) -> None
     assert written["state"] == "INACTIVE"
     assert "KV20261234" not in str(written)
     assert "Олена" not in str(written)
+
+
+def test_an_object_that_google_refuses_is_not_called_written(shop: Shop) -> None:
+    links = registered(shop)
+    shop.stranger.get(links["google"].removeprefix(PUBLIC_URL), follow_redirects=False)
+    before, now = card(shop).json(), shop.clock.now()
+    assert before["google"]["state"] == "written"
+    with shop.database.write() as connection:
+        claimed = due.hold(connection, due.current(connection, before["serial"]), now)
+        due.settle(connection, [], [Later(claimed, 0, None, None, "")], now)
+    said = card(shop).json()["google"]
+    assert (said["state"], said["try_at"]) == ("refused", None)
 
 
 def test_a_new_number_makes_the_old_barcode_nobodys(shop: Shop) -> None:
