@@ -40,6 +40,7 @@ from wallet.apple.certificates import (
     load,
     nfc_key,
     signer_for,
+    trusting,
 )
 from wallet.apple.settings import AppleSettings
 from wallet.apple.signature import Signer
@@ -391,6 +392,16 @@ def test_a_key_of_another_pair_opens_no_connection(apple: AppleSettings, tmp_pat
     (tmp_path / "other.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     with pytest.raises(EnvironmentFault, match="open no connection"):
         client_context(apple.model_copy(update={"key": tmp_path / "other.pem"}))
+
+
+@pytest.mark.parametrize("name", ["nowhere.pem", "empty.pem", "folder"])
+def test_whom_to_trust_instead_is_named_where_it_cannot_be_read(
+    apple: AppleSettings, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "empty.pem").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(EnvironmentFault, match=rf"TIDINGS_APPLE_APNS_CA: .*{name}"):
+        trusting(apple.model_copy(update={"apns_ca": tmp_path / name}))
 
 
 def test_a_p12_opens_connections_to_apple_and_leaves_nothing_behind(

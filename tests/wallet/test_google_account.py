@@ -1,5 +1,6 @@
 """The service account's key file, and what is told of it and of holders when something is printed."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,15 @@ def test_the_api_needs_a_real_account(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"client_email": "a", "private_key": "b"}'])
 def test_a_file_that_is_no_account_is_named(content: str, tmp_path: Path) -> None:
     (tmp_path / "key.json").write_text(content)
+    with pytest.raises(EnvironmentFault, match="is not a service account's JSON key"):
+        load(tmp_path / "key.json")
+
+
+def test_a_file_that_says_not_where_tokens_are_had_is_no_account(tmp_path: Path) -> None:
+    info = {
+        name: it for name, it in account_for(GoogleSettings(), tmp_path).info.items() if name != "token_uri"
+    }
+    (tmp_path / "key.json").write_text(json.dumps(info))
     with pytest.raises(EnvironmentFault, match="is not a service account's JSON key"):
         load(tmp_path / "key.json")
 

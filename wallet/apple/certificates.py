@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 WARNED = timedelta(days=30)
 """How long before its end a certificate is warned of."""
 
+APNS_CA = "TIDINGS_APPLE_APNS_CA"
 _PORTAL = "make one at developer.apple.com under Certificates, Identifiers & Profiles"
 _AUTHORITY = "get the current one from apple.com/certificateauthority"
 _NAMES = "pass certificate", "intermediate certificate"
@@ -96,7 +97,15 @@ def client_context(settings: AppleSettings) -> ssl.SSLContext:
 
 def trusting(settings: AppleSettings) -> ssl.SSLContext:
     """A TLS context that trusts the public authorities, or `apns_ca` instead."""
-    return ssl.create_default_context(cafile=str(settings.apns_ca) if settings.apns_ca else None)
+    if settings.apns_ca is None:
+        return ssl.create_default_context()
+    read(APNS_CA, settings.apns_ca)  # says what is wrong with the path
+    try:
+        return ssl.create_default_context(cafile=str(settings.apns_ca))
+    except OSError:
+        raise EnvironmentFault(
+            f"{APNS_CA}: {settings.apns_ca} holds no certificates; give them in PEM"
+        ) from None
 
 
 def nfc_key(settings: AppleSettings) -> str | None:

@@ -45,7 +45,7 @@ def load(path: Path) -> Account:
     data = key_files.read(setting, path)
     try:
         info = json.loads(data)
-        email, pem = info["client_email"], info["private_key"].encode()
+        email, pem, _ = str(info["client_email"]), info["private_key"].encode(), info["token_uri"]
         key = load_pem_private_key(pem, None)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise EnvironmentFault(
