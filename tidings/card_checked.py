@@ -54,7 +54,7 @@ def _artwork(
     except UserError as error:
         missing = "missing-file" if "there is no file" in str(error) else ""
         place, _, what = str(error).partition(": ")
-        path, what = (_place(place), what) if missing else (("images",), str(error))
+        path, what = (_place(document, place), what) if missing else (("images",), str(error))
         problems.append(document.problem(path, what, kind=missing))
         return None
     return artwork
@@ -76,11 +76,11 @@ def _names(document: Document, card: Card, program: Program) -> Iterator[Problem
     known = list(dict.fromkeys([*program.locales, *map(language_of, program.locales)]))
     for path, words in card.words():
         for locale in words if isinstance(words, dict) else ():
-            place = (*_place(path), locale)
+            place = (*_place(document, path), locale)
             yield from _unknown(document, place, "locale", locale, known)
     keys = [field.key for field in card.fields()]
     for path, key in card.google.named():
-        yield from _unknown(document, ("google", *_place(path)), "field of the card", key, keys)
+        yield from _unknown(document, _place(document, f"google.{path}"), "field of the card", key, keys)
 
 
 def _unknown(
@@ -108,7 +108,7 @@ def _texts(document: Document, library: Library, texts: Iterable[Text]) -> Itera
     for path, source, names, expression in texts:
         types = TYPES if names is NAMES else {}
         for what, fix in short_text(library, source, names, expression=expression, types=types):
-            yield document.problem(_place(path), what, fix)
+            yield document.problem(_place(document, path), what, fix)
 
 
 def _languages(document: Document, card: Card, library: Library) -> Iterator[Problem]:
@@ -116,10 +116,10 @@ def _languages(document: Document, card: Card, library: Library) -> Iterator[Pro
     for path, locale in card.missing(library.program_locales):
         lacking.setdefault(path, []).append(locale)
     for path, locales in lacking.items():
-        instead = next(iter(document.get(_place(path))))
+        instead = next(iter(document.get(_place(document, path))))
         what = f"there is no text in {_listed(locales)}"
         fix = f"'{instead}' will be shown instead"
-        yield document.problem(_place(path), what, fix, "warning", "missing-locale")
+        yield document.problem(_place(document, path), what, fix, "warning", "missing-locale")
 
 
 class _Samples:
@@ -150,7 +150,7 @@ class _Samples:
                     fix = "say `when` it is shown"
                     if path == "expires":
                         fix = "write '2026-12-31', or a template of a day: '{{ tier.until }}'"
-                    yield self._document.problem(_place(path), what, fix)
+                    yield self._document.problem(_place(self._document, path), what, fix)
 
     def _wanted(self, context: dict[str, Any]) -> Iterator[tuple[str, str]]:
         """The templates of fields that this customer's card has."""
@@ -190,7 +190,8 @@ class _Samples:
                 subject = preview.Subject(self._card, face, artwork, AT, self._program.zone)
                 found += checks.of_drawing(subject)
         for it, sentence in checks.told(found, wallets):
-            yield self._document.problem(_place(it.path), sentence, it.fix, it.severity, it.kind)
+            place = _place(self._document, it.path)
+            yield self._document.problem(place, sentence, it.fix, it.severity, it.kind)
 
 
 def _widest(faces: Iterable[Face]) -> list[Face]:
@@ -209,5 +210,16 @@ def _listed(locales: Iterable[str]) -> str:
     return ", ".join(f"'{locale}'" for locale in locales)
 
 
-def _place(path: str) -> KeyPath:
-    return tuple(int(part) if part.isdigit() else part for part in path.split("."))
+def _place(document: Document, path: str) -> KeyPath:
+    """Where a path leads in the file: a level may be called by a number, or have a dot in its name."""
+    place: KeyPath = ()
+    parts = path.split(".")
+    while parts:
+        within, count = document.get(place), 1
+        if isinstance(within, dict):
+            longest = range(len(parts), 0, -1)
+            count = next((it for it in longest if ".".join(parts[:it]) in within), 1)
+        name = ".".join(parts[:count])
+        place = (*place, int(name) if isinstance(within, list) else name)
+        parts = parts[count:]
+    return place
