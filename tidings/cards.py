@@ -13,6 +13,7 @@ from core.errors import EnvironmentFault, UserError
 from scheduler.cards import Cards, Issued
 from tidings.workspace import Workspace
 from wallet.apple.bundle import bundle as bundled
+from wallet.apple.bundle import few_enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,10 @@ def issue_cards(here: Workspace, names: Sequence[str], at: datetime, directory: 
     """Issue customers' cards for both wallets and write their passes, several also as one `.pkpasses`."""
     with here.database.read() as connection:
         rows = [customer_of(connection, who) for who in names]
-    found = asyncio.run(_issue(cards_of(here, MovableClock(at)), [row.id for row in rows]))
+    cards = cards_of(here, MovableClock(at))
+    if (kit := cards.kit()) is not None and kit.packager is not None:
+        few_enough(len({row.id for row in rows}))  # before anything is issued
+    found = asyncio.run(_issue(cards, [row.id for row in rows]))
     if found is None:
         raise UserError("what is live has no card; add cards/*.yaml, then apply")
     passes = {row.external_id: it.pkpass for row, it in zip(rows, found, strict=True) if it.pkpass}
@@ -63,11 +67,11 @@ def issue_cards(here: Workspace, names: Sequence[str], at: datetime, directory: 
     directory.mkdir(parents=True, exist_ok=True)
     for file, content in written.items():
         file.write_bytes(content)
-    cards = [
+    issued = [
         IssuedCard(row.external_id, files.get(row.external_id), it.google_link)
         for row, it in zip(rows, found, strict=True)
     ]
-    return IssuedCards(cards, bundle, found[0].notes)
+    return IssuedCards(issued, bundle, found[0].notes)
 
 
 async def _issue(cards: Cards, ids: Sequence[int]) -> list[Issued] | None:

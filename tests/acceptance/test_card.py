@@ -75,6 +75,16 @@ def test_a_customers_number_may_hold_anything(counter: Shop) -> None:
         assert (lost.code, lost.out.startswith(f"{name} has a new pass")) == (0, True), lost.err
 
 
+def test_more_passes_than_a_phone_adds_together_are_refused_before_one_is_issued(counter: Shop) -> None:
+    names = [f"M-{number}" for number in range(11)]
+    table = "customer,name\n" + "".join(f"{name},Ivan\n" for name in names)
+    assert counter.run("import", "customers", str(counter.write("many.csv", table))).code == 0
+    said = counter.run("card", "issue", *names)
+    assert (said.code, "at most 10 passes, not 11" in said.err) == (2, True)
+    assert told(counter, "status")["issued"] == 0
+    assert counter.run("card", "issue", *names[:10], names[0]).code == 0
+
+
 def test_what_cannot_be_is_one_sentence(counter: Shop) -> None:
     mistakes = {
         ("status", "nobody"): "there is no customer 'nobody'",

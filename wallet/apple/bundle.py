@@ -15,6 +15,12 @@ PASSES_AT_MOST = 10
 BYTES_AT_MOST = 150_000_000
 
 
+def few_enough(count: int) -> None:
+    """UserError for more passes than a bundle holds."""
+    if count > PASSES_AT_MOST:
+        raise UserError(f"a bundle holds at most {PASSES_AT_MOST} passes, not {count}; make several of them")
+
+
 def bundle(passes: Mapping[str, bytes]) -> bytes:
     """A zip of `.pkpass` files by name (without the suffix); the same passes give the same bytes.
 
@@ -22,10 +28,7 @@ def bundle(passes: Mapping[str, bytes]) -> bytes:
     """
     if not passes:
         raise UserError("a bundle holds at least one pass; name a customer")
-    if len(passes) > PASSES_AT_MOST:
-        raise UserError(
-            f"a bundle holds at most {PASSES_AT_MOST} passes, not {len(passes)}; make several of them"
-        )
+    few_enough(len(passes))
     if (size := sum(map(len, passes.values()))) > BYTES_AT_MOST:
         raise UserError(
             f"a bundle has at most {BYTES_AT_MOST // 1_000_000} MB, not {size // 1_000_000}; "
