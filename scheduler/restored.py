@@ -89,7 +89,7 @@ def set_aside(database: Database, live: Live, clock: Clock, since: datetime) -> 
         _agree(database, None)
     with database.write() as connection:
         _no_fallbacks(connection)
-        _all_cards(connection)
+        _all_cards(connection, done.until)
         done.letters = _letters(connection, done.until)
     return done
 
@@ -160,10 +160,14 @@ def _end_cascades(connection: Connection, rows: Sequence[MessageRow]) -> None:
         connection.execute(update(MESSAGE).where(among(MESSAGE.c.id, ids)).values(ended))
 
 
-def _all_cards(connection: Connection) -> None:
-    """Phones may show what the lost life told them: every card is marked anew, above any mark they know."""
+def _all_cards(connection: Connection, at: datetime) -> None:
+    """Wallets may show what the lost life told them: every card is marked anew, above any mark that phones
+    know, and written to Google whatever it had there.
+    """
     above = (connection.scalar(select(func.max(PASS.c.tag))) or 0) + _MARKS_BETWEEN
     connection.execute(update(PASS).where(CURRENT).values(digest="", tag=above))
+    at_google = CURRENT & PASS.c.google_object_id.is_not(None)
+    connection.execute(update(PASS).where(at_google).values(google_digest=None, google_try_at=at))
     connection.execute(CURSOR.delete().where(CURSOR.c.reader == VERSION))
 
 

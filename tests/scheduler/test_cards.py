@@ -31,6 +31,7 @@ from core.tables import Store
 from scheduler.card_changes import READER
 from scheduler.cards import Cards, CardsDone
 from scheduler.deck import read_card
+from scheduler.restored import set_aside
 from tests.api.shop import EXAMPLE, private
 from tests.wallet.acts import announce
 from tidings.tick_view import show_cards
@@ -148,11 +149,14 @@ class Salon:
         return str(self._google_object(customer_id)["state"])
 
     def _google_object(self, customer_id: int) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.google_file(customer_id).read_text("utf-8"))
+        return found
+
+    def google_file(self, customer_id: int) -> Path:
+        """What Google was told last."""
         with self.database.read() as connection:
             name = connection.scalar(select(PASS.c.google_object_id).where(PASS.c.customer_id == customer_id))
-        written = self.outbox / "google-wallet" / "loyaltyObject" / f"{name}.json"
-        found: dict[str, Any] = json.loads(written.read_text("utf-8"))
-        return found
+        return self.outbox / "google-wallet" / "loyaltyObject" / f"{name}.json"
 
 
 @pytest.fixture
@@ -172,6 +176,17 @@ def test_a_purchase_wakes_the_phone_and_changes_the_google_object(salon: Salon) 
     assert salon.pushes() == ["phone_1-1"]
     assert salon.google_balance(olena) == "80"
     assert any("throw-away" in note for note in done.notes)
+
+
+def test_after_a_restore_google_shows_no_more_what_the_lost_life_wrote(salon: Salon) -> None:
+    olena = salon.holder()
+    assert salon.google_balance(olena) == "50"
+    file = salon.google_file(olena)
+    file.write_text(file.read_text("utf-8").replace('"string": "50"', '"string": "80"'), "utf-8")
+    assert salon.google_balance(olena) == "80"
+    set_aside(salon.database, salon.live, salon.clock, salon.clock.now() - timedelta(hours=1))
+    salon.beat()
+    assert salon.google_balance(olena) == "50"
 
 
 def test_a_second_beat_has_nothing_to_do(salon: Salon) -> None:
