@@ -212,6 +212,27 @@ class TestTwoAtOnce:
         assert till.kept(customer)["loyaltyPoints"]["balance"] == {"string": "10"}
         assert till.round() == {}
 
+    def test_an_older_card_that_arrives_last_is_written_over_though_its_answer_is_lost(
+        self, till: Till
+    ) -> None:
+        customer = till.save()
+        till.change(customer, 9)
+        with till.shop.database.write() as connection:
+            [slow] = due.claim(connection, till.clock.now())
+        till.change(customer, 10)
+        till.link(customer)
+        assert till.kept(customer)["loyaltyPoints"]["balance"] == {"string": "10"}
+        # The 9 of the slow writer reaches Google now, and nobody hears that it did.
+        till.kept(customer)["loyaltyPoints"]["balance"] = {"string": "9"}
+        with till.shop.database.write() as connection:
+            lost = Later(slow, 1, due.backoff(0), slow.row.google_notice, slow.row.google_notices)
+            due.settle(connection, [], [lost], till.clock.now())
+        till.clock.move_by(due.backoff(0))
+        till.round()
+        assert till.kept(customer)["loyaltyPoints"]["balance"] == {"string": "10"}
+        assert till.told() == [True, False], "who asked for the link was told"
+        assert till.round() == {}
+
     def test_two_phones_that_ask_for_the_link_together_make_one_object(
         self, till: Till, speak: Speak
     ) -> None:

@@ -139,7 +139,16 @@ def _moment(name: str) -> Any:
     return bindparam(name, type_=PASS.c.google_try_at.type)
 
 
+def _if_mine(name: str, column: Any) -> Any:
+    return case((_MINE, bindparam(name, type_=column.type)), else_=column)
+
+
 _MINE = PASS.c.google_try_at == _moment("lease")
+_TRIED = {
+    "notice": PASS.c.google_notice,
+    "notices": PASS.c.google_notices,
+    "attempts": PASS.c.google_attempts,
+}
 _SEEN = bindparam("seen", type_=PASS.c.digest.type)
 _DONE = (
     PASS.update()
@@ -158,19 +167,18 @@ _DONE = (
     )
 )
 # What Google has is not known for sure, so the next attempt writes it whole. Who waits for the card's next
-# change and finds that it has come meanwhile does not wait for another one.
+# change and finds that it has come meanwhile does not wait for another one. What somebody else has recorded
+# meanwhile stays; the object is due nevertheless.
 _LATER = (
     PASS.update()
     .where(PASS.c.serial == bindparam("pass"))
     .values(
         google_digest=None,
-        google_notice=bindparam("notice"),
-        google_notices=bindparam("notices"),
-        google_attempts=bindparam("attempts"),
+        **{it.name: _if_mine(name, it) for name, it in _TRIED.items()},
         google_try_at=case(
             (and_(_MINE, _moment("at").is_(None), PASS.c.digest != _SEEN), _moment("now")),
             (_MINE, _moment("at")),
-            else_=PASS.c.google_try_at,
+            else_=func.coalesce(PASS.c.google_try_at, _moment("now")),
         ),
     )
 )
