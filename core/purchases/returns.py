@@ -64,8 +64,17 @@ class Return:
     @property
     def key(self) -> str:
         """Its idempotency key. A colon within a number is spelled out: `A` by `B` is not `A:B`."""
+        return ":".join(["return", *self._parts])
+
+    @property
+    def spare_key(self) -> str:
+        """Its key where an earlier program recorded another receipt's return under the first one."""
+        return ":".join(["returned", *self._parts])
+
+    @property
+    def _parts(self) -> list[str]:
         parts = (self.receipt, self.external_id) if self.external_id else (self.receipt,)
-        return ":".join(["return", *(it.replace("%", "%25").replace(":", "%3A") for it in parts)])
+        return [it.replace("%", "%25").replace(":", "%3A") for it in parts]
 
     @property
     def plain_key(self) -> str:
@@ -96,7 +105,8 @@ def _take_back(
     if isinstance(opened, Refusal):
         return opened
     holder_id, book = opened
-    if known := _known(connection, wanted):
+    key, known = _known(connection, wanted)
+    if known:
         same = known[0] in (digest_of(wanted.body()), digest_of([wanted.receipt]))
         other = f"the return {wanted.external_id or wanted.receipt!r} is recorded with other content"
         return Recorded(known[1], repeated=True) if same else Refusal("conflict", other)
@@ -115,18 +125,16 @@ def _take_back(
     back = _goods_back(wanted, lines)
     if isinstance(back, Refusal):
         return back
-    return Recorded(_Return(book, holder_id, receipt, lines, back, wanted).run())
+    return Recorded(_Return(book, holder_id, receipt, lines, back, wanted, key).run())
 
 
-def _known(connection: Connection, wanted: Return) -> tuple[str, dict[str, Any]] | None:
-    """The digest and the answer of a return that is recorded, also under the key of earlier programs; another
-    receipt's may stand under that.
+def _known(connection: Connection, wanted: Return) -> tuple[str, tuple[str, dict[str, Any]] | None]:
+    """The key to record it by, and the digest and the answer if it is recorded, also under the key of earlier
+    programs; another receipt's may stand under each.
     """
-    found = known_operations(connection, [wanted.key, wanted.plain_key])
-    if wanted.key in found or wanted.plain_key not in found:
-        return found.get(wanted.key)
-    digest, answer = found[wanted.plain_key]
-    return (digest, answer) if answer.get("receipt") == wanted.receipt else None
+    found = known_operations(connection, [wanted.key, wanted.spare_key, wanted.plain_key])
+    own = [it for it in found.values() if it[1].get("receipt", wanted.receipt) == wanted.receipt]
+    return wanted.spare_key if wanted.key in found else wanted.key, next(iter(own), None)
 
 
 def _opened(
@@ -197,10 +205,10 @@ class _Return:
 
     def __init__(
         self, book: Book, holder_id: int, receipt: Row[Any], lines: Sequence[Row[Any]],
-        back: Mapping[int, int], wanted: Return,
+        back: Mapping[int, int], wanted: Return, key: str,
     ) -> None:  # fmt: skip
         self.book, self.holder_id, self.receipt = book, holder_id, receipt
-        self.lines, self.back, self.wanted = lines, back, wanted
+        self.lines, self.back, self.wanted, self.key = lines, back, wanted, key
         self.connection, self.program = book.connection, book.program
         self.gone = all_back([_item(it) for it in lines], [self._after(it) for it in lines])
         self.given_back = self._paid(self._before) - self._paid(self._after)
@@ -231,7 +239,7 @@ class _Return:
         lines = [[number, quantity] for number, quantity in sorted(self.back.items())]
         data = {"receipt": self.receipt.id, "lines": lines}
         op = self.book.operation(
-            self.holder_id, "return", self.wanted.key, self.wanted.body(), at, data=data,
+            self.holder_id, "return", self.key, self.wanted.body(), at, data=data,
             partner=self.receipt.partner,
         )  # fmt: skip
         self._mark()

@@ -92,6 +92,24 @@ def test_a_return_that_was_recorded_before_colons_were_spelled_out_is_known(data
     assert give_back(database, "1:a") == Recorded(whole, repeated=True)
 
 
+def test_a_return_is_not_one_of_another_receipt_that_was_recorded_before_colons_were_spelled_out(
+    database: Database,
+) -> None:
+    register(database, program(), "anna")
+    buy(database, purchase("1", "anna", START, 50_000, 10_000), purchase("1:a", "anna", START, 20_000))
+    whole = accepted(give_back(database, "1:a"))
+    with database.write() as connection:
+        earlier = update(OPERATION).where(OPERATION.c.key == "return:1%3Aa").values(key="return:1:a")
+        assert connection.execute(earlier).rowcount == 1
+    part = Return("1", LATER, (Back(line=1),), "a")
+    with database.write() as connection:
+        outcome = accepted(take_back(connection, program(), part, LATER, live=True))
+    assert outcome["receipt"] == "1"
+    with database.write() as connection:
+        assert take_back(connection, program(), part, LATER, live=True) == Recorded(outcome, repeated=True)
+    assert give_back(database, "1:a") == Recorded(whole, repeated=True)
+
+
 def test_spent_bonuses_go_back_to_the_lots_they_came_from(database: Database) -> None:
     register(database, program(), "anna")
     buy(database, purchase("1", "anna", START, 1_000), purchase("2", "anna", START, 1_000))
