@@ -189,7 +189,7 @@ class Replay:
         found = Replayed(self.since)
         told = len(self.book.happenings)
         unpaid = self._unpaid((lot, values[0]) for lot, values in self.original.items())
-        purchases = bought_of(self.connection, [row for row in self.rows if row.kind == "purchase"])
+        purchases = bought_of(self.connection, self.rows)
         desk = self._desk(purchases, news)
         for _, act in self._timeline(desk, found, purchases, news):
             act()

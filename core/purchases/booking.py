@@ -14,7 +14,7 @@ from core.ledger.lots import Op, Refusal
 from core.ledger.reading import lots_bought
 from core.program import Grant, Program
 from core.program.lifetime import Life
-from core.purchases.cart import Cart, Item, kept_of
+from core.purchases.cart import Cart, Item, all_back, kept_of
 from core.purchases.history import PURCHASE, BuyerPast
 from core.purchases.spending import lay_payment, lay_points, of_kept, spendable
 from core.tiers import Climb, Move, Standing
@@ -26,7 +26,8 @@ STEP = "tier_up:"
 @dataclass(frozen=True, slots=True)
 class Bought:
     """A purchase as the ledger books it. `returned`: thousandths that came back of each line, () for none;
-    `gone`: nothing of it counts any more (core.purchases.cart.all_back).
+    `elsewhere`: those of them that another account's book has settled; `gone`: nothing of it counts any more
+    (core.purchases.cart.all_back).
     """
 
     external_id: str
@@ -37,6 +38,17 @@ class Bought:
     receipt_id: int | None = None
     live: bool = True
     gone: bool = False
+    elsewhere: tuple[int, ...] = ()
+
+    @property
+    def here(self) -> "Bought":
+        """As far as this book moves bonuses for it: what another one has settled never came back."""
+        if not self.elsewhere:
+            return self
+        back = tuple(every - other for every, other in zip(self.returned, self.elsewhere, strict=True))
+        some = any(back)
+        gone = some and all_back(self.cart.items, back)
+        return replace(self, returned=back if some else (), elsewhere=(), gone=gone)
 
     @property
     def left(self) -> tuple[int, ...]:
@@ -93,16 +105,18 @@ class Desk:
         program, buyer, cart = bought.program, bought.buyer_id, bought.cart
         standing, past = self.standings[buyer], self.pasts[buyer]
         self.climb.settle(program, buyer, cart.at)
-        paid = self._paid_lines(bought)
-        payment = sum(bought.kept(paid))
-        if payment and (refusal := self._pay(op, bought, payment, owing=owing)):
+        here, paid = bought.here, self._paid_lines(bought)
+        payment = sum(here.kept(paid))
+        if payment and (refusal := self._pay(op, here, payment, owing=owing)):
             return refusal
         past.tier = standing.tier
-        codes, earned = cart.codes, self._earned(op, bought, past)
+        codes, earned = cart.codes, self._earned(op, here, past)
         if codes and not op.replayed:
             codes = tuple(it for it in codes if any(share.rule == it for share in earned.shares))
         for share in earned.shares:
             self._accrue(op, program, share, cart.at)
+        if here is not bought:
+            earned = self._earned(op, bought, past)
         money = sum(bought.kept([item.total for item in cart.items]))
         points = sum(share.points for share in earned.shares)
         before = len(standing.moves)

@@ -1,20 +1,25 @@
 """Receipts of a buyer that another account's book has: a member who left a household has such, and whoever
 was merged. They count for levels and for rules about earlier purchases, and move no bonuses here.
+
+And returns that another book has settled, of receipts in this one: their buyer was in a household meanwhile.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, Row, func, or_, select
 
 from core.earning import Share
-from core.ledger.writing import ENTRY, LOT
+from core.ledger.writing import ENTRY, LOT, OPERATION
 from core.program import Program
 from core.program.versions import version
 from core.purchases.cart import Item
 from core.purchases.history import LINE, PURCHASE, RECEIPT
+
+# Operations that take everything to another account.
+MOVED = ("household", "merge")
 
 
 class Elsewhere(NamedTuple):
@@ -70,3 +75,31 @@ def kept_of_them(connection: Connection, receipts: Sequence[Elsewhere]) -> dict[
         item = Item(line.sku, line.quantity, line.total, line.category, line.brand, line.discounted)
         found[line.receipt_id].append(item)
     return found
+
+
+def returned_elsewhere(
+    connection: Connection, operations: Sequence[Row[Any]]
+) -> Mapping[int, Mapping[int, int]]:
+    """What came back to the books that a book's bonuses went to: thousandths by receipt and line.
+
+    `operations` are those of the book from a time on, in their order: only what moved since has taken the
+    bonuses of a receipt from then along.
+    """
+    found: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    theirs, known = _went_to(operations), {it.customer_id for it in operations}
+    while theirs := theirs - known:
+        known |= theirs
+        meant = [OPERATION.c.kind.in_(("return", *MOVED)), OPERATION.c.at >= operations[0].at]
+        rows = connection.execute(
+            select(OPERATION.c.kind, OPERATION.c.data).where(OPERATION.c.customer_id.in_(theirs), *meant)
+        ).all()
+        for row in rows:
+            for line, part in row.data.get("lines", ()) if row.kind == "return" else ():
+                found[row.data["receipt"]][line] += part
+        theirs = _went_to(rows)
+    return found
+
+
+def _went_to(operations: Sequence[Row[Any]]) -> set[int]:
+    receivers = (it.data.get("receiver_id") for it in operations if it.kind in MOVED)
+    return {it for it in receivers if it is not None}

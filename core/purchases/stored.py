@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -11,6 +12,7 @@ from core.program import Program
 from core.program.versions import version
 from core.purchases.booking import Bought
 from core.purchases.cart import Cart, Item
+from core.purchases.elsewhere import returned_elsewhere
 from core.purchases.spending import lay_payment
 from core.tables import Receipt, ReceiptLine
 
@@ -19,7 +21,9 @@ LINE = ReceiptLine.__table__  # type: ignore[attr-defined]
 
 
 def bought_of(connection: Connection, operations: Sequence[Row[Any]]) -> dict[int, Bought]:
-    """The purchases of these operations, by the operation's id."""
+    """The purchases among these operations of one book, by the operation's id."""
+    elsewhere = returned_elsewhere(connection, operations)
+    operations = [row for row in operations if row.kind == "purchase"]
     live = {row.id: row.live for row in operations}
     found = {}
     programs: dict[int, Program] = {}
@@ -35,7 +39,10 @@ def bought_of(connection: Connection, operations: Sequence[Row[Any]]) -> dict[in
             number = row.program_version
             if number not in programs:
                 programs[number] = version(connection, number)
-            found[row.operation_id] = _bought(programs[number], row, lines[row.id], live[row.operation_id])
+            bought = _bought(programs[number], row, lines[row.id], live[row.operation_id])
+            if other := elsewhere.get(row.id):
+                bought = replace(bought, elsewhere=tuple(other.get(it.line, 0) for it in lines[row.id]))
+            found[row.operation_id] = bought
     return found
 
 

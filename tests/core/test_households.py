@@ -8,21 +8,22 @@ from threading import Barrier
 from time import sleep
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select, text
 
 from core.customers.holders import Person
 from core.customers.households import Change, dissolve, join, leave, pass_on
 from core.db import Database
 from core.ledger.lots import Refusal
+from core.ledger.writing import ACCOUNT
 from core.links import Links
 from core.purchases import receipts
 from core.purchases.buyers import Buyer, ask_buyers
-from core.purchases.receipts import Line, Outcome, Purchase, Recorded, record
+from core.purchases.receipts import RECEIPT, Line, Outcome, Purchase, Recorded, record
 from core.purchases.rehearsal import rehearse
 from core.purchases.returns import Back, Return, take_back
 from core.tiers import review
 from templates.facts import contexts
-from tests.core.books import START, accepted, program, purchase, register
+from tests.core.books import START, accepted, check_books, check_statistics, program, purchase, register
 from tests.core.people import LATER, SHARING, balance, buy, events, give, id_of, lots, refused
 
 Act = Callable[..., Outcome]
@@ -242,6 +243,50 @@ def test_what_the_household_gave_once_is_not_given_again_when_goods_from_before_
     with family.write() as connection:
         back = Return("1", days[4], (Back(line=2),))
         assert "corrected" not in accepted(take_back(connection, rules, back, days[4], live=True))
+
+
+OTHERS = Change("bohdan", "clara")
+AND_BACK = {
+    "a member": ([(join, BOTH)], [(leave, BOTH)]),
+    "a head": ([(join, OTHERS), (pass_on, OTHERS)], [(pass_on, Change("clara", "bohdan"))]),
+}
+
+
+@pytest.mark.parametrize("who", AND_BACK)
+@pytest.mark.parametrize("then", ["the rest comes back", "an earlier receipt comes late"])
+def test_goods_that_came_back_at_the_cost_of_another_account_come_back_no_second_time(
+    family: Database, who: str, then: str
+) -> None:
+    days = [START + timedelta(days=number) for number in range(2, 6)]
+    there, back_again = AND_BACK[who]
+
+    def brought(line: int, at: datetime) -> dict[str, object]:
+        wanted = Return("r", at, (Back(line=line),), str(line))
+        with family.write() as connection:
+            return accepted(take_back(connection, SHARING, wanted, at, live=True))
+
+    buy(family, purchase("r", "bohdan", days[0], 1_000, 1_000, pay=500))
+    for act, wanted in there:
+        change(family, act, wanted)
+    half = brought(1, days[1])
+    assert (half["given_back"], half["taken_back"]) == ("2.5", "0.75")
+    for act, wanted in back_again:
+        change(family, act, wanted)
+    if then == "the rest comes back":
+        brought(2, days[2])
+        come_to = 0
+    else:
+        late = purchase("late", "bohdan", START, 1_000)
+        with family.write() as connection:
+            accepted(record(connection, SHARING, [late], days[3], live=True)[0])
+        come_to = 100 - 250 + 75
+    with family.read() as connection:
+        check_books(connection)
+        check_statistics(connection)
+        assert connection.scalar(select(func.sum(ACCOUNT.c.total))) == 1_000 + 500 + come_to
+        money = select(RECEIPT.c.total, RECEIPT.c.paid_points, RECEIPT.c.earned_points)
+        kept = connection.execute(money.where(RECEIPT.c.external_id == "r")).one()
+    assert kept == ((0, 0, 0) if then == "the rest comes back" else (1_000, 250, 75))
 
 
 def test_a_level_is_rewarded_once_whichever_account_the_bonuses_go_to(family: Database) -> None:
