@@ -5,6 +5,7 @@ Points have the program's own scale, money has the currency's minor units (ISO 4
 
 from collections.abc import Sequence
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_UP, Decimal, InvalidOperation
+from fractions import Fraction
 
 ROUNDINGS = {"down": ROUND_DOWN, "up": ROUND_UP, "half_even": ROUND_HALF_EVEN}
 # What a 64-bit column holds, with room for sums over a customer's whole life.
@@ -53,4 +54,26 @@ def lay_out(total: int, weights: Sequence[int]) -> list[int]:
     order = sorted(range(len(weights)), key=remainders.__getitem__, reverse=True)
     for i in order[:short]:
         parts[i] += 1
+    return parts
+
+
+def lay_out_more(done: int, more: int, weights: Sequence[int]) -> list[int]:
+    """Of a total that is laid on `weights` bit by bit, where `more` lies that comes after `done`.
+
+    Whatever the bits, they add up to the same, and all of them to the weights themselves. By the largest
+    remainder a part may shrink while the total grows; by the highest averages (D'Hondt) none does.
+    """
+    before, after = _highest_averages(done, weights), _highest_averages(done + more, weights)
+    return [now - then for now, then in zip(after, before, strict=True)]
+
+
+def _highest_averages(total: int, weights: Sequence[int]) -> list[int]:
+    whole = sum(weights)
+    if whole <= 0:
+        return [0] * len(weights)
+    # Nobody gets less than their proportion, rounded down; few are left to lay.
+    parts = [total * weight // whole for weight in weights]
+    for _ in range(total - sum(parts)):
+        best = max(range(len(weights)), key=lambda i: Fraction(weights[i], parts[i] + 1))
+        parts[best] += 1
     return parts

@@ -5,27 +5,22 @@ then, and the difference moves in the book that the bonuses went to: taken from 
 to, given back to the accounts and with the ends that the payment came from.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import func, select
 
 from core import tiers
-from core.earning import keep
 from core.events import Happening
 from core.ledger.book import Book
 from core.ledger.limits import Limits
 from core.ledger.lots import DEBT, FORGIVEN, Op
 from core.ledger.replay import EFFECTIVE, INSTANT
 from core.ledger.writing import ENTRY, LOT, OPERATION
-from core.money import lay_out
+from core.money import lay_out_more
 from core.program.lifetime import Life, Starts
-from core.purchases.booking import Bought, lines_of
 from core.purchases.elsewhere import Elsewhere, receipts_elsewhere
-from core.purchases.history import PURCHASE, past_before
-from core.purchases.stored import bought_of
 from core.tiers import Climb, merged_since, standing_at
 from core.tiers.merged import Merged
 
@@ -41,7 +36,7 @@ def give_back(book: Book, op: Op, operation_id: int, points: int, kept: int) -> 
     program had made a present of is nobody's.
     """
     columns = (LOT.c.id, LOT.c.slot, LOT.c.account, LOT.c.partner, LOT.c.expires_on, LOT.c.expires_at)
-    paid = _did(operation_id, "redemption", *columns)
+    paid = did(operation_id, "redemption", *columns)
     rows = [
         row for row in book.connection.execute(paid.group_by(*columns).order_by(LOT.c.id)) if row.points < 0
     ]
@@ -53,14 +48,16 @@ def give_back(book: Book, op: Op, operation_id: int, points: int, kept: int) -> 
     before = -sum(int(row.points) for row in rows) - kept
     parts = []
     for some in (present, owed, taken):
-        size = -sum(int(row.points) for row in some)
-        parts.append(max(0, min(size, before + points) - max(0, before)))
+        size, done = -sum(int(row.points) for row in some), max(0, before)
+        parts.append((done, max(0, min(size, before + points) - done)))
         before -= size
-    _, repaid, rest = parts
+    _, (_, repaid), (earlier, rest) = parts
     if repaid:
         life = book.program.life(op.at, starts=Starts())
         book.accrue(op, repaid, reason=RETURNED, life=life, slot=f"{RETURNED}:{DEBT}", partner="")
-    for row, part in zip(taken, lay_out(rest, [-int(row.points) for row in taken]), strict=True):
+    for row, part in zip(
+        taken, lay_out_more(earlier, rest, [-int(row.points) for row in taken]), strict=True
+    ):
         over = row.expires_at is not None and row.expires_at <= op.at
         if over and not book.program.points.return_grace:
             continue
@@ -71,54 +68,18 @@ def give_back(book: Book, op: Op, operation_id: int, points: int, kept: int) -> 
         )  # fmt: skip
 
 
-def take(book: Book, op: Op, operation_id: int, points: int) -> None:
+def take(book: Book, op: Op, accounts: Mapping[str, int]) -> None:
     """Points that goods had earned go from the accounts that they were given to; what is missing is owed."""
-    earned = _did(operation_id, "accrual", LOT.c.account).where(LOT.c.reason == PURCHASE)
-    rows = book.connection.execute(earned.group_by(LOT.c.account).order_by(LOT.c.account)).all()
-    parts = lay_out(points, [max(0, int(row.points)) for row in rows])
-    limits = Limits({row.account: part for row, part in zip(rows, parts, strict=True)})
-    book.redeem(op, points, kind="reversal", limits=limits, owing=True)
+    book.redeem(op, sum(accounts.values()), kind="reversal", limits=Limits(accounts), owing=True)
 
 
-def _did(operation_id: int, kind: str, *columns: Any) -> Any:
+def did(operation_id: int, kind: str, *columns: Any) -> Any:
     """What an operation did in the end with lots, by these columns of theirs."""
     total = func.sum(ENTRY.c.amount).label("points")
     booked = select(OPERATION.c.customer_id).where(OPERATION.c.id == operation_id).scalar_subquery()
     joined = select(*columns, total).select_from(ENTRY).join(LOT, LOT.c.id == ENTRY.c.lot_id)
     mine = (ENTRY.c.customer_id == booked) & (ENTRY.c.kind == kind)
     return joined.where(mine, EFFECTIVE.in_((operation_id,)))
-
-
-def shares(
-    book: Book, receipt: Row[Any], lines: Sequence[Row[Any]], back: Mapping[int, int]
-) -> dict[int, int]:
-    """Of what each line earned, what goes when so much comes back now; by the line's number.
-
-    `lines` are as they were before. The rules are those of then; a rule that holds no more goes whole.
-    """
-    operation = select(OPERATION).where(OPERATION.c.id == receipt.operation_id)
-    bought = bought_of(book.connection, book.connection.execute(operation).all())[receipt.operation_id]
-    before = _earned(book, replace(bought, returned=tuple(it.returned for it in lines)))
-    after = _earned(book, replace(bought, returned=tuple(it.returned + back.get(it.line, 0) for it in lines)))
-    return {
-        line.line: _gone(line, was, now, back.get(line.line, 0))
-        for line, was, now in zip(lines, before, after, strict=True)
-    }
-
-
-def _earned(book: Book, bought: Bought) -> tuple[int, ...]:
-    past = past_before(book.connection, bought.buyer_id, bought.cart.at)
-    standings = standing_at(book.connection, bought.program, [bought.buyer_id], bought.cart.at - INSTANT)
-    past.tier = standings[bought.buyer_id].tier
-    return lines_of(keep(bought.program, bought.cart, past, bought.left), len(bought.cart.items))
-
-
-def _gone(line: Row[Any], was: int, now: int, back: int) -> int:
-    """In proportion to what the rules say of before and after; of what they do not know, of the goods."""
-    earned, left = int(line.earned_points), int(line.quantity - line.returned)
-    if was > 0:
-        return max(0, earned - earned * now // was)
-    return earned * back // left if left else 0
 
 
 def relevel(book: Book, holder_id: int, buyer_id: int, since: datetime) -> tuple[str | None, list[Happening]]:

@@ -29,7 +29,8 @@ from core.money import lay_out
 from core.program import Program
 from core.purchases.booking import Effect
 from core.purchases.cart import Item, all_back, kept_of
-from core.purchases.closed_books import RETURNED, give_back, relevel, shares, take
+from core.purchases.closed_books import RETURNED, give_back, relevel, take
+from core.purchases.closed_earning import still_earned
 from core.purchases.receipts import Outcome, Recorded
 from core.purchases.stats import Stats
 from core.purchases.stored import LINE, RECEIPT
@@ -295,12 +296,12 @@ class _Return:
         moves = not self.receipt.erased_at
         if moves and self.given_back:
             give_back(self.book, op, operation_id, self.given_back, int(self.receipt.paid_points))
-        gone = shares(self.book, self.receipt, self.lines, self.back)
+        laid, gone = still_earned(self.book, self.receipt, self.lines, self.back)
         taken = sum(gone.values())
         if moves and taken:
-            take(self.book, op, operation_id, taken)
+            take(self.book, op, gone)
         line = update(LINE).where(LINE.c.receipt_id == self.receipt.id, LINE.c.line == bindparam("line_"))
-        rows = [{"line_": it.line, "earned_": it.earned_points - gone[it.line]} for it in self.lines]
+        rows = [{"line_": it.line, "earned_": points} for it, points in zip(self.lines, laid, strict=True)]
         self.connection.execute(line.values(earned_points=bindparam("earned_")), rows)
         new = {"total": self._cost(self._after),
                "earned_points": self.receipt.earned_points - taken,
