@@ -5,9 +5,10 @@ The program itself is a party, under its own name. A correction counts in the pe
 booked, so that a settled period never changes, and the periods of a year come to the year.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, select
@@ -16,6 +17,7 @@ from core.clock import possible
 from core.db import UtcDateTime
 from core.ledger.writing import ENTRY, LOT, OPERATION
 from core.program import Program
+from core.program.versions import version
 from core.purchases.closed_books import RETURNED
 from core.units import midnight
 
@@ -37,7 +39,8 @@ PASSED_ON = ("repaid", "moved")
 class Debt:
     """What `giver` owes `place` for bonuses spent there, less returns: points at scale, money in minor units.
 
-    Below nothing when more came back in the period than was spent.
+    Below nothing when more came back in the period than was spent. What is less than a coin is carried over
+    to the next period.
     """
 
     giver: str
@@ -88,56 +91,67 @@ def first_moment(program: Program, day: date) -> datetime:
 
 
 def settle(connection: Connection, program: Program, since: datetime, until: datetime) -> Settlement:
-    """What was booked in [since, until), by party."""
+    """What was booked in [since, until), by party; bonuses are worth what they were when they were booked."""
     statements: dict[str, Statement] = {}
-    owed: dict[tuple[str, str], int] = {}
+    owed: dict[tuple[str, str], _Owed] = defaultdict(_Owed)
     for row in connection.execute(_flows(since, until)):
         giver, place = row.giver or program.name, row.place or program.name
         statement = statements.setdefault(giver, Statement(giver))
         statement.opening += int(row.before)
         statement.flows[row.flow] += int(row.within)
-        for pair, points in _owed(row.flow, giver, place, program.name, int(row.within)):
-            owed[pair] = owed.get(pair, 0) + points
+        if pair := _owing(row.flow, giver, place, program.name):
+            worth = version(connection, row.program_version).point_in_money
+            owed[pair].add(-int(row.before), -int(row.within), worth)
     debts = tuple(
-        Debt(giver, place, points, _money(program, points))
-        for (giver, place), points in sorted(owed.items())
-        if points
+        Debt(giver, place, it.points, it.money) for (giver, place), it in sorted(owed.items()) if it.points
     )
     return Settlement(since, until, tuple(statements[name] for name in sorted(statements)), debts)
 
 
-def _owed(
-    flow: str, giver: str, place: str, house: str, points: int
-) -> Iterator[tuple[tuple[str, str], int]]:
-    """Whom these points make owe: spent bonuses are the place's; what repaid a debt, the debt's party's.
+@dataclass(slots=True)
+class _Owed:
+    """Points of the period, and minor units, not rounded, before it and with it."""
 
-    The program stands between whose bonuses repaid and whose were owed.
+    points: int = 0
+    before: Decimal = Decimal(0)
+    after: Decimal = Decimal(0)
+
+    def add(self, before: int, within: int, worth: Decimal) -> None:
+        self.points += within
+        self.before += before * worth
+        self.after += (before + within) * worth
+
+    @property
+    def money(self) -> int:
+        """What is owed in all is rounded towards nothing: months come to the year, and a return to what the
+        purchase came to.
+        """
+        return int(self.after) - int(self.before)
+
+
+def _owing(flow: str, giver: str, place: str, house: str) -> tuple[str, str] | None:
+    """Who owes whom what left in a flow: spent bonuses are owed to the place; what repaid a debt, to the
+    program. It stands between whose bonuses repaid and whose were owed.
     """
     if flow == "spent" and giver != place:
-        yield (giver, place), -points
-    elif flow in PASSED_ON and giver != house:
-        yield (giver, house), -points
-
-
-def _money(program: Program, points: int) -> int:
-    """Minor units, rounded towards nothing, so that a return comes to what the purchase came to."""
-    return program.points_in_money(abs(points)) * (1 if points > 0 else -1)
+        return giver, place
+    return (giver, house) if flow in PASSED_ON and giver != house else None
 
 
 def _flows(since: datetime, until: datetime) -> Any:
-    """Entries by giver, place and flow: what stood before the period, and what came within."""
+    """Entries by giver, place, program and flow: what stood before the period, and what came within."""
     effective = func.coalesce(ENTRY.c.corrects, ENTRY.c.operation_id)
     flow = _flow().label("flow")
     earlier = ENTRY.c.recorded_at < literal(since, UtcDateTime)
     columns = (
-        LOT.c.partner.label("giver"), OPERATION.c.partner.label("place"), flow,
+        LOT.c.partner.label("giver"), OPERATION.c.partner.label("place"), OPERATION.c.program_version, flow,
         func.sum(case((earlier, ENTRY.c.amount), else_=0)).label("before"),
         func.sum(case((earlier, 0), else_=ENTRY.c.amount)).label("within"),
     )  # fmt: skip
     joined = ENTRY.join(LOT, LOT.c.id == ENTRY.c.lot_id).join(OPERATION, OPERATION.c.id == effective)
     known = ENTRY.c.recorded_at < literal(until, UtcDateTime)
     rows = select(*columns).select_from(joined).where(known)
-    return rows.group_by(LOT.c.partner, OPERATION.c.partner, flow)
+    return rows.group_by(LOT.c.partner, OPERATION.c.partner, OPERATION.c.program_version, flow)
 
 
 def _flow() -> ColumnElement[str]:

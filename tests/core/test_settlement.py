@@ -18,7 +18,7 @@ from core.ledger.settlement import Settlement, settle
 from core.ledger.transfers import Transfer, transfer
 from core.ledger.writing import ACCOUNT, ENTRY, LOT, OPERATION
 from core.purchases.receipts import Line, Purchase, record
-from core.purchases.returns import Return, take_back
+from core.purchases.returns import Back, Return, take_back
 from tests.conftest import FreshDatabase
 from tests.core.books import START, accepted, check_books, program, register
 
@@ -148,6 +148,43 @@ def test_a_return_after_a_period_was_settled_counts_on_the_day_it_comes_whatever
     assert all(row.corrects for row in rows)
 
 
+def test_coins_that_a_month_comes_short_of_are_owed_in_a_later_one(database: Database) -> None:
+    register(database, RULES, "anna")
+    buy(database, "1", "screen-1", START, 10_000)
+    # A bonus is worth half a coin, and a payment is of whole coins; units of the goods are not.
+    buy(database, "2", "shelf", START + DAY, 1_000, pay=30)
+    returned = [START + (2 + number) * DAY for number in range(10)]
+    for number, at in enumerate(returned):
+        with database.write() as connection:
+            tenth = Return("2", at, (Back(line=1, quantity=100),), str(number))
+            accepted(take_back(connection, RULES, tenth, at, live=True))
+    days = [settled(database, at, at + DAY) for at in returned]
+    assert [it.debts[0].points for it in days] == [-3] * 10
+    assert sorted(it.debts[0].money for it in days) == [-2] * 5 + [-1] * 5
+    assert (
+        sum(it.debts[0].money for it in days) == -15 == -settled(database, START, returned[0]).debts[0].money
+    )
+    assert settled(database).debts == ()
+
+
+def test_a_settled_period_stays_as_it_was_when_bonuses_are_worth_something_else(database: Database) -> None:
+    register(database, RULES, "anna")
+    buy(database, "1", "screen-1", START, 10_000)
+    buy(database, "2", "shelf", START + DAY, 1_000, pay=600)
+    before = settled(database, START, START + 2 * DAY)
+    assert debts(before) == [("Cinema", "Books", 600, 300)]
+    dearer = program(("spend: {share", PARTNERS), ("  exclude", STEP_UP))
+    bought = Purchase("3", "anna", START + 3 * DAY, (Line("coffee", 1000, 1_000),), "shelf", 200)
+    with database.write() as connection:
+        accepted(record(connection, dearer, [bought], START + 3 * DAY, live=True)[0])
+        accepted(take_back(connection, dearer, Return("2", START + 4 * DAY), START + 4 * DAY, live=True))
+    with database.read() as connection:
+        assert settle(connection, dearer, START, START + 2 * DAY) == before
+        assert debts(settle(connection, dearer, START + 2 * DAY, START + YEAR)) == [
+            ("Cinema", "Books", -400, -100)
+        ]
+
+
 def test_a_statement_goes_from_what_was_open_to_what_is(database: Database) -> None:
     register(database, RULES, "anna")
     buy(database, "1", "screen-1", START, 10_000)
@@ -246,6 +283,9 @@ def _adds_up(database: Database, steps: int) -> None:
     for found in (whole, first, second):
         assert sum(found.nets.values()) == 0
     assert _points(whole) == _added(_points(first), _points(second))
+    sums = {name: first.nets.get(name, 0) + second.nets.get(name, 0) for name in whole.nets}
+    assert whole.nets == sums
+    assert whole.nets == {name: first.nets.get(name, 0) + second.nets.get(name, 0) for name in whole.nets}
 
 
 def _points(found: Settlement) -> dict[tuple[str, str], int]:
