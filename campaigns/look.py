@@ -111,11 +111,13 @@ class Looker:
 
     def _entering(self, scenario: Scenario, step: Step) -> Select[Any]:
         """Who is due, who they are, and what the gates of the entry say; in the order of customers."""
-        found = self.due(scenario, step.look)
-        if discover()[scenario.trigger].plain:
+        found, trigger = self.due(scenario, step.look), discover()[scenario.trigger]
+        if trigger.plain:
             asked = [found.selected_columns[name] for name in ("customer_id", "occasion")]
             gate = entry_gate(step, *map(_unlabelled, asked))
-            return found.add_columns(*_WHO, gate.label("gate")).order_by(*asked)
+            rows = found.add_columns(*_WHO, gate.label("gate"))
+            in_order = trigger.in_order and self.connection.dialect.name == "sqlite"
+            return rows if in_order else rows.order_by(*asked)
         # Found once, read several times: unfolded, the occasion would be reckoned anew for each use.
         due = found.cte("due").prefix_with("MATERIALIZED")
         gate = entry_gate(step, due.c.customer_id, due.c.occasion).label("gate")

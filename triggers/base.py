@@ -234,6 +234,8 @@ class Trigger(ABC, Generic[P]):
     facts: ClassVar[Mapping[str, Fact]]
     # Its columns cost nothing to read twice: of many candidates none is laid aside before the gates speak.
     plain: ClassVar[bool] = False
+    # On SQLite its candidates come in the order of customers and occasions as they are found.
+    in_order: ClassVar[bool] = False
 
     @abstractmethod
     def candidates(self, parameters: P, look: Look) -> Select[Any]:

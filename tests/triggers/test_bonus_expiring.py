@@ -74,6 +74,18 @@ def test_two_expiry_days_are_two_occasions(world: World) -> None:
     assert entered(world) == [("anna", "2026-03-10 / 14 days"), ("anna", "2026-03-11 / 14 days")]
 
 
+def test_whoever_is_due_enters_in_the_order_of_customers_whatever_their_days(world: World) -> None:
+    for name in ("anna", "boris", "vira"):
+        world.customer(name)
+    for name, day in (("vira", 11), ("vira", 2), ("boris", 9), ("anna", 12), ("anna", 10)):
+        world.bonuses(name, 100, f"2026-03-{day:02}")
+    world.look("2026-03-01 10:00")
+    assert entered(world) == [
+        ("anna", "2026-03-10 / 14 days"), ("anna", "2026-03-12 / 14 days"), ("boris", "2026-03-09 / 14 days"),
+        ("vira", "2026-03-02 / 1 days"), ("vira", "2026-03-11 / 14 days"),
+    ]  # fmt: skip
+
+
 def test_bonuses_that_have_not_started_or_never_expire_are_no_reason(world: World) -> None:
     world.customer("later")
     world.customer("forever")
