@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
+    CursorResult,
     String,
     and_,
     case,
@@ -38,6 +39,19 @@ PASSED = CANDIDATE.c.gate.is_(None)
 _NEWS = func.coalesce(CANDIDATE.c.gate, "") != "already_entered"
 # Steps that end here, so that the next one may follow; what was held out has no next one.
 DROPPED = ("capped", "expired")
+_DROPPED = CANDIDATE.c.gate.in_(DROPPED)
+_ENTERING = or_(PASSED, CANDIDATE.c.gate.in_(FINAL))
+_ARM = func.coalesce(CANDIDATE.c.arm, "treatment")
+# Of an enrolment that begins, by whether this is the last step already.
+_STATUS = {
+    last: case(
+        (CANDIDATE.c.gate == "holdout", "holdout"),
+        (or_(PASSED, _DROPPED), "finished" if last else "active"),
+        else_="exited",
+    )
+    for last in (False, True)
+}
+_LAST = select(func.max(ENROLMENT.c.id))
 _PASSING = select(func.count()).where(PASSED).select_from(CANDIDATE)
 _HELD = select(CANDIDATE.c.gate, func.count()).where(~PASSED).group_by(CANDIDATE.c.gate)
 
@@ -141,54 +155,48 @@ def _copy(step: Step, found: Tally) -> Tally:
     gives_way = bool(found.victims) and _hold_victims(step)
     if step.index:
         _advance(step)
+        # Known from the start. It may bear the name that the scenario had before.
+        own: ColumnElement[int] = CANDIDATE.c.enrolment_id
     else:
-        _enrol(step)
+        own = _enrol(step, found)
     if gives_way:
         _make_room(step)
     if found.passed:
-        _plan(step)
+        _plan(step, own)
     if found.deferred:
-        _keep_deferred(step)
+        _keep_deferred(step, own)
     if gives_way or found.news > found.passed:
         _remember(step)
     return tally(step) if gives_way else found
 
 
-def _enrol(step: Step) -> None:
-    """Whom the step is for, and whom it is over for; the others are looked at again."""
-    last = len(step.scenario.steps) == 1
+def _enrol(step: Step, found: Tally) -> ColumnElement[int]:
+    """Whom the step is for, and whom it is over for; the others are looked at again.
+
+    Returns the number of a candidate's enrolment.
+    """
     at = literal(step.at, UtcDateTime)
-    dropped = CANDIDATE.c.gate.in_(DROPPED)
-    status = case(
-        (CANDIDATE.c.gate == "holdout", "holdout"),
-        (or_(PASSED, dropped), "finished" if last else "active"),
-        else_="exited",
-    )
-    arm = func.coalesce(CANDIDATE.c.arm, "treatment")
     rows = select(
         literal(step.scenario.name), literal(step.running.version), CANDIDATE.c.customer_id,
-        CANDIDATE.c.occasion, CANDIDATE.c.subject, arm, status, literal(1), at,
-        case((dropped, at), else_=null()), CANDIDATE.c.facts,
-    ).where(or_(PASSED, CANDIDATE.c.gate.in_(FINAL)))  # fmt: skip
-    columns = [
-        "scenario",
-        "version",
-        "customer_id",
-        "occasion",
-        "subject",
-        "arm",
-        "status",
-        "step",
-        "at",
-        "anchor_at",
-        "facts",
-    ]
-    insert = insert_ignoring(step.connection, ENROLMENT).from_select(columns, rows.order_by(CANDIDATE.c.id))
-    step.connection.execute(insert)
+        CANDIDATE.c.occasion, CANDIDATE.c.subject, _ARM, _STATUS[len(step.scenario.steps) == 1], literal(1),
+        at, case((_DROPPED, at), else_=null()), CANDIDATE.c.facts,
+    ).where(_ENTERING).order_by(CANDIDATE.c.id)  # fmt: skip
+    columns = ["scenario", "version", "customer_id", "occasion", "subject", "arm", "status", "step", "at",
+               "anchor_at", "facts"]  # fmt: skip
+    insert = insert_ignoring(step.connection, ENROLMENT)
+    if step.connection.dialect.name != "sqlite":
+        step.connection.execute(insert.from_select(columns, rows))
+        return _looked_up(step)
+    # Nobody else writes until this transaction ends: the next numbers are known, and need not be looked up.
+    number = CANDIDATE.c.id + (step.connection.scalar(_LAST) or 0)
+    insert = insert.from_select([*columns, "id"], rows.add_columns(number))
+    done: CursorResult[Any] = step.connection.execute(insert.execution_options(preserve_rowcount=True))
+    entering = found.passed + sum(found.held[gate] for gate in FINAL)
+    return number if done.rowcount == entering else _looked_up(step)
 
 
 def _advance(step: Step) -> None:
-    over: ColumnElement[bool] = or_(PASSED, CANDIDATE.c.gate.in_(DROPPED))
+    over: ColumnElement[bool] = or_(PASSED, _DROPPED)
     if step.scenario.kind != "state":
         # A state trigger asks again at the next look; an event does not come back.
         over = or_(over, CANDIDATE.c.gate.in_((*REACH, "missing_text")))
@@ -237,12 +245,12 @@ def _make_room(step: Step) -> None:
     keep_states_of(step.connection, select(MESSAGE.c.id).where(mine))
 
 
-def _plan(step: Step) -> None:
+def _plan(step: Step, own: ColumnElement[int]) -> None:
     at = literal(step.at, UtcDateTime)
     deferred = _waits(step)
     rows = (
         select(
-            _own_enrolment(step),
+            own,
             literal(step.scenario.name),
             literal(step.running.version),
             CANDIDATE.c.customer_id,
@@ -296,24 +304,23 @@ def _plan(step: Step) -> None:
     step.connection.execute(insert)
 
 
-def _keep_deferred(step: Step) -> None:
+def _keep_deferred(step: Step, own: ColumnElement[int]) -> None:
     """What must wait came into that state at once."""
-    own = and_(MESSAGE.c.enrolment_id == _own_enrolment(step), MESSAGE.c.step == step.step.id)
-    waiting = select(MESSAGE.c.id).join_from(CANDIDATE, MESSAGE, own).where(PASSED, _waits(step))
+    theirs = and_(MESSAGE.c.enrolment_id == own, MESSAGE.c.step == step.step.id)
+    waiting = select(MESSAGE.c.id).join_from(CANDIDATE, MESSAGE, theirs).where(PASSED, _waits(step))
     keep_states_of(step.connection, waiting)
 
 
-def _own_enrolment(step: Step) -> Any:
-    if step.index:
-        # Known from the start. It may bear the name that the scenario had before.
-        return CANDIDATE.c.enrolment_id
+def _looked_up(step: Step) -> ColumnElement[int]:
+    """A candidate's enrolment on this occasion."""
     # Looked up by its key: joined, PostgreSQL expects none of a scenario that is new, and reads all the
     # candidates for each one there is.
     own = select(ENROLMENT.c.id).where(
         ENROLMENT.c.customer_id == CANDIDATE.c.customer_id, ENROLMENT.c.scenario == step.scenario.name,
         ENROLMENT.c.occasion == CANDIDATE.c.occasion,
     )  # fmt: skip
-    return own.correlate(CANDIDATE).scalar_subquery()
+    found: ColumnElement[int] = own.correlate(CANDIDATE).scalar_subquery()
+    return found
 
 
 def _waits(step: Step) -> ColumnElement[bool]:

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, literal, select, true, union_all, update
 
 from campaigns.running import Running
 from campaigns.tables import Feedback, ScenarioRun
@@ -48,6 +48,19 @@ def test_two_processes_that_look_at_once_plan_one_message(postgres_database: Dat
     assert [it.scenario for it in world.messages()] == ["one"] * 20
     with postgres_database.read() as connection:
         assert connection.scalar(select(func.count()).select_from(RUN)) == 2
+
+
+def test_whom_a_trigger_finds_twice_is_told_once(database: Database, monkeypatch: Any) -> None:
+    world = World(database, {"one": campaign()})
+    for name in ("anna", "boris"):
+        world.customer(name)
+    trigger = type(discover()["schedule"])
+    once, twice = trigger.candidates, union_all(select(literal(1)), select(literal(2))).subquery("twice")
+    monkeypatch.setattr(trigger, "candidates", lambda *asked: once(*asked).join(twice, true()))
+    world.look("2026-03-01 10:00")
+    mine = {it.id: it.external_id for it in world.enrolments()}
+    assert sorted(mine.values()) == ["anna", "boris"]
+    assert sorted((it.enrolment_id, it.external_id) for it in world.messages()) == sorted(mine.items())
 
 
 def test_a_look_at_the_same_time_again_does_nothing(database: Database) -> None:
