@@ -1,21 +1,58 @@
 """Bonuses about to expire."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, ClassVar
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Select, String, and_, case, func, literal, select, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Date,
+    Select,
+    String,
+    and_,
+    case,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy import cast as sql_cast
 
-from core.db import UtcDateTime, days_between, facts
+from core.db import Id, UtcDateTime, days_between, facts
 from core.tables import Lot
 from core.units import Days, Series
 from triggers.base import CUSTOMER, PRESENT, Due, Fact, Kind, Look, Parameters, Trigger
 from triggers.marks import Points
 
 LOT = Lot.__table__  # type: ignore[attr-defined]
-# SQLite leaves an order out of what is joined, unless it is limited.
-_IN_ORDER = text("ORDER BY lot.customer_id, lot.expires_on LIMIT -1")
+
+
+class _Soon:
+    """Columns of what is summed up of the lots. Spelled out, they are the same at every look, and what is
+    said with them is made once.
+    """
+
+    customer_id: ColumnElement[int] = literal_column("soon.customer_id", Id)
+    expires_on: ColumnElement[date] = literal_column("soon.expires_on", Date())
+    expiring: ColumnElement[int] = literal_column("soon.expiring", BigInteger())
+
+
+_DAY = sql_cast(_Soon.expires_on, String)
+_CUSTOMER_ID, _SUBJECT = _Soon.customer_id.label("customer_id"), _DAY.label("subject")
+_BEGINS = _DAY + " / "
+_THEIRS = and_(CUSTOMER.c.id == _Soon.customer_id, PRESENT)
+# Lots first, customers after: the range of one partial index, then a join for those who are due.
+_summed = func.sum(LOT.c.remaining)
+_SOON = (
+    select(LOT.c.customer_id, LOT.c.expires_on, _summed.label("expiring"))
+    .where(LOT.c.remaining > 0)
+    .group_by(LOT.c.expires_on, LOT.c.customer_id)  # as the index has them: nothing is sorted
+    # Three narrow columns are sorted sooner than all that is staged, and who is due on several days is read
+    # once; whoever joins from here on keeps the order. Unless it is limited, SQLite leaves it out.
+    .suffix_with(text("ORDER BY lot.customer_id, lot.expires_on LIMIT -1"), dialect="sqlite")
+)
 
 
 class BonusExpiringParameters(Parameters):
@@ -50,41 +87,27 @@ class BonusExpiring(Trigger[BonusExpiringParameters]):
         """One row for each customer and expiry day within the longest span."""
         series = _series(parameters)
         today = look.today
-        # Lots first, customers after: the range of one partial index, then a join for those who are due.
-        soon = (
-            select(LOT.c.customer_id, LOT.c.expires_on, func.sum(LOT.c.remaining).label("expiring"))
-            .where(LOT.c.remaining > 0, LOT.c.active_from <= literal(look.at, UtcDateTime))
-            .where(LOT.c.expires_on >= today, LOT.c.expires_on <= today + timedelta(days=series[0]))
-            .group_by(LOT.c.expires_on, LOT.c.customer_id)  # as the index has them: nothing is sorted
-            .having(func.sum(LOT.c.remaining) >= max(1, look.program.to_points(parameters.at_least)))
-            # Three narrow columns are sorted sooner than all that is staged, and who is due on several days
-            # is read once. Whoever joins from here on keeps the order.
-            .suffix_with(_IN_ORDER, dialect="sqlite")
-            .subquery("soon")
-        )
-        left = days_between(literal(today), soon.c.expires_on)
+        soon = _SOON.where(
+            LOT.c.active_from <= literal(look.at, UtcDateTime),
+            LOT.c.expires_on >= today, LOT.c.expires_on <= today + timedelta(days=series[0]),
+        ).having(_summed >= max(1, look.program.to_points(parameters.at_least))).subquery("soon")  # fmt: skip
+        left = days_between(literal(today), _Soon.expires_on)
         # The open step is the nearest one whose day has come; said by its last day, nothing is reckoned.
         steps: ColumnElement[str] = case(
-            *(
-                (soon.c.expires_on <= today + timedelta(days=days), f"{days} days")
-                for days in reversed(series)
-            )
+            *((_Soon.expires_on <= today + timedelta(days=days), f"{days} days") for days in reversed(series))
         )
-        day = sql_cast(soon.c.expires_on, String)
         return (
             select(
-                soon.c.customer_id, (day + " / " + steps).label("occasion"), day.label("subject"),
-                look.zones.c.fired_at.label("at"), self._facts(soon.c.expiring, day, left).label("facts"),
+                _CUSTOMER_ID, (_BEGINS + steps).label("occasion"), _SUBJECT,
+                look.zones.c.fired_at.label("at"), self._facts(_Soon.expiring, _DAY, left).label("facts"),
             )
-            .join(CUSTOMER, and_(CUSTOMER.c.id == soon.c.customer_id, PRESENT))
-            .join(look.zones, look.zone_of(CUSTOMER))
+            .select_from(soon).join(CUSTOMER, _THEIRS).join(look.zones, look.zone_of(CUSTOMER))
         )  # fmt: skip
 
     def still_true(self, parameters: BonusExpiringParameters, look: Look, due: Due) -> Select[Any]:
         """Enough is still there, that day is not over, and no nearer step was entered."""
         day = sql_cast(LOT.c.expires_on, String)
-        expiring = func.sum(LOT.c.remaining)
-        stored = self._facts(expiring, day, days_between(literal(look.today), LOT.c.expires_on))
+        stored = self._facts(_summed, day, days_between(literal(look.today), LOT.c.expires_on))
         return (
             select(due.c.id, stored.label("facts"))
             .join(LOT, and_(LOT.c.customer_id == due.c.customer_id, day == due.c.subject))
@@ -93,7 +116,7 @@ class BonusExpiring(Trigger[BonusExpiringParameters]):
             .where(LOT.c.expires_at > literal(look.at, UtcDateTime))
             .where(look.is_newest(due, [due.c.subject + f" / {days} days" for days in _series(parameters)]))
             .group_by(due.c.id, LOT.c.expires_on)
-            .having(expiring >= max(1, look.program.to_points(parameters.at_least)))
+            .having(_summed >= max(1, look.program.to_points(parameters.at_least)))
         )
 
     @staticmethod

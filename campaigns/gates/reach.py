@@ -1,6 +1,6 @@
 """On which channels of the cascade a customer may and can be reached."""
 
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any
 
 from sqlalchemy import (
@@ -43,13 +43,22 @@ def first_reached(step: Step, customer_id: ColumnElement[int]) -> ColumnElement[
 
     Most are reached by the first one: further ones are asked only of the others.
     """
-    channels = step.step.send
-    return case(*((_reaches(step, channel, customer_id), channel) for channel in channels))
+    channels = tuple((channel, step.kinds[channel]) for channel in step.step.send)
+    return _first_reached(customer_id, channels, step.marketing)
 
 
-def _reaches(step: Step, channel: str, customer_id: ColumnElement[int]) -> ColumnElement[bool]:
-    asked = [_given(customer_id, channel)] if step.marketing else []
-    kind = step.kinds[channel]
+@lru_cache(maxsize=256)
+def _first_reached(
+    customer_id: ColumnElement[int], channels: tuple[tuple[str, str], ...], marketing: bool
+) -> ColumnElement[str | None]:
+    """Of channels with the kinds of their addresses; the same for every look at a scenario."""
+    return case(*((_reaches(customer_id, *channel, marketing), channel[0]) for channel in channels))
+
+
+def _reaches(
+    customer_id: ColumnElement[int], channel: str, kind: str, marketing: bool
+) -> ColumnElement[bool]:
+    asked = [_given(customer_id, channel)] if marketing else []
     if kind == CARD:
         asked.append(in_a_wallet(customer_id))
     elif kind != NO_ADDRESS:
