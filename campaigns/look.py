@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from campaigns.as_begun import askable
-from campaigns.gates import REACH, Step, Who, decide, entry_gate, names_of, plan
+from campaigns.gates import REACH, Step, Who, any_merged, decide, entry_gate, names_of, plan
 from campaigns.membership import informed
 from campaigns.names import names_through_time
 from campaigns.running import Running
@@ -220,6 +220,7 @@ class Looker:
             self.holdout_on,
             self.rehearsal,
             quiet_until=max((it for it in quiet.values() if it is not None), default=None),
+            merged=any_merged(self.connection),
         )
 
     def _decide(self, step: Step) -> Step:

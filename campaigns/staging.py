@@ -94,6 +94,13 @@ RESERVATION = Table(
 # Bytes from which on PostgreSQL's tables are emptied by new files, which takes as long as a small look.
 MOST_DELETED = 1 << 20
 TABLES = (CANDIDATE, OPTION, ZONE, DEADLINE, RESERVATION)
+# As the driver takes them: at every look, and SQLAlchemy needs longer than the database.
+_EMPTIED = {it.name: str(delete(it)) for it in TABLES}
+_THERE_SQLITE = "SELECT name, 1 AS size FROM temp.sqlite_master WHERE type = 'table'"
+_THERE_POSTGRES = (
+    "SELECT relname AS name, pg_relation_size(oid) AS size FROM pg_class "
+    "WHERE relnamespace = pg_my_temp_schema()"
+)
 
 
 def prepare(connection: Connection, *, keep_reservations: bool = False) -> None:
@@ -107,19 +114,13 @@ def prepare(connection: Connection, *, keep_reservations: bool = False) -> None:
         return
     for table in used:
         if there[table.name]:
-            connection.execute(delete(table))
+            connection.exec_driver_sql(_EMPTIED[table.name])
 
 
 def _sizes(connection: Connection) -> dict[str, int]:
     """The tables that are there, with their bytes; 1 on SQLite, which does not tell."""
-    if connection.dialect.name == "sqlite":
-        asked = "SELECT name, 1 AS size FROM temp.sqlite_master WHERE type = 'table'"
-    else:
-        asked = (
-            "SELECT relname AS name, pg_relation_size(oid) AS size FROM pg_class "
-            "WHERE relnamespace = pg_my_temp_schema()"
-        )
-    return {row.name: row.size for row in connection.execute(text(asked))}
+    asked = _THERE_SQLITE if connection.dialect.name == "sqlite" else _THERE_POSTGRES
+    return {name: size for name, size in connection.exec_driver_sql(asked)}  # noqa: C416 - rows are no pairs
 
 
 def analyze(connection: Connection, table: Table = CANDIDATE) -> None:
@@ -127,7 +128,7 @@ def analyze(connection: Connection, table: Table = CANDIDATE) -> None:
     PostgreSQL all options for each of them.
     """
     schema = "temp" if connection.dialect.name == "sqlite" else "pg_temp"
-    connection.execute(text(f"ANALYZE {schema}.{table.name}"))
+    connection.exec_driver_sql(f"ANALYZE {schema}.{table.name}")
 
 
 def put_zones(connection: Connection, zones: Sequence[Zone], quiet_until: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, bindparam, update
 
 from campaigns.commit import Guarded, Tally
 from campaigns.gates import Step
@@ -23,6 +23,7 @@ from scheduler.lateness import lateness
 from triggers.base import Zone
 
 RUN = ScenarioRun.__table__  # type: ignore[attr-defined]
+_LOOKED_AT = update(STATE).where(STATE.c.name == bindparam("whose"))
 
 
 @dataclass(slots=True)
@@ -86,12 +87,12 @@ def conclude(
 ) -> None:
     """Remember how far the looks at a scenario's first step have come, in the transaction that ends one."""
     late = lateness(connection, scenario, span, zones)
-    mine = update(STATE).where(STATE.c.name == scenario.name)
-    connection.execute(mine.values(looked_at=looked.at, allowed=None, late_seconds=late))
+    state = {"whose": scenario.name, "looked_at": looked.at, "allowed": None, "late_seconds": late}
+    connection.execute(_LOOKED_AT, state)
     if scenario.kind == "event":
         move_cursor(connection, reader_of(scenario.name), span.upto)
     row = {"scenario": scenario.name, "fire_at": looked.at, "candidates": looked.candidates}
-    connection.execute(insert_ignoring(connection, RUN).values(**row, planned=planned))
+    connection.execute(insert_ignoring(connection, RUN), row | {"planned": planned})
 
 
 def why(error: Exception) -> str:

@@ -192,9 +192,7 @@ class Look:
 
     def zone_of(self, customer: FromClause) -> ColumnElement[bool]:
         """Joins a customer to their zone, only where the schedule struck."""
-        return (self.zones.c.name == func.coalesce(customer.c.time_zone, "")) & self.zones.c.fired_at.is_not(
-            None
-        )
+        return _zone_of(self.zones, customer)
 
     def is_new(self, customer_id: ColumnElement[int], occasion: ColumnElement[str]) -> ColumnElement[bool]:
         """The customer has not entered the scenario on this occasion.
@@ -219,6 +217,13 @@ class Look:
             later.c.customer_id == due.c.customer_id, later.c.occasion.in_(occasions),
             later.c.at > own.c.at,
         )  # fmt: skip
+
+
+# The same at every look, for one table of customers.
+@lru_cache(maxsize=64)
+def _zone_of(zones: FromClause, customer: FromClause) -> ColumnElement[bool]:
+    theirs = zones.c.name == func.coalesce(customer.c.time_zone, "")
+    return and_(theirs, zones.c.fired_at.is_not(None))
 
 
 Due = FromClause

@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from campaigns.gates.entry import DUPLICATE, HEARD, any_merged
+from campaigns.gates.entry import DUPLICATE, HEARD
 from campaigns.gates.reach import THIS, close, narrow, open_further
 from campaigns.gates.step import Step
 from campaigns.staging import CANDIDATE, OPTION, RESERVATION
@@ -136,7 +136,7 @@ class _Use:
             MESSAGE.c.channel == channel if channel else true(),
         ]  # fmt: skip
         self._kept = [MESSAGE.c.customer_id == whose.c.customer_id, _COUNTS, *meant]
-        self._merged = [*_of_duplicates(whose), *meant] if any_merged(step.connection) else []
+        self._merged = [*_of_duplicates(whose), *meant] if step.merged else []
         self._new = [
             RESERVATION.c.customer_id == whose.c.customer_id,
             RESERVATION.c.scenario.in_(scenarios) if scenarios else true(),
@@ -220,7 +220,7 @@ def _was_told(step: Step) -> ColumnElement[bool]:
     """The candidate's customer was told something, ever or by this look."""
     # Looked up: joined, PostgreSQL compared every candidate with everybody who was ever told anything.
     told = looked_up(MESSAGE.c.customer_id == CANDIDATE.c.customer_id, _COUNTS, MARKETING)
-    if any_merged(step.connection):
+    if step.merged:
         told = or_(told, looked_up(*_of_duplicates(CANDIDATE), MARKETING))
     if not _anything_reserved(step):
         return told

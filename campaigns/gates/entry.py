@@ -34,11 +34,7 @@ def entry_gate(
         ENROLMENT.c.customer_id == customer_id,
         ENROLMENT.c.occasion == occasion,
     )
-    told = (
-        [(_told_before(step, customer_id, occasion), "already_entered")]
-        if any_merged(step.connection)
-        else []
-    )
+    told = [(_told_before(step, customer_id, occasion), "already_entered")] if step.merged else []
     return case(*_outside(step), (entered, "already_entered"), *told)
 
 

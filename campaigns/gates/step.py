@@ -48,7 +48,7 @@ class Step:
     In a `rehearsal` what it reserves counts for the steps and scenarios after it, since nothing is kept. With
     a `place` the gates see only those candidates of that place: one occasion of each customer; with `rest`
     only those of all further places. `quiet_until` is when the last zone's quiet hours end (None: it is quiet
-    nowhere).
+    nowhere). `merged`: two profiles were merged some time.
     """
 
     connection: Connection
@@ -62,6 +62,7 @@ class Step:
     place: int | None = None
     rest: bool = False
     quiet_until: datetime | None = None
+    merged: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
