@@ -131,7 +131,7 @@ class Book:
             for row in answer():
                 lot = OpenLot(*row)
                 self.lots[row[0]].append(lot)
-                self._purses[row[0]].note(lot)
+                self._purses[row[0]].put(lot)
         for answer in holds:
             for customer_id, *held in answer():
                 self._held.setdefault(customer_id, SetAside(self.recorded_at)).note(Held(*held))
@@ -299,7 +299,7 @@ class Book:
 
     def holds(self, external_id: str) -> bool:
         """Whether there is an open hold for this receipt, expired or not."""
-        return any(aside.has(external_id) for aside in self._held.values())
+        return bool(self._held) and any(aside.has(external_id) for aside in self._held.values())
 
     def _owe(self, op: Op, points: int, kind: str) -> None:
         """What could not be paid: a lot below nothing, or one that the program makes a present of."""

@@ -18,7 +18,7 @@ class Purse:
     Who only earns is never put in order.
     """
 
-    __slots__ = ("_added", "_lots", "_order", "_places", "_rank", "debts")
+    __slots__ = ("_added", "_coming", "_lots", "_order", "_places", "_rank", "debts")
 
     def __init__(self, rank: Callable[[str], int], lots: Iterable[OpenLot] = ()) -> None:
         self._rank = rank
@@ -26,6 +26,8 @@ class Purse:
         lots = [*lots]
         self._lots: dict[OpenLot, None] = dict.fromkeys(lot for lot in lots if lot.remaining > 0)
         self._places: dict[OpenLot, tuple[Any, ...]] = {}
+        # Given since, and put in order only when somebody spends again.
+        self._coming: dict[OpenLot, None] = {}
         self._order: list[tuple[tuple[Any, ...], OpenLot]] | None = None
         self.debts: dict[OpenLot, None] = dict.fromkeys(lot for lot in lots if lot.remaining < 0)
 
@@ -36,13 +38,26 @@ class Purse:
     def follow(self, rank: Callable[[str], int]) -> None:
         """Accounts are spent in this order from now on: what is reckoned again goes by its own program."""
         if rank != self._rank:
-            self._rank, self._order, self._places = rank, None, {}
+            self._rank, self._order, self._places, self._coming = rank, None, {}, {}
 
     def first(self) -> Iterator[OpenLot]:
         """In the order of spending, looking at no more than are taken; nothing may change meanwhile."""
-        if self._order is None:
-            self._order = sorted(((self._place(lot), lot) for lot in self._lots), key=_place)
-        return (lot for _, lot in self._order)
+        order = self._order
+        if order is None:
+            order = self._order = self._sorted()
+        for lot in self._coming:
+            insort(order, (self._place(lot), lot), key=_place)
+        self._coming.clear()
+        return (lot for _, lot in order)
+
+    def _sorted(self) -> list[tuple[tuple[Any, ...], OpenLot]]:
+        ranks = {name: self._rank(name) for name in {lot.account for lot in self._lots}}
+        added = enumerate(self._lots, self._added + 1)
+        order = [((*_due(lot, ranks[lot.account]), number), lot) for number, lot in added]
+        order.sort(key=_place)
+        self._added += len(order)
+        self._places = {lot: place for place, lot in order}
+        return order
 
     @property
     def owed(self) -> int:
@@ -52,8 +67,9 @@ class Purse:
     def by_account(self, at: datetime) -> dict[str, int]:
         """What lies usable in each bonus account."""
         found: dict[str, int] = defaultdict(int)
-        for lot in self:
-            if lot.usable(at):
+        # Written out: this is asked of every lot at every purchase.
+        for lot in self._lots:
+            if lot.remaining > 0 and lot.active_from <= at and ((end := lot.expires_at) is None or end > at):
                 found[lot.account] += lot.remaining
         return found
 
@@ -78,8 +94,13 @@ class Purse:
                 continue
             if life.expires_at is None or lot.expires_at < life.expires_at:
                 lot.expires_on, lot.expires_at = life.expires_on, life.expires_at
+                self._coming.pop(lot, None)  # of those that end together it is the last now
                 self.note(lot)
                 yield lot
+
+    def put(self, lot: OpenLot) -> None:
+        """An open lot, or a debt, before anything is spent."""
+        (self._lots if lot.remaining > 0 else self.debts)[lot] = None
 
     def note(self, lot: OpenLot) -> None:
         """Something about the lot has changed: what is left of it, or when it ends."""
@@ -97,28 +118,34 @@ class Purse:
     def _put_in_order(self, lot: OpenLot, order: list[tuple[tuple[Any, ...], OpenLot]]) -> None:
         before = self._places.get(lot)
         if before is not None:
-            if lot.remaining > 0 and before[:-1] == self._due(lot):
+            if lot.remaining > 0 and before[:-1] == _due(lot, self._rank(lot.account)):
                 return
             del self._places[lot]
             del order[bisect_left(order, before, key=_place)]
-        if lot.remaining > 0:
-            insort(order, (self._place(lot), lot), key=_place)
-
-    def _due(self, lot: OpenLot) -> tuple[Any, ...]:
-        """The account's place, then the earliest to expire first; lots that never expire come last.
-
-        Of those that end together the first to start, then by what they are: who pays must not depend on
-        which receipt arrived first.
-        """
-        return (
-            self._rank(lot.account), lot.expires_at is None, lot.expires_at or lot.active_from,
-            lot.active_from, lot.partner or "", lot.reason, lot.slot, lot.id or 2**62,
-        )  # fmt: skip
+            if lot.remaining > 0:
+                insort(order, (self._place(lot), lot), key=_place)
+        elif lot.remaining > 0:
+            self._coming[lot] = None
+        else:
+            self._coming.pop(lot, None)
 
     def _place(self, lot: OpenLot) -> tuple[Any, ...]:
         self._added += 1
-        place = self._places[lot] = (*self._due(lot), self._added)
+        place = self._places[lot] = (*_due(lot, self._rank(lot.account)), self._added)
         return place
+
+
+def _due(lot: OpenLot, rank: int) -> tuple[Any, ...]:
+    """The account's place, then the earliest to expire first; lots that never expire come last.
+
+    Of those that end together the first to start, then by what they are: who pays must not depend on
+    which receipt arrived first.
+    """
+    end = lot.expires_at
+    return (
+        rank, end is None, end or lot.active_from, lot.active_from, lot.partner or "", lot.reason, lot.slot,
+        lot.id or 2**62,
+    )  # fmt: skip
 
 
 def _place(entry: tuple[tuple[Any, ...], OpenLot]) -> tuple[Any, ...]:
