@@ -31,6 +31,13 @@ def from_units(units: int, scale: int) -> Decimal:
     return Decimal(units).scaleb(-scale).normalize() if rest else Decimal(whole)
 
 
+def said(units: int, scale: int) -> str:
+    """The same as text; each receipt says several amounts."""
+    whole, rest = divmod(abs(units), 10**scale)
+    text = f"{whole}.{rest:0{scale}}".rstrip("0") if rest else str(whole)
+    return f"-{text}" if units < 0 else text
+
+
 def share(units: int, fraction: Decimal, rounding: str = "down") -> int:
     """A fraction of an integer amount, rounded once."""
     if fraction == 1:
@@ -46,10 +53,15 @@ def lay_out(total: int, weights: Sequence[int]) -> list[int]:
     whole = sum(weights)
     if whole <= 0:
         return [0] * len(weights)
+    if total == whole:
+        return [*weights]
     parts = [total * weight // whole for weight in weights]
     if (short := total - sum(parts)) == 0:
         return parts
     remainders = [total * weight % whole for weight in weights]
+    if short == 1:
+        parts[remainders.index(max(remainders))] += 1
+        return parts
     # Sorting keeps the order of equals, backwards too.
     order = sorted(range(len(weights)), key=remainders.__getitem__, reverse=True)
     for i in order[:short]:

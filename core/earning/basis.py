@@ -49,16 +49,17 @@ def basis_of(program: Program, cart: Cart) -> Basis:
     exclude = program.earn.exclude
     money = net
     if not exclude.empty:
-        money = tuple(0 if exclude.covers(item) else part for item, part in zip(cart.items, net, strict=True))
-    return Basis(cart, net, money, tuple(item.quantity for item in cart.items), cart.total)
+        money = tuple(
+            [0 if exclude.covers(item) else part for item, part in zip(cart.items, net, strict=True)]
+        )
+    return Basis(cart, net, money, tuple([item.quantity for item in cart.items]), cart.total)
 
 
 def _net(program: Program, cart: Cart) -> tuple[int, ...]:
-    totals = tuple(item.total for item in cart.items)
     if not cart.paid_points:
-        return totals
+        return tuple([item.total for item in cart.items])
     paid = cart.paid or lay_payment(program, cart, cart.paid_points)
-    return tuple(max(0, total - part) for total, part in zip(totals, paid, strict=True))
+    return tuple([max(0, item.total - part) for item, part in zip(cart.items, paid, strict=True)])
 
 
 def kept_basis(basis: Basis, left: Sequence[int]) -> Basis:

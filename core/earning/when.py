@@ -58,15 +58,16 @@ def why_not(case: Case, rule: Rule, money: Sequence[int]) -> Reason | None:
     for check in _ALWAYS:
         if reason := check(case, rule):
             return reason
-    for name, check in _PLACE_AND_TIME:
-        if name in rule.when.said and (reason := check(case, rule)):
+    said = rule.when.said
+    for name, check in _PLACE_AND_TIME if said else ():
+        if name in said and (reason := check(case, rule)):
             return reason
     if not any(money):
         return "no_goods", f"nothing was paid for {rule.goods or 'goods that earn'}"
     if rule.sized and (reason := _size(case, rule, money)):
         return reason
-    for name, check in _PAST:
-        if name in rule.when.said and (reason := check(case, rule)):
+    for name, check in _PAST if said else ():
+        if name in said and (reason := check(case, rule)):
             return reason
     return _limit(case, rule)
 

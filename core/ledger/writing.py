@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from core.db import ask_ids
@@ -31,6 +32,7 @@ ENTRY_COLUMNS = (
 )  # fmt: skip
 # What may change of a lot; most often it is what remains, and nothing else.
 LOT_CHANGES = ("amount", "remaining", "active_from", "expires_on", "expires_at")
+changeable = attrgetter(*LOT_CHANGES)
 
 
 def write(book: "Book", beside: Callable[[], None] | None, *, waits: bool) -> None:
@@ -73,7 +75,7 @@ def _operations(book: "Book", new: Sequence[Op]) -> None:
 def _lots(book: "Book", new: Sequence[OpenLot]) -> None:
     fresh = set(new)
     old = [lot for lot in book.changed if lot not in fresh]
-    changed = [(lot.id, *(getattr(lot, name) for name in LOT_CHANGES)) for lot in old]
+    changed = [(lot.id, *changeable(lot)) for lot in old]
     set_columns(book.connection, LOT, "id", LOT_CHANGES, changed)
     rows = [
         (lot.id, lot.customer_id, lot.operation.id if lot.operation else lot.operation_id, lot.slot,

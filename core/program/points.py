@@ -97,6 +97,10 @@ class PointRules:
         """The database's integer to whole bonuses."""
         return money.from_units(points, self.points.scale)
 
+    def said(self, points: int) -> str:
+        """The same as text."""
+        return money.said(points, self.points.scale)
+
     def to_money(self, amount: Decimal | int | str) -> int:
         """Whole money to minor units; ValueError if digits would be lost."""
         return money.to_units(amount, self.money_scale)
@@ -114,18 +118,28 @@ class PointRules:
 
     def points_in_money(self, points: int) -> int:
         """What points (at scale) pay for, in minor units, rounded down."""
-        minor = self.from_points(points) * self.points.worth
-        return int(minor.scaleb(self.money_scale).to_integral_value(money.ROUNDINGS["down"]))
+        minor, of = self._worth
+        return points * minor // of if points >= 0 else -(-points * minor // of)
 
     @cached_property
     def point_in_money(self) -> Decimal:
         """What one point (at scale) pays for, in minor units, not rounded."""
         return self.points.worth.scaleb(self.money_scale - self.points.scale)
 
+    @cached_property
+    def _worth(self) -> tuple[int, int]:
+        """The same in whole numbers: so many minor units for so many points. Each receipt asks for it."""
+        return self.point_in_money.as_integer_ratio()
+
     def points_that_pay(self, points: int) -> int:
         """The fewest points that pay for as much: what is over would be spent for nothing."""
-        minor = self.points_in_money(points)
-        return int(self.money_in_points(Decimal(minor)).to_integral_value(money.ROUNDINGS["up"]))
+        minor, of = self._worth
+        return -(-self.points_in_money(points) * of // minor)
+
+    def points_for(self, minor: int) -> int:
+        """How many points (at scale) minor units, not below zero, come to, rounded down."""
+        per, of = self._worth
+        return minor * of // per
 
     def money_in_points(self, minor: Decimal) -> Decimal:
         """How many points (at scale, not rounded) minor units come to."""

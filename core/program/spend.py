@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,11 @@ class SpendTerms(Model):
     receipt_at_least: Amount = Decimal(0)
     only: Goods | None = None
     exclude: Exclusion = Exclusion()
+
+    @cached_property
+    def everything(self) -> bool:
+        """Whether every line may be paid whole, as far as the receipt goes."""
+        return self.only is None and self.exclude.empty and self.line_share_at_most == 1
 
 
 class Spend(SpendTerms):

@@ -150,6 +150,11 @@ class TierRules:
         above = self.tiers.levels[max(0, self.rank(name)) + 1 :]
         return above[0] if above else None
 
+    def next_amount(self, name: str | None) -> int | None:
+        """From which amount the level above is reached; None at the top."""
+        above = max(0, self.rank(name)) + 1
+        return self._froms[above] if above < len(self._froms) else None
+
     @property
     def tier_names(self) -> tuple[str, ...]:
         """From the lowest."""

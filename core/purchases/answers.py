@@ -19,7 +19,7 @@ def answer(
     program = bought.program
 
     def points(amount: int) -> str:
-        return str(program.from_points(amount))
+        return program.said(amount)
 
     said: dict[str, Any] = {
         "receipt": bought.external_id,
@@ -46,10 +46,9 @@ def answer(
 def rules_of(program: Program, effect: Effect) -> list[dict[str, str]]:
     """Which rule gave how much, and why."""
     said = [
-        {"rule": it.rule, "points": str(program.from_points(it.points)), "why": it.note}
-        for it in effect.earned.shares
+        {"rule": it.rule, "points": program.said(it.points), "why": it.note} for it in effect.earned.shares
     ]
     return said + [
-        {"rule": rule, "points": str(program.from_points(amount)), "why": f"for reaching {effect.tier}"}
+        {"rule": rule, "points": program.said(amount), "why": f"for reaching {effect.tier}"}
         for rule, amount in effect.steps
     ]

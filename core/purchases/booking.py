@@ -54,7 +54,7 @@ class Bought:
     def left(self) -> tuple[int, ...]:
         """Thousandths of each line that were kept."""
         if not self.returned:
-            return tuple(item.quantity for item in self.cart.items)
+            return tuple([item.quantity for item in self.cart.items])
         return tuple(item.quantity - back for item, back in zip(self.cart.items, self.returned, strict=True))
 
     def kept(self, parts: Sequence[int]) -> tuple[int, ...]:
@@ -254,6 +254,8 @@ def payable(program: Program, cart: Cart) -> Cart | Refusal:
 
 def _slot(share: Share) -> str:
     """What is given to one account with one lifetime is one lot, whichever rules gave it."""
+    if share.starts is None and share.lasts is None:
+        return share.account
     own = [str(it) for it in (share.starts, share.lasts) if it is not None]
     return "/".join([share.account, *own])
 
@@ -265,4 +267,6 @@ def _kept(bought: Bought) -> list[Item]:
 def lines_of(earned: Earned, count: int) -> tuple[int, ...]:
     """Points of all rules on each of so many lines."""
     shares = [share.lines for share in earned.shares if share.lines]
+    if len(shares) == 1:
+        return shares[0]
     return tuple(sum(line) for line in zip(*shares, strict=True)) if shares else (0,) * count

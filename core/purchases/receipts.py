@@ -31,7 +31,7 @@ from core.purchases.booking import Bought, Desk, Effect, payable
 from core.purchases.buyers import ask_buyers
 from core.purchases.cart import Cart, Item
 from core.purchases.door import Door
-from core.purchases.goods import Goods, ask_goods
+from core.purchases.goods import NOTHING_KNOWN, Goods, ask_goods
 from core.purchases.history import BuyerPast
 from core.purchases.sales import Line, Purchase
 from core.purchases.stats import Stats
@@ -220,7 +220,8 @@ class Recording:
         return self.book.version, self.program
 
     def _cart(self, program: Program, purchase: Purchase) -> Cart:
-        items = tuple(self._item(line) for line in purchase.lines)
+        goods = self.goods
+        items = tuple([_item(line, goods.get(line.sku, NOTHING_KNOWN)) for line in purchase.lines])
         partner = program.partner_of(purchase.store)
         codes = self.codes.names(purchase.external_id)
         return Cart(self._moment(purchase), items, purchase.store, partner, codes, purchase.pay_points)
@@ -228,18 +229,13 @@ class Recording:
     def _moment(self, purchase: Purchase) -> datetime:
         """When it is booked: a till whose clock is a little behind pays with what has come meanwhile."""
         last = self.book.last_at[self.buyers[purchase.customer].holder_id]
-        behind = timedelta() <= self.recorded_at - purchase.at <= SKEW
-        if self.book.holds(purchase.external_id):
-            # What was set aside at that time is spent at that time, even if it has expired since.
+        if not last or purchase.at >= last or last > self.recorded_at:
             return purchase.at
-        if last and purchase.at < last <= self.recorded_at and purchase.pay_points and self.live and behind:
-            return purchase.at if purchase.offline else last
-        return purchase.at
-
-    def _item(self, line: Line) -> Item:
-        known = self.goods.get(line.sku) or Goods(None, None)
-        category, brand = line.category or known.category, line.brand or known.brand
-        return Item(line.sku, line.quantity, line.total, category, brand, line.discounted)
+        behind = timedelta() <= self.recorded_at - purchase.at <= SKEW
+        if not (behind and purchase.pay_points and self.live) or purchase.offline:
+            return purchase.at
+        # What was set aside at that time is spent at that time, even if it has expired since.
+        return purchase.at if self.book.holds(purchase.external_id) else last
 
     # --- what is refused
 
@@ -307,14 +303,11 @@ class Recording:
         climbers = set()
         for i, some in theirs.items():
             purchases, spent = self.stats.counts(i)
-            ever = {
-                "spent": spent + sum(it.purchase.total for it in some),
-                "purchases": purchases + len(some),
-            }
+            purchases, spent = purchases + len(some), spent + sum([it.purchase.total for it in some])
             # What is told after a change of the levels may reach one by those of its own time.
-            rules = {id(it.bought.program): it.bought.program for it in some}.values()
-            if any(Climb.may_rise(it, self.standings[i].tier, **ever) for it in rules):
-                climbers.add(i)
+            for rules in {id(it.bought.program): it.bought.program for it in some}.values():
+                if Climb.may_rise(rules, self.standings[i].tier, spent=spent, purchases=purchases):
+                    climbers.add(i)
         return climbers
 
     def _book_late(self, holder_id: int, works: Sequence[Work]) -> None:
@@ -393,6 +386,11 @@ class Recording:
         self.happenings += tiers.write(self.connection, straight, self.recorded_at)
         for replay in self.replays:
             self.happenings += rewrite(self.book, replay)
+
+
+def _item(line: Line, known: Goods) -> Item:
+    category, brand = line.category or known[0], line.brand or known[1]
+    return Item(line.sku, line.quantity, line.total, category, brand, line.discounted)
 
 
 def _time(work: Work) -> datetime:

@@ -28,9 +28,10 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Purchase:
     """What a till sends. `customer` is the external id; `pay_points` in points at the program's scale,
-    `total`, the sum of the lines, in minor units. `offline`: the goods are gone, so it is recorded even if
-    its bonuses were spent elsewhere meanwhile. `codes` are promo codes. `confirmed`: the customer has said
-    the code without which so many bonuses are not spent. `from_file`: history, which may be of any age.
+    `total`, the sum of the lines, in minor units; `key` tells a repeated one. `offline`: the goods are gone,
+    so it is recorded even if its bonuses were spent elsewhere meanwhile. `codes` are promo codes.
+    `confirmed`: the customer has said the code without which so many bonuses are not spent. `from_file`:
+    history, which may be of any age.
     """
 
     external_id: str
@@ -45,6 +46,7 @@ class Purchase:
     promised: bool = False
     from_file: bool = False
     total: int = field(init=False)
+    key: str = field(init=False, compare=False, repr=False)
 
     def body(self) -> list[Any]:
         """What makes two requests the same; one moment is the same whichever zone it is written in."""
@@ -57,10 +59,6 @@ class Purchase:
         """Whether it stands even if its bonuses are not there any more."""
         return self.offline or self.promised
 
-    @property
-    def key(self) -> str:
-        """Its idempotency key."""
-        return f"receipt:{self.external_id}"
-
     def __post_init__(self) -> None:
-        object.__setattr__(self, "total", sum(line.total for line in self.lines))
+        object.__setattr__(self, "total", sum([line.total for line in self.lines]))
+        object.__setattr__(self, "key", f"receipt:{self.external_id}")

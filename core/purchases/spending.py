@@ -7,7 +7,7 @@ from functools import partial
 from math import ceil
 
 from core.ledger.limits import Limits, SharedGoods
-from core.money import ROUNDINGS, lay_out, share
+from core.money import lay_out, share
 from core.program import Program
 from core.program.goods import Goods
 from core.program.points import BASE, BonusAccount
@@ -41,13 +41,16 @@ def spendable(program: Program, cart: Cart) -> Spendable:
     if why := _refused(program, cart, terms):
         nothing = Limits(dict.fromkeys((it.name for it in program.accounts), 0))
         return Spendable(0, nothing, (0,) * len(cart.items), lambda: (why,))
-    payable = [_payable(terms, item) for item in cart.items]
-    lines = [
-        share(item.total, terms.line_share_at_most) if may else 0
-        for item, may in zip(cart.items, payable, strict=True)
-    ]
+    if terms.everything:
+        payable, lines = [True] * len(cart.items), [item.total for item in cart.items]
+    else:
+        payable = [_payable(terms, item) for item in cart.items]
+        lines = [
+            share(item.total, terms.line_share_at_most) if may else 0
+            for item, may in zip(cart.items, payable, strict=True)
+        ]
     most = min(sum(lines), share(cart.total, terms.share_at_most))
-    points = _in_points(program, most)
+    points = program.points_for(most)
     each = {it.name: min(points, _of_account(program, it, cart, lines)) for it in program.accounts}
     # What lies in an account that the program no longer has is spent as the base account's.
     limits = Limits(each, _shared(program, cart, lines), BASE)
@@ -115,7 +118,7 @@ def _payable(terms: SpendTerms, item: Item) -> bool:
 
 def _of_account(program: Program, account: BonusAccount, cart: Cart, lines: Sequence[int]) -> int:
     payable = sum(_on_goods(account.goods, cart, lines))
-    return _in_points(program, min(payable, share(cart.total, account.share_at_most)))
+    return program.points_for(min(payable, share(cart.total, account.share_at_most)))
 
 
 def _shared(program: Program, cart: Cart, lines: Sequence[int]) -> SharedGoods | None:
@@ -134,10 +137,6 @@ def _on_goods(goods: Goods | None, cart: Cart, lines: Sequence[int]) -> Sequence
     if goods is None:
         return lines
     return [most if goods.covers(item) else 0 for item, most in zip(cart.items, lines, strict=True)]
-
-
-def _in_points(program: Program, minor: int) -> int:
-    return int(program.money_in_points(Decimal(minor)).to_integral_value(ROUNDINGS["down"]))
 
 
 def _reasons(cart: Cart, terms: SpendTerms, payable: Sequence[bool], most: int) -> tuple[str, ...]:

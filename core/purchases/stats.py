@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from operator import attrgetter
 
 from sqlalchemy import Connection, func, select
 
@@ -14,6 +15,7 @@ from core.tables import CustomerStats, Receipt
 RECEIPT = Receipt.__table__  # type: ignore[attr-defined]
 STATS = CustomerStats.__table__  # type: ignore[attr-defined]
 COLUMNS = ("first_purchase_at", "last_purchase_at", "purchases", "spent")
+_kept = attrgetter(*COLUMNS)
 _KEPT = Hot(
     STATS.c.customer_id, *(STATS.c[name] for name in COLUMNS),
     tail="FROM customer_stats WHERE customer_id {ids}",
@@ -79,5 +81,5 @@ class Stats:
 
     def close(self) -> None:
         """Write what changed, in the caller's transaction."""
-        rows = [(i, *(getattr(self._rows[i], name) for name in COLUMNS)) for i in sorted(self._changed)]
+        rows = [(i, *_kept(self._rows[i])) for i in sorted(self._changed)]
         upsert_rows(self._connection, STATS, ("customer_id",), COLUMNS, rows)

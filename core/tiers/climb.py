@@ -38,9 +38,9 @@ class Climb:
         climbers: Collection[int] | None, upto: datetime | None = None, until: datetime | None = None,
         rules: Iterable[Program] = (),
     ) -> None:  # fmt: skip
-        self._connection, self._standings = connection, standings
+        self._connection, self._program, self._standings = connection, program, standings
         self._rules = {id(it): it for it in rules}.values()
-        self._since, self._upto = since, upto
+        self._since, self._upto, self._until = since, upto, until
         self._records: dict[int, Record] = {}
         self._settled: dict[int, datetime] = {}
         self._counted: dict[int, list[tuple[datetime, int, int]]] = defaultdict(list)
@@ -55,11 +55,11 @@ class Climb:
     @staticmethod
     def may_rise(program: Program, tier: str | None, *, spent: int, purchases: int) -> bool:
         """Whether a customer may reach a higher level: told from all that they ever bought, now included."""
-        following = program.next_level(tier)
-        if program.rank(tier) < 0 or following is None:
-            return program.rank(tier) < 0
+        rank, needed = program.rank(tier), program.next_amount(tier)
+        if rank < 0 or needed is None:
+            return rank < 0
         most = {"spend": spent, "purchases": purchases, "invitation": 0}.get(program.tiers.measure)
-        return most is None or most >= program.tier_amount(following)
+        return most is None or most >= needed
 
     def settle(self, program: Program, customer_id: int, at: datetime) -> None:
         """Let invitations and moves down take effect that fell due at or before `at`."""
@@ -82,12 +82,20 @@ class Climb:
         ladder.join(program, standing, record, tier, at)
 
     def _settle(self, program: Program, customer_id: int, at: datetime) -> None:
+        if self._stays(program, customer_id, at):
+            self._settled[customer_id] = max(at, self._settled.get(customer_id, at))
+            return
         standing = self._standings[customer_id]
         for rules, until in self._stages(program, customer_id, at):
             if ladder.may_fall(rules, standing, until):
                 record = self._record(rules, customer_id)
                 ladder.settle(rules, standing, record, self._settled[customer_id], until)
             self._settled[customer_id] = max(until, self._settled.get(customer_id, until))
+
+    def _stays(self, program: Program, customer_id: int, at: datetime) -> bool:
+        """Whether it is known that they do not fall by then: of whoever may, the purchases were loaded."""
+        until = self._until if self._upto is None and program is self._program else None
+        return until is not None and at <= until and customer_id not in self._records
 
     def _stages(self, program: Program, customer_id: int, at: datetime) -> list[tuple[Program, datetime]]:
         """By which rules a level is looked at until when: each program's checks are those of its own time.
