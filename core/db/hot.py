@@ -129,7 +129,7 @@ def _all_turned(rows: Sequence[Row], read: Reader) -> list[Row]:
         return [turned(row, read) for row in rows]
     columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
     for place, turn in read:
-        columns[place] = [None if value is None else turn(value) for value in columns[place]]
+        columns[place] = list(map(turn, columns[place]))
     return list(zip(*columns, strict=True))
 
 
@@ -153,21 +153,33 @@ def _reader(dialect: str, kind: Any) -> Callable[[Any], Any] | None:
     if isinstance(kind, UtcDateTime):
         return _moment
     if isinstance(kind, Date):
-        return date.fromisoformat
+        return _day
     if isinstance(kind, JSON):
         return _json
-    return bool if isinstance(kind, Boolean) else None
+    return _truth if isinstance(kind, Boolean) else None
 
 
 def _utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-def _json(value: str) -> Any:
+# What SQLite keeps; NULL is None.
+
+
+def _json(value: str | None) -> Any:
     # Most customers have no attributes of a shop's own.
-    return {} if value == "{}" else json.loads(value)
+    return {} if value == "{}" else None if value is None else json.loads(value)
+
+
+def _truth(value: int | None) -> bool | None:
+    return None if value is None else bool(value)
 
 
 @lru_cache(maxsize=8192)
-def _moment(value: str) -> datetime:
-    return datetime.fromisoformat(f"{value}+00:00")
+def _day(value: str | None) -> date | None:
+    return None if value is None else date.fromisoformat(value)
+
+
+@lru_cache(maxsize=8192)
+def _moment(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(f"{value}+00:00")

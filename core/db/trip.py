@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import JSON
 
-from core.db.encoding import encoder
+from core.db.encoding import encoder, quickly
 from core.db.spelling import UtcDateTime
 
 Row = tuple[Any, ...]
@@ -289,7 +289,7 @@ def _default(value: Any) -> str:
     raise TypeError(f"{value!r} cannot be written")
 
 
-_encode = encoder((",", ":"), default=_default)
+_encode = quickly(encoder((",", ":"), default=_default))
 _BIGINTS, _TEXTS = 1016, 1009
 _KINDS = {int: 20, str: 25, bool: 16, datetime: 1184, date: 1082, Decimal: 1700, type(None): 0}
 _NUMBERS = count(1)
