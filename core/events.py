@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, literal, select, t
 
 from core.db import upsert
 from core.db.bulk import insert_rows
+from core.fact import fact
 from core.tables import Cursor, Event
 
 EVENT = Event.__table__  # type: ignore[attr-defined]
@@ -28,7 +29,7 @@ NOTED = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Happening:
     """An event about to be appended. `subject` names what it is about (a receipt, an operation, a tier)."""
 

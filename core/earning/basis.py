@@ -1,15 +1,15 @@
 """What rules of earning look at: the lines of a cart with what was paid for them in money."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from core.fact import fact
 from core.program import Program
 from core.program.goods import Goods
 from core.purchases.cart import Cart, Item, kept_of
 from core.purchases.spending import lay_payment
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Basis:
     """The lines of a cart, or what was kept of them.
 

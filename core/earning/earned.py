@@ -1,11 +1,10 @@
 """What rules gave on a purchase, and why others gave nothing."""
 
-from dataclasses import dataclass
-
+from core.fact import fact
 from core.program.lifetime import Lasts, Starts
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Share:
     """What one rule gives on one cart.
 
@@ -22,7 +21,7 @@ class Share:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Silence:
     """A rule that gave nothing: the reason's name (see REASONS), and one sentence for people."""
 
@@ -31,7 +30,7 @@ class Silence:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Earned:
     """All rules of purchases, each either in `shares` or in `silences`."""
 

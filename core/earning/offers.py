@@ -1,15 +1,16 @@
 """What one rule of purchases would give by itself, before rules are combined."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from core.earning.when import THOUSANDTHS, Case, counted
+from core.fact import fact
 from core.money import lay_out
 from core.program import Program, Rule
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Offer:
     """Points on each line (at the program's scale), and why so many. `laid` is before the rule's own cap,
     `rate` the percentage or the factor.

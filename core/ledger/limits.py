@@ -1,9 +1,10 @@
 """How much each bonus account may pay, and some of them for the same goods."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
+
+from core.fact import fact
 
 
 class SharedGoods(NamedTuple):
@@ -16,7 +17,7 @@ class SharedGoods(NamedTuple):
     worth: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Limits:
     """The most points (at scale) of `each` account, and the `goods` that some of them share. What lies in
     accounts that are not named is a part of `rest`, or stays where it is (None).

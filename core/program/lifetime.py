@@ -13,11 +13,12 @@ from pydantic import GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
 from core.explain import complaint
+from core.fact import fact
 from core.unit import Unit
 from core.units import Duration
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Life:
     """From when until when a lot lives; `expires_on` is its last day, `expires_at` the end of it (UTC)."""
 

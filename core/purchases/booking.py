@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from core.earning import Earned, Share, Silence, earn, keep
+from core.fact import fact
 from core.ledger.book import Book
 from core.ledger.lots import Op, Refusal
 from core.ledger.reading import lots_bought
@@ -23,7 +24,7 @@ from core.tiers import Climb, Move, Standing
 STEP = "tier_up:"
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Bought:
     """A purchase as the ledger books it. `returned`: thousandths that came back of each line, () for none;
     `elsewhere`: those of them that another account's book has settled; `gone`: nothing of it counts any more
@@ -66,7 +67,7 @@ class Bought:
         return tuple(map(kept_of, parts, self.cart.items, self.returned))
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Effect:
     """What a purchase did. `lines` are points on each line, of `earned` those of all rules; `money` (minor
     units) is what was kept of it, `paid` the points that paid for it, also by line. `codes` are the rules

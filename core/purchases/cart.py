@@ -5,10 +5,11 @@ when a return or a late receipt makes the ledger reckon again.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from core.fact import fact
 from core.ledger.limits import Limits
 
 
@@ -43,7 +44,7 @@ def all_back(items: Sequence[Item], back: Sequence[int]) -> bool:
     return all(part >= item.quantity for item, part in costly)
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Cart:
     """A purchase at `at` (aware UTC). `paid_points` (at the program's scale) pay for a part of it, laid on
     the lines as `paid` (minor units each, () for nothing); `codes` are the rules that accepted promo codes

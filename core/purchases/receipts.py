@@ -4,7 +4,7 @@ import gc
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from core.customers.holders import ATTEMPTS, CUSTOMER, Person, busy, people, peo
 from core.db import ask_ids
 from core.db.bulk import COPY_FROM, commit_with_trip, mark, piped, unmark
 from core.events import Happening, append
+from core.fact import fact
 from core.grants.promo_codes import Codes
 from core.ledger.book import Book
 from core.ledger.lots import Refusal
@@ -45,7 +46,7 @@ __all__ = ["CUSTOMER", "LINE", "RECEIPT", "Line", "Outcome", "Purchase", "Record
 SKEW = timedelta(minutes=5)
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Recorded:
     """The answer to a receipt; the same again when it is repeated."""
 

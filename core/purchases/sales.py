@@ -1,11 +1,13 @@
 """What a till sends: a purchase with its lines."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
+from core.fact import fact
 
-@dataclass(frozen=True, slots=True)
+
+@fact
 class Line:
     """A line: quantity in thousandths, total in minor units after discounts.
 
@@ -25,7 +27,7 @@ class Line:
         return [self.sku, self.quantity, self.total, *(more if any(more) else ())]
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Purchase:
     """What a till sends. `customer` is the external id; `pay_points` in points at the program's scale,
     `total`, the sum of the lines, in minor units; `key` tells a repeated one. `offline`: the goods are gone,

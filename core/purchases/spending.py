@@ -1,11 +1,12 @@
 """What bonuses may pay of a cart, and how a payment is laid on its lines."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from math import ceil
 
+from core.fact import fact
 from core.ledger.limits import Limits, SharedGoods
 from core.money import lay_out, share
 from core.program import Program
@@ -15,7 +16,7 @@ from core.program.spend import SpendTerms
 from core.purchases.cart import Cart, Item
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Spendable:
     """The most that a cart may be paid with, whatever the balance.
 

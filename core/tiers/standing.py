@@ -4,13 +4,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from core.fact import fact
 from core.program import Program
 
 # `replaced`: the program no longer has the level that was held.
 Direction = Literal["up", "down", "replaced"]
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Move:
     """One change of level. Of what was held before the first one, `previous` is None."""
 
