@@ -84,6 +84,10 @@ def _lots(book: "Book", new: Sequence[OpenLot]) -> None:
         for lot in new
     ]  # fmt: skip
     insert_rows(book.connection, LOT, LOT_COLUMNS, rows)
+    for lot in new:
+        # An operation knows its lots: a circle, which only a search of everything in memory would free.
+        if lot.operation:
+            lot.operation_id, lot.operation = lot.operation.id, None
 
 
 def _entries(book: "Book") -> None:
