@@ -23,13 +23,15 @@ class Purse:
     def __init__(self, rank: Callable[[str], int], lots: Iterable[OpenLot] = ()) -> None:
         self._rank = rank
         self._added = 0
-        lots = [*lots]
-        self._lots: dict[OpenLot, None] = dict.fromkeys(lot for lot in lots if lot.remaining > 0)
+        self._lots: dict[OpenLot, None] = {}
         self._places: dict[OpenLot, tuple[Any, ...]] = {}
         # Given since, and put in order only when somebody spends again.
         self._coming: dict[OpenLot, None] = {}
         self._order: list[tuple[tuple[Any, ...], OpenLot]] | None = None
-        self.debts: dict[OpenLot, None] = dict.fromkeys(lot for lot in lots if lot.remaining < 0)
+        self.debts: dict[OpenLot, None] = {}
+        for lot in lots:
+            if lot.remaining:
+                self.put(lot)
 
     def __iter__(self) -> Iterator[OpenLot]:
         """As they came."""

@@ -49,7 +49,7 @@ class Climb:
             self._invitations = invitations.after(connection, list(standings), upto)
         chosen = set(standings if climbers is None else climbers)
         if until is not None:
-            chosen |= {i for i, it in standings.items() if ladder.may_fall(program, it, until)}
+            chosen |= ladder.falling(program, standings, until)
         self._open(program, sorted(chosen))
 
     @staticmethod

@@ -1,5 +1,6 @@
 """How a level moves: up with a purchase or an invitation, down at a check. Nothing here reads a database."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from core.program import Program
@@ -29,11 +30,19 @@ def settle(program: Program, standing: Standing, record: Record, after: datetime
 
 def may_fall(program: Program, standing: Standing, upto: datetime) -> bool:
     """Whether there may be something to settle until then: told without looking at purchases."""
-    rank = program.rank(standing.tier)
-    if standing.tier is None or standing.since is None or 0 <= rank <= floor(program, standing):
-        return False
-    first = periods(program).first_check(program.day_of(standing.since))
-    return rank < 0 or first <= program.day_of(upto)
+    return bool(falling(program, {0: standing}, upto))
+
+
+def falling(program: Program, standings: Mapping[int, Standing], upto: datetime) -> set[int]:
+    """Of whom there may be."""
+    rules, last, found = periods(program), program.day_of(upto), set()
+    for i, standing in standings.items():
+        rank = program.rank(standing.tier)
+        if standing.tier is None or standing.since is None or 0 <= rank <= floor(program, standing):
+            continue
+        if rank < 0 or rules.first_check(program.day_of(standing.since)) <= last:
+            found.add(i)
+    return found
 
 
 def carried(program: Program, standing: Standing, record: Record, upto: datetime) -> bool:
