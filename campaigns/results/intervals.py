@@ -1,8 +1,10 @@
 """How sure a difference between two groups of customers is: 95 % confidence intervals.
 
 Rates by Wilson's score interval, their difference by Newcombe's hybrid of two of them (Statistics in
-Medicine 17, 1998, method 10): both hold for few customers and for rates near 0. Means by Welch's standard
-error and the normal quantile, which is good enough from some dozens of customers on.
+Medicine 17, 1998, method 10): both hold for few customers and for rates near 0. Means by the normal quantile
+and the larger one of two standard errors, Welch's and that of one spread for both groups. A small group in
+which by chance few bought has seen none of the spread of what people spend: by Welch alone one scenario in
+four to ten without any effect would look sure of one.
 """
 
 from dataclasses import dataclass
@@ -53,11 +55,13 @@ class Amounts:
     @property
     def variance_of_mean(self) -> float | None:
         """The mean's, from the sample's variance; None for fewer than two."""
-        if self.count < 2:
-            return None
+        return self.deviations / (self.count * (self.count - 1)) if self.count > 1 else None
+
+    @property
+    def deviations(self) -> float:
+        """Squared distances from the mean, added up; of one customer at least."""
         # Whole numbers, so that amounts of billions lose nothing in the difference.
-        spread = self.count * self.squares - self.total * self.total
-        return spread / (self.count * self.count * (self.count - 1))
+        return (self.count * self.squares - self.total * self.total) / self.count
 
 
 def rate(reached: int, of: int) -> Interval | None:
@@ -86,5 +90,7 @@ def difference_of_means(one: Amounts, other: Amounts) -> Interval | None:
     spreads = (one.variance_of_mean, other.variance_of_mean)
     if spreads[0] is None or spreads[1] is None or one.mean is None or other.mean is None:
         return None
-    value, reach = one.mean - other.mean, Z * sqrt(spreads[0] + spreads[1])
+    common = (one.deviations + other.deviations) / (one.count + other.count - 2)
+    variance = max(spreads[0] + spreads[1], common * (1 / one.count + 1 / other.count))
+    value, reach = one.mean - other.mean, Z * sqrt(variance)
     return Interval(value, value - reach, value + reach)

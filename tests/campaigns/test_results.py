@@ -318,25 +318,38 @@ def test_intervals_are_those_of_the_literature() -> None:
     assert (round(nothing.low, 4), round(nothing.high, 4)) == (-0.1611, 0.2775)
 
 
+def amounts(*seen: int) -> Amounts:
+    found = Amounts()
+    for amount in seen:
+        found.add(amount)
+    return found
+
+
 def test_means_are_compared_with_the_spread_of_both() -> None:
-    one, other = Amounts(), Amounts()
-    for amount in (10, 12, 14, 16):
-        one.add(amount)
-    for amount in (9, 11):
-        other.add(amount)
-    more = difference_of_means(one, other)
+    more = difference_of_means(amounts(10, 12, 14, 16), amounts(6, 14))
     assert more is not None
-    # Variances 20/3 of four and 2 of two: sqrt(20/12 + 1) = 1.633 is the standard error.
+    # Variances 20/3 of four and 32 of two: sqrt(20/12 + 16) = 4.203 is Welch's error, the larger one.
     assert more.value == 3
-    assert (round(more.low, 3), round(more.high, 3)) == (-0.201, 6.201)
+    assert (round(more.low, 3), round(more.high, 3)) == (-5.238, 11.238)
     assert not more.is_sure
 
 
-@pytest.mark.parametrize("amounts", [[], [5]])
-def test_of_one_customer_or_none_no_difference_is_told(amounts: list[int]) -> None:
-    few, many = Amounts(), Amounts(10, 100, 2_000)
-    for amount in amounts:
-        few.add(amount)
+def test_a_small_group_that_bought_nothing_makes_nobody_sure() -> None:
+    # A sixth of ninety bought for 100; of ten nobody did, as chance would have it once in six times.
+    told = amounts(*[100] * 15, *[0] * 75)
+    more = difference_of_means(told, amounts(*[0] * 10))
+    assert more is not None
+    # 125 000 / 98 is the variance of both: sqrt(1275.5 / 90 + 1275.5 / 10) = 11.905.
+    assert (round(more.low, 2), round(more.high, 2)) == (-6.67, 40.0)
+    assert not more.is_sure
+    enough = difference_of_means(told, amounts(*[0] * 100))
+    assert enough is not None
+    assert enough.is_sure
+
+
+@pytest.mark.parametrize("seen", [[], [5]])
+def test_of_one_customer_or_none_no_difference_is_told(seen: list[int]) -> None:
+    few, many = amounts(*seen), Amounts(10, 100, 2_000)
     assert difference_of_means(few, many) is None
     assert difference_of_means(many, few) is None
     assert rate(0, 0) is None
