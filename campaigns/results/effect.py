@@ -2,7 +2,8 @@
 
 Compared are all who entered, told or not (intention to treat): the draw comes after the gates of reaching,
 so both arms are alike, while those who were really told are chosen by what came after. A customer counts
-once, in the arm of their first entry, with what they bought within the time after any of them.
+once, by their first entry: in its arm, with what they bought within the time after it. Who enters again is
+chosen by what came after too: whoever was told may have bought since, or said stop.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,7 +17,6 @@ from sqlalchemy import (
     Select,
     Subquery,
     and_,
-    case,
     func,
     literal,
     select,
@@ -99,9 +99,9 @@ def effect(
     for part in _parts(connection, entered, within):
         bought = part.bought(program, now)
         texts = part.texts(steps) if steps else {}
-        for customer, entry in part.customers(now):
-            arm = _arm(program, entry)
-            _add(found, arm, entry.is_over, bought.get(customer, ()), texts.get(customer, ()))
+        for customer, entry in part.customers():
+            arm, is_over = _arm(program, entry), entry.until <= now
+            _add(found, arm, is_over, bought.get(customer, ()), texts.get(customer, ()))
     return found
 
 
@@ -113,7 +113,7 @@ def effect_of_all(connection: Connection, program: Program, entered: Entered, no
     found = Effect()
     for part in _parts(connection, entered, lambda _at: now):
         bought = part.bought(program, now)
-        for customer, entry in part.customers(now):
+        for customer, entry in part.customers():
             arm = HELD_OUT if _arm(program, entry) == HELD_OUT_OF_ALL else TREATMENT
             _add(found, arm, True, bought.get(customer, ()), ())
     return found
@@ -178,52 +178,51 @@ class _Part:
         put_deadlines(self.connection, {at: within(at) for at in times})
         return bool(times)
 
-    def customers(self, now: datetime) -> Iterator[tuple[int, Any]]:
-        """Each customer with their first entry; `is_over` once the time of one of their entries is."""
-        entries = self._entries()
-        over = case((DEADLINE.c.until <= literal(now, UtcDateTime), 1), else_=0)
-        own = select(
-            entries, func.max(over).over(partition_by=entries.c.who).label("is_over"),
-            func.row_number().over(partition_by=entries.c.who, order_by=(entries.c.at, entries.c.id))
-            .label("place"),
-        ).join(DEADLINE, DEADLINE.c.at == entries.c.at).subquery("own")  # fmt: skip
-        columns = (own.c.who, own.c.arm, own.c.external_id, own.c.detail, own.c.is_over)
-        for row in self.connection.execute(select(*columns).where(own.c.place == 1)):
+    def customers(self) -> Iterator[tuple[int, Any]]:
+        """Each customer with their first entry, `until` the end of its time."""
+        first = self._firsts()
+        columns = (first.c.who, first.c.arm, first.c.external_id, first.c.detail, first.c.until)
+        for row in self.connection.execute(select(*columns)):
             yield row.who, row
 
     def bought(self, program: Program, now: datetime) -> dict[int, list[int]]:
         """What was paid in money for each purchase that stands and was made in time, by customer."""
-        entries = self._entries()
+        first = self._firsts()
         in_time = and_(
-            RECEIPT.c.customer_id == entries.c.who, RECEIPT.c.customer_id.between(self.low, self.high),
-            RECEIPT.c.at > entries.c.at, RECEIPT.c.at <= DEADLINE.c.until, RECEIPT.c.returned_at.is_(None),
+            RECEIPT.c.customer_id == first.c.who, RECEIPT.c.customer_id.between(self.low, self.high),
+            RECEIPT.c.at > first.c.at, RECEIPT.c.at <= first.c.until, RECEIPT.c.returned_at.is_(None),
         )  # fmt: skip
         rows = (
-            select(entries.c.who, RECEIPT.c.id, RECEIPT.c.total, RECEIPT.c.paid_points)
-            .distinct()
-            .join(DEADLINE, DEADLINE.c.at == entries.c.at)
+            select(first.c.who, RECEIPT.c.total, RECEIPT.c.paid_points)
             .join(RECEIPT, in_time)
-            .where(DEADLINE.c.until <= literal(now, UtcDateTime))
+            .where(first.c.until <= literal(now, UtcDateTime))
         )
         found: dict[int, list[int]] = {}
-        for who, _, total, points in self.connection.execute(rows):
+        for who, total, points in self.connection.execute(rows):
             paid = total - (program.points_in_money(points) if points else 0)
             found.setdefault(who, []).append(int(paid))
         return found
 
     def texts(self, steps: Sequence[str]) -> dict[int, list[tuple[str, str]]]:
-        """The first text that each customer was drawn at each of these steps."""
-        entries = self._entries()
+        """The text that each customer was drawn at each of these steps."""
+        first = self._firsts()
         rows = (
-            select(entries.c.who, MESSAGE.c.step, MESSAGE.c.message)
-            .join(MESSAGE, MESSAGE.c.enrolment_id == entries.c.id)
+            select(first.c.who, MESSAGE.c.step, MESSAGE.c.message)
+            .join(MESSAGE, MESSAGE.c.enrolment_id == first.c.id)
             .where(MESSAGE.c.step.in_(steps))
-            .order_by(MESSAGE.c.planned_at, MESSAGE.c.id)
         )
-        found: dict[int, dict[str, str]] = {}
+        found: dict[int, list[tuple[str, str]]] = {}
         for who, step, message in self.connection.execute(rows):
-            found.setdefault(who, {}).setdefault(step, message)
-        return {customer: list(texts.items()) for customer, texts in found.items()}
+            found.setdefault(who, []).append((step, message))
+        return found
+
+    def _firsts(self) -> Subquery:
+        """The first entry of each customer, `until` the end of its time."""
+        entries = self._entries()
+        place = func.row_number().over(partition_by=entries.c.who, order_by=(entries.c.at, entries.c.id))
+        placed = select(entries, place.label("place")).subquery("placed")
+        joined = select(placed, DEADLINE.c.until).join(DEADLINE, DEADLINE.c.at == placed.c.at)
+        return joined.where(placed.c.place == 1).subquery("first")
 
     def _entries(self) -> Subquery:
         own = ENROLMENT.c.customer_id.between(self.low, self.high) & CUSTOMER.c.merged_into.is_(None)
