@@ -4,7 +4,7 @@ Rates by Wilson's score interval, their difference by Newcombe's hybrid of two o
 Medicine 17, 1998, method 10): both hold for few customers and for rates near 0. Means by the normal quantile
 and the larger one of two standard errors, Welch's and that of one spread for both groups. A small group in
 which by chance few bought has seen none of the spread of what people spend: by Welch alone one scenario in
-four to ten without any effect would look sure of one.
+four to twelve without any effect would look sure of one.
 """
 
 from dataclasses import dataclass
