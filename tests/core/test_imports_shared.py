@@ -11,9 +11,10 @@ from sqlalchemy import Connection, func, select
 
 from core.db import Database
 from core.imports import parts
-from core.imports.parts import LEFT, PART, forget_left, groups_of, written
+from core.imports.parts import LEFT, PART, forget_left
 from core.imports.parts import bring_in as bring_in_part
 from core.imports.reading import Row
+from core.imports.texts import groups_of, written
 from core.ledger.writing import ENTRY, OPERATION
 from tests.conftest import FreshDatabase
 from tests.core.books import ADDRESSES, check_books, check_statistics, register
