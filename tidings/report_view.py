@@ -75,8 +75,8 @@ def _overview(found: Sequence[ScenarioResults], of_all: AllMarketing | None) -> 
             rate_of(it.effect.treatment), rate_of(it.effect.holdout), *_difference(it),
         )  # fmt: skip
     said = (
-        f"Who entered from {first.first} to {first.last}. In colour: what chance alone would hardly have "
-        "done. All of one: tidings report NAME"
+        f"Who entered from {first.first} to {first.last}. Uplift in percentage points; in colour what chance "
+        "alone would hardly have done. All of one: tidings report NAME"
     )
     return Group(grid, *_marketing(of_all), Text(said, style="dim"))
 

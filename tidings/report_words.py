@@ -131,7 +131,7 @@ def _not_compared(it: ScenarioResults) -> str:
         return "service messages are kept from nobody, so there is nobody to compare with"
     if it.effect.held_waiting:
         return "nobody who was held out has had the whole time yet"
-    return "nobody was held out, so nobody can say what they would have bought anyway: write 'holdout: 10%'"
+    return "nobody was held out of it, so nobody can say what they would have bought anyway ('holdout: 10%')"
 
 
 def marketing(it: AllMarketing | None) -> tuple[str, Conclusion | None] | None:

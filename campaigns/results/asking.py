@@ -81,7 +81,9 @@ class ScenarioResults:
         if self.extra is None or not self.extra.is_sure or not self.cost:
             return None
         spent: float = self.extra.value / 10**self.money_scale
-        return spent / float(self.cost)
+        # The gain is that of customers whose time is over, so their part of the cost stands against it.
+        over = self.effect.treatment.customers
+        return spent / (float(self.cost) * over / (over + self.effect.waiting))
 
     def money(self, minor: float) -> str:
         """An amount in minor units, as programs read it."""
