@@ -82,7 +82,9 @@ def test_what_a_sender_has_not_begun_is_put_back(
     states = kiosk.states()
     assert set(states) == {left, "sent"}, "a message on its way was given up"
     assert states["sent"] == len(kiosk.server("sms").accepted) < 12
-    assert kiosk.message("anna11").tries == 0, "waiting cost a try"
+    # Which of those that are due at one moment go first is nobody's promise.
+    kept = [row for row in map(kiosk.message, kiosk.ids) if row.state == left]
+    assert [row.tries for row in kept] == [0] * len(kept), "waiting cost a try"
 
 
 def test_what_a_machine_planned_whose_clock_is_ahead_is_recalled_too(kiosk: Kiosk) -> None:
