@@ -35,13 +35,14 @@ _EXPIRED = f"days > {LASTS}"
 
 STATEMENTS = (
     """INSERT INTO customer (id, external_id, card, name, phone, email, birthday, birthday_md, locale,
-           time_zone, attributes, tier, tier_since, registered_at, updated_at)
+           time_zone, attributes, tier, tier_since, registered_at, updated_at, opted_in)
        SELECT i, 'c' || i, '29' || lpad(i::text, 10, '0'), 'Customer ' || i, '+380' || lpad(i::text, 9, '0'),
            CASE WHEN i % 2 = 0 THEN 'c' || i || '@example.com' END, born, extract(month FROM born) * 100 +
            extract(day FROM born), CASE WHEN i % 3 = 0 THEN 'en' ELSE 'uk' END,
            CASE WHEN i % 19 = 0 THEN 'Europe/Lisbon' END, '{}',
            CASE WHEN paid + before >= 1000 AND first < {KEPT} THEN 'silver' ELSE 'bronze' END,
-           hour - interval '400 days', hour - make_interval(days => 400 + (i * 13 % 1499)::int), hour
+           hour - interval '400 days', hour - make_interval(days => 400 + (i * 13 % 1499)::int), hour,
+           CASE WHEN i % 5 > 0 THEN ' email sms ' END
        FROM (SELECT *, date '1950-01-01' + (i * 37 % 19997)::int AS born FROM ({people}) p) p""",
     """INSERT INTO address (customer_id, kind, value, digest, active, since)
        SELECT i, 'phone', '+380' || lpad(i::text, 9, '0'), md5('p' || i) || md5('q' || i), true, hour
@@ -133,7 +134,7 @@ def _drop_indexes(connection: psycopg.Connection) -> list[str]:
 
 def _fill_part(url: str, chunks: Sequence[tuple[int, int]], at: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
-        # What refers to a customer is made with the customer: nothing is asked for each row.
+        # What refers to a customer is made with the customer: nothing is asked or written again for each row.
         connection.execute("SET session_replication_role = replica")
         for low, high in chunks:
             for statement in STATEMENTS:

@@ -62,7 +62,11 @@ _ENTERING = {
     name: literal_column(f"entering.{name}", CANDIDATE.c[name].type)
     for name in (*CANDIDATE_COLUMNS, *_WHO_COLUMNS, "gate")
 }
-_WHO_ENTERS = Who(_ENTERING["customer_id"], _ENTERING["external_id"], _ENTERING["zone"])
+_WHO_ENTERS = Who(
+    _ENTERING["customer_id"], _ENTERING["external_id"], _ENTERING["zone"],
+    literal_column("entering.opted_in", CUSTOMER.c.opted_in.type),
+)  # fmt: skip
+_WHO_WAITS = Who(ENROLMENT.c.customer_id, CUSTOMER.c.external_id, _ZONE.element, CUSTOMER.c.opted_in)
 _ZONE_NAMES = select(TIME_ZONE.c.name).order_by(TIME_ZONE.c.name)
 # How far back the stroke before this look's first one is searched for: longer than any trigger catches up.
 LAST_STROKE = timedelta(days=8)
@@ -120,13 +124,13 @@ class Looker:
         if trigger.plain:
             asked = [found.selected_columns[name] for name in ("customer_id", "occasion")]
             gate = entry_gate(step, *map(_unlabelled, asked))
-            rows = found.add_columns(*_WHO, gate.label("gate"))
+            rows = found.add_columns(*_WHO, CUSTOMER.c.opted_in, gate.label("gate"))
             in_order = trigger.in_order and self.connection.dialect.name == "sqlite"
             return rows if in_order else rows.order_by(*asked)
         # Found once, read several times: unfolded, the occasion would be reckoned anew for each use.
         due = found.cte("due").prefix_with("MATERIALIZED")
         gate = entry_gate(step, due.c.customer_id, due.c.occasion).label("gate")
-        rows = select(*(due.c[name] for name in CANDIDATE_COLUMNS), *_WHO, gate)
+        rows = select(*(due.c[name] for name in CANDIDATE_COLUMNS), *_WHO, CUSTOMER.c.opted_in, gate)
         rows = rows.join(CUSTOMER, CUSTOMER.c.id == due.c.customer_id)
         return rows.order_by(due.c.customer_id, due.c.occasion)
 
@@ -174,7 +178,7 @@ class Looker:
         ]
         over = waited(self.connection, scenario, index, span.at, self.running.program, waiting)
         put_deadlines(self.connection, over)
-        planned = plan(step, Who(ENROLMENT.c.customer_id, CUSTOMER.c.external_id, _ZONE.element))
+        planned = plan(step, _WHO_WAITS)
         rows = (
             select(
                 ENROLMENT.c.customer_id,

@@ -237,7 +237,11 @@ class Past:
         def since(customer: Table) -> Any:
             return of(customer, "at", customer.c.registered_at)
 
-        self.copy(Customer, lambda it: it.c.registered_at <= self.at, tier=tier, tier_since=since)
+        self.copy(
+            Customer, lambda it: it.c.registered_at <= self.at, tier=tier, tier_since=since,
+            # Of then only the consents tell.
+            opted_in=lambda _: null(),
+        )  # fmt: skip
 
     def addresses(self) -> None:
         """Those that were known. Of phones and emails, of which one is good at a time, the newest of then."""

@@ -13,13 +13,14 @@ from typing import Any
 from sqlalchemy import Column, Connection, MetaData, String, Table, func, inspect, select, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from core.customers.opted_in import fill
 from core.db import Database
 from core.errors import EnvironmentFault
 from tidings.moving.frozen import mark_of
 from tidings.moving.landing import PROGRESS
 
 # The newest migration; a test keeps it true.
-HEAD = "0009"
+HEAD = "0010"
 # Beside alembic_version, not among the tables of the installation: it is about them.
 FLOOR = Table("schema_floor", MetaData(), Column("oldest", String(32), nullable=False))
 # A table that changes waits for whoever reads it, and everybody else waits behind: an upgrade gives way then.
@@ -143,7 +144,8 @@ def _migrations() -> list[Any]:
 def upgrade(database: Database) -> str:
     """Run every migration that is missing, in one transaction; returns the schema that the database has then.
 
-    A newer schema that admits this program is left as it is. EnvironmentFault for one that does not, for one
+    What would hold rows for long is filled in afterwards, part by part; broken off, the next call goes on. A
+    newer schema that admits this program is left as it is. EnvironmentFault for one that does not, for one
     that no migration leads on from, for tables that others hold, or an installation that is moving.
     """
     with _permitted(database):
@@ -164,6 +166,7 @@ def _upgrade(database: Database) -> str:
             )
     with database.write() as connection:
         _migrate(connection, database.name)
+    fill(database)
     return HEAD
 
 

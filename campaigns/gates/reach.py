@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from campaigns.gates.entry import ENTRY
-from campaigns.gates.step import Step
+from campaigns.gates.step import Step, Who
 from campaigns.staging import CANDIDATE, OPTION, analyze
 from channels.base import CARD, NO_ADDRESS
 from core.customers.consent import MARKETING
@@ -38,32 +38,45 @@ THIS = OPTION.c.candidate_id == CANDIDATE.c.id
 Name = str | ColumnElement[str]
 
 
-def first_reached(step: Step, customer_id: ColumnElement[int]) -> ColumnElement[str | None]:
+def first_reached(step: Step, who: Who) -> ColumnElement[str | None]:
     """The first channel of the cascade on which the customer may and can be reached; NULL if there is none.
 
     Most are reached by the first one: further ones are asked only of the others.
     """
     channels = tuple((channel, step.kinds[channel]) for channel in step.step.send)
-    return _first_reached(customer_id, channels, step.marketing)
+    return _first_reached(who.customer_id, who.opted_in if step.marketing else None, channels)
 
 
 @lru_cache(maxsize=256)
 def _first_reached(
-    customer_id: ColumnElement[int], channels: tuple[tuple[str, str], ...], marketing: bool
-) -> ColumnElement[str | None]:
-    """Of channels with the kinds of their addresses; the same for every look at a scenario."""
-    return case(*((_reaches(customer_id, *channel, marketing), channel[0]) for channel in channels))
+    customer_id: ColumnElement[int], opted_in: ColumnElement[str | None] | None,
+    channels: tuple[tuple[str, str], ...],
+) -> ColumnElement[str | None]:  # fmt: skip
+    """Of channels with the kinds of their addresses; the same for every look at a scenario. `opted_in`: None
+    where nobody has to have agreed.
+    """
+    return case(*((_reaches(customer_id, opted_in, *channel), channel[0]) for channel in channels))
 
 
 def _reaches(
-    customer_id: ColumnElement[int], channel: str, kind: str, marketing: bool
+    customer_id: ColumnElement[int], opted_in: ColumnElement[str | None] | None, channel: str, kind: str
 ) -> ColumnElement[bool]:
-    asked = [_given(customer_id, channel)] if marketing else []
+    asked = [_agreed(customer_id, opted_in, channel)] if opted_in is not None else []
     if kind == CARD:
         asked.append(in_a_wallet(customer_id))
     elif kind != NO_ADDRESS:
         asked.append(_usable(customer_id, channel, kind))
     return and_(true(), *asked)
+
+
+def _agreed(
+    customer_id: ColumnElement[int], opted_in: ColumnElement[str | None], channel: str
+) -> ColumnElement[bool]:
+    """As `_given`, by the customer's own row where that says it."""
+    return case(
+        (opted_in.is_(None), _given(customer_id, channel)),
+        else_=opted_in.contains(f" {channel} ", autoescape=True),
+    )
 
 
 def open_options(step: Step, where: ColumnElement[bool]) -> None:

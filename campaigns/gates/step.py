@@ -39,6 +39,7 @@ class Who(NamedTuple):
     customer_id: ColumnElement[int]
     external_id: ColumnElement[str]
     zone: ColumnElement[str]
+    opted_in: ColumnElement[str | None]
 
 
 @dataclass(frozen=True, slots=True)

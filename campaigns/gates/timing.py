@@ -19,7 +19,7 @@ def plan(step: Step, who: Who) -> dict[str, ColumnElement[Any]]:
     quiet hours defer to their end.
     """
     return {
-        "channel": first_reached(step, who.customer_id),
+        "channel": first_reached(step, who),
         "message": _variant(step, who),
         "due_at": _due_at(step, who),
     }

@@ -8,6 +8,7 @@ from sqlmodel import Field, SQLModel
 
 from core.db import Json
 from core.tables.columns import customer_ref, identity, json_column, moment
+from core.tables.opted_in import keep_opted_in
 
 
 def _proof() -> Any:
@@ -21,7 +22,7 @@ class Consent(SQLModel, table=True):
     (core.customers.proof), `digest` the address that the customer confirmed it from.
     """
 
-    # Every look asks for it by its key: on SQLite the row lies where its key is found.
+    # Asked for by its key: on SQLite the row lies where its key is found.
     __table_args__ = ({"sqlite_with_rowid": False},)
     customer_id: int = customer_ref(primary_key=True)
     channel: str = Field(primary_key=True)
@@ -32,6 +33,9 @@ class Consent(SQLModel, table=True):
     wording: str | None = None
     proof: dict[str, Any] | None = _proof()
     digest: str | None = None
+
+
+keep_opted_in(Consent.__table__)  # type: ignore[attr-defined]
 
 
 class ConsentRequest(SQLModel, table=True):

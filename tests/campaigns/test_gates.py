@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from campaigns.dryrun import DryRun
 from campaigns.gates import Step
@@ -112,6 +112,17 @@ def test_without_consent_no_marketing(database: Database) -> None:
     world.customer("withdrew")
     world.agree("withdrew", "sms", granted=False)
     assert world.look("2026-03-01 10:00") == {"yes": "planned", "no": "no_consent", "withdrew": "no_consent"}
+
+
+def test_where_the_customers_own_row_does_not_say_it_the_consents_do(database: Database) -> None:
+    world = world_of(database, campaign(steps=CASCADE))
+    for name, consent in {"no": (), "other": ("email",), "yes": ("sms",)}.items():
+        world.customer(name, consent=consent)
+    told = {"no": "no_consent", "other": "unreachable", "yes": "planned"}
+    assert world.look("2026-03-01 10:00") == told
+    with database.write() as connection:
+        connection.execute(text("UPDATE customer SET opted_in = NULL"))
+    assert world.look("2026-03-02 10:00") == told
 
 
 @pytest.mark.parametrize("purpose", ["service", "transactional"])

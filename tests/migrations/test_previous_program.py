@@ -106,6 +106,11 @@ def test_the_previous_program_and_this_one_share_a_database(
             f"import receipts {shop}/later.csv", f"tick --at {first}", f"tick --at {second}", "customer K-1"
         )
         assert sent(database) == {"K-1": "sent", "K-2": "sent"}
+        # What the old one writes down is where the new one looks for it.
+        (shop / "no.csv").write_text("customer,channel,granted,at\nK-2,email,no,2026-01-10T12:00:00+02:00\n")
+        assert agreed(database) == {"K-1": " email ", "K-2": " email "}
+        old.run(f"import consents {shop}/no.csv")
+        assert agreed(database) == {"K-1": " email ", "K-2": None}
         assert schema.standing(database) == schema.Standing(schema.HEAD, schema.floor())
 
 
@@ -126,6 +131,13 @@ def bring(shop: Path, *birthdays: str) -> None:
     }  # fmt: skip
     for name, content in files.items():
         (shop / f"{name}.csv").write_text(content, "utf-8")
+
+
+def agreed(database: Database) -> dict[str, str | None]:
+    """Customer → on which channels they agreed to marketing, as their row says it."""
+    with database.read() as connection:
+        rows = connection.execute(text("SELECT external_id, opted_in FROM customer")).all()
+    return {row.external_id: row.opted_in for row in rows}
 
 
 def sent(database: Database) -> dict[str, str]:

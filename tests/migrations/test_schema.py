@@ -42,6 +42,7 @@ def _table(connection: Connection, found: Any, table: str) -> dict[str, Any]:
         "foreign keys": foreign,
         "uniques": unique,
         "indexes": _indexes(connection, table),
+        "triggers": _triggers(connection, table),
     }
 
 
@@ -53,6 +54,17 @@ def _indexes(connection: Connection, table: str) -> list[str]:
         else "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename = :name"
     )
     return sorted(re.sub(r"\s+", " ", sql) for sql in connection.scalars(text(query), {"name": table}))
+
+
+def _triggers(connection: Connection, table: str) -> list[str]:
+    """Their definitions, with the functions that they call."""
+    query = (
+        "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :name"
+        if connection.dialect.name == "sqlite"
+        else "SELECT pg_get_triggerdef(oid) || pg_get_functiondef(tgfoid) FROM pg_trigger "
+        "WHERE tgrelid = CAST(:name AS regclass) AND NOT tgisinternal"
+    )
+    return sorted(connection.scalars(text(query), {"name": table}))
 
 
 def _is_ours(name: str | None, kind: str, _parents: object) -> bool:
@@ -93,6 +105,13 @@ def test_partial_indexes_keep_their_predicates(empty: Empty) -> None:
             ]
     names = {match[1] for sql in partial if (match := re.search(r"INDEX (\w+) ", sql))}
     assert {"lot_expiring", "message_due", "wallet_device_due", "wallet_pass_google_due"} <= names
+
+
+def test_triggers_are_made_too(empty: Empty) -> None:
+    with empty() as migrated:
+        schema.upgrade(migrated)
+        with migrated.read() as connection:
+            assert len(described(connection)["consent"]["triggers"]) == 3
 
 
 def test_the_schema_that_the_code_asks_for_is_the_newest_migration() -> None:
