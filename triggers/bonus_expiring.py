@@ -37,11 +37,13 @@ class _Soon:
     customer_id: ColumnElement[int] = literal_column("soon.customer_id", Id)
     expires_on: ColumnElement[date] = literal_column("soon.expires_on", Date())
     expiring: ColumnElement[int] = literal_column("soon.expiring", BigInteger())
+    occasion: ColumnElement[str] = literal_column("soon.occasion", String())
 
 
 _DAY = sql_cast(_Soon.expires_on, String)
 _CUSTOMER_ID, _SUBJECT = _Soon.customer_id.label("customer_id"), _DAY.label("subject")
-_BEGINS = _DAY + " / "
+_OCCASION = _Soon.occasion.label("occasion")
+_BEGINS = sql_cast(LOT.c.expires_on, String) + " / "
 _THEIRS = and_(CUSTOMER.c.id == _Soon.customer_id, PRESENT)
 # Lots first, customers after: the range of one partial index, then a join for those who are due.
 _summed = func.sum(LOT.c.remaining)
@@ -87,18 +89,19 @@ class BonusExpiring(Trigger[BonusExpiringParameters]):
         """One row for each customer and expiry day within the longest span."""
         series = _series(parameters)
         today = look.today
-        soon = _SOON.where(
+        # The open step is the nearest one whose day has come; said by its last day, nothing is reckoned. Two
+        # ask for it, so it is said before they do.
+        steps: ColumnElement[str] = case(
+            *((LOT.c.expires_on <= today + timedelta(days=days), f"{days} days") for days in reversed(series))
+        )
+        soon = _SOON.add_columns((_BEGINS + steps).label("occasion")).where(
             LOT.c.active_from <= literal(look.at, UtcDateTime),
             LOT.c.expires_on >= today, LOT.c.expires_on <= today + timedelta(days=series[0]),
         ).having(_summed >= max(1, look.program.to_points(parameters.at_least))).subquery("soon")  # fmt: skip
         left = days_between(literal(today), _Soon.expires_on)
-        # The open step is the nearest one whose day has come; said by its last day, nothing is reckoned.
-        steps: ColumnElement[str] = case(
-            *((_Soon.expires_on <= today + timedelta(days=days), f"{days} days") for days in reversed(series))
-        )
         return (
             select(
-                _CUSTOMER_ID, (_BEGINS + steps).label("occasion"), _SUBJECT,
+                _CUSTOMER_ID, _OCCASION, _SUBJECT,
                 look.zones.c.fired_at.label("at"), self._facts(_Soon.expiring, _DAY, left).label("facts"),
             )
             .select_from(soon).join(CUSTOMER, _THEIRS).join(look.zones, look.zone_of(CUSTOMER))
