@@ -1,8 +1,9 @@
 """What every command prints alike: tables for people, JSON for programs."""
 
+import io
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
@@ -77,6 +78,42 @@ def print_json(value: Any) -> None:
     except UnicodeEncodeError:
         text = json.dumps(value, indent=2, default=str)
     typer.echo(text)
+
+
+def hand_out(
+    output: ForecastFormat, out: Path | None, *,
+    document: Callable[[], Any], rows: Callable[[], str], draw: "Callable[[Console], None]",
+) -> None:  # fmt: skip
+    """A result in the format that was asked for: `document` as JSON, `rows` as CSV, `draw` as a table.
+
+    Into the file `out` if there is one, where a table is plain text of 120 columns, whatever the terminal is.
+    """
+    if out is not None:
+        text = _as_text(output, document, rows, draw)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, "utf-8")
+        typer.echo(f"wrote {out}")
+    elif output is ForecastFormat.json:
+        print_json(document())
+    elif output is ForecastFormat.csv:
+        typer.echo(rows(), nl=False)
+    else:
+        draw(console())
+
+
+def _as_text(
+    output: ForecastFormat, document: Callable[[], Any], rows: Callable[[], str],
+    draw: "Callable[[Console], None]",
+) -> str:  # fmt: skip
+    from rich.console import Console
+
+    if output is ForecastFormat.json:
+        return json.dumps(document(), ensure_ascii=False, indent=2, default=str) + "\n"
+    if output is ForecastFormat.csv:
+        return rows()
+    page = io.StringIO()
+    draw(Console(file=page, width=120, color_system=None, highlight=False))
+    return page.getvalue()
 
 
 def agreed(question: str, *, err: bool = False) -> bool:

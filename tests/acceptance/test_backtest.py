@@ -35,6 +35,15 @@ def test_days_that_are_over_are_replayed_and_told(filled: Shop) -> None:
     assert (filled.path / "out" / "days.csv").is_file()
 
 
+def test_a_table_goes_into_a_file_without_the_terminals_colours(filled: Shop) -> None:
+    filled.monkeypatch.setenv("FORCE_COLOR", "1")
+    file = filled.path / "days.txt"
+    said = filled.run("backtest", "win-back", *DAYS, "--out", str(file))
+    assert said.code == 0, said.err
+    assert "win-back · 2026-02-01 to 2026-02-10" in file.read_text("utf-8")
+    assert "\x1b" not in file.read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

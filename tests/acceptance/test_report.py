@@ -51,6 +51,15 @@ def test_programs_and_spreadsheets_read_the_same_figures(live: Shop) -> None:
     assert sum(it["entered"] for it in by_name.values())
 
 
+def test_a_table_goes_into_a_file_without_the_terminals_colours(live: Shop) -> None:
+    live.monkeypatch.setenv("FORCE_COLOR", "1")
+    file = live.path / "out" / "results.txt"
+    said = live.run("report", "bonus-expiring", "--out", str(file))
+    assert said.code == 0, said.err
+    assert "bonus-expiring · who entered from" in file.read_text("utf-8")
+    assert "\x1b" not in file.read_text("utf-8")
+
+
 def test_a_page_to_pass_on_needs_nothing_else(live: Shop) -> None:
     file = live.path / "out" / "results.html"
     said = live.run("report", *DAYS, "--html", str(file))

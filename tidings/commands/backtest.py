@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tidings.console import ForecastFormat, console, workspace
+from tidings.console import ForecastFormat, hand_out, workspace
 
 Context = typer.Context
 
@@ -81,25 +81,11 @@ def _sample(text: str | None) -> Any:
 
 
 def _say(found: Any, output: ForecastFormat, out: Path | None) -> None:
-    import json
-
     from tidings import backtest_view
 
-    if output is ForecastFormat.json:
-        text = json.dumps([it.as_json() for it in found], ensure_ascii=False, indent=2) + "\n"
-    elif output is ForecastFormat.csv:
-        text = backtest_view.as_csv(found)
-    elif out is None:
-        backtest_view.show(console(), found)
-        return
-    else:
-        shown = console()
-        with shown.capture() as captured:
-            backtest_view.show(shown, found)
-        text = captured.get()
-    if out is None:
-        typer.echo(text, nl=False)
-        return
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text, "utf-8")
-    typer.echo(f"wrote {out}")
+    hand_out(
+        output, out,
+        document=lambda: [it.as_json() for it in found],
+        rows=lambda: backtest_view.as_csv(found),
+        draw=lambda shown: backtest_view.show(shown, found),
+    )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tidings.console import ForecastFormat, console, print_json, workspace
+from tidings.console import ForecastFormat, hand_out, workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,29 +120,14 @@ def _say(
     found: "Sequence[ScenarioResults]", of_all: "AllMarketing | None", each: bool, output: ForecastFormat,
     out: Path | None,
 ) -> None:  # fmt: skip
-    import json
-
     from tidings import report_view
 
-    if output is ForecastFormat.json:
-        document = {
+    hand_out(
+        output, out,
+        document=lambda: {
             "scenarios": [it.as_json() for it in found],
             "all_marketing": of_all.as_json() if of_all else None,
-        }
-        if out is None:
-            print_json(document)
-            return
-        text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
-    elif output is ForecastFormat.csv:
-        text = report_view.as_csv(found)
-    else:
-        shown = console()
-        with shown.capture() as captured:
-            report_view.show(shown, found, each=each, of_all=of_all)
-        text = captured.get()
-    if out is None:
-        typer.echo(text, nl=False)
-        return
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text, "utf-8")
-    typer.echo(f"wrote {out}")
+        },
+        rows=lambda: report_view.as_csv(found),
+        draw=lambda shown: report_view.show(shown, found, each=each, of_all=of_all),
+    )  # fmt: skip
