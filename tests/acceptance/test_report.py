@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -15,13 +17,23 @@ __all__ = ["shop"]
 DAYS = ("--from", "2027-01-01", "--to", "2027-01-31")
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first test leaves its shop for the others."""
+    return tmp_path_factory.mktemp("live") / "shop"
+
+
 @pytest.fixture
-def live(shop: Shop) -> Shop:
+def live(shop: Shop, kept: Path) -> Shop:
     """A shop whose scenarios are live and had their first look."""
-    bring_in(shop)
-    for words in (("apply", "--yes"), ("tick", "--at", "2027-01-05 10:00")):
-        said = shop.run(*words)
-        assert said.code == 0, said.err
+    if not kept.exists():
+        bring_in(shop)
+        for words in (("apply", "--yes"), ("tick", "--at", "2027-01-05 10:00")):
+            said = shop.run(*words)
+            assert said.code == 0, said.err
+        shutil.copytree(shop.path, kept)
+    shutil.rmtree(shop.path)
+    shutil.copytree(kept, shop.path)
     return shop
 
 
