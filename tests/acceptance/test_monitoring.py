@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from scheduler.throttle import OF_ONE_MESSAGE
+
 ROOT = Path(__file__).parents[2]
 MONITORING, RUNBOOKS = ROOT / "deploy" / "monitoring", ROOT / "docs" / "runbooks"
 DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text("utf-8"))
@@ -68,6 +70,15 @@ def test_the_runbooks_name_commands_and_panels_that_there_are() -> None:
         assert named <= known, page
         for line in re.findall(r"^On the dashboard: (.*)$", text, re.MULTILINE):
             assert set(re.findall(r"\*([^*]+)\*", line)) <= titles, page
+
+
+def test_the_runbook_of_a_channel_left_alone_names_every_reason_that_is_ours_to_mend() -> None:
+    sources = "".join(file.read_text("utf-8") for file in (ROOT / "channels").rglob("*.py"))
+    named = re.findall(r'(?:[Ff]ailed|_all)\(\s*"configuration",\s*"(\w+)"', sources)
+    reasons = set(named) - set(OF_ONE_MESSAGE)
+    assert {"authentication_failed", "no_token", "sender_not_allowed"} <= reasons
+    page = (RUNBOOKS / "channel-left-alone.md").read_text("utf-8")
+    assert sorted(reasons - set(re.findall(r"`(\w+)`", page))) == []
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool comes with Prometheus")
