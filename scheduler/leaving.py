@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal, select, update
 
 from campaigns.conditions import Audience
-from campaigns.gates.exits import says_no
+from campaigns.gates.exits import made_since, says_no
 from campaigns.running import Running
 from campaigns.scenario import Scenario, Step
 from campaigns.tables import Enrolment, Message
@@ -89,7 +89,6 @@ def _bought(at: datetime) -> ColumnElement[bool]:
     """A purchase that stands, made since the enrolment."""
     return and_(
         RECEIPT.c.customer_id == ENROLMENT.c.customer_id,
-        RECEIPT.c.returned_at.is_(None),
-        RECEIPT.c.at > ENROLMENT.c.at,
+        made_since(ENROLMENT.c.at),
         RECEIPT.c.at <= literal(at, UtcDateTime),
     )

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, false, literal, select, update
 
 from campaigns.conditions import Audience
-from campaigns.gates.exits import says_no
+from campaigns.gates.exits import made_since, says_no
 from campaigns.membership import informed
 from campaigns.running import Running
 from campaigns.scenario import Scenario
@@ -87,8 +87,8 @@ def _left(
     own = select(ENROLMENT.c.at).where(ENROLMENT.c.id == MESSAGE.c.enrolment_id)
     entered = own.correlate(MESSAGE).scalar_subquery()
     bought = (
-        RECEIPT.c.customer_id == MESSAGE.c.customer_id, RECEIPT.c.returned_at.is_(None),
-        RECEIPT.c.at > entered, RECEIPT.c.at <= literal(at, UtcDateTime),
+        RECEIPT.c.customer_id == MESSAGE.c.customer_id, made_since(entered),
+        RECEIPT.c.at <= literal(at, UtcDateTime),
     )  # fmt: skip
     if scenario.goal is not None:
         times = select(ENROLMENT.c.at).join(MESSAGE, MESSAGE.c.enrolment_id == ENROLMENT.c.id).where(waited)

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, exists, func, lit
 
 from campaigns.backtest.report import Arm, Backtest, GoalReached, calendar
 from campaigns.gates import Step
+from campaigns.gates.exits import made_since
 from campaigns.running import Running
 from campaigns.scenario import Scenario
 from campaigns.short_links import as_long
@@ -166,8 +167,8 @@ class Tally:
         put_deadlines(self.connection, {at: within.after(at, self.running.program.zone) for at in times})
         told = exists().where(MESSAGE.c.enrolment_id == ENROLMENT.c.id, MESSAGE.c.state == "sent")
         bought = exists().where(
-            RECEIPT.c.customer_id == ENROLMENT.c.customer_id, RECEIPT.c.returned_at.is_(None),
-            RECEIPT.c.at > ENROLMENT.c.at, RECEIPT.c.at <= DEADLINE.c.until,
+            RECEIPT.c.customer_id == ENROLMENT.c.customer_id, made_since(ENROLMENT.c.at),
+            RECEIPT.c.at <= DEADLINE.c.until,
         )  # fmt: skip
         over = DEADLINE.c.until <= literal(until, UtcDateTime)
         measured = own & ((ENROLMENT.c.arm == "holdout") | told)

@@ -1,6 +1,7 @@
 """Who has left a scenario: what a step asks, the goal, and whether its reason still stands."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import ColumnElement, and_, exists, false, func, literal, not_, or_, select
@@ -66,12 +67,20 @@ def _words(step: ScenarioStep, key: Literal["unless", "only_if"]) -> str:
     return " or ".join(it if isinstance(it, str) else " and ".join(it) for it in getattr(step, key))
 
 
+def made_since(entered: ColumnElement[datetime]) -> ColumnElement[bool]:
+    """A purchase that stands, made after a customer entered.
+
+    One that was recorded by then was not, though a till whose clock is ahead says so: it may be the very one
+    that they entered by.
+    """
+    return and_(RECEIPT.c.returned_at.is_(None), RECEIPT.c.at > entered, RECEIPT.c.recorded_at > entered)
+
+
 def _bought(step: Step) -> tuple[ColumnElement[bool], ...]:
-    """A purchase that stands, made after the entry and known at the look."""
+    """A purchase since the entry, known at the look."""
     return (
         RECEIPT.c.customer_id == CANDIDATE.c.customer_id,
-        RECEIPT.c.returned_at.is_(None),
-        RECEIPT.c.at > CANDIDATE.c.entered_at,
+        made_since(CANDIDATE.c.entered_at),
         RECEIPT.c.at <= literal(step.at, UtcDateTime),
     )
 

@@ -23,6 +23,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from campaigns.gates.exits import made_since
 from campaigns.gates.holdout import OF_ALL_MARKETING, is_drawn
 from campaigns.results.entered import ENROLMENT, Entered
 from campaigns.results.funnel import DECISION, MESSAGE
@@ -190,7 +191,7 @@ class _Part:
         first = self._firsts()
         in_time = and_(
             RECEIPT.c.customer_id == first.c.who, RECEIPT.c.customer_id.between(self.low, self.high),
-            RECEIPT.c.at > first.c.at, RECEIPT.c.at <= first.c.until, RECEIPT.c.returned_at.is_(None),
+            made_since(first.c.at), RECEIPT.c.at <= first.c.until,
         )  # fmt: skip
         rows = (
             select(first.c.who, RECEIPT.c.total, RECEIPT.c.paid_points)

@@ -7,7 +7,7 @@ import pytest
 from core.db import Database
 from tests.campaigns.test_backtest import replay, told
 from tests.support.happenings import add_card
-from tests.support.world import World, scenario
+from tests.support.world import World, kyiv, scenario
 
 NIGHT = {"quiet_hours": "21:00-09:00"}
 LATE = "every day at 22:00"
@@ -35,6 +35,19 @@ def test_a_goal_that_was_met_in_the_night_recalls_the_message(world: World) -> N
 def test_a_goal_that_was_met_too_late_recalls_nothing(world: World) -> None:
     text = scenario("{birthday: {}}", schedule=LATE, goal="{purchase: {within: 2 hours}}")
     assert told(replay(world, {"late": text}, program=NIGHT)["late"]) == {"03-03": 2}
+
+
+def test_nor_does_a_purchase_of_before_by_a_till_whose_clock_was_ahead(database: Database) -> None:
+    world = World(database, {"other": scenario("{inactive: {for: 900 days}}")})
+    world.customer("anna", birthday=date(1990, 3, 2))
+    world.move("2026-03-02 21:59")
+    world.buy("anna", 20, at=kyiv("2026-03-02 22:03"))
+    world.move("2026-04-01 10:00")
+    text = scenario("{birthday: {}}", schedule=LATE, goal="{purchase: {within: 3 days}}")
+    found = replay(world, {"late": text}, program=NIGHT)["late"]
+    assert told(found) == {"03-03": 1}
+    assert found.goal is not None
+    assert found.goal.treatment.reached == 0
 
 
 ASKED = ["unless: [purchase]", "unless: {tier: [silver, gold]}", "only_if: {tier: bronze}"]

@@ -61,6 +61,26 @@ def test_everybody_has_a_goal_s_time_of_their_own(database: Database) -> None:
     assert world.look("2026-03-09 10:00") == {"anna": "planned", "ihor": "exited"}
 
 
+@pytest.mark.parametrize(("steps", "goal"), [(UNLESS, ""), (TWO % "", "{purchase: {within: 14 days}}")])
+def test_the_purchase_that_somebody_entered_by_is_not_one_since_whatever_the_tills_clock_says(
+    database: Database, steps: str, goal: str
+) -> None:
+    one = scenario("{purchase: {}}", steps=steps, goal=goal, schedule="")
+    world = World(database, {"one": one}, at="2026-03-01 09:00")
+    for name in ("anna", "ihor"):
+        world.customer(name)
+        world.buy(name, 100, at=kyiv("2026-03-01 09:03"))
+    assert world.look("2026-03-01 09:01") == {"anna": "planned", "ihor": "planned"}
+    world.settle()
+    world.move("2026-03-02 10:00")
+    world.buy("ihor", 100, live=False)
+    assert world.foreseen("2026-03-06 10:00") == {
+        ("anna", "one", world.enrolments()[0].occasion, "again"): "planned",
+        ("ihor", "one", world.enrolments()[1].occasion, "again"): "exited",
+    }
+    assert world.look("2026-03-06 10:00") == {"anna": "planned", "ihor": "exited"}
+
+
 def test_a_state_that_has_ended_needs_no_further_step(database: Database) -> None:
     world = World(database, {"one": scenario("{bonus_expiring: {ahead: 14 days}}", steps=TWO % "")})
     for name in ("spent", "kept"):

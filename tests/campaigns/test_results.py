@@ -117,6 +117,20 @@ def test_a_customer_counts_once_however_often_they_entered(database: Database) -
     assert (found.effect.treatment.customers, found.effect.treatment.spent.total) == (1, 10_000)
 
 
+def test_the_purchase_that_somebody_entered_by_is_no_sale_whatever_the_tills_clock_says(
+    database: Database,
+) -> None:
+    accrued = scenario("{bonus_accrued: {at_least: 5}}", schedule="", goal=GOAL, purpose="service")
+    world = World(database, {"accrued": accrued})
+    world.customer("anna")
+    world.buy("anna", 100, at=kyiv("2026-03-01 09:03"))
+    assert world.look("2026-03-01 09:01") == {"anna": "planned"}
+    world.settle()
+    world.move("2026-03-20 10:00")
+    found = results(world, "accrued").effect.treatment
+    assert (found.customers, found.bought) == (1, 0)
+
+
 def test_who_enters_no_more_because_they_were_told_is_not_held_against_it(database: Database) -> None:
     accrued = scenario("{bonus_accrued: {at_least: 5}}", schedule="", holdout="50%", goal=GOAL)
     world = World(database, {"birthday": accrued})

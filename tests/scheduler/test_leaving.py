@@ -1,5 +1,7 @@
 """What has become of a customer between planning and sending, and what a rename leaves as it was."""
 
+from datetime import timedelta
+
 import pytest
 
 from core.purchases import receipts, returns
@@ -19,9 +21,10 @@ def waiting(kiosk: Kiosk, text: str) -> None:
     assert kiosk.state("anna") == ("deferred", "quiet_hours")
 
 
-def buy(kiosk: Kiosk, number: str = "r1") -> None:
+def buy(kiosk: Kiosk, number: str = "r1", ahead: timedelta = timedelta(0)) -> None:
+    """A purchase, by a till whose clock may be ahead."""
     now, program = kiosk.clock.now(), kiosk.live.running().program
-    purchase = Purchase(number, "anna", now, (Line("coffee", 1000, program.to_money(10)),))
+    purchase = Purchase(number, "anna", now + ahead, (Line("coffee", 1000, program.to_money(10)),))
     with kiosk.database.write() as connection:
         receipts.record(connection, program, [purchase], now, live=True)
 
@@ -77,6 +80,15 @@ def test_a_purchase_before_the_enrolment_met_no_goal(kiosk: Kiosk) -> None:
     kiosk.plan()
     kiosk.deliver()
     assert kiosk.state("anna") == ("sent", None)
+
+
+@pytest.mark.parametrize("text", [reminder() + GOAL, reminder("unless: [purchase]")])
+def test_nor_one_of_a_till_whose_clock_was_ahead(kiosk: Kiosk, text: str) -> None:
+    kiosk.customer("anna", phone="+380501000001")
+    buy(kiosk, ahead=timedelta(minutes=3))
+    kiosk.write(reminder=text + NIGHT)
+    kiosk.plan()
+    assert evening(kiosk) == ("sent", None)
 
 
 def test_what_the_step_asks_of_the_customer_is_asked_once_more(kiosk: Kiosk) -> None:

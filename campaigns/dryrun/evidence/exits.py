@@ -6,6 +6,7 @@ from sqlalchemy import literal, select
 
 from campaigns.dryrun.evidence.facts import Batch, Told
 from campaigns.dryrun.forecast import Evidence
+from campaigns.gates.exits import made_since
 from campaigns.tables import Enrolment
 from core.db import UtcDateTime
 from core.tables import Receipt
@@ -39,8 +40,7 @@ def _bought(batch: Batch, enrolments: list[int]) -> Any:
     return (
         select(ENROLMENT.c.id.label("enrolment_id"), ENROLMENT.c.at.label("entered_at"), *columns)
         .join(RECEIPT, RECEIPT.c.customer_id == ENROLMENT.c.customer_id)
-        .where(ENROLMENT.c.id.in_(enrolments), RECEIPT.c.returned_at.is_(None))
-        .where(RECEIPT.c.at > ENROLMENT.c.at, RECEIPT.c.at <= now)
+        .where(ENROLMENT.c.id.in_(enrolments), made_since(ENROLMENT.c.at), RECEIPT.c.at <= now)
         .order_by(RECEIPT.c.at, RECEIPT.c.id)
     )
 
