@@ -17,6 +17,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from core.errors import Problem
 from core.explain import explain, instead_at, keys_at, nearest, suggest, wrapped_at
+from core.letters import without_unkept
 
 KeyPath = tuple[str | int, ...]
 Place = tuple[int, int]
@@ -299,7 +300,7 @@ class _Reader:
             self._complain(path, f"no such YAML tag: {node.tag}", "remove it, or put the value in quotes")
             return str(node.value) if isinstance(node, ScalarNode) else None
         if isinstance(node, ScalarNode):
-            return _scalar(node)
+            return self._kept(_scalar(node), path)
         self._open.append(id(node))
         data: Any = self._mapping(node, path) if isinstance(node, MappingNode) else self._sequence(node, path)
         self._open.pop()
@@ -315,10 +316,10 @@ class _Reader:
                 continue
             if not isinstance(key, ScalarNode):
                 self._complain(path, "a key must be text", "write 'key: value'")
-            elif key.value in data:
-                self._duplicate(key, (*path, key.value))
+            elif (name := self._kept(key.value, path, _place(key))) in data:
+                self._duplicate(key, (*path, name))
             else:
-                data[key.value] = self.value(value, (*path, key.value), _place(key))
+                data[name] = self.value(value, (*path, name), _place(key))
         return self._merged(node, path) | data
 
     def _merged(self, node: MappingNode, path: KeyPath) -> dict[str, Any]:
@@ -354,8 +355,17 @@ class _Reader:
             )
         )
 
-    def _complain(self, path: KeyPath, what: str, fix: str) -> None:
-        line, col = self.places[path][0]
+    def _kept(self, value: Any, path: KeyPath, place: Place | None = None) -> Any:
+        """A value without what no database keeps, of which it is told."""
+        if not isinstance(value, str):
+            return value
+        kept, wrong = without_unkept(value)
+        for what, fix in wrong:
+            self._complain(path, what, fix, place)
+        return kept
+
+    def _complain(self, path: KeyPath, what: str, fix: str, place: Place | None = None) -> None:
+        line, col = place or self.places[path][0]
         self.problems.append(Problem(self.file, line, col, dotted(path), what, fix, kind=UNREADABLE))
 
     def _refuse_bombs(self, node: Node, path: KeyPath) -> None:

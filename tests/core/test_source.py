@@ -216,6 +216,23 @@ def test_a_wrong_value_says_what_was_expected_and_what_to_write(text: str, findi
     assert findings(text) == [finding]
 
 
+@pytest.mark.parametrize(
+    ("text", "finding"),
+    [
+        (r'about: "a\0b"', "x.yaml:1:1: about: has a NUL character, which cannot be kept; remove the '\\0'"),
+        ('items:\n  - {ahead: "1 day\\x00"}',
+         "x.yaml:2:6: items[0].ahead: has a NUL character, which cannot be kept; remove the '\\0'"),
+        ('free: {"a\\u0000b": {ahead: 1 day}}',
+         "x.yaml:1:8: free: has a NUL character, which cannot be kept; remove the '\\0'"),
+        (r'about: "\ud83d\ude00"',
+         ("x.yaml:1:1: about: has half a character, which cannot be kept; "
+          "write the whole one as it is, or by '\\U0001F600'")),
+    ],
+)  # fmt: skip
+def test_what_no_database_keeps_is_refused_where_it_stands(text: str, finding: str) -> None:
+    assert findings(text) == [finding]
+
+
 def test_everything_is_said_at_once() -> None:
     found = findings("abuot: x\nnumber: many\ninner: {at_least: lots}\nabuot: y\n")
     assert [line.split(": ", 2)[0] for line in found] == [

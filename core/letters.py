@@ -1,0 +1,21 @@
+"""Letters that nothing can be done with: those that no database keeps."""
+
+import re
+
+# YAML and JSON have escapes for both.
+_NOT_KEPT = (
+    (re.compile("\0"), "has a NUL character, which cannot be kept", "remove the '\\0'"),
+    (
+        re.compile("[\ud800-\udfff]"),
+        "has half a character, which cannot be kept",
+        "write the whole one as it is, or by '\\U0001F600'",
+    ),
+)
+
+
+def without_unkept(text: str) -> tuple[str, list[tuple[str, str]]]:
+    """The text as every database keeps it; and what was wrong with it, each with what to write instead."""
+    found = [(what, fix) for letters, what, fix in _NOT_KEPT if letters.search(text)]
+    for letters, _, _ in _NOT_KEPT if found else ():
+        text = letters.sub("", text)
+    return text, found
