@@ -4,12 +4,14 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import partial
 from weakref import WeakKeyDictionary
 
 from jinja2 import TemplateSyntaxError, nodes
 
 from core.errors import Problem, Problems
 from templates import sources
+from templates.circles import Circles, References
 from templates.environment import MessageEnvironment
 from templates.filters import plural_forms
 from templates.fitting import Types, misfits
@@ -135,6 +137,8 @@ def _slot_problems(
         environment = library.environment(slot.locale, part.kind)
         extra = _OWN_HEADERS if slot.channel == "email" and part.name in ("html", "text") else frozenset()
         pages = list(_with_includes(library, slot.locale, part.located, environment))
+        circles = Circles(partial(_references, environment), partial(library.find_part, locale=slot.locale))
+        yield from circles.problems(part.file, part.located)
         extra = extra.union(*(_made_in(page, environment) for page in pages))
         for located in pages:
             page = _Page(located, environment, names, trigger_name, extra)
@@ -178,19 +182,18 @@ def _with_includes(
     while queue:
         text = queue.pop(0)
         yield text
-        for path in _included(text, environment):
+        for _, path in _references(environment, text):
             source = library.find_part(path, locale)
             if source and source.file not in seen:
                 seen.add(source.file)
                 queue.append(Located.slice(source, 0))
 
 
-def _included(located: Located, environment: MessageEnvironment) -> list[str]:
+def _references(environment: MessageEnvironment, located: Located) -> References:
     try:
-        reading = _read(located, environment)
+        return _read(located, environment).references
     except TemplateSyntaxError:
-        return []
-    return [path for _, path in reading.references]
+        return ()
 
 
 def _read(located: Located, environment: MessageEnvironment) -> Reading:

@@ -235,6 +235,43 @@ def test_an_included_part_is_checked_with_the_names_of_its_page(library: MakeLib
     assert problem.startswith("messages/_parts/p.txt:1:15: 'wrong' is not known here")
 
 
+INCLUDES = "{% include '_parts/PART.txt' %}"
+
+
+@pytest.mark.parametrize(
+    ("files", "place", "circle"),
+    [
+        ({"_parts/a.txt": "Hi\n{% include '_parts/a.txt' %}"}, "_parts/a.txt:2:13", ["_parts/a.txt"]),
+        ({"_parts/a.txt": "{% extends '_parts/b.txt' %}", "_parts/b.txt": "{% include '_parts/a.txt' %}"},
+         "_parts/b.txt:1:13", ["_parts/a.txt", "_parts/b.txt"]),
+        ({"_parts/a.txt": "{% import '_parts/b.txt' as b %}", "_parts/b.txt": "{% include '_parts/c.txt' %}",
+          "_parts/c.txt": "{% from '_parts/b.txt' import x %}"},
+         "_parts/c.txt:1:10", ["_parts/b.txt", "_parts/c.txt"]),
+    ],
+)  # fmt: skip
+def test_files_that_bring_in_each_other_are_told_wherever_the_circle_is_entered(
+    library: MakeLibrary, files: dict[str, str], place: str, circle: list[str]
+) -> None:
+    for entry in [INCLUDES.replace("PART", name) for name in "ab" if f"_parts/{name}.txt" in files]:
+        way = " → ".join(f"messages/{file}" for file in (*circle, circle[0]))
+        assert found(library({f"{MESSAGE}/sms.txt": f"Hello! {entry}", **files})) == [
+            f"messages/{place}: a file brings in itself: {way}; leave one of the includes out"
+        ]
+
+
+def test_a_message_that_includes_itself_is_told(library: MakeLibrary) -> None:
+    own = f"messages/{MESSAGE}/sms.txt"
+    assert sms(library, f"Hello! {{% include '{MESSAGE}/sms.txt' %}}") == [
+        f"{own}:1:20: a file brings in itself: {own} → {own}; leave one of the includes out"
+    ]
+
+
+def test_a_part_may_be_brought_in_twice(library: MakeLibrary) -> None:
+    a, b, c = (INCLUDES.replace("PART", name) for name in "abc")
+    files = {f"{MESSAGE}/sms.txt": a + b, "_parts/a.txt": f"Hi {c}", "_parts/b.txt": c, "_parts/c.txt": "!"}
+    assert found(library(files)) == []
+
+
 def test_a_marketing_email_offers_a_way_out(library: MakeLibrary) -> None:
     texts = library({f"{MESSAGE}/email.html": OK_EMAIL.replace("unsubscribe", "preferences")})
     assert found(texts) == [
