@@ -1,5 +1,6 @@
 """`tidings db backup`: whole or not there, whoever else writes one, and before an upgrade, too."""
 
+import errno
 import sqlite3
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from core.db import Database
 from core.db.bulk import driver
-from core.errors import EnvironmentFault
+from core.errors import EnvironmentFault, UserError
 from tests.support.shop import Shop, shop
 from tidings.moving import backup
 
@@ -20,11 +21,13 @@ __all__ = ["shop"]
 ROOT = Path(__file__).parents[2]
 
 
-def test_two_backups_to_one_name_at_once_are_both_whole(
-    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("links", [True, False], ids=["links", "a file system without links"])
+def test_of_two_backups_to_one_name_at_once_the_later_is_told_that_it_is_taken(
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
 ) -> None:
     file = tmp_path / "kept.db"
     others = [backup.backup]
+    first: list[int] = []
 
     class Slow:
         def __init__(self, own: Any) -> None:
@@ -32,11 +35,19 @@ def test_two_backups_to_one_name_at_once_are_both_whole(
 
         def backup(self, made: Any, pages: int) -> None:
             while others:
-                others.pop()(sqlite_database, file)
+                assert others.pop()(sqlite_database, file) > 0
+                first.append(file.stat().st_ino)
             self.own.backup(made, pages=pages)
 
+    def refused(*_: Any) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", refused)
     monkeypatch.setattr(backup, "driver", lambda connection: Slow(driver(connection)))
-    assert backup.backup(sqlite_database, file) > 0
+    with pytest.raises(UserError, match=r"kept\.db is there already; give another name"):
+        backup.backup(sqlite_database, file)
+    assert file.stat().st_ino == first[0]
     with closing(sqlite3.connect(file)) as kept:
         assert kept.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert kept.execute("SELECT count(*) FROM customer").fetchone() == (0,)

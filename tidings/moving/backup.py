@@ -27,7 +27,7 @@ def backup(database: Database, file: Path) -> int:
     if not Path(database.engine.url.database or "").is_file():
         raise UserError(f"there is no database {database.name} to copy yet")
     if file.exists():
-        raise UserError(f"{file} is there already; give another name")
+        raise _taken(file)
     if not file.parent.is_dir():
         raise UserError(f"there is no folder {file.parent}; make it, or give another name")
     with swept(file.parent):
@@ -36,12 +36,28 @@ def backup(database: Database, file: Path) -> int:
             part.touch(mode=0o600)  # it holds people's data
             _copy(database, part)
             _on_the_disk(part)
-            part.replace(file)
+            _named(part, file)
             with suppress(OSError):  # not every file system does so with a folder
                 _on_the_disk(file.parent)
         finally:
             part.unlink(missing_ok=True)
     return file.stat().st_size
+
+
+def _named(part: Path, file: Path) -> None:
+    """Give the copy its name; UserError if another backup was quicker, whose file stays as it is."""
+    try:
+        file.hardlink_to(part)
+    except FileExistsError:
+        raise _taken(file) from None
+    except OSError:  # not every file system has links
+        if file.exists():
+            raise _taken(file) from None
+        part.replace(file)
+
+
+def _taken(file: Path) -> UserError:
+    return UserError(f"{file} is there already; give another name")
 
 
 @contextmanager
