@@ -1,5 +1,6 @@
 """The command line. A command is a function in tidings/commands/; what it needs is imported when it runs."""
 
+import errno
 import io
 import os
 import sys
@@ -39,6 +40,9 @@ from tidings.commands import (
 from tidings.commands import data as data_commands
 
 EXIT_FINDINGS, EXIT_MISUSE, EXIT_FAULT, EXIT_INTERRUPTED = 1, 2, 3, 130
+# What a shell tells of a program that a closed pipe ended: 128 and SIGPIPE.
+EXIT_UNREAD = 141
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Commands(TyperGroup):
@@ -150,10 +154,23 @@ def main() -> None:
             raise
         _say("what was written is no text in UTF-8; set the terminal to UTF-8, or write it otherwise")
         sys.exit(EXIT_MISUSE)
+    except SystemExit as end:
+        # Whoever read the output has gone (`| head`): nothing is wrong, and no finding either.
+        if isinstance(end.__context__, BrokenPipeError):
+            sys.exit(EXIT_UNREAD)
+        raise
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        _say(f"{error.filename or 'a file'}: {reason}; check that it is there and may be used")
+        _say(_fault(error))
         sys.exit(EXIT_FAULT)
+
+
+def _fault(error: OSError) -> str:
+    reason = (error.strerror or str(error)).lower()
+    if error.errno in _FULL:
+        # Of a write nobody says where to.
+        where = error.filename or "where the output goes, or a file that is written"
+        return f"{where}: {reason}; make room there, or write elsewhere"
+    return f"{error.filename or 'a file'}: {reason}; check that it is there and may be used"
 
 
 def _usable_streams() -> None:

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -12,12 +14,14 @@ from tests.support.shop import Shop, shop
 __all__ = ["shop"]
 
 
-def shell(shop: Shop, line: str, **environment: str) -> "subprocess.CompletedProcess[bytes]":
+def shell(
+    shop: Shop, line: str, out: IO[bytes] | int = subprocess.PIPE, **environment: str
+) -> "subprocess.CompletedProcess[bytes]":
     """A line of a shell, in which `$T` is the command."""
     own = f"{sys.executable} -c 'from tidings.cli import main; main()' -w {shop.path}"
     return subprocess.run(
-        ["/bin/sh", "-c", line.replace("$T", own)], env=dict(os.environ) | environment, capture_output=True,
-        timeout=100, check=False,
+        ["/bin/sh", "-c", line.replace("$T", own)], env=dict(os.environ) | environment, stdout=out,
+        stderr=subprocess.PIPE, timeout=100, check=False,
     )  # fmt: skip
 
 
@@ -37,6 +41,26 @@ def test_a_stream_that_is_closed_ends_no_command(shop: Shop, closed: str) -> Non
     assert shop.run("apply", "--yes").code == 0
     said = shell(shop, f"$T messages {closed}")
     assert (said.returncode, b"Traceback" in said.stderr) == (0, False)
+
+
+@pytest.mark.parametrize("command", ["--help", "explain birthday", "check", "check --format json"])
+def test_a_reader_that_has_gone_ends_a_command_quietly(shop: Shop, command: str) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as unread:
+        said = shell(shop, f"$T {command}", out=unread)
+    assert (said.returncode, said.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("command", ["check", "check --format json"])
+def test_where_the_output_has_no_room_it_is_said_to_make_some(shop: Shop, command: str) -> None:
+    said = shell(shop, f"$T {command} >/dev/full")
+    assert said.returncode == 3
+    assert said.stderr.decode() == (
+        "tidings: where the output goes, or a file that is written: no space left on device; "
+        "make room there, or write elsewhere\n"
+    )
 
 
 @pytest.mark.parametrize("nobody", ["</dev/null", "<&-"])
