@@ -1,6 +1,7 @@
-"""Letters that nothing can be done with: those that no database keeps."""
+"""Letters that nothing can be done with: those that no database keeps, and those that nobody sees."""
 
 import re
+from unicodedata import category
 
 # YAML and JSON have escapes for both.
 _NOT_KEPT = (
@@ -11,6 +12,15 @@ _NOT_KEPT = (
         "write the whole one as it is, or by '\\U0001F600'",
     ),
 )
+# Letters and a symbol by their category, though they are blanks: fillers of Hangul, and of Braille.
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+
+
+def is_seen(text: str) -> bool:
+    """Whether a text has a letter, digit or sign, not only blanks, marks and what turns others around."""
+    if text.isascii() and text.isalnum():
+        return True
+    return any(category(letter)[0] in "LNPS" and letter not in _BLANK for letter in text)
 
 
 def without_unkept(text: str) -> tuple[str, list[tuple[str, str]]]:

@@ -22,6 +22,7 @@ from core.ledger.book import CHUNK
 from core.ledger.lots import Refusal
 from core.ledger.operations import again_if_taken
 from core.ledger.writing import ACCOUNT
+from core.letters import is_seen
 from core.program import Program
 from core.tables import Customer, TimeZone
 
@@ -77,8 +78,7 @@ def email_address(value: str) -> str:
 
 def checked(profile: Profile, today: date) -> Profile:
     """The profile in its normal form; ValueError with one sentence about the first thing wrong."""
-    if not profile.external_id or len(profile.external_id) > 200:
-        raise ValueError("a customer needs an external id of 1 to 200 characters")
+    _check_numbers(profile)
     for name in ("name", "city", "card"):
         if len(getattr(profile, name) or "") > 200:
             raise ValueError(f"the {name} is longer than 200 characters")
@@ -94,6 +94,15 @@ def checked(profile: Profile, today: date) -> Profile:
     if profile.email:
         values["email"] = email_address(profile.email)
     return Profile(**values)
+
+
+def _check_numbers(profile: Profile) -> None:
+    """By which a customer is asked for, at a desk as well: ValueError for one that nobody could read out."""
+    if not profile.external_id or len(profile.external_id) > 200:
+        raise ValueError("a customer needs an external id of 1 to 200 characters")
+    for what, number in (("external id", profile.external_id), ("card", profile.card)):
+        if number and not is_seen(number):
+            raise ValueError(f"the {what} has nothing in it that can be seen")
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,8 @@ def test_a_card_of_another_customer_is_refused_by_name(shop: Shop) -> None:
         ("locale", "Ukrainian!", "uk or uk-UA"),
         ("name", "x" * 201, "200"),
         ("name", "a\0b", "NUL"),
+        ("external_id", "\u202e", "nothing in it that can be seen"),
+        ("card", "\u200b\u2060", "nothing in it that can be seen"),
         ("attributes", {"a\0": 1}, "NUL"),
         ("attributes", {"tags": ["vip"]}, "must be text, a number, true, false or null"),
         ("attributes", {"size": {"eu": 39}}, "must be text, a number, true, false or null"),

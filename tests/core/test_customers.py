@@ -122,6 +122,11 @@ def test_an_external_id_outranks_a_card_and_a_card_a_phone(database: Database) -
     assert kept(database, "nobody") is None
 
 
+@pytest.mark.parametrize("number", ["№\u200b", "\u202eК-1", "🙂", "字", "#", "0"])
+def test_a_number_of_which_anything_is_seen_is_one(number: str) -> None:
+    assert checked(Profile(number, card=number), TODAY).external_id == number
+
+
 def test_time_zones_of_customers_are_listed(database: Database) -> None:
     keep(database, Profile("anna", time_zone="Europe/Kyiv"), Profile("bohdan", time_zone="Mars/Olympus"))
     keep(database, Profile("chrystyna", time_zone="Europe/Kyiv"))
@@ -134,6 +139,9 @@ def test_time_zones_of_customers_are_listed(database: Database) -> None:
     ("profile", "sentence"),
     [
         (Profile(""), "an external id of 1 to 200 characters"),
+        (Profile("\u202e"), "the external id has nothing in it that can be seen"),
+        (Profile("\u200b\ufe0f\u3164"), "the external id has nothing in it that can be seen"),
+        (Profile("1", card="\u200d"), "the card has nothing in it that can be seen"),
         (Profile("1", phone="123"), "the phone must be in international form"),
         (Profile("1", phone="+38050"), "too few or too many digits"),
         (Profile("1", email="a@b"), "not an address of the form"),

@@ -18,6 +18,7 @@ from pydantic import (
 
 from core.clock import possible
 from core.customers.profiles import LOCALE, email_address, phone_number
+from core.letters import is_seen
 from tidings.api import examples
 from tidings.api.plain import DECIMAL, TIME
 
@@ -80,6 +81,12 @@ def _locale(value: str | None) -> str | None:
     return value
 
 
+def _seen(value: str | None) -> str | None:
+    if value and not is_seen(value):
+        raise ValueError("has nothing in it that can be seen")
+    return value
+
+
 class Body(BaseModel):
     """A request: unknown fields are errors."""
 
@@ -100,8 +107,12 @@ class CustomerIn(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.CUSTOMER_IN, examples.SISTER_IN]})
 
-    external_id: Identifier = Field(description="The customer's number in your system; it never changes.")
-    card: Annotated[str, Field(max_length=100)] | None = Field(None, description="The number on their card.")
+    external_id: Annotated[Identifier, AfterValidator(_seen)] = Field(
+        description="The customer's number in your system; it never changes."
+    )
+    card: Annotated[Annotated[str, Field(max_length=100)] | None, AfterValidator(_seen)] = Field(
+        None, description="The number on their card."
+    )
     name: Name | None = None
     phone: Annotated[Name | None, AfterValidator(_phone)] = Field(None, description="In international form.")
     email: Annotated[str | None, AfterValidator(_email)] = None
