@@ -237,6 +237,8 @@ class _Page:
         yield from self._functions(reading)
         yield from self._missing_parts(reading)
         yield from self._placeholders(reading)
+        for line, what, fix in reading.unkept:
+            yield self._located.problem(self._find("\0", line), what, fix)
         if fault := _not_compiled(self._located.text, self._environment):
             yield syntax_problem(self._located, fault)
 

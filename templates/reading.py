@@ -6,6 +6,8 @@ from functools import cached_property
 
 from jinja2 import nodes
 
+from core.letters import without_unkept
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -35,6 +37,13 @@ class Reading:
     def plain(self) -> tuple[tuple[str, int], ...]:
         """What stands outside of tags, and the line where it begins."""
         return tuple((each.data, each.lineno) for each in self.tree.find_all(nodes.TemplateData))
+
+    @cached_property
+    def unkept(self) -> tuple[tuple[int, str, str], ...]:
+        """The line of each text that nothing could be done with, in tags too; what is wrong, and the fix."""
+        quoted = ((it.value, it.lineno) for it in self.tree.find_all(nodes.Const))
+        texts = [it for it in (*self.plain, *quoted) if isinstance(it[0], str)]
+        return tuple((line, *wrong) for text, line in texts for wrong in without_unkept(text)[1])
 
     @cached_property
     def words(self) -> tuple[nodes.Filter | nodes.Test, ...]:

@@ -70,6 +70,9 @@ def sms(library: MakeLibrary, text: str) -> list[str]:
         ("", "1:1: says nothing; write a text, or remove the file"),
         (" {# later #}\n", "1:1: says nothing; write a text, or remove the file"),
         ("x\n{% if balance %}\ny", "3:1: 'if' is not closed; write {% endif %}"),
+        ("Hi\nx\0y", "2:2: has a NUL character, which cannot be kept; remove the '\\0'"),
+        (r"Hi {{ 'x\x00y' }}", "1:1: has a NUL character, which cannot be kept; remove the '\\0'"),
+        (r"Hi {{ '\ud83d' }}", "1:1: has half a character, which cannot be kept; write the whole one"),
         ("{% include '_parts/no.txt' %}", "1:13: there is no part '_parts/no.txt'; parts stand in"),
     ],
 )  # fmt: skip
@@ -233,6 +236,12 @@ def test_an_included_part_is_checked_with_the_names_of_its_page(library: MakeLib
     }
     [problem] = found(library(files))
     assert problem.startswith("messages/_parts/p.txt:1:15: 'wrong' is not known here")
+
+
+def test_a_subject_that_no_channel_could_send_is_told(library: MakeLibrary) -> None:
+    subject = OK_EMAIL.replace("subject: ", r'subject: "\0" # ', 1)
+    [problem] = found(library({f"{MESSAGE}/email.html": subject}))
+    assert problem.startswith(f"messages/{MESSAGE}/email.html:2:10: has a NUL character, which cannot")
 
 
 INCLUDES = "{% include '_parts/PART.txt' %}"
