@@ -102,8 +102,11 @@ def settle(connection: Connection, program: Program, since: datetime, until: dat
         if pair := _owing(row.flow, giver, place, program.name):
             worth = version(connection, row.program_version).point_in_money
             owed[pair].add(-int(row.before), -int(row.within), worth)
+    # Bonuses that were worth more or less when others came back leave money to be owed, and no bonuses.
     debts = tuple(
-        Debt(giver, place, it.points, it.money) for (giver, place), it in sorted(owed.items()) if it.points
+        Debt(giver, place, it.points, it.money)
+        for (giver, place), it in sorted(owed.items())
+        if it.points or it.money
     )
     return Settlement(since, until, tuple(statements[name] for name in sorted(statements)), debts)
 

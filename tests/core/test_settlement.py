@@ -185,6 +185,25 @@ def test_a_settled_period_stays_as_it_was_when_bonuses_are_worth_something_else(
         ]
 
 
+def test_what_comes_to_no_bonuses_is_owed_where_they_were_worth_something_else(database: Database) -> None:
+    register(database, RULES, "anna")
+    buy(database, "1", "screen-1", START, 10_000)
+    buy(database, "2", "shelf", START + DAY, 1_000, pay=200)
+    dearer = program(("spend: {share", PARTNERS), ("  exclude", STEP_UP))
+    bought = Purchase("3", "anna", START + 3 * DAY, (Line("coffee", 1000, 1_000),), "shelf", 200)
+    with database.write() as connection:
+        accepted(record(connection, dearer, [bought], START + 3 * DAY, live=True)[0])
+        accepted(take_back(connection, dearer, Return("2", START + 4 * DAY), START + 4 * DAY, live=True))
+    with database.read() as connection:
+        months = [
+            settle(connection, dearer, since, until)
+            for since, until in ((START, START + 2 * DAY), (START + 2 * DAY, START + YEAR))
+        ]
+        whole = settle(connection, dearer, START, START + YEAR)
+    assert [debts(it) for it in months] == [[("Cinema", "Books", 200, 100)], [("Cinema", "Books", 0, 100)]]
+    assert debts(whole) == [("Cinema", "Books", 200, 200)]
+
+
 def test_a_statement_goes_from_what_was_open_to_what_is(database: Database) -> None:
     register(database, RULES, "anna")
     buy(database, "1", "screen-1", START, 10_000)
