@@ -20,6 +20,7 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    true,
     union_all,
 )
 
@@ -226,19 +227,28 @@ class _Part:
         return joined.where(placed.c.place == 1).subquery("first")
 
     def _entries(self) -> Subquery:
-        own = ENROLMENT.c.customer_id.between(self.low, self.high) & CUSTOMER.c.merged_into.is_(None)
+        own = self._theirs(CUSTOMER.c.id) & CUSTOMER.c.merged_into.is_(None)
         if not self.some_merged:
-            return self._entries_of(own).subquery("entry")
-        duplicates = CUSTOMER.c.merged_into.between(self.low, self.high)
-        return union_all(self._entries_of(own), self._entries_of(duplicates)).subquery("entry")
+            return self._entries_of(own, self._theirs).subquery("entry")
+        duplicates = self._entries_of(self._theirs(CUSTOMER.c.merged_into), lambda _: true())
+        return union_all(self._entries_of(own, self._theirs), duplicates).subquery("entry")
 
-    def _entries_of(self, whose: ColumnElement[bool]) -> Select[Any]:
+    def _theirs(self, customer_id: ColumnElement[int]) -> ColumnElement[bool]:
+        return customer_id.between(self.low, self.high)
+
+    def _entries_of(
+        self, whose: ColumnElement[bool], among: Callable[[ColumnElement[int]], ColumnElement[bool]]
+    ) -> Select[Any]:
+        """`among` is said of each table: from `a = b` and a range of `a` PostgreSQL concludes none of `b`. It
+        would read all customers and decisions for each part.
+        """
         held = and_(
             DECISION.c.customer_id == ENROLMENT.c.customer_id, DECISION.c.scenario == ENROLMENT.c.scenario,
             DECISION.c.occasion == ENROLMENT.c.occasion, DECISION.c.verdict == HELD_OUT,
-            ENROLMENT.c.arm == HELD_OUT,
+            ENROLMENT.c.arm == HELD_OUT, among(DECISION.c.customer_id),
         )  # fmt: skip
         columns = (ENROLMENT.c.id, ENROLMENT.c.at, ENROLMENT.c.arm, CUSTOMER.c.external_id, DECISION.c.detail)
         who = func.coalesce(CUSTOMER.c.merged_into, CUSTOMER.c.id).label("who")
         joined = ENROLMENT.join(CUSTOMER, CUSTOMER.c.id == ENROLMENT.c.customer_id).outerjoin(DECISION, held)
-        return select(*columns, who).select_from(joined).where(self.entered.where, whose)
+        rows = select(*columns, who).select_from(joined)
+        return rows.where(self.entered.where, whose, among(ENROLMENT.c.customer_id))
