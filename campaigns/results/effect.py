@@ -7,6 +7,7 @@ chosen by what came after too: whoever was told may have bought since, or said s
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -31,7 +32,9 @@ from campaigns.results.funnel import DECISION, MESSAGE
 from campaigns.results.intervals import Amounts, Interval, difference_of_means, difference_of_rates, rate
 from campaigns.staging import DEADLINE, prepare, put_deadlines
 from core.db import UtcDateTime
+from core.errors import EnvironmentFault
 from core.program import Program
+from core.program.versions import version
 from core.tables import Customer, Receipt
 
 CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
@@ -188,22 +191,35 @@ class _Part:
             yield row.who, row
 
     def bought(self, program: Program, now: datetime) -> dict[int, list[int]]:
-        """What was paid in money for each purchase that stands and was made in time, by customer."""
+        """What was paid in money for each purchase that stands and was made in time, by customer.
+
+        Bonuses were worth what the program of that time says; `program` has a say where that cannot be read.
+        """
         first = self._firsts()
         in_time = and_(
             RECEIPT.c.customer_id == first.c.who, RECEIPT.c.customer_id.between(self.low, self.high),
             made_since(first.c.at), RECEIPT.c.at <= first.c.until,
         )  # fmt: skip
         rows = (
-            select(first.c.who, RECEIPT.c.total, RECEIPT.c.paid_points)
+            select(first.c.who, RECEIPT.c.total, RECEIPT.c.paid_points, RECEIPT.c.program_version)
             .join(RECEIPT, in_time)
             .where(first.c.until <= literal(now, UtcDateTime))
         )
         found: dict[int, list[int]] = {}
-        for who, total, points in self.connection.execute(rows):
-            paid = total - (program.points_in_money(points) if points else 0)
-            found.setdefault(who, []).append(int(paid))
+        rules: dict[int, Program] = {}
+        for who, total, points, number in self.connection.execute(rows).all():
+            paid = int(total)
+            if points:
+                if number not in rules:
+                    rules[number] = self._program(number, program)
+                paid -= rules[number].points_in_money(points)
+            found.setdefault(who, []).append(paid)
         return found
+
+    def _program(self, number: int, otherwise: Program) -> Program:
+        with suppress(EnvironmentFault):
+            return version(self.connection, number)
+        return otherwise
 
     def texts(self, steps: Sequence[str]) -> dict[int, list[tuple[str, str]]]:
         """The text that each customer was drawn at each of these steps."""

@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 from sqlalchemy import select
 
 from campaigns.results import Arm, ScenarioResults, results_of, results_of_all
@@ -15,7 +16,7 @@ from core.db import Database, insert_many
 from core.errors import UserError
 from core.units import Duration
 from tests.support.happenings import buy, give_back, merge
-from tests.support.world import World, kyiv, scenario
+from tests.support.world import PROGRAM, World, kyiv, scenario
 
 DECISION = Decision.__table__  # type: ignore[attr-defined]
 ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
@@ -155,6 +156,17 @@ def test_who_enters_no_more_because_they_were_told_is_not_held_against_it(databa
     found = results(world).effect
     # All of them bought the same, so nothing was changed.
     assert (found.treatment.bought, found.holdout.bought) == (0, 0)
+
+
+def test_bonuses_that_paid_are_worth_what_they_were_when_they_paid(world: World) -> None:
+    other = arms(world)["treatment"][0]
+    world.move("2026-03-02 10:00")
+    world.bonuses(other, 30)
+    buy(world, other, ("latte", 100), pay=30)
+    points = YAML(typ="safe").load(PROGRAM)["points"]
+    world.apply({"birthday": BIRTHDAY}, {"points": points | {"worth": 0.5}})
+    world.move("2026-03-05 10:00")
+    assert results(world).effect.treatment.spent.total == 7_000
 
 
 def test_a_duplicate_is_the_customer_it_was_merged_into(world: World) -> None:
