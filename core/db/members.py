@@ -1,7 +1,8 @@
 """Members of JSON objects by names that others gave: of an attribute, of what an event says.
 
 SQLite finds a member by a path, which cannot hold a quotation mark; and until 3.45 it compares the path with
-the name as it is stored, where every letter but ASCII is an escape. PostgreSQL takes any name.
+the name as it is stored, where a letter that is not ASCII may be an escape: one encoder writes them so, the
+quicker one does not (`core.db.encoding`). PostgreSQL takes any name.
 """
 
 from typing import Any
