@@ -25,6 +25,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from campaigns.gates.entry import any_merged
 from campaigns.gates.exits import made_since
 from campaigns.gates.holdout import OF_ALL_MARKETING, is_drawn
 from campaigns.results.entered import ENROLMENT, Entered
@@ -159,10 +160,10 @@ def _parts(
 ) -> Iterator["_Part"]:
     """All customers who entered, some of them at a time."""
     least, most = connection.execute(select(func.min(CUSTOMER.c.id), func.max(CUSTOMER.c.id))).one()
-    merged = connection.scalar(select(CUSTOMER.c.id).where(CUSTOMER.c.merged_into.is_not(None)).limit(1))
+    some_merged = any_merged(connection)
     prepare(connection)
     for low in range(least, most + 1, CUSTOMERS) if least is not None else ():
-        part = _Part(connection, entered, low, low + CUSTOMERS - 1, some_merged=merged is not None)
+        part = _Part(connection, entered, low, low + CUSTOMERS - 1, some_merged)
         if part.put_times(within):
             yield part
 
