@@ -1,5 +1,6 @@
 """Rows that wait for others of their file: kept as text, and where they are many, on disk."""
 
+import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -13,7 +14,7 @@ IN_MEMORY = 16 << 20
 
 
 class Waiting:
-    """Groups of rows in the order in which they were added; a file of them lies in `folder`."""
+    """Groups of rows in the order in which they were added; a file of them lies in `folder` if it may."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
@@ -23,7 +24,8 @@ class Waiting:
     def add(self, group: list[Row]) -> None:
         """One more."""
         if self._file is None:
-            folder = str(self._folder) if self._folder else None
+            # Where only reading is allowed nothing else was to be written: the system's place does as well.
+            folder = str(self._folder) if self._folder and os.access(self._folder, os.W_OK) else None
             self._file = SpooledTemporaryFile(IN_MEMORY, "w+", encoding="ascii", dir=folder)  # noqa: SIM115 - kept
         self._file.write(written([group]) + "\n")
         self._count += 1

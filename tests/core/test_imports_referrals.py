@@ -102,6 +102,16 @@ def test_who_waits_for_an_inviter_waits_on_disk(
     assert [it.name for it in tmp_path.iterdir() if it.suffix != ".db"] == ["c.parquet"]
 
 
+def test_who_waits_needs_no_folder_that_may_be_written(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "IN_MEMORY", 1)
+    file = jsonl(tmp_path / "c.jsonl", [{"customer": "anna", "referred_by": "ihor"}, {"customer": "ihor"}])
+    nowhere = tmp_path / "gone" / "rejects.jsonl"
+    assert counts(bring_in(database, "customers", file, chunk=1, rejects=nowhere)) == (2, 0, 0, 0)
+    assert inviters(database) == {"anna": "ihor", "ihor": None}
+
+
 def test_thousands_of_inviters_are_known_by_what_one_is_known_by(database: Database, tmp_path: Path) -> None:
     rows = [{"customer": name, "card": f"CARD-{name}"} for name in ("anna", "ihor", "olha", "petro")]
     bring_in(database, "customers", jsonl(tmp_path / "c.jsonl", rows))
