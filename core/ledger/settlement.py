@@ -94,14 +94,17 @@ def settle(connection: Connection, program: Program, since: datetime, until: dat
     """What was booked in [since, until), by party; bonuses are worth what they were when they were booked."""
     statements: dict[str, Statement] = {}
     owed: dict[tuple[str, str], _Owed] = defaultdict(_Owed)
-    for row in connection.execute(_flows(since, until)):
+    worth: dict[int, Decimal] = {}
+    for row in connection.execute(_flows(since, until)).all():
         giver, place = row.giver or program.name, row.place or program.name
         statement = statements.setdefault(giver, Statement(giver))
         statement.opening += int(row.before)
         statement.flows[row.flow] += int(row.within)
         if pair := _owing(row.flow, giver, place, program.name):
-            worth = version(connection, row.program_version).point_in_money
-            owed[pair].add(-int(row.before), -int(row.within), worth)
+            number = row.program_version
+            if number not in worth:
+                worth[number] = version(connection, number).point_in_money
+            owed[pair].add(-int(row.before), -int(row.within), worth[number])
     # Bonuses that were worth more or less when others came back leave money to be owed, and no bonuses.
     debts = tuple(
         Debt(giver, place, it.points, it.money)

@@ -8,15 +8,17 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from core.customers.merging import Merge, merge
 from core.db import Database
+from core.ledger import settlement
 from core.ledger.adjustments import Adjustment, adjust
 from core.ledger.expiry import expire
 from core.ledger.settlement import Settlement, settle
 from core.ledger.transfers import Transfer, transfer
 from core.ledger.writing import ACCOUNT, ENTRY, LOT, OPERATION
+from core.program import Program
 from core.purchases.receipts import Line, Purchase, record
 from core.purchases.returns import Back, Return, take_back
 from tests.conftest import FreshDatabase
@@ -183,6 +185,24 @@ def test_a_settled_period_stays_as_it_was_when_bonuses_are_worth_something_else(
         assert debts(settle(connection, dearer, START + 2 * DAY, START + YEAR)) == [
             ("Cinema", "Books", -400, -100)
         ]
+
+
+def test_a_program_is_read_once_however_many_owe_each_other_by_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(database, RULES, "anna")
+    buy(database, "1", "screen-1", START, 10_000)
+    for number, store in enumerate(("shelf", "table", "main street"), start=2):
+        buy(database, str(number), store, START + number * DAY, 1_000, pay=200)
+    read: list[int] = []
+
+    def version(_: Connection, number: int) -> Program:
+        read.append(number)
+        return RULES
+
+    monkeypatch.setattr(settlement, "version", version)
+    assert len(settled(database).debts) == 3
+    assert len(read) == 1
 
 
 def test_what_comes_to_no_bonuses_is_owed_where_they_were_worth_something_else(database: Database) -> None:
