@@ -47,7 +47,7 @@ async def _let_in(settings: "EmailSettings", tls: ssl.SSLContext | None) -> aios
     tokens = tokens_of(settings.token_command, settings.timeout)
     if tokens is None:
         return await _connected(_client(settings, tls))
-    token, is_fresh = await asyncio.to_thread(tokens.take)
+    token, is_fresh = await asyncio.wrap_future(tokens.coming())
     try:
         return await _connected(_client(settings, tls, token))
     except _REFUSED:

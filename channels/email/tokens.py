@@ -8,9 +8,10 @@ import os
 import shlex
 import signal
 import subprocess
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import cache
-from threading import Lock
+from threading import Lock, Thread
 from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr
@@ -25,20 +26,47 @@ class NoToken(Exception):
 
 
 class Tokens:
-    """The token of one command, kept until a server refuses it."""
+    """The token of one command, kept until a server refuses it.
+
+    Whoever asks meanwhile waits for the same run of the command, and for the same failure.
+    """
 
     def __init__(self, command: str, timeout: float) -> None:
         self._words, self._timeout = shlex.split(command), timeout
         self._lock = Lock()
         self._kept: str | None = None
+        self._coming: Future[tuple[str, bool]] | None = None
 
     def take(self) -> tuple[str, bool]:
         """The token, and whether it is fresh from the command. Raises NoToken."""
+        return self.coming().result()
+
+    def coming(self) -> "Future[tuple[str, bool]]":
+        """What `take` gives, by a thread of its own: no other work waits for a command that hangs."""
         with self._lock:
             if self._kept is not None:
-                return self._kept, False
-            self._kept = _token(_printed(self._words, self._timeout))
-            return self._kept, True
+                known: Future[tuple[str, bool]] = Future()
+                known.set_result((self._kept, False))
+                return known
+            if self._coming is None:
+                self._coming = Future()
+                # Of those who wait for it one may be cancelled, and the others go on.
+                self._coming.set_running_or_notify_cancel()
+                Thread(target=self._run, args=(self._coming,), name="token", daemon=True).start()
+            return self._coming
+
+    def _run(self, coming: "Future[tuple[str, bool]]") -> None:
+        token, error = None, None
+        try:
+            token = _token(_printed(self._words, self._timeout))
+        except BaseException as caught:  # noqa: BLE001 - whoever waits is told
+            error = caught
+        with self._lock:
+            self._kept, self._coming = token, None
+        if token is None:
+            coming.set_exception(error)
+        else:
+            coming.set_result((token, True))
 
     def refused(self, token: str) -> None:
         """A server did not take it: the next one comes from the command."""

@@ -1,7 +1,9 @@
 """Logging in by access tokens (XOAUTH2), which a command of the shop's own prints."""
 
+import asyncio
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -9,10 +11,13 @@ import pytest
 
 from channels import Accepted
 from channels.email import EmailSettings
+from channels.email.connection import open_session
+from channels.email.pipeline import Session
 from channels.email.reports.inbox import Inbox, Unreadable, inbox_of
 from channels.email.tokens import NoToken, Tokens
 from channels.outcome import Failed
 from channels.settings import load_settings
+from channels.transport import ChannelDown
 from core.errors import EnvironmentFault
 from tests.channels.helpers import connected, outgoing, send, send_one, use
 from tests.channels.providers import imap
@@ -88,6 +93,31 @@ def test_a_token_that_was_refused_fresh_is_tried_once_and_not_for_every_message(
     outcomes = send(channel, [outgoing(f"accept{n}@example.com", PARTS) for n in range(20)])
     assert set(outcomes.values()) == {Failed("configuration", "authentication_failed", "SMTP 535 5.7.8")}
     assert (len(smtp.shown), printer.count) == (1, 1)
+
+
+def test_sessions_that_open_together_wait_for_one_command_and_keep_nobody_else_waiting(
+    smtp: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, free = tmp_path / "runs", tmp_path / "free"
+    wait = f"while not os.path.exists({str(free)!r}): time.sleep(0.01)"
+    program = f"import os, time\nopen({str(runs)!r}, 'a').write('x')\n{wait}\nraise SystemExit(3)"
+    script = tmp_path / "print_token.py"
+    script.write_text(program)
+    given = {"TIDINGS_EMAIL_TOKEN_COMMAND": f"{sys.executable} {script}", "TIDINGS_EMAIL_TIMEOUT": "5"}
+    settings = connected("email", smtp, monkeypatch, **given).settings
+
+    async def open_many() -> list[BaseException | Session]:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+        opening = [asyncio.ensure_future(open_session(settings, None, pipelining=False)) for _ in range(9)]
+        await asyncio.sleep(0)
+        # The threads by which a process meets its database.
+        await asyncio.to_thread(free.touch)
+        return await asyncio.gather(*opening, return_exceptions=True)
+
+    found = asyncio.run(open_many())
+    told = [it.outcome for it in found if isinstance(it, ChannelDown)]
+    assert told == [Failed("configuration", "no_token", "exit 3")] * 9
+    assert runs.read_text() == "x"
 
 
 def test_a_mailbox_is_read_by_a_token(
