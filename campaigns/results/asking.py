@@ -18,6 +18,8 @@ from campaigns.running import Running
 from campaigns.scenario import Scenario
 from campaigns.versions import STATE, VERSION, Stored
 from core.customers.consent import MARKETING
+from core.db import json_string
+from core.db.members import member
 from core.errors import UserError
 from core.explain import suggest
 from core.ledger.settlement import first_moment
@@ -249,10 +251,9 @@ def _as_it_is(connection: Connection, running: Running, name: str) -> Scenario:
     """The scenario as it is live, or as it was when it was last."""
     if name in running.scenarios:
         return running.scenarios[name]
-    versions = connection.execute(
-        select(VERSION.c.version, VERSION.c.files).order_by(VERSION.c.version.desc())
-    )
-    last = next(row.version for row in versions if f"scenarios/{name}.yaml" in row.files)
+    # Of all versions there ever were no files are read but those of one.
+    file = json_string(VERSION.c.files, member(VERSION.c.files, f"scenarios/{name}.yaml"))
+    last = connection.scalars(select(func.max(VERSION.c.version)).where(file.is_not(None))).one()
     return Stored(connection, running).of(last).scenarios[name]
 
 
