@@ -26,7 +26,7 @@ from tests.wallet.servers import Answer, Fake, Seen, running
 from tests.wallet.shop import Shop
 from wallet.apple.package import Packager
 from wallet.artwork import Artwork
-from wallet.google.callback import Callback, Forged, UnknownKey, verified
+from wallet.google.callback import Callback, Forged, UnknownKey, proved, read
 from wallet.google.keys import NOT_BEFORE, RootKeys
 from wallet.google.webservice import Keys, callback_router, picture_router
 from wallet.tables import PASS
@@ -93,6 +93,10 @@ def callback(
         "protocolVersion": "ECv2SigningOnly",
         "signedMessage": message,
     }
+
+
+def verified(body: bytes, issuer: str, keys: bytes, now: datetime) -> Callback:
+    return proved(read(body, now), issuer, keys, now)
 
 
 def test_a_genuine_callback_is_believed() -> None:

@@ -54,11 +54,6 @@ class Claim:
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError, RecursionError)
 
 
-def verified(body: bytes, issuer: str, keys: bytes, now: datetime) -> Callback:
-    """The callback in `body`; `keys` is what Google publishes as its root keys. Raises `Forged`."""
-    return proved(read(body, now), issuer, keys, now)
-
-
 def read(body: bytes, now: datetime) -> Claim:
     """What `body` says, as far as it is judged without any keys. Raises `Forged`."""
     try:
@@ -68,7 +63,10 @@ def read(body: bytes, now: datetime) -> Claim:
 
 
 def proved(claim: Claim, issuer: str, keys: bytes, now: datetime) -> Callback:
-    """The callback, if it is Google's and for this issuer; `keys` as for `verified`. Raises `Forged`."""
+    """The callback, if it is Google's and for this issuer; `keys` is what Google publishes as its root keys.
+
+    Raises `Forged`.
+    """
     try:
         return _proved(claim, issuer, json.loads(keys), now)
     except _UNREADABLE:
