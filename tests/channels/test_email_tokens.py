@@ -103,7 +103,7 @@ def test_sessions_that_open_together_wait_for_one_command_and_keep_nobody_else_w
     program = f"import os, time\nopen({str(runs)!r}, 'a').write('x')\n{wait}\nraise SystemExit(3)"
     script = tmp_path / "print_token.py"
     script.write_text(program)
-    given = {"TIDINGS_EMAIL_TOKEN_COMMAND": f"{sys.executable} {script}", "TIDINGS_EMAIL_TIMEOUT": "5"}
+    given = {"TIDINGS_EMAIL_TOKEN_COMMAND": f"{sys.executable} {script}", "TIDINGS_EMAIL_TIMEOUT": "10"}
     settings = connected("email", smtp, monkeypatch, **given).settings
 
     async def open_many() -> list[BaseException | Session]:
