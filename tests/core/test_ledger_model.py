@@ -4,34 +4,23 @@ as if the facts had been folded in the order of their own time (tests/core/refer
 How many sequences a run takes is said in tests/core/budget.py.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
-from typing import ClassVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
-from sqlalchemy import Connection
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from core.ledger.bonuses import Request, grant, redeem
-from core.ledger.expiry import expire
 from core.ledger.lots import Refusal
 from core.ledger.transfers import Transfer, transfer
 from core.purchases.holds import Basket, Held, cancel, commit, hold
 from core.purchases.receipts import Line, Outcome, Purchase, Recorded, record
-from core.purchases.returns import Back, Return, take_back
-from core.tiers import review
+from core.purchases.returns import Back, Return
 from tests.conftest import FreshDatabase
 from tests.core.books import START, Kept, check_books, check_statistics, kept_by_the_books, read, register
 from tests.core.budget import Budget
+from tests.core.machine import Ask, Machine
 from tests.core.reference import Goods, Receipt, Reference
 from tests.core.terms import Terms
 from tests.core.tills import CONFIRMER
@@ -67,23 +56,14 @@ delays = st.sampled_from([timedelta(hours=3), timedelta(days=1), timedelta(days=
 BUDGET = Budget(sqlite=40, postgresql=8)
 
 
-class Ledger(RuleBasedStateMachine):
+class Ledger(Machine):
     """One program, two customers, and whatever can happen between them."""
-
-    fresh: ClassVar[FreshDatabase]
 
     def __init__(self) -> None:
         super().__init__()
-        self.door = type(self).fresh()
-        self.database = self.door.__enter__()
-        self.now, self.made = START, 0
         self.receipts: list[tuple[str, Receipt]] = []
-        self.entries: dict[int, tuple[object, ...]] = {}
-        self.asked: list[tuple[Callable[[Connection], Outcome], Recorded]] = []
+        self.asked: list[tuple[Ask, Recorded]] = []
         self.looked = False
-
-    def teardown(self) -> None:
-        self.door.__exit__(None, None, None)
 
     @initialize(name=st.sampled_from(sorted(TERMS)), first=st.lists(st.tuples(people, carts), max_size=3))
     def open(self, name: str, first: list[tuple[str, tuple[Goods, ...]]]) -> None:
@@ -95,14 +75,9 @@ class Ledger(RuleBasedStateMachine):
             self.buys(who, cart, 0)
             self.clock_moves(timedelta(days=3))
 
-    def name(self) -> str:
-        self.made += 1
-        return f"k{self.made}"
-
-    def ask(self, request: Callable[[Connection], Outcome]) -> Outcome:
-        """Any request; the same again, at once, changes nothing."""
-        with self.database.write() as connection:
-            answer = request(connection)
+    def ask(self, request: Ask) -> Outcome:
+        """Any request, which may be asked again."""
+        answer = super().ask(request)
         if isinstance(answer, Recorded):
             self.asked.append((request, answer))
         self.looked = False
@@ -116,7 +91,7 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(by=moves)
     def clock_moves(self, by: timedelta) -> None:
-        self.now += by
+        super().clock_moves(by)
         self.looked = False
 
     @rule(who=people, cart=carts, share=st.sampled_from([0, 0.3, 1]))
@@ -182,10 +157,6 @@ class Ledger(RuleBasedStateMachine):
         self.model.take_back(
             fact, [quantity if n == line - 1 else 0 for n in range(len(fact.goods))], self.now
         )
-
-    def take_back(self, wanted: Return) -> Outcome:
-        now = self.now
-        return self.ask(lambda connection: take_back(connection, self.program, wanted, now, live=True))
 
     @rule(who=people, points=totals)
     def bonuses_are_granted(self, who: str, points: int) -> None:
@@ -258,10 +229,7 @@ class Ledger(RuleBasedStateMachine):
 
     @rule()
     def the_night_comes(self) -> None:
-        expire(self.database, self.program, self.now)
-        assert expire(self.database, self.program, self.now) == 0
-        with self.database.write() as connection:
-            review(connection, self.program, self.now)
+        self.review()
         self.looked = True
 
     @precondition(lambda self: self.asked)
@@ -309,5 +277,4 @@ def _reason(outcome: Outcome) -> str:
 def test_the_ledger_is_a_fold_of_the_facts_in_the_order_of_their_own_time(
     fresh_database: FreshDatabase,
 ) -> None:
-    ledger = type("Ledger", (Ledger,), {"fresh": staticmethod(fresh_database)})
-    run_state_machine_as_test(ledger, settings=BUDGET.on(fresh_database))
+    Ledger.run(fresh_database, BUDGET)
