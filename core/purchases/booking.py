@@ -4,7 +4,7 @@ A till's receipt, a quote, a late receipt and a return that reckons anew all com
 cannot differ.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -27,7 +27,8 @@ STEP = "tier_up:"
 @fact
 class Bought:
     """A purchase as the ledger books it. `returned`: thousandths that came back of each line, () for none;
-    `elsewhere`: those of them that another account's book has settled; `gone`: nothing of it counts any more
+    `elsewhere`: those of them that another account's book has settled, for which it took the points `taken`
+    (account, rule, points) and gave `given_back` of the payment; `gone`: nothing of it counts any more
     (core.purchases.cart.all_back).
     """
 
@@ -40,16 +41,33 @@ class Bought:
     live: bool = True
     gone: bool = False
     elsewhere: tuple[int, ...] = ()
+    taken: tuple[tuple[str, str, int], ...] = ()
+    given_back: int = 0
 
     @property
     def here(self) -> "Bought":
-        """As far as this book moves bonuses for it: what another one has settled never came back."""
+        """As if what another book has settled had never come back."""
         if not self.elsewhere:
             return self
         back = tuple(every - other for every, other in zip(self.returned, self.elsewhere, strict=True))
         some = any(back)
         gone = some and all_back(self.cart.items, back)
-        return replace(self, returned=back if some else (), elsewhere=(), gone=gone)
+        return replace(self, returned=back if some else (), elsewhere=(), taken=(), given_back=0, gone=gone)
+
+    def moved(self, earned: Sequence[Share], whole: Callable[[], Earned]) -> Sequence[Share]:
+        """What this book gives: what is `earned` still, and what another one has taken, which is not taken
+        twice. Of goods that came back the rules say no more what was given for them: `whole` is what they say
+        of all that was bought.
+        """
+        if not self.taken:
+            return earned
+        found = {(it.account, it.rule): it for it in earned}
+        known = {(it.account, it.rule): it for it in whole().shares}
+        for account, rule, points in self.taken:
+            key = account, rule
+            share = found.get(key) or replace(known.get(key) or Share(rule, account, 0, ()), points=0)
+            found[key] = replace(share, points=share.points + points)
+        return [*found.values()]
 
     @property
     def left(self) -> tuple[int, ...]:
@@ -106,18 +124,16 @@ class Desk:
         program, buyer, cart = bought.program, bought.buyer_id, bought.cart
         standing, past = self.standings[buyer], self.pasts[buyer]
         self.climb.settle(program, buyer, cart.at)
-        here, paid = bought.here, self._paid_lines(bought)
-        payment = sum(here.kept(paid))
-        if payment and (refusal := self._pay(op, here, payment, owing=owing)):
+        paid = self._paid_lines(bought)
+        payment = sum(bought.kept(paid)) + bought.given_back
+        if payment and (refusal := self._pay(op, bought.here, payment, owing=owing)):
             return refusal
         past.tier = standing.tier
-        codes, earned = cart.codes, self._earned(op, here, past)
+        codes, earned = cart.codes, self._earned(op, bought, past)
         if codes and not op.replayed:
             codes = tuple(it for it in codes if any(share.rule == it for share in earned.shares))
-        for share in earned.shares:
+        for share in bought.moved(earned.shares, lambda: earn(program, cart, past)):
             self._accrue(op, program, share, cart.at)
-        if here is not bought:
-            earned = self._earned(op, bought, past)
         money = sum(bought.kept([item.total for item in cart.items]))
         points = sum(share.points for share in earned.shares)
         before = len(standing.moves)

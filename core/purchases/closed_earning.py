@@ -55,8 +55,8 @@ class Left:
 
 def still_earned(
     book: Book, receipt: Row[Any], lines: Sequence[Row[Any]], back: Mapping[int, int]
-) -> tuple[list[int], dict[str, int]]:
-    """What each line has earned when so much more comes back, and what therefore goes of which account.
+) -> tuple[list[int], dict[tuple[str, str], int]]:
+    """What each line has earned when so much more comes back, and what therefore goes, by account and rule.
 
     `lines` are as they were before. It depends on how much came back in all, not on how often.
     """
@@ -72,7 +72,7 @@ def still_earned(
     earned = int(receipt.earned_points)
     # Nobody is given more for bringing goods back.
     laid = left.lay(now) if sum(now.values()) <= earned else lay_out(earned, left.lay(now))
-    gone = _by(0, was) - _by(0, now) or _by(0, given)
+    gone = Counter(was) - Counter(now) or Counter(given)
     names = sorted(gone)
     parts = lay_out(earned - sum(laid), [gone[name] for name in names])
     return laid, dict(zip(names, parts, strict=True))

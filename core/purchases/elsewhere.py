@@ -4,8 +4,9 @@ was merged. They count for levels and for rules about earlier purchases, and mov
 And returns that another book has settled, of receipts in this one: their buyer was in a household meanwhile.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -20,6 +21,23 @@ from core.purchases.history import LINE, PURCHASE, RECEIPT
 
 # Operations that take everything to another account.
 MOVED = ("household", "merge")
+
+
+@dataclass(slots=True)
+class Settled:
+    """Of a receipt, what other books than its own have settled: thousandths that came back by line, points
+    that were taken for them by account and rule, and points of the payment that were given back.
+    """
+
+    lines: Counter[int] = field(default_factory=Counter)
+    taken: Counter[tuple[str, str]] = field(default_factory=Counter)
+    given_back: int = 0
+
+    def add(self, data: Mapping[str, Any]) -> None:
+        """A return, by its operation's data."""
+        self.lines.update(dict(data["lines"]))
+        self.taken.update({(account, rule): points for account, rule, points in data.get("taken", ())})
+        self.given_back += data.get("given_back", 0)
 
 
 class Elsewhere(NamedTuple):
@@ -77,15 +95,13 @@ def kept_of_them(connection: Connection, receipts: Sequence[Elsewhere]) -> dict[
     return found
 
 
-def returned_elsewhere(
-    connection: Connection, operations: Sequence[Row[Any]]
-) -> Mapping[int, Mapping[int, int]]:
-    """What came back to the books that a book's bonuses went to: thousandths by receipt and line.
+def returned_elsewhere(connection: Connection, operations: Sequence[Row[Any]]) -> Mapping[int, Settled]:
+    """What came back to the books that a book's bonuses went to, by the receipt.
 
     `operations` are those of the book from a time on, in their order: only what moved since has taken the
     bonuses of a receipt from then along.
     """
-    found: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    found: dict[int, Settled] = defaultdict(Settled)
     theirs, known = _went_to(operations), {it.customer_id for it in operations}
     while theirs := theirs - known:
         known |= theirs
@@ -94,8 +110,8 @@ def returned_elsewhere(
             select(OPERATION.c.kind, OPERATION.c.data).where(OPERATION.c.customer_id.in_(theirs), *meant)
         ).all()
         for row in rows:
-            for line, part in row.data.get("lines", ()) if row.kind == "return" else ():
-                found[row.data["receipt"]][line] += part
+            if row.kind == "return" and "lines" in row.data:
+                found[row.data["receipt"]].add(row.data)
         theirs = _went_to(rows)
     return found
 

@@ -8,7 +8,7 @@ instead. What was earned by the goods and is spent already becomes a debt, or is
 says.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -298,8 +298,15 @@ class _Return:
             give_back(self.book, op, operation_id, self.given_back, int(self.receipt.paid_points))
         laid, gone = still_earned(self.book, self.receipt, self.lines, self.back)
         taken = sum(gone.values())
+        if moves:
+            # Its own book may be opened again.
+            rules = [[*key, points] for key, points in sorted(gone.items()) if points]
+            op.data = {**op.data, "taken": rules, "given_back": self.given_back}
         if moves and taken:
-            take(self.book, op, gone)
+            accounts = Counter[str]()
+            for (account, _), points in gone.items():
+                accounts[account] += points
+            take(self.book, op, accounts)
         line = update(LINE).where(LINE.c.receipt_id == self.receipt.id, LINE.c.line == bindparam("line_"))
         rows = [{"line_": it.line, "earned_": points} for it, points in zip(self.lines, laid, strict=True)]
         self.connection.execute(line.values(earned_points=bindparam("earned_")), rows)

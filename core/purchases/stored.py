@@ -41,7 +41,11 @@ def bought_of(connection: Connection, operations: Sequence[Row[Any]]) -> dict[in
                 programs[number] = version(connection, number)
             bought = _bought(programs[number], row, lines[row.id], live[row.operation_id])
             if other := elsewhere.get(row.id):
-                bought = replace(bought, elsewhere=tuple(other.get(it.line, 0) for it in lines[row.id]))
+                bought = replace(
+                    bought, elsewhere=tuple(other.lines[it.line] for it in lines[row.id]),
+                    taken=tuple((*key, points) for key, points in sorted(other.taken.items())),
+                    given_back=other.given_back,
+                )  # fmt: skip
             found[row.operation_id] = bought
     return found
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from threading import Barrier
 from time import sleep
@@ -287,6 +288,35 @@ def test_goods_that_came_back_at_the_cost_of_another_account_come_back_no_second
         money = select(RECEIPT.c.total, RECEIPT.c.paid_points, RECEIPT.c.earned_points)
         kept = connection.execute(money.where(RECEIPT.c.external_id == "r")).one()
     assert kept == ((0, 0, 0) if then == "the rest comes back" else (1_000, 250, 75))
+
+
+@pytest.mark.parametrize("who", AND_BACK)
+def test_what_depends_on_all_that_was_bought_goes_once_wherever_its_goods_come_back(
+    family: Database, who: str
+) -> None:
+    gives = "{rule: gift, give: 40}", "{rule: band, give: [{from: 5, points: 2}, {from: 20, points: 9}]}"
+    rules = program(("lasts: 30 days}\n", f"lasts: 30 days}}\n    - {gives[0]}\n    - {gives[1]}\n"))
+    days = [START + timedelta(days=number) for number in range(2, 6)]
+    there, back_again = AND_BACK[who]
+    with family.write() as connection:
+        mine = purchase("r", "bohdan", days[0], 1_005, 1_005)
+        assert accepted(record(connection, rules, [mine], days[0], live=True)[0])["earned"] == "51.01"
+
+    def brought(line: int, quantity: int, at: datetime) -> object:
+        wanted = Return("r", at, (Back(line=line, quantity=quantity),), f"{line}:{at}")
+        with family.write() as connection:
+            return accepted(take_back(connection, rules, wanted, at, live=True))["taken_back"]
+
+    for act, wanted in there:
+        change(family, act, wanted, rules=rules)
+    taken = [brought(1, 500, days[1])]
+    for act, wanted in back_again:
+        change(family, act, wanted, rules=rules)
+    taken += [brought(1, 500, days[2]), brought(2, 1_000, days[3])]
+    assert sum(map(Decimal, map(str, taken))) == Decimal("51.01")
+    with family.read() as connection:
+        check_books(connection)
+        assert connection.scalar(select(func.sum(ACCOUNT.c.total))) == 1_500
 
 
 def test_a_level_is_rewarded_once_whichever_account_the_bonuses_go_to(family: Database) -> None:
