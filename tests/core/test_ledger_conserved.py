@@ -2,7 +2,9 @@
 
 Where nothing expires, nothing is forgiven and no level is rewarded, all accounts together hold what was
 given, and what receipts earned, less what paid for them: after every step, whoever was merged, shared an
-account or left it meanwhile, and by whichever version of the program.
+account or left it meanwhile, and by whichever version of the program. So goods that come back in parts, some
+of them while their buyer was in a household, cost it and the buyer together what they had earned, once; and
+the statements of partners close at what there is.
 """
 
 from dataclasses import replace
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 from sqlalchemy import func, select
 
+from core.customers.households import Change, join
 from core.ledger.settlement import settle
 from core.ledger.writing import ACCOUNT
 from core.program import Program
@@ -20,7 +23,7 @@ from core.purchases.returns import Back
 from tests.conftest import FreshDatabase
 from tests.core.books import START, read, register
 from tests.core.budget import Budget
-from tests.core.machine import CUSTOMERS, People, lately, people
+from tests.core.machine import CUSTOMERS, People, Way, amounts, ends, lately, people
 from tests.core.terms import Terms
 
 LONG = Terms(lasts=3000, gift_lasts=3000, every_lasts=3000, return_grace=0)
@@ -54,7 +57,6 @@ VERSIONS = [
     )
 ]
 
-amounts = st.integers(1, 300) | st.integers(1, 60_000)
 lines = st.builds(
     Line,
     st.just("goods"),
@@ -104,14 +106,25 @@ class Ledger(People):
     @precondition(lambda self: self.bought)
     @rule(last=lately)
     def all_of_it_comes_back(self, last: int) -> None:
-        receipt = self.bought[-last:][0]
+        receipt = self.lately(last)
         self.bring(receipt)
-        self.bought.remove(receipt)
+        # Nothing more can come back of it.
+        del self.bought[receipt]
 
     @precondition(lambda self: self.bought)
     @rule(last=lately, part=parts)
     def a_part_comes_back(self, last: int, part: Back) -> None:
-        self.bring(self.bought[-last:][0], part)
+        self.bring(self.lately(last), part)
+
+    @precondition(lambda self: self.bought)
+    @rule(last=lately, part=parts, head=people, end=ends)
+    def a_part_comes_back_to_a_household(self, last: int, part: Back, head: str, end: Way) -> None:
+        """Whoever bought it joins one before, and leaves it after: another account settles it than theirs."""
+        receipt = self.lately(last)
+        there = Change(head, self.bought[receipt])
+        self.change(join, there)
+        self.bring(receipt, part)
+        self.change(end, there)
 
     @invariant()
     def nothing_is_made_or_lost(self) -> None:

@@ -60,7 +60,7 @@ class Ledger(People):
     @precondition(lambda self: self.bought)
     @rule(last=lately, units=st.sampled_from([None, 300, 1000]))
     def goods_come_back(self, last: int, units: int | None) -> None:
-        self.bring(self.bought[-last:][0], *([Back(line=1, quantity=units)] if units else []))
+        self.bring(self.lately(last), *([Back(line=1, quantity=units)] if units else []))
 
     @rule(who=people, kept=st.booleans(), really=st.sampled_from([False] * 4 + [True]))
     def somebody_is_forgotten(self, who: str, kept: bool, really: bool) -> None:
