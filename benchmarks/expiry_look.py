@@ -1,14 +1,14 @@
 """The look for expiring bonuses: from the lots to enrolments, messages and decisions, on SQLite.
 
-    python -m benchmarks.expiry_look [--sizes 100000,1000000,3000000] [--rounds 3] [--keep FOLDER]
+    python -m benchmarks.expiry_look [--sizes 100000,1000000,3000000] [--rounds 5] [--keep FOLDER]
 
 For each size: five lots a customer, one customer in 170 with one that expires within the series. Timed are
-the look that finds them, by a process that looked on two days before and found one customer each time, as
-`serve` would have; the next day's look, which finds them entered; and the same through the ORM one candidate
-at a time. A second scenario looks less far ahead, where every size has as many due as the smallest. In each
-round the sizes take turns, each on a copy of its own: growth is the time for each who is due by that of the
-smallest size, and of the second scenario the whole time. Trust the ratios of one run. `--keep` leaves the
-filled databases in a folder for the next run.
+the look that finds them, by a process that looked on two days before, told one customer and held another
+out, as `serve` would have; the next day's look, which finds them entered; and the same through the ORM one
+candidate at a time. A second scenario looks less far ahead, where every size has as many due as the
+smallest. In each round the sizes take turns, each on a copy of its own: growth is the time for each who is
+due by that of the smallest size, and of the second scenario the whole time. Trust the ratios of one run.
+`--keep` leaves the filled databases in a folder for the next run.
 """
 
 import argparse
@@ -28,7 +28,7 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from benchmarks.report import Row, at_least, at_most, keep, machine
+from benchmarks.report import MORE, Row, at_least, at_most, keep, machine
 from campaigns.running import make_ready
 from campaigns.tables import Enrolment, Message
 from campaigns.versions import Live, apply
@@ -39,17 +39,20 @@ from scheduler.looks import Looks
 from tests.support.databases import load_tables
 from tests.support.world import bundle_of, scenario
 
+MESSAGE = Message.__table__  # type: ignore[attr-defined]
 AT = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 1)
 LOTS = 5
 ONE_IN = 170
+# The size for which a ratio to the ORM is wanted.
+AT_LEAST_80 = 1_000_000
 SCENARIO = scenario("{bonus_expiring: {at_least: 100, ahead: [14 days, 3 days, 1 day]}}", holdout="10%")
 # Looks no further than where only so many of the first customers have anything.
 NEAR = scenario("{bonus_expiring: {at_least: 100, ahead: [7 days, 1 day]}}", holdout="10%")
 FIRST = 100_000
-# Customers whose lots end before all others', with the days until then; and how many days earlier one of them
-# becomes due, then the other, and nobody else.
-EARLY = {2: 3, 3: 4}
+# Customers whose lots end before all others', with the days until then: one who is told and one whom the
+# holdout draws. And how many days earlier the one becomes due, then the other, and nobody else.
+EARLY = {2: 3, 14: 4}
 BEFORE, BEFORE_NEAR = (11, 10), (4, 3)
 OPENED = AT - timedelta(days=30)
 PROGRAM = {"allowances": {"marketing": {"all": "2 per 7 days"}}, "quiet_hours": "21:00-09:00"}
@@ -273,9 +276,13 @@ def _begun(database: Database, text: str, before: Sequence[int]) -> Looks:
     live = Live(database)
     live.running()
     looks = Looks(database, live)
-    for days in before:
-        [looked] = looks.run(AT - timedelta(days=days))
-        assert looked.verdicts["planned"] == 1
+    for days, verdict in zip(before, ("planned", "holdout"), strict=True):
+        at = AT - timedelta(days=days)
+        [looked] = looks.run(at)
+        assert looked.verdicts[verdict] == 1
+        with database.write() as connection:
+            # It has left since.
+            connection.execute(MESSAGE.update().values(state="sent", accepted_at=at))
     return looks
 
 
@@ -301,7 +308,8 @@ def compared(found: Mapping[int, Sequence[Round]]) -> list[Row]:
     for customers, rounds in found.items():
         what = f"expiry look, {customers:,} customers"
         speed = [(it.due / it.first.clock * 1000, it.due / it.orm.clock * 1000) for it in rounds]
-        rows.append(Row(what, "the ORM, one by one", "/s", at_least(80), "naive", speed))
+        wanted = at_least(80) if customers == AT_LEAST_80 else MORE
+        rows.append(Row(what, "the ORM, one by one", "/s", wanted, "naive", speed))
         again = [(it.second.clock, it.first.clock) for it in rounds]
         rows.append(Row(f"{what}, the next day's", "the first one", "ms", at_most(1), "smaller", again))
     for customers, rounds in larger:
@@ -325,7 +333,7 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sizes", default="100000,1000000,3000000", help="customers, with commas between")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--keep", type=Path, help="a folder for the filled databases")
     asked, before = parser.parse_args(), machine()
     sizes = [int(size) for size in asked.sizes.split(",")]
