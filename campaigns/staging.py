@@ -69,6 +69,7 @@ ZONE = Table(
     Column("today", Date),
     Column("quiet_until", UtcDateTime),
     prefixes=["TEMPORARY"],
+    sqlite_with_rowid=False,
 )  # fmt: skip
 
 # What follows from a time by the program's calendar: until when a message of that time is still good, when

@@ -108,9 +108,14 @@ def _free_and_whose(step: Step) -> tuple[int, int]:
 
 def is_limited(step: Step) -> bool:
     """Some allowance applies to the step."""
-    marketing = step.program.allowances.marketing
-    own = step.scenario.limits.at_most is not None
-    return step.marketing and (own or any(name in marketing for name in ("all", *step.step.send)))
+    return step.marketing and bool(_allowances(step))
+
+
+def _allowances(step: Step) -> list[Allowance]:
+    """Those that apply to the step: the scenario's own, its channels', and that of all marketing."""
+    marketing, own = step.program.allowances.marketing, step.scenario.limits.at_most
+    of_program = [marketing[name] for name in ("all", *step.step.send) if name in marketing]
+    return of_program if own is None else [own, *of_program]
 
 
 class _Use:
@@ -198,10 +203,12 @@ def _newest(which: list[ColumnElement[bool]]) -> Any:
 def capped(step: Step) -> bool:
     """Limits of the scenario and of the program; whether a planned message of less priority may give way.
 
-    If nobody was told anything that counts, one question settles it.
+    If nobody was told anything that still counts, one question settles it.
     """
+    if not is_limited(step):
+        return False
     told = _was_told(step)
-    if not is_limited(step) or not step.any_free(told):
+    if not step.any_free(told):
         return False
     if (own := step.scenario.limits.at_most) is not None:
         use = _Use(step, own, CANDIDATE, scenarios=step.names)
@@ -217,11 +224,12 @@ def capped(step: Step) -> bool:
 
 
 def _was_told(step: Step) -> ColumnElement[bool]:
-    """The candidate's customer was told something, ever or by this look."""
+    """The candidate's customer was told something that an allowance counts, or is by this look."""
+    counted = or_(*(counts(it, step.at, step.program.zone) for it in _allowances(step)))
     # Looked up: joined, PostgreSQL compared every candidate with everybody who was ever told anything.
-    told = looked_up(MESSAGE.c.customer_id == CANDIDATE.c.customer_id, _COUNTS, MARKETING)
+    told = looked_up(MESSAGE.c.customer_id == CANDIDATE.c.customer_id, _COUNTS, MARKETING, counted)
     if step.merged:
-        told = or_(told, looked_up(*_of_duplicates(CANDIDATE), MARKETING))
+        told = or_(told, looked_up(*_of_duplicates(CANDIDATE), MARKETING, counted))
     if not _anything_reserved(step):
         return told
     return or_(told, exists().where(RESERVATION.c.customer_id == CANDIDATE.c.customer_id))
