@@ -1,38 +1,20 @@
-"""YAML as people write it, with the place of every key, so that every complaint can point at its line.
-
-YAML 1.2: `no` is the text "no" and `10:00` is the text "10:00". Dates stay text until a field asks for a
-date; numbers are `int` or exact `Decimal`, never floats.
-"""
+"""A file as people wrote it, read as what it is to be, so that every complaint can point at its line."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from functools import reduce
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from core.errors import Problem
 from core.explain import explain, instead_at, keys_at, nearest, suggest, wrapped_at
-from core.letters import without_unkept
+from core.yaml_text import KeyPath, Place, dotted, read_yaml
 
-KeyPath = tuple[str | int, ...]
-Place = tuple[int, int]
-
-# The kind of what is wrong with a file as a whole (campaigns/kinds.py).
-UNREADABLE = "unreadable-file"
-# Far above any real file; a few nested aliases multiply beyond it ("billion laughs").
-MOST_VALUES = 100_000
-# Longer digits than these are an account number, not an amount.
-MOST_DIGITS = 40
-_TAG = "tag:yaml.org,2002:"
-_KNOWN_TAGS = frozenset(
-    _TAG + name
-    for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq", "merge", "value")
-)
+__all__ = ["Document", "KeyPath", "Model", "dotted", "load"]
 
 
 class Model(BaseModel):
@@ -45,12 +27,6 @@ class Model(BaseModel):
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-
-
-def dotted(path: KeyPath) -> str:
-    """A path as people read it: `steps[0].send[1]`."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.removeprefix(".")
 
 
 @dataclass(frozen=True)
@@ -87,16 +63,33 @@ class Document:
     def validate(
         self, model: type[ModelT], problems: list[Problem], at: KeyPath = (), noun: str = "key"
     ) -> ModelT | None:
-        """Read what stands at `at` as `model`; None, and every problem in `problems`, if it does not fit.
+        """Read what stands at `at` as `model`; every problem goes to `problems`.
 
-        `noun` is what a key is called here: a trigger has parameters.
+        What has unknown keys alone is read as it was meant, so that all else that is wrong is told with them;
+        None for what cannot be read. `noun` is what a key is called here: a trigger has parameters.
         """
         data = self.get(at)
         try:
             return model.model_validate({} if data is None else data)
         except ValidationError as error:
             problems.extend(self._problems(error, model, at, noun))
-            return None
+            meant = self._as_meant(error, model, at)
+        with suppress(ValidationError):
+            return model.model_validate(meant)
+        return None
+
+    def _as_meant(self, error: ValidationError, model: type[BaseModel], at: KeyPath) -> Any:
+        """What stands at `at`, each unknown key by the name that was meant, or left out."""
+        data = deepcopy(self.get(at))
+        for details in error.errors(include_url=False):
+            if details["type"] == "extra_forbidden":
+                *parent, key = self._existing(at + details["loc"])
+                holder, meant = reduce(_step, parent[len(at) :], data), _meant(details, model)
+                # A union of models complains once for each of them.
+                if key in holder and meant:
+                    holder.setdefault(meant[-1], holder[key])
+                holder.pop(key, None)
+        return data
 
     def _problems(
         self, error: ValidationError, model: type[BaseModel], at: KeyPath, noun: str
@@ -180,227 +173,5 @@ def load(text: str, file: str, problems: list[Problem]) -> Document | None:
 
     None when there is nothing to go on with.
     """
-    root = _compose(text, file, problems)
-    if root is None:
-        return None
-    reader = _Reader(file, problems)
-    try:
-        data = reader.value(root, (), (1, 1))
-    except _Refused as refusal:
-        problems.append(refusal.problem)
-        return None
-    if not isinstance(data, dict):
-        problems.append(
-            Problem(
-                file, 1, 1, "", "expected keys and values", "write for example 'about: …'", kind=UNREADABLE
-            )
-        )
-        return None
-    return Document(file, data, reader.places)
-
-
-def _compose(text: str, file: str, problems: list[Problem]) -> Node | None:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.composer.warn_double_anchors = False
-    try:
-        root: Node | None = yaml.compose(text.removeprefix("\ufeff"))
-    except MarkedYAMLError as error:
-        problems.append(_syntax_problem(error, file))
-    except YAMLError as error:
-        # The reader's own error: a character that YAML does not allow at all.
-        line = text.count("\n", 0, getattr(error, "position", 0)) + 1
-        problems.append(
-            Problem(file, line, 1, "", "a character that YAML does not allow", "remove it", kind=UNREADABLE)
-        )
-    except RecursionError:
-        problems.append(Problem(file, 1, 1, "", "nested too deeply", "flatten it", kind=UNREADABLE))
-    else:
-        if root is None:
-            problems.append(
-                Problem(file, 1, 1, "", "the file is empty", "write something or remove it", kind=UNREADABLE)
-            )
-        return root
-    return None
-
-
-def _syntax_problem(error: MarkedYAMLError, file: str) -> Problem:
-    mark = error.problem_mark or error.context_mark
-    line, col = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    said = error.problem or error.context or "cannot be read"
-    for part, what, fix in _SYNTAX:
-        if part in said:
-            return Problem(file, line, col, "", what, fix, kind=UNREADABLE)
-    return Problem(
-        file,
-        line,
-        col,
-        "",
-        f"not valid YAML: {said}",
-        "check the indentation, brackets and quotes",
-        kind=UNREADABLE,
-    )
-
-
-# What the parser says, what it means, and what to do about it.
-_SYNTAX = (
-    (r"'\t'", "a tab where YAML wants spaces", "indent with spaces"),
-    (
-        "mapping values are not allowed",
-        "not valid YAML: a second ':' in one value, or a line too far to the right",
-        "put the value in quotes, or begin the line where its neighbours begin",
-    ),
-    (
-        "that cannot start any token",
-        "not valid YAML: a value cannot begin like this",
-        "put the value in quotes",
-    ),
-    (
-        "expected alphabetic or numeric character",
-        "not valid YAML: a value cannot begin with '*' or '&'",
-        "put the value in quotes",
-    ),
-    (
-        "expected <block end>",
-        "not valid YAML: a line does not begin where its neighbours begin",
-        "give it their indentation",
-    ),
-    (
-        "found undefined alias",
-        "'*' refers to a name that nothing has",
-        "put the value in quotes if it is text",
-    ),
-    ("another document", "a second document in one file", "remove the '---'"),
-    ("unexpected end of stream", "a quote that is never closed", "close it"),
-    ("'<stream end>'", "a bracket that is never closed", "close it"),
-    ("did not find expected ',' or", "a bracket that is never closed", "close it"),
-    ("expected ',' or", "not valid YAML: a bracket is not closed before this", "close it, or add a comma"),
-)
-
-
-class _Refused(Exception):
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(str(problem))
-        self.problem = problem
-
-
-class _Reader:
-    """Nodes to plain data, remembering the place of each key and value."""
-
-    def __init__(self, file: str, problems: list[Problem]) -> None:
-        self.file = file
-        self.problems = problems
-        self.places: dict[KeyPath, tuple[Place, Place]] = {}
-        self._open: list[int] = []
-
-    def value(self, node: Node, path: KeyPath, key: Place) -> Any:
-        """The data of a node; `key` is the place of its key, or of the item itself in a list."""
-        self.places[path] = (key, _place(node))
-        self._refuse_bombs(node, path)
-        if node.tag not in _KNOWN_TAGS:
-            self._complain(path, f"no such YAML tag: {node.tag}", "remove it, or put the value in quotes")
-            return str(node.value) if isinstance(node, ScalarNode) else None
-        if isinstance(node, ScalarNode):
-            return self._kept(_scalar(node), path)
-        self._open.append(id(node))
-        data: Any = self._mapping(node, path) if isinstance(node, MappingNode) else self._sequence(node, path)
-        self._open.pop()
-        return data
-
-    def _sequence(self, node: Node, path: KeyPath) -> list[Any]:
-        return [self.value(item, (*path, index), _place(item)) for index, item in enumerate(node.value)]
-
-    def _mapping(self, node: MappingNode, path: KeyPath) -> dict[str, Any]:
-        data: dict[str, Any] = {}
-        for key, value in node.value:
-            if key.tag == _TAG + "merge":
-                continue
-            if not isinstance(key, ScalarNode):
-                self._complain(path, "a key must be text", "write 'key: value'")
-            elif (name := self._kept(key.value, path, _place(key))) in data:
-                self._duplicate(key, (*path, name))
-            else:
-                data[name] = self.value(value, (*path, name), _place(key))
-        return self._merged(node, path) | data
-
-    def _merged(self, node: MappingNode, path: KeyPath) -> dict[str, Any]:
-        # `<<: *base`: what is written here wins over what is merged in, places included.
-        own = dict(self.places)
-        data: dict[str, Any] = {}
-        taken = [(key, value) for key, value in node.value if key.tag == _TAG + "merge"]
-        for key, value in taken:
-            bases = value.value if isinstance(value, SequenceNode) else [value]
-            for base in reversed(bases):
-                merged = self.value(base, path, _place(key))
-                if not isinstance(merged, dict):
-                    self._complain(path, "'<<' takes in keys and values, and nothing else", "remove it")
-                elif key is not taken[0][0]:
-                    self._complain(path, "a second '<<' in one mapping", "write '<<: [*one, *other]'")
-                else:
-                    data |= merged
-        self.places.update(own)
-        return data
-
-    def _duplicate(self, key: ScalarNode, path: KeyPath) -> None:
-        first = self.places[path][0][0]
-        line, col = _place(key)
-        self.problems.append(
-            Problem(
-                self.file,
-                line,
-                col,
-                dotted(path),
-                "duplicate key",
-                f"it already stands on line {first}; keep one",
-                kind="duplicate-key",
-            )
-        )
-
-    def _kept(self, value: Any, path: KeyPath, place: Place | None = None) -> Any:
-        """A value without what no database keeps, of which it is told."""
-        if not isinstance(value, str):
-            return value
-        kept, wrong = without_unkept(value)
-        for what, fix in wrong:
-            self._complain(path, what, fix, place)
-        return kept
-
-    def _complain(self, path: KeyPath, what: str, fix: str, place: Place | None = None) -> None:
-        line, col = place or self.places[path][0]
-        self.problems.append(Problem(self.file, line, col, dotted(path), what, fix, kind=UNREADABLE))
-
-    def _refuse_bombs(self, node: Node, path: KeyPath) -> None:
-        line, col = self.places[path][0]
-        if id(node) in self._open:
-            raise _Refused(
-                Problem(
-                    self.file, line, col, dotted(path), "contains itself", "remove the alias", kind=UNREADABLE
-                )
-            )
-        if len(self.places) > MOST_VALUES:
-            what = f"more than {MOST_VALUES} values once its aliases are followed"
-            raise _Refused(Problem(self.file, line, col, "", what, "use fewer aliases", kind=UNREADABLE))
-
-
-def _place(node: Node) -> Place:
-    return node.start_mark.line + 1, node.start_mark.column + 1
-
-
-def _scalar(node: ScalarNode) -> str | int | Decimal | bool | None:
-    kind, text = str(node.tag).removeprefix(_TAG), str(node.value)
-    if kind == "null":
-        return None
-    if kind == "bool":
-        return text.lower() == "true"
-    if kind in ("int", "float") and len(text) <= MOST_DIGITS:
-        return _number(kind, text.replace("_", ""))
-    return text
-
-
-def _number(kind: str, text: str) -> int | Decimal | str:
-    try:
-        if kind == "float":
-            number = Decimal(text)
-            return number if number.is_finite() else text
-        return int(text, 0) if text.lstrip("+-")[:2].lower() in ("0x", "0o", "0b") else int(text)
-    except (ValueError, InvalidOperation):
-        return text
+    read = read_yaml(text, file, problems)
+    return None if read is None else Document(file, *read)

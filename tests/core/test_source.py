@@ -247,11 +247,23 @@ def test_everything_is_said_at_once() -> None:
 def test_a_part_of_a_file_is_read_by_its_own_model_and_its_keys_have_their_own_name() -> None:
     found = document("when:\n  bonus_expiring:\n    aheads: 3 days\n    ahead: 3 days\n")
     problems: list[Problem] = []
-    assert found.validate(Inner, problems, at=("when", "bonus_expiring"), noun="parameter") is None
+    found.validate(Inner, problems, at=("when", "bonus_expiring"), noun="parameter")
     (problem,) = problems
     assert str(problem) == (
         "x.yaml:3:5: when.bonus_expiring.aheads: no such parameter; did you mean 'ahead'?"
     )
+
+
+def test_what_has_misspelt_keys_alone_is_read_as_it_was_meant() -> None:
+    problems: list[Problem] = []
+    found = document("numbr: 2\ninner: {at_leest: 5, ahead: 1 day}\nfoo: 1").validate(Whole, problems)
+    assert found is not None
+    assert found.inner is not None
+    assert (found.number, found.inner.at_least) == (2, 5)
+    assert {it.path for it in problems} == {"inner.at_leest", "numbr", "foo"}
+    # What is written properly counts; what cannot be read is not.
+    assert document("numbr: 2\nnumber: 3").validate(Whole, problems) == Whole(number=3)
+    assert document("numbr: many").validate(Whole, problems) is None
 
 
 def test_a_key_with_nothing_under_it_is_read_as_an_empty_mapping() -> None:

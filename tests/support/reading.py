@@ -18,7 +18,7 @@ import typer.main
 
 from campaigns import running
 from campaigns.bundle import Bundle, Loaded
-from core import source
+from core import yaml_text
 from core.db import Database
 from core.errors import Problem
 from tidings import schema
@@ -58,11 +58,11 @@ class Composed:
     """Texts of YAML as their nodes, which nobody changes; what cannot be read is read again each time."""
 
     def __init__(self) -> None:
-        self._compose = source._compose
+        self._compose = yaml_text._compose
         self._known: OrderedDict[str, Any] = OrderedDict()
 
     def compose(self, text: str, file: str, problems: list[Problem]) -> Any:
-        """As `core.source` composes a text."""
+        """As `core.yaml_text` composes a text."""
         if text not in self._known:
             if (root := self._compose(text, file, problems)) is None:
                 return None
@@ -104,7 +104,7 @@ def kept(folder: Path) -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(running, "_read", READINGS.read)
-        patch.setattr(source, "_compose", Composed().compose)
+        patch.setattr(yaml_text, "_compose", Composed().compose)
         patch.setattr(schema, "prepare", Migrated(folder).prepare)
         patch.setattr(typer.main, "get_command", cache(typer.main.get_command))
         patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
