@@ -377,6 +377,36 @@ def test_what_a_merged_duplicate_heard_counts_as_the_survivors(database: Databas
     assert world.look("2026-03-08 10:00")["anna"] == "planned"
 
 
+def test_what_somebody_heard_themselves_counts_beside_what_their_duplicate_heard(database: Database) -> None:
+    world = world_of(database, {"one": campaign()}, all="2 per 7 days")
+    for name in ("double", "anna", "ihor"):
+        world.customer(name)
+    world.looks("2026-03-01 10:00")
+    world.settle()
+    merge(world, "double", "anna")
+    assert world.look("2026-03-02 10:00") == {"anna": "capped", "ihor": "planned"}
+    world.settle()
+    assert world.look("2026-03-03 10:00") == {"anna": "capped", "ihor": "capped"}
+
+
+@pytest.mark.parametrize("limit", ["own", "sms", "all"])
+def test_where_others_were_merged_what_somebody_heard_themselves_counts_as_ever(
+    database: Database, limit: str
+) -> None:
+    own = {"limits": "{at_most: 1 per 7 days}"} if limit == "own" else {}
+    allowances = {} if limit == "own" else {limit: "1 per 7 days"}
+    world = world_of(database, {"one": campaign(**own)}, **allowances)
+    world.customer("double", consent=())
+    world.customer("ihor")
+    world.looks("2026-03-01 10:00")
+    world.settle()
+    world.customer("anna")
+    merge(world, "double", "anna")
+    assert world.look("2026-03-02 10:00") == {"anna": "planned", "ihor": "capped"}
+    said = "1 per 7 days used by one"
+    assert world.detail("ihor") == (f"sms: capped ({said})" if limit == "sms" else said)
+
+
 def test_what_still_waited_for_a_duplicate_takes_no_place(database: Database) -> None:
     world = world_of(database, {"one": campaign()}, all="1 per 7 days")
     world.customer("double")

@@ -66,7 +66,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "campaigns/gates/timing.py": (GATES, STEPS),
 }
 NAMED = {
-    "entry": "audience or entered or order or renamed or merged or duplicate",
+    "entry": "audience or entered or order or renamed or merged or duplicate or survivor",
     "exits": "gates_exits or no_longer or recalls or purchase or unless or only_if or asks or one_of",
     "holdout": "holdout or held_out or renamed",
     "reach": "gates_reach or occasions or consent or suppress or cascade or channel or reaches or text_for",
@@ -185,6 +185,7 @@ class Trial:
             watch = Coverage(data_file=None, config_file=False, include=[self._file])
             watch.set_option("run:disable_warnings", ["no-data-collected"])
             began = perf_counter()
+            self._forget()
             with watch.collect():
                 self._run(session, item)
             self._took[item] = perf_counter() - began
@@ -234,6 +235,7 @@ class Trial:
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
         set_mutant_under_test(name)
+        self._forget()
         if self._file.endswith(AT_READING):
             # What is wrong with the reading of parameters would not show in what was read before.
             importlib.import_module("tests.support.world")._READY.clear()
@@ -246,6 +248,13 @@ class Trial:
             if self._failed:
                 os._exit(number)
         os._exit(0)
+
+    def _forget(self) -> None:
+        """What functions of the file remember was made without the mutant, or by another test."""
+        mine = (it for it in [*sys.modules.values()] if getattr(it, "__file__", None) == self._file)
+        for it in [it for module in mine for it in vars(module).values()]:
+            if hasattr(it, "cache_clear"):
+                it.cache_clear()
 
 
 def places(path: Path, mutated: Any) -> dict[str, range]:
