@@ -246,6 +246,17 @@ def test_no_day_is_told_to_keep_a_tier_by_before_its_period_has_begun(database: 
     assert (said["ends_on"], said["to_keep"], said["keep_by"]) == (date(2026, 5, 10), Decimal(1_000), None)
 
 
+def test_at_the_midnight_at_which_a_period_begins_its_last_day_is_told(database: Database) -> None:
+    tiers = {"over": "calendar month", "grace": "10 days"}
+    world = world_of(database, "50 days", tiers=tiers, schedule="every day at 00:00")
+    world.customer("anna")
+    world.move("2026-03-21 09:00")
+    world.buy("anna", 1_500)
+    world.looks("2026-04-01 00:00")
+    [(_, said)] = told(world)
+    assert (said["ends_on"], said["keep_by"]) == (date(2026, 5, 10), date(2026, 4, 30))
+
+
 def test_a_tier_that_is_over_waits_for_the_review_and_its_last_day_is_not_too_late(
     database: Database,
 ) -> None:
