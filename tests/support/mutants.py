@@ -36,6 +36,8 @@ STEPS = "tests/campaigns/test_steps.py"
 TESTS: dict[str, tuple[str, ...]] = {
     "triggers/base.py": (
         "tests/triggers/test_base.py",
+        "tests/triggers/test_anniversary.py",
+        "tests/triggers/test_bonus_expiring.py",
         "tests/triggers/test_inactive.py",
         "tests/triggers/test_named_event.py",
         "tests/triggers/test_return.py",

@@ -201,3 +201,20 @@ def test_what_waited_too_long_gives_way_to_the_nearer_step_that_was_entered(worl
         ("other-day", "2026-03-15 / 3 days"),
     }
     assert still_waits(world) == nearer
+
+
+def test_what_waits_gives_way_to_ones_own_nearer_step_of_that_day_alone(database: Database) -> None:
+    world = World(database, {"one": scenario("{bonus_expiring: {ahead: [14 days, 3 days]}}")})
+    for name, zone in (("anna", "Europe/Lisbon"), ("ihor", "Europe/Kyiv")):
+        world.customer(name, time_zone=zone)
+        world.bonuses(name, 500, "2026-03-15")
+        world.bonuses(name, 500, "2026-03-24")
+    world.look("2026-03-01 12:00")
+    world.look("2026-03-11 12:00")
+    both = {"2026-03-15 / 14 days", "2026-03-24 / 14 days"}
+    assert still_waits(world) == {(name, it) for name in ("anna", "ihor") for it in both}
+    # It is ten o'clock where Ihor lives, and not yet where Anna does.
+    world.look("2026-03-12 10:00")
+    assert still_waits(world) == {
+        *(("anna", it) for it in both), ("ihor", "2026-03-24 / 14 days"), ("ihor", "2026-03-15 / 3 days"),
+    }  # fmt: skip
