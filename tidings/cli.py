@@ -161,6 +161,7 @@ def main() -> None:
         raise
     except OSError as error:
         _say(_fault(error))
+        _let_go()
         sys.exit(EXIT_FAULT)
 
 
@@ -171,6 +172,14 @@ def _fault(error: OSError) -> str:
         where = error.filename or "where the output goes, or a file that is written"
         return f"{where}: {reason}; make room there, or write elsewhere"
     return f"{error.filename or 'a file'}: {reason}; check that it is there and may be used"
+
+
+def _let_go() -> None:
+    """Forget what stdout did not take: Python would try once more as it ends, and end with 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usable_streams() -> None:
