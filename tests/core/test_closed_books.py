@@ -200,7 +200,7 @@ def test_lines_of_a_merged_receipt_that_come_back_one_by_one_are_lines_that_come
     def law(name: str, history: list[Purchase], data: st.DataObject) -> None:
         chosen = data.draw(st.sampled_from(history))
         back = [
-            (number, part)
+            Back(line=number, quantity=part)
             for number, it in enumerate(chosen.lines, start=1)
             for part in data.draw(st.sampled_from([(), (it.quantity,), (it.quantity // 4,) * 3]))
         ]
@@ -208,12 +208,7 @@ def test_lines_of_a_merged_receipt_that_come_back_one_by_one_are_lines_that_come
             twins = Twins(database, read(TERMS[name].yaml))
             for who in ("anna", "bohdan"):
                 _as_a_duplicate(twins, who, history)
-            for number, (line, part) in enumerate(data.draw(st.permutations(back))):
-                one = Back(line=line, quantity=part)
-                accepted(twins.bring("anna", chosen.external_id, one, name=str(number)))
-            if back:
-                all_ = [Back(line=line, quantity=part) for line, part in back]
-                accepted(twins.bring("bohdan", chosen.external_id, *all_, name="all"))
+            twins.bring_one_by_one_and_at_once(chosen.external_id, data.draw(st.permutations(back)))
             # Between two returns a debt may have been repaid that would have come later.
             anna, bohdan = ((it.total, it.receipts, it.tier) for it in map(twins.of, ("anna", "bohdan")))
         assert anna == bohdan

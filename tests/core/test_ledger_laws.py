@@ -104,7 +104,7 @@ def test_lines_that_come_back_one_by_one_are_lines_that_come_back_at_once(
     def law(program: Program, history: list[Purchase], data: st.DataObject) -> None:
         chosen = data.draw(st.sampled_from(history))
         back = [
-            (number, part)
+            Back(line=number, quantity=part)
             for number, it in enumerate(chosen.lines, start=1)
             for part in data.draw(st.sampled_from([(), (it.quantity,), (it.quantity // 2, it.quantity // 4)]))
         ]
@@ -113,12 +113,7 @@ def test_lines_that_come_back_one_by_one_are_lines_that_come_back_at_once(
             for bought in history:
                 accepted(twins.buy("anna", bought))
                 accepted(twins.buy("bohdan", bought))
-            for number, (line, part) in enumerate(data.draw(st.permutations(back))):
-                one = Back(line=line, quantity=part)
-                accepted(twins.bring("anna", chosen.external_id, one, name=str(number)))
-            if back:
-                all_ = [Back(line=line, quantity=part) for line, part in back]
-                accepted(twins.bring("bohdan", chosen.external_id, *all_, name="all"))
+            twins.bring_one_by_one_and_at_once(chosen.external_id, data.draw(st.permutations(back)))
             twins.are_alike()
 
     law()

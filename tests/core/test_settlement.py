@@ -169,17 +169,23 @@ def test_coins_that_a_month_comes_short_of_are_owed_in_a_later_one(database: Dat
     assert settled(database).debts == ()
 
 
+def bought_and_brought_back_when_dearer(database: Database) -> Program:
+    """Bonuses are worth something else by now: another purchase pays with them, and receipt 2 comes back."""
+    dearer = program(("spend: {share", PARTNERS), ("  exclude", STEP_UP))
+    bought = Purchase("3", "anna", START + 3 * DAY, (Line("coffee", 1000, 1_000),), "shelf", 200)
+    with database.write() as connection:
+        accepted(record(connection, dearer, [bought], START + 3 * DAY, live=True)[0])
+        accepted(take_back(connection, dearer, Return("2", START + 4 * DAY), START + 4 * DAY, live=True))
+    return dearer
+
+
 def test_a_settled_period_stays_as_it_was_when_bonuses_are_worth_something_else(database: Database) -> None:
     register(database, RULES, "anna")
     buy(database, "1", "screen-1", START, 10_000)
     buy(database, "2", "shelf", START + DAY, 1_000, pay=600)
     before = settled(database, START, START + 2 * DAY)
     assert debts(before) == [("Cinema", "Books", 600, 300)]
-    dearer = program(("spend: {share", PARTNERS), ("  exclude", STEP_UP))
-    bought = Purchase("3", "anna", START + 3 * DAY, (Line("coffee", 1000, 1_000),), "shelf", 200)
-    with database.write() as connection:
-        accepted(record(connection, dearer, [bought], START + 3 * DAY, live=True)[0])
-        accepted(take_back(connection, dearer, Return("2", START + 4 * DAY), START + 4 * DAY, live=True))
+    dearer = bought_and_brought_back_when_dearer(database)
     with database.read() as connection:
         assert settle(connection, dearer, START, START + 2 * DAY) == before
         assert debts(settle(connection, dearer, START + 2 * DAY, START + YEAR)) == [
@@ -209,11 +215,7 @@ def test_what_comes_to_no_bonuses_is_owed_where_they_were_worth_something_else(d
     register(database, RULES, "anna")
     buy(database, "1", "screen-1", START, 10_000)
     buy(database, "2", "shelf", START + DAY, 1_000, pay=200)
-    dearer = program(("spend: {share", PARTNERS), ("  exclude", STEP_UP))
-    bought = Purchase("3", "anna", START + 3 * DAY, (Line("coffee", 1000, 1_000),), "shelf", 200)
-    with database.write() as connection:
-        accepted(record(connection, dearer, [bought], START + 3 * DAY, live=True)[0])
-        accepted(take_back(connection, dearer, Return("2", START + 4 * DAY), START + 4 * DAY, live=True))
+    dearer = bought_and_brought_back_when_dearer(database)
     with database.read() as connection:
         months = [
             settle(connection, dearer, since, until)

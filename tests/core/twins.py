@@ -1,6 +1,6 @@
 """Two customers to whom the same happened, told in two ways: the books must say the same of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -13,6 +13,7 @@ from core.tiers import review
 from tests.core.books import (
     START,
     Kept,
+    accepted,
     check_books,
     check_statistics,
     check_what_operations_came_to,
@@ -40,6 +41,13 @@ class Twins:
         """One return."""
         wanted = Return(f"{who} {receipt}", now, back, name or None)
         return self.do(lambda connection: take_back(connection, self.program, wanted, now, live=True))
+
+    def bring_one_by_one_and_at_once(self, receipt: str, back: Sequence[Back]) -> None:
+        """The same parts: Anna's in as many returns, in this order, Bohdan's in one."""
+        for number, part in enumerate(back):
+            accepted(self.bring("anna", receipt, part, name=str(number)))
+        if back:
+            accepted(self.bring("bohdan", receipt, *back, name="all"))
 
     def do(self, work: Callable[..., Outcome]) -> Outcome:
         """One request."""
