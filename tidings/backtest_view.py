@@ -13,6 +13,7 @@ from rich.text import Text
 from campaigns.backtest.report import Backtest, Day
 from campaigns.gates import NAMES
 from core.sheets import Sheet
+from tidings.console import number
 
 BAR = 18
 STEPS = " ▁▂▃▄▅▆▇█"
@@ -54,7 +55,7 @@ def _head(it: Backtest) -> Text:
     )  # fmt: skip
     if it.cost:
         about = "about " if it.estimated else ""
-        text.append(f" · costs {about}{it.cost.quantize(CENT)} {it.currency}")
+        text.append(f" · costs {about}{number(it.cost.quantize(CENT))} {it.currency}")
     return text
 
 
@@ -173,11 +174,6 @@ def bar(count: int, whole: int, colour: str) -> Text:
     """So much of the whole, as a line of blocks; a little is seen."""
     width = 0 if not whole else max(1 if count else 0, round(BAR * count / whole))
     return Text("█" * width, style=colour)
-
-
-def number(count: int) -> str:
-    """`12 500`."""
-    return f"{count:,}".replace(",", " ")
 
 
 def as_csv(found: Sequence[Backtest]) -> str:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from campaigns.dryrun.comparison import Changed, Comparison
 from campaigns.dryrun.differing import Piece
-from tidings.forecast_view import number
+from tidings.console import number
 
 STYLES = {"same": "", "removed": "red strike", "added": "green"}
 # Where there are no colours, as `git diff --word-diff` has it.

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,6 +69,11 @@ def plain(*cells: object) -> list[str]:
     from rich.markup import escape
 
     return [escape(str(it)) for it in cells]
+
+
+def number(count: int | Decimal) -> str:
+    """`12 500`, `1 612.45`."""
+    return f"{count:,}".replace(",", " ")
 
 
 def print_json(value: Any) -> None:

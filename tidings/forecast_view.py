@@ -20,6 +20,7 @@ from campaigns.gates import NAMES
 from channels.base import Channel
 from channels.folder import FolderTransport
 from core.sheets import Sheet
+from tidings.console import number
 
 Channels = Mapping[str, Channel[Any, Any, Any]]
 
@@ -139,7 +140,7 @@ def _notes(forecast: Forecast) -> list[str]:
     ]
     if forecast.cost and len(forecast.tariffs) > 1:
         about = "about " if forecast.estimated else ""
-        notes.append(f"costs {about}{forecast.cost} {forecast.currency}")
+        notes.append(f"costs {about}{number(forecast.cost)} {forecast.currency}")
     notes += [
         f"{number(count)} in another language than their own: {what}"
         for what, count in forecast.fallbacks.items()
@@ -213,11 +214,6 @@ def bar(count: int, whole: int, colour: str, longest: int, block: str = "█") -
     """As long as its part of the whole; at least one block for anybody."""
     width = 0 if not whole else max(1 if count else 0, round(longest * count / whole))
     return Text(block * width, style=colour)
-
-
-def number(count: int) -> str:
-    """`12 345`."""
-    return f"{count:,}".replace(",", " ")
 
 
 def sample_of(sample: Sample, zone: ZoneInfo, currency: str) -> Group:

@@ -11,8 +11,10 @@ from rich.text import Text
 
 from campaigns.results import AllMarketing, Arm, Interval, ScenarioResults
 from core.sheets import Sheet
-from tidings.backtest_view import bar, number
+from tidings.backtest_view import bar
+from tidings.console import number
 from tidings.report_words import (
+    CENT,
     DASH,
     REPORTS,
     Line,
@@ -198,7 +200,8 @@ def _row(it: ScenarioResults) -> list[object]:
         it.scenario, it.first, it.last, it.entered, it.held_out,
         sum(told.planned for told in it.steps), it.sent, sum(told.delivered for told in it.steps),
         *(it.reported(name) for name in REPORTS),
-        cost(it.cost, ""), it.within, effect.treatment.customers, effect.treatment.bought,
+        "" if it.cost is None else it.cost.quantize(CENT), it.within,
+        effect.treatment.customers, effect.treatment.bought,
         effect.holdout.customers, effect.holdout.bought, effect.waiting + effect.held_waiting,
         *_three(effect.uplift),
         *([it.money(value) for value in (more.value, more.low, more.high)] if more else [""] * 3),

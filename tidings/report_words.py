@@ -7,7 +7,7 @@ from typing import Literal
 
 from campaigns.gates import NAMES
 from campaigns.results import AllMarketing, Arm, Interval, ScenarioResults, Told
-from tidings.backtest_view import number
+from tidings.console import number
 
 # What was reported of messages, in the order in which it is shown.
 REPORTS = ("opened", "clicked", "bounced", "complained", "stopped")
@@ -201,5 +201,5 @@ def share(count: int, of: int) -> str:
 
 
 def cost(amount: Decimal | None, currency: str) -> str:
-    """`1612.45 UAH`; nothing where no price is known."""
-    return "" if amount is None else f"{amount.quantize(CENT)} {currency}".strip()
+    """`1 612.45 UAH`; nothing where no price is known."""
+    return "" if amount is None else f"{number(amount.quantize(CENT))} {currency}".strip()

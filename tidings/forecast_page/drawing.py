@@ -10,10 +10,11 @@ from campaigns.dryrun import Forecast, Sample
 from campaigns.dryrun.words import reason
 from campaigns.gates import NAMES
 from templates.sms import segments
+from tidings.console import number
 from tidings.drawn_pages import templates
 from tidings.dry_runs import Answer
 from tidings.forecast_page.bubbles import bubbles
-from tidings.forecast_view import WHY, number
+from tidings.forecast_view import WHY
 from tidings.story_view import OWN, mark, sentence, standing, verdict_words
 
 # A day and a half of hours; what comes later is summed up.

@@ -7,7 +7,7 @@ from jinja2 import Environment
 
 from campaigns.results import AllMarketing, Arm, ScenarioResults
 from core.program import Program
-from tidings.backtest_view import number
+from tidings.console import number
 from tidings.drawn_pages import templates
 from tidings.forecast_view import WHY
 from tidings.report_words import (
