@@ -42,7 +42,7 @@ STATEMENTS = (
            CASE WHEN i % 19 = 0 THEN 'Europe/Lisbon' END, '{}',
            CASE WHEN paid + before >= 1000 AND first < {KEPT} THEN 'silver' ELSE 'bronze' END,
            hour - interval '400 days', hour - make_interval(days => 400 + (i * 13 % 1499)::int), hour,
-           CASE WHEN i % 5 > 0 THEN ' email sms ' END
+           CASE WHEN i % 5 > 0 THEN ' email sms ' ELSE '' END
        FROM (SELECT *, date '1950-01-01' + (i * 37 % 19997)::int AS born FROM ({people}) p) p""",
     """INSERT INTO address (customer_id, kind, value, digest, active, since)
        SELECT i, 'phone', '+380' || lpad(i::text, 9, '0'), md5('p' || i) || md5('q' || i), true, hour

@@ -16,7 +16,6 @@ from sqlalchemy import (
     Label,
     Select,
     and_,
-    case,
     exists,
     func,
     literal,
@@ -55,17 +54,19 @@ IS_ACTIVE = ENROLMENT.c.status == literal_column("'active'")
 _ZONE = func.coalesce(CUSTOMER.c.time_zone, "").label("zone")
 _WHO = (CUSTOMER.c.external_id, _ZONE, CUSTOMER.c.locale)
 _WHO_COLUMNS = ("external_id", "zone", "locale")
-_PLAN_COLUMNS = ("channel", "message", "due_at")
 # Columns of the query that finds who enters. Spelled out, they are the same at every look: SQLAlchemy takes
 # longer to make them of a query than the database to find a hundred candidates.
 _ENTERING = {
     name: literal_column(f"entering.{name}", CANDIDATE.c[name].type)
-    for name in (*CANDIDATE_COLUMNS, *_WHO_COLUMNS, "gate")
+    for name in (*CANDIDATE_COLUMNS, *_WHO_COLUMNS)
 }
+_ENTERING_GATE = literal_column("entering.gate", CANDIDATE.c.gate.type)
 _WHO_ENTERS = Who(
     _ENTERING["customer_id"], _ENTERING["external_id"], _ENTERING["zone"],
     literal_column("entering.opted_in", CUSTOMER.c.opted_in.type),
 )  # fmt: skip
+# Of who is under way the entry says nothing more.
+_NO_GATE = literal_column("NULL", CANDIDATE.c.gate.type)
 _WHO_WAITS = Who(ENROLMENT.c.customer_id, CUSTOMER.c.external_id, _ZONE.element, CUSTOMER.c.opted_in)
 _ZONE_NAMES = select(TIME_ZONE.c.name).order_by(TIME_ZONE.c.name)
 # How far back the stroke before this look's first one is searched for: longer than any trigger catches up.
@@ -111,11 +112,9 @@ class Looker:
         step = self._begin(scenario, 0, span, zones)
         # Neither database folds a query with an OFFSET into the one around it: the gate is asked once.
         entering = self._entering(scenario, step).offset(0).subquery("entering")
-        planned = plan(step, _WHO_ENTERS)
-        passes = _ENTERING["gate"].is_(None)
-        rows = select(*_ENTERING.values(), *(case((passes, planned[name])) for name in _PLAN_COLUMNS))
-        columns = [*_ENTERING, *_PLAN_COLUMNS]
-        self.connection.execute(CANDIDATE.insert().from_select(columns, rows.select_from(entering)))
+        planned = plan(step, _WHO_ENTERS, _ENTERING_GATE)
+        rows = select(*_ENTERING.values(), *planned.values()).select_from(entering)
+        self.connection.execute(CANDIDATE.insert().from_select([*_ENTERING, *planned], rows))
         return self._decide(step)
 
     def _entering(self, scenario: Scenario, step: Step) -> Select[Any]:
@@ -151,16 +150,16 @@ class Looker:
         """Whether no more than `limit` candidates could enter; nothing is staged, and few gates are asked."""
         step = self._begin(scenario, 0, span, zones)
         perhaps = discover()[scenario.trigger].perhaps(scenario.parameters, step.look)
-        if perhaps is not None and self._number(perhaps, limit + 1) <= limit:
+        if any(self._number(rows) <= limit for rows in perhaps):
             return True
         due = self.due(scenario, step.look).subquery("due")
         rows = select(literal(1)).join_from(due, CUSTOMER, CUSTOMER.c.id == due.c.customer_id)
         enters = entry_gate(step, due.c.customer_id, due.c.occasion).is_(None)
-        return self._number(rows.where(enters), limit + 1) <= limit
+        # Each of them costs so much that nobody counts further.
+        return self._number(rows.where(enters).limit(limit + 1)) <= limit
 
-    def _number(self, rows: Select[Any], most: int) -> int:
-        """How many rows there are; nobody counts further than `most`."""
-        return self.connection.scalar(select(func.count()).select_from(rows.limit(most).subquery())) or 0
+    def _number(self, rows: Select[Any]) -> int:
+        return self.connection.scalar(select(func.count()).select_from(rows.subquery())) or 0
 
     def proceed(
         self, scenario: Scenario, index: int, span: Span, zones: Sequence[Zone], version: int | None = None
@@ -178,7 +177,7 @@ class Looker:
         ]
         over = waited(self.connection, scenario, index, span.at, self.running.program, waiting)
         put_deadlines(self.connection, over)
-        planned = plan(step, _WHO_WAITS)
+        planned = plan(step, _WHO_WAITS, _NO_GATE)
         rows = (
             select(
                 ENROLMENT.c.customer_id,
@@ -189,13 +188,13 @@ class Looker:
                 ENROLMENT.c.id,
                 ENROLMENT.c.at,
                 *_WHO,
-                *(planned[name] for name in _PLAN_COLUMNS),
+                *planned.values(),
             )
             .join(DEADLINE, DEADLINE.c.at == ENROLMENT.c.anchor_at)
             .join(CUSTOMER, CUSTOMER.c.id == ENROLMENT.c.customer_id)
             .where(*waiting)
         )
-        columns = [*CANDIDATE_COLUMNS, "enrolment_id", "entered_at", *_WHO_COLUMNS, *_PLAN_COLUMNS]
+        columns = [*CANDIDATE_COLUMNS, "enrolment_id", "entered_at", *_WHO_COLUMNS, *planned]
         self.connection.execute(CANDIDATE.insert().from_select(columns, rows.order_by(ENROLMENT.c.id)))
         return self._decide(step)
 

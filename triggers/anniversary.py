@@ -1,7 +1,7 @@
 """A yearly return of the day on which the customer joined, or first bought."""
 
 from calendar import isleap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
@@ -124,6 +124,12 @@ class Anniversary(Trigger[AnniversaryParameters]):
             .select_from(_customers(parameters).join(target, theirs))
             .where(PRESENT, utc_day(_began(parameters)).in_(_days(parts)))
         )  # fmt: skip
+
+    def perhaps(self, parameters: AnniversaryParameters, look: Look) -> Sequence[Select[Any]]:
+        """Who joined or first bought on one of the days in UTC over which the anniversary lies."""
+        days = _days([part for zone in look.zone_rows for part in _parts(zone, parameters.days)])
+        began = utc_day(_began(parameters)).in_(days)
+        return (select(CUSTOMER.c.id).select_from(_customers(parameters)).where(began),)
 
     def still_true(self, parameters: AnniversaryParameters, look: Look, due: Due) -> Select[Any]:
         """The customer is still there, and it began when it was thought to have begun."""

@@ -250,12 +250,13 @@ class Trigger(ABC, Generic[P]):
     def still_true(self, parameters: P, look: Look, due: Due) -> Select[Any]:
         """The rows of `due` for which it is still so: columns id and facts, as they are now."""
 
-    def perhaps(self, parameters: P, look: Look) -> Select[Any] | None:
-        """At least one row for each candidate, by a question that costs far less; None if there is none.
+    def perhaps(self, parameters: P, look: Look) -> Sequence[Select[Any]]:
+        """At least one row for each candidate, by questions that cost far less, the cheapest one first.
 
-        The blast guard asks it first: who are few even so need not be looked at closely.
+        The blast guard asks them first: who are few even so need not be looked at closely. They ask no
+        temporary table, so that PostgreSQL lets several processes count.
         """
-        return None
+        return ()
 
     def times(self, parameters: P, after: datetime, until: datetime, zone: ZoneInfo) -> list[datetime] | None:
         """Planned times in (after, until] that are part of the trigger itself; None if it has no calendar."""

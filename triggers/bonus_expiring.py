@@ -1,5 +1,6 @@
 """Bonuses about to expire."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any, ClassVar
 
@@ -94,10 +95,7 @@ class BonusExpiring(Trigger[BonusExpiringParameters]):
         steps: ColumnElement[str] = case(
             *((LOT.c.expires_on <= today + timedelta(days=days), f"{days} days") for days in reversed(series))
         )
-        soon = _SOON.add_columns((_BEGINS + steps).label("occasion")).where(
-            LOT.c.active_from <= literal(look.at, UtcDateTime),
-            LOT.c.expires_on >= today, LOT.c.expires_on <= today + timedelta(days=series[0]),
-        ).having(_summed >= max(1, look.program.to_points(parameters.at_least))).subquery("soon")  # fmt: skip
+        soon = _soon(parameters, look).add_columns((_BEGINS + steps).label("occasion")).subquery("soon")
         left = days_between(literal(today), _Soon.expires_on)
         return (
             select(
@@ -106,6 +104,10 @@ class BonusExpiring(Trigger[BonusExpiringParameters]):
             )
             .select_from(soon).join(CUSTOMER, _THEIRS).join(look.zones, look.zone_of(CUSTOMER))
         )  # fmt: skip
+
+    def perhaps(self, parameters: BonusExpiringParameters, look: Look) -> Sequence[Select[Any]]:
+        """Whose bonuses expire, by the index of lots alone."""
+        return (_soon(parameters, look),)
 
     def still_true(self, parameters: BonusExpiringParameters, look: Look, due: Due) -> Select[Any]:
         """Enough is still there, that day is not over, and no nearer step was entered."""
@@ -125,6 +127,15 @@ class BonusExpiring(Trigger[BonusExpiringParameters]):
     @staticmethod
     def _facts(expiring: Any, day: Any, left: Any) -> ColumnElement[Any]:
         return facts(expiring=expiring, expires_on=day, days_left=left)
+
+
+def _soon(parameters: BonusExpiringParameters, look: Look) -> Select[Any]:
+    """What expires within the longest span, by customer and day (customer_id, expires_on, expiring)."""
+    return _SOON.where(
+        LOT.c.active_from <= literal(look.at, UtcDateTime),
+        LOT.c.expires_on >= look.today,
+        LOT.c.expires_on <= look.today + timedelta(days=_series(parameters)[0]),
+    ).having(_summed >= max(1, look.program.to_points(parameters.at_least)))
 
 
 def _series(parameters: BonusExpiringParameters) -> list[int]:

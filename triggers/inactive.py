@@ -1,6 +1,6 @@
 """A long silence."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -56,14 +56,14 @@ class Inactive(Trigger[InactiveParameters]):
             .where(self._silent(parameters, look), PRESENT, ~self._told(parameters, look, last))
         )  # fmt: skip
 
-    def perhaps(self, parameters: InactiveParameters, look: Look) -> Select[Any] | None:
+    def perhaps(self, parameters: InactiveParameters, look: Look) -> Sequence[Select[Any]]:
         """Everybody who is silent, told or not; by the statistics alone."""
         if parameters.at_least_receipts == 0:
-            return None
+            return ()
         if parameters.at_least_receipts > 1:
-            return select(STATS.c.customer_id).where(self._silent(parameters, look))
+            return (select(STATS.c.customer_id).where(self._silent(parameters, look)),)
         # Who has a last purchase has bought once: the index alone answers.
-        return select(STATS.c.customer_id).where(STATS.c.last_purchase_at <= _limit(parameters, look))
+        return (select(STATS.c.customer_id).where(STATS.c.last_purchase_at <= _limit(parameters, look)),)
 
     def still_true(self, parameters: InactiveParameters, look: Look, due: Due) -> Select[Any]:
         """That is still the last purchase."""

@@ -1,11 +1,12 @@
 """The calendar: a campaign."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
-from sqlalchemy import Select, and_, select
+from sqlalchemy import Select, and_, func, select
 
 from core.db import facts
 from core.explain import complaint
@@ -60,9 +61,11 @@ class ScheduleTrigger(Trigger[ScheduleParameters]):
             .where(PRESENT)
         )  # fmt: skip
 
-    def perhaps(self, parameters: ScheduleParameters, look: Look) -> Select[Any]:
+    def perhaps(self, parameters: ScheduleParameters, look: Look) -> Sequence[Select[Any]]:
         """Everybody in such a zone, whatever the audience is."""
-        return select(CUSTOMER.c.id).join(look.zones, look.zone_of(CUSTOMER)).where(PRESENT)
+        struck = [zone.name for zone in look.zone_rows if zone.fired_at is not None]
+        theirs = func.coalesce(CUSTOMER.c.time_zone, "").in_(struck)
+        return (select(CUSTOMER.c.id).where(PRESENT, theirs),)
 
     def still_true(self, parameters: ScheduleParameters, look: Look, due: Due) -> Select[Any]:
         """A planned time stays true, as long as the customer is there."""

@@ -1,6 +1,6 @@
 """A tier that ends soon."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
@@ -103,9 +103,9 @@ class TierExpiring(Trigger[TierExpiringParameters]):
             .join(look.zones, look.zone_of(CUSTOMER))
         )  # fmt: skip
 
-    def perhaps(self, parameters: TierExpiringParameters, look: Look) -> Select[Any]:
+    def perhaps(self, parameters: TierExpiringParameters, look: Look) -> Sequence[Select[Any]]:
         """Everybody with a tier that purchases have to carry."""
-        return select(CUSTOMER.c.id).where(PRESENT, _by_purchases(look.program))
+        return (select(CUSTOMER.c.id).where(PRESENT, _by_purchases(look.program)),)
 
     def still_true(self, parameters: TierExpiringParameters, look: Look, due: Due) -> Select[Any]:
         """The tier still ends on that day, which is not over, and no nearer step was entered."""

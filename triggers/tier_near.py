@@ -1,6 +1,6 @@
 """A little that is missing to the next tier."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from operator import attrgetter
@@ -78,9 +78,12 @@ class TierNear(Trigger[TierNearParameters]):
             .join(look.zones, look.zone_of(CUSTOMER))
         )  # fmt: skip
 
-    def perhaps(self, parameters: TierNearParameters, look: Look) -> Select[Any]:
-        """Whoever has ever bought enough."""
-        return _below(parameters, look)
+    def perhaps(self, parameters: TierNearParameters, look: Look) -> Sequence[Select[Any]]:
+        """Whoever has ever bought enough for the lowest tier to reach, then for their own."""
+        program = look.program
+        lowest = _enough_for_any(program, program.measured(parameters.missing))
+        anybody = [select(STATS.c.customer_id).where(lowest)] if lowest is not None else []
+        return (*anybody, _below(parameters, look))
 
     def still_true(self, parameters: TierNearParameters, look: Look, due: Due) -> Select[Any]:
         """The same tier is aimed at, and as little is left to it."""
@@ -150,12 +153,24 @@ def _by_tier(program: Program, told: Callable[[Level], Any], kind: Any) -> Colum
 
 def _ever_enough(program: Program, goal: ColumnElement[Any], limit: int) -> list[ColumnElement[bool]]:
     """Whether all that was ever bought would do: kept statistics spare the receipts of everybody else."""
-    kept = {"spend": STATS.c.spent, "purchases": STATS.c.purchases}.get(program.tiers.measure)
+    kept = _kept(program)
     if kept is None:
         return []
-    lowest = min((program.tier_amount(level) for level in program.tiers.levels[1:]), default=0) - limit
     # Who is not even near the lowest tier is sorted out by the statistics alone.
-    return [func.coalesce(kept, 0) >= goal - limit, *([kept >= lowest] if lowest > 0 else [])]
+    lowest = _enough_for_any(program, limit)
+    return [func.coalesce(kept, 0) >= goal - limit, *([lowest] if lowest is not None else [])]
+
+
+def _enough_for_any(program: Program, limit: int) -> ColumnElement[bool] | None:
+    """Whether the kept statistics would do for the lowest tier above the first; None if they cannot tell."""
+    kept = _kept(program)
+    lowest = min((program.tier_amount(level) for level in program.tiers.levels[1:]), default=0) - limit
+    return kept >= lowest if kept is not None and lowest > 0 else None
+
+
+def _kept(program: Program) -> ColumnElement[int] | None:
+    """What was ever bought, as the program measures; None where nobody keeps that."""
+    return {"spend": STATS.c.spent, "purchases": STATS.c.purchases}.get(program.tiers.measure)
 
 
 def _occasion(look: Look) -> ColumnElement[str]:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     and_,
     case,
     exists,
+    false,
     func,
     literal,
     literal_column,
@@ -32,10 +33,24 @@ ADDRESS = Address.__table__  # type: ignore[attr-defined]
 CONSENT = Consent.__table__  # type: ignore[attr-defined]
 SUPPRESSION = Suppression.__table__  # type: ignore[attr-defined]
 # In their order: of a cascade in which every channel is closed, the gate that let it come furthest is named.
-REACH = ("no_consent", "suppressed", "unreachable")
+NO_CONSENT = "no_consent"
+REACH = (NO_CONSENT, "suppressed", "unreachable")
 THIS = OPTION.c.candidate_id == CANDIDATE.c.id
 # A channel or a kind of address: one that is known, or a column of many.
 Name = str | ColumnElement[str]
+
+
+def agreed_nowhere(step: Step, who: Who) -> ColumnElement[bool]:
+    """The customer's own row says that they agreed on no channel: the whole cascade is closed to marketing.
+
+    NULL where it does not say it.
+    """
+    return who.opted_in == "" if step.marketing else false()
+
+
+def without_consent(step: Step) -> str:
+    """What became of each channel then, as `unreached` says it."""
+    return ", ".join(f"{channel}: {NO_CONSENT}" for channel in step.step.send)
 
 
 def first_reached(step: Step, who: Who) -> ColumnElement[str | None]:
@@ -143,7 +158,7 @@ def _gate(step: Step, cascade: Subquery) -> ColumnElement[str | None]:
     The card is an address while it is in a wallet.
     """
     customer_id, channel, kind = CANDIDATE.c.customer_id, cascade.c.channel, cascade.c.kind
-    refused = [(~_given(customer_id, channel), "no_consent")] if step.marketing else []
+    refused = [(~_given(customer_id, channel), NO_CONSENT)] if step.marketing else []
     everybody = [(kind == NO_ADDRESS, None)] if NO_ADDRESS in _kinds(step) else []
     held = and_(kind == CARD, in_a_wallet(customer_id))
     holders = [(held, None)] if CARD in _kinds(step) else []

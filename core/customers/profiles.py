@@ -293,6 +293,8 @@ def _row(program: Program, profile: Profile, customer_id: int, recorded_at: date
         "birthday_md": _month_day(profile.birthday),
         "attributes": dict(profile.attributes), "tier": lowest, "tier_since": registered,
         "registered_at": registered, "updated_at": recorded_at,
+        # Known to have agreed to nothing, until they do.
+        "opted_in": "",
     }  # fmt: skip
 
 

@@ -11,10 +11,10 @@ from sqlalchemy import DDL, Table, event
 _SQLITE = """
 CREATE TRIGGER consent_opted_in_{name} AFTER {event} ON consent WHEN {row}.purpose = 'marketing'
 BEGIN
-  UPDATE customer SET opted_in = (
+  UPDATE customer SET opted_in = coalesce((
     SELECT ' ' || group_concat(channel, ' ') || ' ' FROM (
       SELECT channel FROM consent
-      WHERE customer_id = {row}.customer_id AND purpose = 'marketing' AND granted = 1 ORDER BY channel))
+      WHERE customer_id = {row}.customer_id AND purpose = 'marketing' AND granted = 1 ORDER BY channel)), '')
   WHERE id = {row}.customer_id;
 END
 """
@@ -35,7 +35,8 @@ BEGIN
   FOR who IN SELECT DISTINCT customer_id FROM changed WHERE purpose = 'marketing' ORDER BY customer_id LOOP
     UPDATE customer SET opted_in = said.channels
     FROM (
-      SELECT ' ' || string_agg(channel, ' ' ORDER BY channel COLLATE "C") || ' ' AS channels FROM consent
+      SELECT coalesce(' ' || string_agg(channel, ' ' ORDER BY channel COLLATE "C") || ' ', '') AS channels
+      FROM consent
       WHERE customer_id = who AND purpose = 'marketing' AND granted) AS said
     WHERE customer.id = who AND customer.opted_in IS DISTINCT FROM said.channels;
   END LOOP;

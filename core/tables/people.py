@@ -29,8 +29,8 @@ class Customer(SQLModel, table=True):
     whom a duplicate turned out to be; `invited_to` the level that an invitation holds them at.
 
     `opted_in` repeats `consent` for looks, which read the row anyway: the channels on which they agreed to
-    marketing, as ` email sms `; null for none, or if `consent` is to be asked. Only the database writes it
-    (core.tables.opted_in).
+    marketing, as ` email sms `, empty for none; null if `consent` is to be asked. Once the customer is there
+    only the database writes it (core.tables.opted_in).
     """
 
     __table_args__ = (
@@ -66,7 +66,7 @@ class Customer(SQLModel, table=True):
     registered_at: datetime = moment()
     updated_at: datetime = moment()
     erased_at: datetime | None = moment(nullable=True)
-    opted_in: str | None = None
+    opted_in: str | None = ""
 
 
 class TimeZone(SQLModel, table=True):

@@ -120,9 +120,23 @@ def test_where_the_customers_own_row_does_not_say_it_the_consents_do(database: D
         world.customer(name, consent=consent)
     told = {"no": "no_consent", "other": "unreachable", "yes": "planned"}
     assert world.look("2026-03-01 10:00") == told
+    details = {name: world.detail(name) for name in told}
+    assert details["no"] == "push: no_consent, email: no_consent, sms: no_consent"
     with database.write() as connection:
         connection.execute(text("UPDATE customer SET opted_in = NULL"))
     assert world.look("2026-03-02 10:00") == told
+    assert {name: world.detail(name) for name in told} == details
+
+
+def test_who_agrees_to_nothing_any_more_gets_no_later_step_either(database: Database) -> None:
+    first, second = "id: first, message: hello, send: [sms]", "id: second, wait: 1 day, message: hello"
+    world = world_of(database, scenario(BIRTHDAY, steps=f"[{{{first}}}, {{{second}, send: [email, sms]}}]"))
+    world.customer("anna", **PEOPLE)
+    assert world.look("2026-03-01 10:00") == {"anna": "planned"}
+    world.settle()
+    world.agree("anna", "sms", granted=False)
+    assert world.look("2026-03-02 10:00") == {"anna": "no_consent"}
+    assert world.detail("anna") == "email: no_consent, sms: no_consent"
 
 
 @pytest.mark.parametrize("purpose", ["service", "transactional"])

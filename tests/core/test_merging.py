@@ -196,7 +196,7 @@ def test_the_later_choice_counts_and_of_one_moment_the_refusal(database: Databas
     with database.read() as connection:
         rows = connection.execute(select(CONSENT)).all()
         people = connection.execute(select(CUSTOMER.c.id, CUSTOMER.c.opted_in)).all()
-    assert {row.id: row.opted_in for row in people} == {ids[0]: " telegram ", ids[1]: None}
+    assert {row.id: row.opted_in for row in people} == {ids[0]: " telegram ", ids[1]: ""}
     assert {row.customer_id for row in rows} == {ids[0]}
     in_force = {row.channel: row.granted for row in rows}
     assert in_force == {"email": False, "sms": False, "push": False, "telegram": True}

@@ -15,7 +15,7 @@ from sqlmodel import SQLModel
 
 from core.db import Database
 from core.errors import EnvironmentFault
-from tests.migrations.conftest import closing
+from tests.migrations.conftest import closing, migrate
 from tests.support.databases import PostgresDatabases
 from tidings import schema
 
@@ -112,6 +112,28 @@ def test_triggers_are_made_too(empty: Empty) -> None:
         schema.upgrade(migrated)
         with migrated.read() as connection:
             assert len(described(connection)["consent"]["triggers"]) == 3
+
+
+def test_after_an_upgrade_every_customers_row_says_where_they_agreed(empty: Empty) -> None:
+    with empty() as database:
+        migrate(database, "0010")
+        rows = "VALUES (:it, :name, '{}', '2026-03-01', '2026-03-01')"
+        said = "VALUES (:it, 'sms', 'marketing', :yes, '2026-03-01')"
+        with database.write() as connection:
+            connection.execute(
+                text(f"INSERT INTO customer (id, external_id, attributes, registered_at, updated_at) {rows}"),
+                [{"it": it, "name": str(it)} for it in (1, 2, 3)],
+            )
+            connection.execute(
+                text(f"INSERT INTO consent (customer_id, channel, purpose, granted, at) {said}"),
+                [{"it": 1, "yes": True}, {"it": 2, "yes": False}],
+            )
+        schema.upgrade(database)
+        with database.write() as connection:
+            on_rows = text("SELECT opted_in FROM customer ORDER BY id")
+            assert connection.scalars(on_rows).all() == [" sms ", "", ""]
+            connection.execute(text("UPDATE consent SET granted = NOT granted"))
+            assert connection.scalars(on_rows).all() == ["", " sms ", ""]
 
 
 def test_the_schema_that_the_code_asks_for_is_the_newest_migration() -> None:
