@@ -1,5 +1,6 @@
 """A balance that has reached an amount."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -70,15 +71,11 @@ class BalanceReached(Trigger[BalanceReachedParameters]):
     }
 
     def candidates(self, parameters: BalanceReachedParameters, look: Look) -> Select[Any]:
-        """Who has enough by their open lots; of those for whom anything moved since they entered, the last
-        crossing of each by their entries.
+        """Of those for whom anything moved since they entered, who has enough by their open lots; of them the
+        last crossing of each by their entries.
         """
         limit = look.program.to_points(parameters.at_least)
-        enough = _enough(limit, look)
-        # Found once: their entries are asked for, and their open lots.
-        moved = select(enough.c.customer_id).where(~_settled(enough.c.customer_id, limit, look))
-        moved_since = moved.cte("moved").prefix_with("MATERIALIZED")
-        crossed = _crossed(limit, look, select(moved_since.c.customer_id))
+        crossed = _crossed(limit, look, select(_moved(limit, look).c.customer_id))
         return (
             select(
                 crossed.c.customer_id, utc_text(crossed.c.at).label("occasion"),
@@ -90,9 +87,9 @@ class BalanceReached(Trigger[BalanceReachedParameters]):
             .where(look.is_new(crossed.c.customer_id, utc_text(crossed.c.at)))
         )  # fmt: skip
 
-    def perhaps(self, parameters: BalanceReachedParameters, look: Look) -> Select[Any]:
+    def perhaps(self, parameters: BalanceReachedParameters, look: Look) -> Sequence[Select[Any]]:
         """Whoever's kept total is as large."""
-        return select(ACCOUNT.c.customer_id).where(_ample(look.program.to_points(parameters.at_least)))
+        return (select(ACCOUNT.c.customer_id).where(_ample(look.program.to_points(parameters.at_least))),)
 
     def still_true(self, parameters: BalanceReachedParameters, look: Look, due: Due) -> Select[Any]:
         """The balance has not been below the amount since that crossing."""
@@ -112,15 +109,24 @@ def _ample(limit: int) -> ColumnElement[bool]:
     return ample
 
 
-def _enough(limit: int, look: Look) -> FromClause:
-    """Who can spend so much, by the open lots of those who might."""
+def _moved(limit: int, look: Look) -> FromClause:
+    """Who can spend so much, without those for whom nothing has moved since they entered (customer_id)."""
+    moved = select(ACCOUNT.c.customer_id).where(
+        _ample(limit), look.about(ACCOUNT.c.customer_id), ~_settled(ACCOUNT.c.customer_id, limit, look)
+    ).cte("moved").prefix_with("MATERIALIZED")  # fmt: skip
+    # Found once: their entries are asked for, and their open lots.
+    enough = select(moved.c.customer_id).where(_spendable(moved.c.customer_id, look) >= limit)
+    return enough.cte("enough").prefix_with("MATERIALIZED")
+
+
+def _spendable(customer_id: ColumnElement[int], look: Look) -> ColumnElement[int]:
+    """What a customer can spend, by their open lots."""
     now = literal(look.at, UtcDateTime)
     usable = and_(LOT.c.active_from <= now, or_(LOT.c.expires_at.is_(None), LOT.c.expires_at > now))
     balance = func.sum(case((LOT.c.remaining < 0, LOT.c.remaining), (usable, LOT.c.remaining), else_=0))
-    theirs = and_(LOT.c.customer_id == ACCOUNT.c.customer_id, LOT.c.remaining != 0)
-    rows = select(ACCOUNT.c.customer_id).join(LOT, and_(theirs, look.about(LOT.c.customer_id)))
-    rows = rows.where(_ample(limit), look.about(ACCOUNT.c.customer_id))
-    return rows.group_by(ACCOUNT.c.customer_id).having(balance >= limit).cte("enough")
+    # Looked up one by one: joined, the open lots of everybody are read for the few who might have enough.
+    theirs = select(balance).where(LOT.c.customer_id == customer_id, LOT.c.remaining != 0)
+    return theirs.correlate_except(LOT).scalar_subquery()
 
 
 def _settled(customer_id: ColumnElement[int], limit: int, look: Look) -> ColumnElement[bool]:

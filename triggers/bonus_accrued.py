@@ -10,7 +10,7 @@ from core.db import UtcDateTime, json_text
 from core.tables import Lot
 from core.units import Series
 from triggers.base import EVENT, EventTrigger, Fact, Look, Parameters, whole_number
-from triggers.ledger import OPERATION, RECEIPT, store_name, to_survivor, with_operation
+from triggers.ledger import OPERATION, RECEIPT, store_name, to_survivor, with_receipt
 from triggers.marks import Points, ReasonName
 
 LOT: Table = Lot.__table__  # type: ignore[attr-defined]
@@ -53,10 +53,14 @@ class BonusAccrued(EventTrigger[BonusAccruedParameters]):
 
     def told(self, events: FromClause) -> FromClause:
         """The buyer, or whom the rule gave it to; a member's bonuses lie in the account of the household."""
-        lot = and_(LOT.c.operation_id == OPERATION.c.id, LOT.c.slot == json_text(EVENT.c.data, "slot"))
+        # A receipt names its operation: only a gift is looked up by its key, among all operations ever.
+        gift = OPERATION.c.key == case((RECEIPT.c.id.is_(None), EVENT.c.subject))
+        booked = with_receipt(events).outerjoin(OPERATION, gift)
+        operation = func.coalesce(RECEIPT.c.operation_id, OPERATION.c.id)
+        lot = and_(LOT.c.operation_id == operation, LOT.c.slot == json_text(EVENT.c.data, "slot"))
         given_to = [whole_number(OPERATION.c.data, name) for name in ("customer", "customer_id")]
         whom = func.coalesce(RECEIPT.c.customer_id, *given_to, EVENT.c.customer_id)
-        return to_survivor(with_operation(events).outerjoin(LOT, lot), whom)
+        return to_survivor(booked.outerjoin(LOT, lot), whom)
 
     def condition(self, parameters: BonusAccruedParameters, look: Look) -> ColumnElement[bool]:
         """Large enough, for a reason that is meant, and not taken back."""

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, func, literal
 
 from core.db import json_text
 from triggers.base import EVENT, EventTrigger, Fact, Look, Parameters, whole_number
-from triggers.ledger import RECEIPT, store_name, to_survivor, with_operation
+from triggers.ledger import RECEIPT, store_name, to_survivor, with_receipt
 from triggers.marks import Points
 
 SPENT = "redemption"
@@ -40,7 +40,7 @@ class BonusRedeemed(EventTrigger[BonusRedeemedParameters]):
     def told(self, events: FromClause) -> FromClause:
         """The buyer; a member's bonuses are paid from the account of the household."""
         whom = func.coalesce(RECEIPT.c.customer_id, EVENT.c.customer_id)
-        return to_survivor(with_operation(events), whom)
+        return to_survivor(with_receipt(events), whom)
 
     def condition(self, parameters: BonusRedeemedParameters, look: Look) -> ColumnElement[bool]:
         """Spent, large enough, and not given back."""

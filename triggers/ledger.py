@@ -38,12 +38,12 @@ def to_survivor(events: FromClause, whom: ColumnElement[int]) -> FromClause:
     return found.join(CUSTOMER, and_(survivor, CUSTOMER.c.erased_at.is_(None)))
 
 
-def with_operation(events: FromClause) -> FromClause:
-    """Joins the operation that an event is about, and its receipt if it was a purchase."""
+def with_receipt(events: FromClause) -> FromClause:
+    """Joins the receipt of the operation that an event is about, if that was a purchase."""
     key = EVENT.c.subject
     purchase = func.substr(key, 1, len(OF_RECEIPT)) == OF_RECEIPT
     receipt = and_(purchase, RECEIPT.c.external_id == func.substr(key, len(OF_RECEIPT) + 1))
-    return events.outerjoin(OPERATION, OPERATION.c.key == key).outerjoin(RECEIPT, receipt)
+    return events.outerjoin(RECEIPT, receipt)
 
 
 def kept(*goods: ColumnElement[bool]) -> ColumnElement[bool]:
