@@ -33,10 +33,12 @@ NOTICED: Mapping[str, int] = {
 }  # fmt: skip
 # ... and by the server a client that did: what it held is free again.
 _NOTICED_THERE = (
-    "SELECT set_config('tcp_keepalives_idle', '5', false), "
+    "set_config('tcp_keepalives_idle', '5', false), "
     "set_config('tcp_keepalives_interval', '2', false), "
     "set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '30s', false)"
 )
+# What a large look stages stays in the server's memory; it is taken only as it is needed.
+_STAGED_IN_MEMORY = "set_config('temp_buffers', '64MB', false)"
 
 # Nothing is wrong with the statement: the session lost what it had prepared, or somebody else's was there.
 _POOLED = (
@@ -279,7 +281,7 @@ def _postgres_engine(url: str) -> Engine:
         # What is asked often is prepared by core.db.trip. psycopg would prepare what it sees often, and drop
         # every prepared statement of the session, ours too, at each rollback.
         connection.prepare_threshold = None
-        connection.execute(_NOTICED_THERE)
+        connection.execute(f"SELECT {_NOTICED_THERE}, {_STAGED_IN_MEMORY}")
         connection.commit()
 
     @event.listens_for(engine, "checkout")
