@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Label,
     Select,
     and_,
@@ -34,6 +35,7 @@ from campaigns.scenario import Scenario
 from campaigns.staging import CANDIDATE, DEADLINE, ZONE, analyze, prepare, put_deadlines, put_zones
 from campaigns.tables import Decision, Enrolment
 from core.db import UtcDateTime
+from core.db.plans import laid_aside
 from core.errors import Problems
 from core.events import START, Position
 from core.program import Program
@@ -98,7 +100,8 @@ class Looker:
     """Looks at the scenarios of one bundle.
 
     A `rehearsal` keeps nothing, so it remembers what its looks have reserved until its transaction ends. With
-    a `part` it looks at those customers alone.
+    a `part` it looks at those customers alone. A look that is `large`, and no part, is one that PostgreSQL
+    answers with several processes.
     """
 
     connection: Connection
@@ -106,32 +109,29 @@ class Looker:
     holdout_on: bool = True
     rehearsal: bool = False
     part: Part | None = None
+    large: bool = False
 
     def enter(self, scenario: Scenario, span: Span, zones: Sequence[Zone]) -> Step:
         """Stage who becomes due for the first step, and let the gates decide."""
         step = self._begin(scenario, 0, span, zones)
-        # Neither database folds a query with an OFFSET into the one around it: the gate is asked once.
-        entering = self._entering(scenario, step).offset(0).subquery("entering")
-        planned = plan(step, _WHO_ENTERS, _ENTERING_GATE)
-        rows = select(*_ENTERING.values(), *planned.values()).select_from(entering)
-        self.connection.execute(CANDIDATE.insert().from_select([*_ENTERING, *planned], rows))
-        return self._decide(step)
-
-    def _entering(self, scenario: Scenario, step: Step) -> Select[Any]:
-        """Who is due, who they are, and what the gates of the entry say; in the order of customers."""
         found, trigger = self.due(scenario, step.look), discover()[scenario.trigger]
         if trigger.plain:
-            asked = [found.selected_columns[name] for name in ("customer_id", "occasion")]
-            gate = entry_gate(step, *map(_unlabelled, asked))
-            rows = found.add_columns(*_WHO, CUSTOMER.c.opted_in, gate.label("gate"))
             in_order = trigger.in_order and self.connection.dialect.name == "sqlite"
-            return rows if in_order else rows.order_by(*asked)
-        # Found once, read several times: unfolded, the occasion would be reckoned anew for each use.
-        due = found.cte("due").prefix_with("MATERIALIZED")
-        gate = entry_gate(step, due.c.customer_id, due.c.occasion).label("gate")
-        rows = select(*(due.c[name] for name in CANDIDATE_COLUMNS), *_WHO, CUSTOMER.c.opted_in, gate)
-        rows = rows.join(CUSTOMER, CUSTOMER.c.id == due.c.customer_id)
-        return rows.order_by(due.c.customer_id, due.c.occasion)
+            self._stage(step, _plainly(step, found, in_order=in_order))
+        elif self.large:
+            with laid_aside(self.connection, "look_due", found) as due:
+                self._stage(step, _entering(step, due))
+        else:
+            # Found once, read several times: unfolded, the occasion would be reckoned anew for each use.
+            self._stage(step, _entering(step, found.cte("due").prefix_with("MATERIALIZED")))
+        return self._decide(step)
+
+    def _stage(self, step: Step, entering: Select[Any]) -> None:
+        # Neither database folds a query with an OFFSET into the one around it: the gate is asked once.
+        planned = plan(step, _WHO_ENTERS, _ENTERING_GATE)
+        rows = select(*_ENTERING.values(), *planned.values())
+        rows = rows.select_from(entering.offset(0).subquery("entering"))
+        self.connection.execute(CANDIDATE.insert().from_select([*_ENTERING, *planned], rows))
 
     def due(self, scenario: Scenario, look: Look) -> Select[Any]:
         """What the trigger asks, of this part of the customers."""
@@ -233,6 +233,22 @@ class Looker:
             analyze(self.connection)
             decide(step, staged)
         return step
+
+
+def _plainly(step: Step, found: Select[Any], *, in_order: bool) -> Select[Any]:
+    """As `_entering`, of a trigger whose columns cost nothing to read twice; `in_order` as they are found."""
+    asked = [found.selected_columns[name] for name in ("customer_id", "occasion")]
+    gate = entry_gate(step, *map(_unlabelled, asked))
+    rows = found.add_columns(*_WHO, CUSTOMER.c.opted_in, gate.label("gate"))
+    return rows if in_order else rows.order_by(*asked)
+
+
+def _entering(step: Step, due: FromClause) -> Select[Any]:
+    """Who is due, who they are, and what the gates of the entry say; in the order of customers."""
+    gate = entry_gate(step, due.c.customer_id, due.c.occasion).label("gate")
+    rows = select(*(due.c[name] for name in CANDIDATE_COLUMNS), *_WHO, CUSTOMER.c.opted_in, gate)
+    rows = rows.join(CUSTOMER, CUSTOMER.c.id == due.c.customer_id)
+    return rows.order_by(due.c.customer_id, due.c.occasion)
 
 
 def _unlabelled(column: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -1,6 +1,7 @@
 """The looks: which scenarios are due now, and one transaction for each."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -99,9 +100,10 @@ class Looks:
             span = _span(connection, scenario, state, at)
             zones = zones_of(connection, running.program, scenario, span)
             prospect = Prospect(connection, looker, scenario, state, span, zones)
-            if not news_only and shards.cut(prospect, self._rule):
-                return None
             if not news_only:
+                if shards.cut(prospect, self._rule):
+                    return None
+                prospect = replace(prospect, looker=shards.whole(prospect, self._rule))
                 for step in looker.later(scenario, span, zones, self._live):
                     looked.counts.add(step, commit(step).tally)
             if prospect.enters:

@@ -18,7 +18,7 @@ done once, and by another one if that process dies.
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import structlog
@@ -149,6 +149,18 @@ def cut(it: Prospect, rule: Cut) -> bool:
     return True
 
 
+def whole(it: Prospect, rule: Cut) -> Looker:
+    """Who looks at a look that is not cut.
+
+    Of a large one at events, who is due is found by several processes of the server: each shard would read
+    all the events anew, since whose they are is known at their end.
+    """
+    if not it.enters or it.scenario.kind != "event" or it.connection.dialect.name == "sqlite":
+        return it.looker
+    expected = cost(it.connection, it.looker.question(it.scenario, it.span, it.zones))
+    return replace(it.looker, large=expected >= rule.cost)
+
+
 def _size(customers: int, expected: float, rule: Cut) -> int:
     """How many ids a shard spans."""
     shards = max(FEWEST, expected / rule.cost) if rule.cost else math.inf
@@ -160,7 +172,7 @@ def _cost(it: Prospect) -> float:
     # To see who has changed their segment is to look at everybody.
     if it.enters and segment_of(it.scenario) is not None:
         return math.inf
-    # Each shard would read all the events anew: whose they are is known at their end.
+    # Looks at events are not cut; see `whole`.
     enters = it.enters and it.scenario.kind != "event"
     asked = it.looker.question(it.scenario, it.span, it.zones) if enters else None
     queries = [_waiting(it), *([] if asked is None else [asked])]

@@ -111,12 +111,15 @@ def _ample(limit: int) -> ColumnElement[bool]:
 
 def _moved(limit: int, look: Look) -> FromClause:
     """Who can spend so much, without those for whom nothing has moved since they entered (customer_id)."""
-    moved = select(ACCOUNT.c.customer_id).where(
-        _ample(limit), look.about(ACCOUNT.c.customer_id), ~_settled(ACCOUNT.c.customer_id, limit, look)
-    ).cte("moved").prefix_with("MATERIALIZED")  # fmt: skip
-    # Found once: their entries are asked for, and their open lots.
-    enough = select(moved.c.customer_id).where(_spendable(moved.c.customer_id, look) >= limit)
-    return enough.cte("enough").prefix_with("MATERIALIZED")
+    theirs = (_ample(limit), look.about(ACCOUNT.c.customer_id))
+    # One after the other: PostgreSQL takes it that all conditions of one query are asked of everybody.
+    ample = _laid(select(ACCOUNT.c.customer_id).where(*theirs), "ample")
+    moved = _laid(select(ample.c.customer_id).where(~_settled(ample.c.customer_id, limit, look)), "moved")
+    return _laid(select(moved.c.customer_id).where(_spendable(moved.c.customer_id, look) >= limit), "enough")
+
+
+def _laid(rows: Select[Any], name: str) -> FromClause:
+    return rows.cte(name).prefix_with("MATERIALIZED")
 
 
 def _spendable(customer_id: ColumnElement[int], look: Look) -> ColumnElement[int]:

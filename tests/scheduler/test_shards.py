@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, Select, func, select, text
 
 from campaigns.commit import Guarded
 from campaigns.tables import (
@@ -21,13 +21,17 @@ from campaigns.tables import (
 )
 from campaigns.versions import STATE, Live, pause, resume
 from core.db import Database
+from core.db.plans import laid_aside
 from scheduler.looks import Looked, Looks
 from scheduler.shards import SHARD, Cut, Shards, _take, under_way
 from tests.campaigns.test_dryrun import QUICK, Fresh, act, deeds, people, settle_in
 from tests.campaigns.test_dryrun_random import programs, scenarios
+from tests.support.databases import PostgresDatabases
 from tests.support.world import World, scenario
 
 SMALL = Cut(cost=0, customers=2)
+# Large by its cost, with too few customers.
+NEVER_CUT = Cut(cost=0, customers=1_000)
 TABLES: tuple[Any, ...] = (
     Decision, Enrolment, Message, MessageState, ScenarioRun, ScenarioState, SegmentChange, SegmentDefinition,
 )  # fmt: skip
@@ -70,8 +74,8 @@ def open_shards(world: World) -> int:
         return connection.scalar(select(func.count()).select_from(SHARD).where(~SHARD.c.done)) or 0
 
 
-def look(world: World) -> list[Looked]:
-    return Looks(world.database, world.live, rule=SMALL).run(world.now)
+def look(world: World, rule: Cut = SMALL) -> list[Looked]:
+    return Looks(world.database, world.live, rule=rule).run(world.now)
 
 
 def left(world: World) -> dict[str, list[tuple[Any, ...]]]:
@@ -131,6 +135,32 @@ def test_a_look_is_cut_only_where_it_is_a_large_one(postgres_database: Database)
     whole = looks._look(running, running.scenarios["one"], world.now, news_only=False)
     assert whole is not None
     assert whole.verdicts == {"planned": 10}
+
+
+def test_a_large_look_at_events_leaves_the_same_rows_as_a_small_one(
+    postgres_databases: PostgresDatabases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laid: list[str] = []
+
+    def seen(connection: Connection, name: str, query: Select[Any]) -> Any:
+        laid.append(name)
+        return laid_aside(connection, name, query)
+
+    monkeypatch.setattr("campaigns.look.laid_aside", seen)
+    events = {name: scenario(f"{{{name}: {{}}}}", schedule="") for name in ("purchase", "bonus_accrued")}
+    with postgres_databases.fresh() as one, postgres_databases.fresh() as other:
+        worlds = [crowd(it, events) for it in (one, other)]
+        for world in worlds:
+            for number in range(5):
+                world.buy(f"customer-{number}", 5000)
+        small, large = worlds
+        assert counted(look(large, NEVER_CUT)) == counted(small.looks())
+        assert left(large) == left(small)
+        # Nothing of it stays behind, and the next look lays aside anew.
+        assert laid == ["look_due"] * 2
+        large.move("2026-03-01 10:01")
+        large.buy("customer-9", 5000)
+        assert [it.candidates for it in look(large, NEVER_CUT)] == [1, 1]
 
 
 def test_whoever_has_a_hand_free_takes_a_shard_and_nobody_is_told_twice(postgres_database: Database) -> None:
