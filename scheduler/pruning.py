@@ -206,7 +206,8 @@ def _count(connection: Connection, rows: Select[Any]) -> int:
 def _take(connection: Connection, kind: Kind, rows: Select[Any], before: datetime, last: int) -> int:
     """Delete or empty them, and remember how far the walk has come."""
     _wipe_freed_space(connection)
-    ids = list(connection.scalars(rows))
+    # Held, where others hang on them: what comes to one of these meanwhile is seen here, or finds it gone.
+    ids = list(connection.scalars(rows.with_for_update(of=kind.table) if kind.with_it else rows))
     mine = among(kind.table.c.id, ids)
     if ids and kind.values is not None:
         connection.execute(update(kind.table).where(mine).values(**kind.values))

@@ -22,6 +22,7 @@ from core.tables.people import (
     TimeZone,
 )
 from core.tables.promo import PromoCode, PromoUse, ReferralCode
+from core.tables.references import unchecked_on_postgres
 
 __all__ = [
     "Account",
@@ -57,5 +58,6 @@ __all__ = [
     "identity",
     "json_column",
     "moment",
+    "unchecked_on_postgres",
     "units",
 ]

@@ -18,6 +18,7 @@ from core.errors import EnvironmentFault
 from tests.migrations.conftest import closing, migrate
 from tests.support.databases import PostgresDatabases
 from tidings import schema
+from tidings.migrations.spelling import compared
 
 Empty = Callable[[], AbstractContextManager[Database]]
 
@@ -87,9 +88,8 @@ def test_alembic_itself_finds_nothing_left_to_migrate(empty: Empty) -> None:
     with empty() as migrated:
         schema.upgrade(migrated)
         with migrated.read() as connection:
-            context = MigrationContext.configure(
-                connection, opts={"compare_type": True, "include_name": _is_ours}
-            )
+            opts = {"compare_type": True, "include_name": _is_ours, "include_object": compared(connection)}
+            context = MigrationContext.configure(connection, opts=opts)
             assert compare_metadata(context, SQLModel.metadata) == []
 
 
@@ -134,6 +134,20 @@ def test_after_an_upgrade_every_customers_row_says_where_they_agreed(empty: Empt
             assert connection.scalars(on_rows).all() == [" sms ", "", ""]
             connection.execute(text("UPDATE consent SET granted = NOT granted"))
             assert connection.scalars(on_rows).all() == ["", " sms ", ""]
+
+
+def test_what_looks_and_delivery_write_is_checked_by_foreign_keys_on_sqlite_alone(empty: Empty) -> None:
+    copied = ("enrolment", "message", "attempt", "decision", "feedback", "segment_change")
+    with empty() as migrated:
+        migrate(migrated, "0010")
+        with migrated.read() as connection:
+            assert all(described(connection)[table]["foreign keys"] for table in copied)
+        schema.upgrade(migrated)
+        with migrated.read() as connection:
+            now = described(connection)
+    checked = {table for table in copied if now[table]["foreign keys"]}
+    assert checked == (set(copied) if migrated.dialect == "sqlite" else set())
+    assert now["receipt"]["foreign keys"]
 
 
 def test_the_schema_that_the_code_asks_for_is_the_newest_migration() -> None:

@@ -1,12 +1,14 @@
 """What `retention` lets go, what stays, and that every promise holds afterwards."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
+from time import sleep
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, func, select, text, update
 
 from campaigns.caveats import caveats
 from campaigns.tables import Attempt, Decision, Enrolment, Message, MessageState
@@ -94,6 +96,29 @@ def test_a_message_goes_with_all_that_hangs_on_it_and_nobody_is_told_again(kiosk
     kiosk.deliver()
     assert count(kiosk, MESSAGE, "anna") == 0, "the same silence is no second reason"
     assert prune(kiosk) == {}, "what went is not looked for again"
+
+
+def test_a_message_that_is_to_be_sent_again_at_this_moment_stays(kiosk: Kiosk) -> None:
+    if kiosk.database.dialect == "sqlite":
+        pytest.skip("there whoever writes is alone")
+    shop(kiosk)
+    anna = update(MESSAGE).where(MESSAGE.c.customer_id == kiosk.ids["anna"])
+    with kiosk.database.write() as connection:
+        connection.execute(anna.values(facts={}))
+    with ThreadPoolExecutor(1) as pool:
+        with kiosk.database.write() as connection:
+            connection.execute(anna.values(state="planned"))
+            night = pool.submit(prune, kiosk)
+            while not waits(kiosk):
+                sleep(0.01)
+        night.result()
+    assert count(kiosk, MESSAGE, "anna") == 1
+
+
+def waits(kiosk: Kiosk) -> bool:
+    """Whether somebody waits for a lock."""
+    with kiosk.database.read() as connection:
+        return bool(connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 def test_what_a_message_said_goes_before_the_message(kiosk: Kiosk) -> None:

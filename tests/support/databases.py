@@ -13,6 +13,7 @@ from sqlalchemy.pool import QueuePool
 
 from core.db import Database
 from core.errors import EnvironmentFault
+from core.tables.references import dangling
 
 PROJECT = Path(__file__).resolve().parents[2]
 PACKAGES = ("core", "triggers", "templates", "wallet", "channels", "campaigns", "scheduler", "tidings")
@@ -74,6 +75,7 @@ class SqliteDatabases:
         shutil.copyfile(self._template, file)
         try:
             yield database
+            _nothing_dangles(database)
         finally:
             database.close()
             for left in self._folder.glob(f"{file.name}*"):
@@ -117,6 +119,7 @@ class PostgresDatabases:
             connection.connection.driver_connection.execute(EMPTY)  # type: ignore[union-attr]
         try:
             yield database
+            _nothing_dangles(database)
         finally:
             _keep_one_connection(database)
             self._free.append((name, database))
@@ -168,6 +171,16 @@ class PostgresDatabases:
     def _url(self, name: str) -> str:
         address, question, options = self._server.partition("?")
         return f"{address.rpartition('/')[0]}/{name}{question}{options}"
+
+
+def _nothing_dangles(database: Database) -> None:
+    """Whatever a test did: no row refers to none, where PostgreSQL does not see to it by itself."""
+    try:
+        with database.glance() as connection:
+            lost = dangling(connection)
+    except (DatabaseError, EnvironmentFault):
+        return  # the test took the database, or its tables, away
+    assert not lost, f"rows refer to none: {lost}"
 
 
 def _keep_one_connection(database: Database) -> None:

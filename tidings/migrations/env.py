@@ -6,7 +6,7 @@ from alembic import context
 from sqlalchemy import text
 from sqlmodel import SQLModel
 
-from tidings.migrations.spelling import spell
+from tidings.migrations.spelling import compared, spell
 
 
 def _spell(kind: str, thing: Any, _autogenerate: Any) -> str | Literal[False]:
@@ -23,6 +23,7 @@ context.configure(
     connection=connection,
     target_metadata=SQLModel.metadata,
     render_item=_spell,
+    include_object=compared(connection),
     compare_type=True,
 )
 context.run_migrations()

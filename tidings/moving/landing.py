@@ -14,6 +14,7 @@ from sqlmodel import SQLModel
 from core.db import Database, dumps
 from core.db.bulk import driver
 from core.errors import UserError
+from core.tables.references import dangling
 from tidings.moving.sums import Digest
 
 PROGRESS = "moved_from"
@@ -124,13 +125,15 @@ def complete(connection: Connection, numbers: dict[str, int]) -> None:
     """Foreign keys hold again, checked by the server, and new rows are numbered after the copied ones.
 
     `numbers` are the last numbers given in the source, by table. Once more changes nothing. Refused if a row
-    points at none.
+    points at none, also where PostgreSQL has no foreign key.
     """
     there = {(key.of_table, key.name) for key in connection.execute(text(_FOREIGN))}
     for key in connection.execute(text(f"SELECT of_table, name, definition FROM {KEYS}")).all():  # noqa: S608
         if (key.of_table, key.name) not in there:
             wanted = f'ALTER TABLE {key.of_table} ADD CONSTRAINT "{key.name}" {key.definition}'
             _held(connection, wanted)
+    for reference, rows in dangling(connection).items():
+        raise Refused(f"{reference} of {rows} rows refers to none")
     for table, last in numbers.items():
         column = inspect(connection).get_pk_constraint(table)["constrained_columns"][0]
         counts = text("SELECT setval(pg_get_serial_sequence(:table, :column), :last)")
