@@ -19,6 +19,7 @@ from core.customers.addresses import ADDRESS
 from core.customers.profiles import CUSTOMER
 from core.ledger.writing import ACCOUNT, ENTRY, LOT, OPERATION
 from core.purchases.receipts import RECEIPT
+from core.tables.references import dangling
 from tests.faults.evidence import MESSAGE, Evidence, digests
 from tests.faults.providers import Taken
 
@@ -341,8 +342,18 @@ def cards_true(case: Case) -> Iterator[Finding]:
     yield Finding("cards: phones told of every change", "phones: shown = the balance", len(shown), wrong)
 
 
+# --- what PostgreSQL has no foreign keys for
+
+
+def belong(case: Case) -> Iterator[Finding]:
+    """Each message has its customer and its enrolment, each try its message, and so on."""
+    wrong = [f"{rows} of {name}" for name, rows in dangling(case.connection).items()]
+    compared = "messages, tries, decisions: refer to rows"
+    yield Finding("rows: all belong to somebody", compared, len(case.messages), wrong)
+
+
 PROMISES: Sequence[Promise] = (
-    adds_up, one_message, nothing_lost, no_silent_twin, named, wanted, still_true, cards_true,
+    adds_up, one_message, nothing_lost, no_silent_twin, named, wanted, still_true, cards_true, belong,
 )  # fmt: skip
 
 

@@ -86,6 +86,7 @@ def outbox_without_its_key(_: Evidence, connection: sqlite3.Connection) -> None:
 
 
 DECIDED = "(SELECT MIN(customer_id) FROM decision)"
+PUSHED = "(SELECT MIN(id) FROM attempt WHERE channel = 'push' AND outcome = 'accepted')"
 UNKNOWN = "(SELECT MAX(id) FROM message WHERE state = 'unknown')"
 BROKEN: dict[str, tuple[str, Break]] = {
     "a lot is deleted": ("1", sql("DELETE FROM lot WHERE id = (SELECT MAX(id) FROM lot)")),
@@ -114,6 +115,7 @@ BROKEN: dict[str, tuple[str, Break]] = {
     "a message failed for no reason": ("7", sql(f"UPDATE message SET reason = NULL WHERE id = {UNKNOWN}")),
     "a STOP is not heard": ("8", lambda it, _: wish(it, "STOP")),
     "spent bonuses are reminded of": ("9", lambda it, _: wish(it, "spent")),
+    "a try is of no message": ("rows:", sql(f"UPDATE attempt SET message_id = 0 WHERE id = {PUSHED}")),
     "a phone shows another balance": (
         "cards:", lambda it, _: setattr(it, "shown", dict.fromkeys(it.shown, "7"))
     ),
