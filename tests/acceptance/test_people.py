@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.support.shop import Shop, shop
 
 __all__ = ["shop"]
@@ -27,6 +29,26 @@ def test_bonuses_are_given_and_taken_by_hand(shop: Shop) -> None:
     assert json.loads(again.out) == json.loads(taken.out) | {"repeated": True}
     refused = shop.run("adjust", "K-1", "-200", *ANSWERED_FOR)
     assert (refused.code, refused.err) == (2, "tidings: 29.5 bonuses are available for this\n")
+
+
+@pytest.mark.parametrize("written", ["1e3", "1_000", "٣", "5,50", "5.", "many", "NaN", "−5", " 5", ""])
+def test_bonuses_are_written_in_digits_with_decimals_after_a_point(shop: Shop, written: str) -> None:
+    bring_in(shop)
+    refused = shop.run("adjust", "K-1", written, *ANSWERED_FOR)
+    said = f"tidings: '{written}' is no number of bonuses; write digits, and decimals after a point\n"
+    assert (refused.code, refused.err) == (2, said)
+    assert json.loads(shop.run("customer", "K-1", "--format", "json").out)["balance"]["total"] == "50"
+
+
+@pytest.mark.parametrize(
+    ("written", "wrong"),
+    [("5.001", "has more than 2 decimal places"), ("9" * 30, "is out of range")],
+)
+def test_a_number_of_bonuses_that_no_account_keeps_says_why(shop: Shop, written: str, wrong: str) -> None:
+    bring_in(shop)
+    refused = shop.run("adjust", "K-1", written, *ANSWERED_FOR)
+    said = f"tidings: {written} {wrong}; write another number of bonuses\n"
+    assert (refused.code, refused.err) == (2, said)
 
 
 def test_a_transfer_needs_a_program_that_has_them(shop: Shop) -> None:

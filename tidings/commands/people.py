@@ -1,5 +1,6 @@
 """What is done for customers by hand: adjust, transfer, merge, erase, export."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,9 @@ Reason = Annotated[str, typer.Option("--reason", help="Why, in a few words.")]
 Id = Annotated[
     str | None, typer.Option("--id", help="A number of your own: given again, nothing happens twice.")
 ]
+
+# Python reads more than people write: "1_000", "1e3", digits of other scripts.
+_PLAIN = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
 
 def register(app: typer.Typer) -> None:
@@ -216,16 +220,14 @@ def _would_go(here: "Workspace", wanted: Any, output: Format) -> None:
 
 
 def _points(program: "Program", text: str) -> int:
-    from decimal import Decimal, InvalidOperation
-
     from core.errors import UserError
 
+    if not _PLAIN.fullmatch(text):
+        raise UserError(f"'{text}' is no number of bonuses; write digits, and decimals after a point")
     try:
-        return program.to_points(Decimal(text))
-    except (InvalidOperation, ValueError):
-        scale = program.points.scale
-        places = f"at most {scale} decimal places" if scale else "no decimal places"
-        raise UserError(f"'{text}' is no number of bonuses; write one with {places}") from None
+        return program.to_points(text)
+    except ValueError as error:
+        raise UserError(f"{error}; write another number of bonuses") from None
 
 
 def _lifetime(text: str | None) -> Any:
