@@ -171,6 +171,8 @@ def _fault(error: OSError) -> str:
         # Of a write nobody says where to.
         where = error.filename or "where the output goes, or a file that is written"
         return f"{where}: {reason}; make room there, or write elsewhere"
+    if isinstance(error, IsADirectoryError):
+        return f"{error.filename or 'what was named'} is a folder; name a file"
     return f"{error.filename or 'a file'}: {reason}; check that it is there and may be used"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Any, BinaryIO, NamedTuple
 
 from core.errors import UserError
@@ -52,8 +53,7 @@ def open_source(file: Path, kind: str, shape: tuple[Column, ...], format: str | 
     """Open a file of a kind; UserError when it is missing, of no known format, or has other columns."""
     if kind not in columns.KINDS:
         raise UserError(f"there is no kind of import '{kind}'; {suggest(kind, columns.KINDS)}")
-    if not file.is_file():
-        raise UserError(f"there is no file {file}; check the path")
+    _look(file)
     named = format or ENDINGS.get(file.suffix.lower())
     if named not in OPENERS:
         formats = one_of(sorted(OPENERS))
@@ -62,6 +62,18 @@ def open_source(file: Path, kind: str, shape: tuple[Column, ...], format: str | 
         return OPENERS[named](file, shape)
     except OSError as error:
         raise UserError(f"{file} cannot be read ({error.strerror or error}); check its permissions") from None
+
+
+def _look(file: Path) -> None:
+    """UserError for what is no file that can be read, and read again from its beginning."""
+    try:
+        mode = file.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(f"there is no file {file}; check the path") from None
+    if S_ISDIR(mode):
+        raise UserError(f"{file} is a folder; name a file in it")
+    if not S_ISREG(mode):
+        raise UserError(f"{file} is a pipe or a device, and a file is read more than once; save it first")
 
 
 def _open_csv(file: Path, shape: tuple[Column, ...]) -> Source:

@@ -14,8 +14,10 @@ from core.imports.reading import Row
 
 
 def spare(file: Path, rejects: Path) -> None:
-    """UserError where rejected rows would take the place of the very file that they come from."""
+    """UserError where rejected rows would take the place of a folder, or of the file that they come from."""
     for path in (rejects, _part(rejects)):
+        if path.is_dir():
+            raise UserError(f"{path} is a folder; name another file for the rows that are set aside")
         if file.exists() and path.exists() and path.samefile(file):
             raise UserError(f"{file} is what is imported; name another file for the rows that are set aside")
 

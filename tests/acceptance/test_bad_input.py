@@ -388,3 +388,11 @@ def test_a_sheet_of_calls_that_is_no_csv_is_one_sentence(shop: Shop) -> None:
     csv.field_size_limit(usual)
     assert (said.code, "calls.csv cannot be read as CSV" in said.err) == (2, True)
     assert one_sentence(said.err)
+
+
+def test_a_folder_in_the_place_of_a_file_is_told_as_one(shop: Shop) -> None:
+    assert shop.run("apply", "--yes").code == 0
+    folder = shop.path / "scenarios"
+    for words in (("call-results", str(folder)), ("calls", "--format", "csv", "--out", str(folder))):
+        said = shop.run(*words)
+        assert (said.code, said.err) == (3, f"tidings: {folder} is a folder; name a file\n")

@@ -1,13 +1,14 @@
 """Files as people have them: delimiters, encodings, quotes, headers, and what is said of a wrong one."""
 
 import json
+import os
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from core.customers.profiles import CUSTOMER
 from core.db import Database
@@ -141,6 +142,29 @@ def test_a_file_that_is_wrong_as_a_whole_is_refused_in_one_sentence(
     assert str(refused.value).startswith(sentence.replace("{folder}", str(tmp_path)))
     assert "\n" not in str(refused.value)
     assert [it.name for it in tmp_path.iterdir()] == ([called] if called else [])
+
+
+def test_a_folder_and_a_pipe_are_told_as_what_they_are(sqlite_database: Database, tmp_path: Path) -> None:
+    folder, pipe = tmp_path / "rows.csv", tmp_path / "pipe.csv"
+    folder.mkdir()
+    os.mkfifo(pipe)
+    with pytest.raises(UserError, match=r"rows\.csv is a folder; name a file in it"):
+        bring_in(sqlite_database, "customers", folder)
+    with pytest.raises(UserError, match=r"pipe\.csv is a pipe or a device, .* save it first"):
+        bring_in(sqlite_database, "customers", pipe)
+
+
+def test_a_folder_in_the_place_of_rejected_rows_is_told_before_anything_goes_in(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    file, folder = tmp_path / "c.csv", tmp_path / "aside"
+    file.write_text("customer,phone\nK-1,\nK-2,1\n")
+    folder.mkdir()
+    with pytest.raises(UserError, match=r"aside is a folder; name another file for the rows"):
+        bring_in(sqlite_database, "customers", file, rejects=folder)
+    with sqlite_database.read() as connection:
+        assert connection.scalar(select(func.count()).select_from(CUSTOMER)) == 0
+    assert sorted(it.name for it in tmp_path.iterdir()) == ["aside", "c.csv"]
 
 
 def test_a_quote_that_is_never_closed_does_not_swallow_the_file(
