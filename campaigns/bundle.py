@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from campaigns.audience import Names
-from campaigns.checks import Surroundings, check_scenario, check_steps
+from campaigns.checks import Surroundings, check_scenario, check_steps, check_together
 from campaigns.checks.conditions import contradictory
 from campaigns.checks.kept import check_kept
 from campaigns.checks.tracked import check_tracked
@@ -255,8 +255,9 @@ class _Reading:
         program = document.validate(Program, self.problems)
         if program is not None:
             program.keep(self.bundle.files[PROGRAM_FILE].decode())
-            self.problems.extend(check_program(program, document, self._text_files()))
             self.problems.extend(check_kept(of_program(program), document, program))
+        if rest := program or document.in_part(Program):
+            self.problems.extend(check_program(rest, document, self._text_files()))
         for name, config in self._configs().items():
             if ("channels", name) in document.places:
                 document.validate(config, self.problems, at=("channels", name))
@@ -266,9 +267,10 @@ class _Reading:
     def _scenarios(self, names: Names, around: Surroundings) -> dict[str, Scenario]:
         scenarios = {}
         for name, document in self._documents("scenarios").items():
-            scenario = read_scenario(name, document, self.triggers, names, self.problems)
-            if scenario is None:
+            scenario, whole = read_scenario(name, document, self.triggers, names, self.problems)
+            if not whole:
                 self.problems.extend(check_steps(document, around))
+                self.problems.extend(check_together(scenario, document, around))
                 continue
             scenarios[name] = scenario
             self.problems.extend(check_scenario(scenario, document, around))

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, WithJsonSchema
 
 from campaigns.audience import Names, Node, read_audience
 from campaigns.parameters import check_parameters
-from core.errors import Problem
+from core.errors import NotRead, Problem
 from core.explain import complaint, expected, one_of, suggest
 from core.schedule import Schedule
 from core.source import Document, KeyPath, Model
@@ -199,6 +199,12 @@ class Scenario:
     schedule: Schedule | None
     formerly: str | None
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """NotRead for what could not be read (`read_in_part`)."""
+            raise (NotRead if name in type(self).__dataclass_fields__ else AttributeError)(name)
+
     def step(self, step_id: str) -> Step:
         """The step of this id; KeyError when there is none."""
         for step in self.steps:
@@ -219,39 +225,39 @@ def read_scenario(
     triggers: Mapping[str, TriggerLike],
     names: Names,
     problems: list[Problem],
-) -> Scenario | None:
-    """Read one file; None, and every finding in `problems`, when a part of it cannot be read."""
+) -> tuple[Scenario, bool]:
+    """Read one file; every finding goes to `problems`. The scenario, and whether all of it could be read.
+
+    What could not be read raises NotRead: such a scenario is for checks alone.
+    """
     file = document.validate(ScenarioFile, problems)
-    found = _read_when(document, triggers, names, problems)
+    trigger, parameters = _read_when(document, triggers, names, problems)
     audience = read_audience(document, ("audience",), names, problems)
-    if file is None or found is None:
+    rest = file or document.in_part(ScenarioFile)
+    read = {key: value for key, value in vars(rest).items() if key in _READ} if rest else {}
+    if trigger:
+        read |= {"trigger": trigger.name, "kind": trigger.kind}
+    if parameters:
+        read["parameters"] = parameters
+    if "steps" in read:
+        steps = enumerate(read["steps"])
+        read["steps"] = tuple(_as_read(step, index, document, names, problems) for index, step in steps)
+    else:
         for index in range(len(given_steps(document))):
             _asked(index, document, names, problems)
-        return None
-    trigger, parameters = found
-    return Scenario(
-        name=name,
-        about=file.about,
-        purpose=file.purpose,
-        trigger=trigger.name,
-        kind=trigger.kind,
-        parameters=parameters,
-        audience=audience,
-        holdout=file.holdout,
-        steps=tuple(
-            _as_read(step, index, document, names, problems) for index, step in enumerate(file.steps)
-        ),
-        limits=file.limits,
-        priority=file.priority,
-        goal=file.goal,
-        schedule=file.schedule,
-        formerly=file.formerly,
-    )
+    scenario = object.__new__(Scenario)
+    vars(scenario).update(read, name=name, audience=audience)
+    return scenario, bool(file and parameters)
+
+
+# What a scenario takes over as it stands in the file.
+_READ = Scenario.__dataclass_fields__.keys() & ScenarioFile.model_fields.keys() - {"audience"}
 
 
 def _as_read(step: Step, index: int, document: Document, names: Names, problems: list[Problem]) -> Step:
     """The step with an id, and with its audiences read."""
-    read = step.model_copy(update={} if step.id else {"id": f"step-{index + 1}"})
+    given = "id" not in vars(step) or step.id
+    read = step.model_copy(update={} if given else {"id": f"step-{index + 1}"})
     read.keep(_asked(index, document, names, problems))
     return read
 
@@ -283,23 +289,22 @@ def _audiences(
 
 def _read_when(
     document: Document, triggers: Mapping[str, TriggerLike], names: Names, problems: list[Problem]
-) -> tuple[TriggerLike, BaseModel] | None:
+) -> tuple[TriggerLike | None, BaseModel | None]:
     when = document.get(("when",))
     if not isinstance(when, dict):
-        return None  # the file's model has said so
+        return None, None  # the file's model has said so
     if len(when) != 1:
         example = "write for example 'when: {birthday: {}}'"
         what = "expected exactly one trigger, got " + (one_of(list(when)).replace(" or ", " and ") or "none")
         problems.append(document.problem(("when",), what, example))
-        return None
+        return None, None
     name = next(iter(when))
     if name not in triggers:
         fix = suggest(name, sorted(triggers))
         problems.append(document.problem(("when", name), "no such trigger", fix))
-        return None
+        return None, None
     trigger = triggers[name]
     parameters = document.validate(trigger.Parameters, problems, at=("when", name), noun="parameter")
-    if parameters is None:
-        return None
-    check_parameters(document, ("when", name), parameters, names, problems)
+    if parameters is not None:
+        check_parameters(document, ("when", name), parameters, names, problems)
     return trigger, parameters

@@ -41,3 +41,7 @@ class Problems(UserError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = sorted(set(problems))
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class NotRead(Exception):
+    """A check asked for a value that is wrong: it ends there, and says nothing that only follows from it."""

@@ -1,20 +1,20 @@
 """A file as people wrote it, read as what it is to be, so that every complaint can point at its line."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from core.errors import Problem
+from core.errors import NotRead, Problem
 from core.explain import explain, instead_at, keys_at, nearest, suggest, wrapped_at
 from core.yaml_text import KeyPath, Place, dotted, read_yaml
 
-__all__ = ["Document", "KeyPath", "Model", "dotted", "load"]
+__all__ = ["Document", "KeyPath", "Model", "as_far_as_read", "dotted", "load"]
 
 
 class Model(BaseModel):
@@ -24,6 +24,14 @@ class Model(BaseModel):
 
     # Keys as others call them → the key that is meant, or what to write instead.
     instead: ClassVar[Mapping[str, str]] = {}
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """NotRead for a value that was wrong (`Document.in_part`)."""
+            if name in type(self).model_fields:
+                raise NotRead(name)
+            return super().__getattr__(name)
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -77,6 +85,18 @@ class Document:
         with suppress(ValidationError):
             return model.model_validate(meant)
         return None
+
+    def in_part(self, model: type[ModelT], at: KeyPath = ()) -> ModelT | None:
+        """What can be read at `at` though some of it is wrong: whoever asks for that gets NotRead.
+
+        For checks of the rest, whose findings then follow from nothing wrong (`as_far_as_read`). None where
+        too little is left. `validate` tells what is wrong.
+        """
+        data = self.get(at)
+        try:
+            return model.model_validate({} if data is None else data)
+        except ValidationError as error:
+            return _in_part(model, self._as_meant(error, model, at))
 
     def _as_meant(self, error: ValidationError, model: type[BaseModel], at: KeyPath) -> Any:
         """What stands at `at`, each unknown key by the name that was meant, or left out."""
@@ -166,6 +186,110 @@ def _step(value: Any, part: str | int) -> Any:
     if isinstance(value, list) and isinstance(part, int) and part < len(value):
         return value[part]
     return None
+
+
+# --- what is wrong, left out
+
+
+def as_far_as_read(findings: Iterable[Problem]) -> Iterator[Problem]:
+    """What a check finds, until it asks for a value that could not be read."""
+    with suppress(NotRead):
+        yield from findings
+
+
+def _in_part(model: type[ModelT], data: Any) -> ModelT | None:
+    aside: set[KeyPath] = set()
+    while isinstance(data, dict):
+        try:
+            found = model.model_validate(data)
+        except ValidationError as error:
+            wrong = {_wrong(details, data) for details in error.errors(include_url=False)}
+            if not _set_aside(wrong, model, data, aside):
+                return None
+        else:
+            outermost = [path for path in aside if not _within(path, aside)]
+            return found if all(_left_out(found, path) for path in outermost) else None
+    return None
+
+
+def _wrong(details: ErrorDetails, data: Any) -> KeyPath:
+    """The key whose value is wrong, or missing. An item is never left out alone: the others would move up."""
+    path: KeyPath = ()
+    for part in (*details["loc"], *details.get("ctx", {}).get("at", ())):
+        if _has(reduce(_step, path, data), part):
+            path = (*path, part)
+    if details["type"] == "missing":
+        path = (*path, details["loc"][-1])
+    while path and isinstance(path[-1], int):
+        path = path[:-1]
+    return path
+
+
+def _set_aside(wrong: Iterable[KeyPath], model: type[BaseModel], data: Any, aside: set[KeyPath]) -> bool:
+    """Take out what is wrong: what may be left out; else an example is put there; else all that it is in."""
+    now: set[KeyPath] = set()
+    for each in sorted(wrong, key=len):
+        path = each
+        while path and not _within(path, now):
+            holder = reduce(_step, path[:-1], data)
+            if isinstance(holder, dict) and isinstance(path[-1], str):
+                if path not in aside:
+                    holder.pop(path[-1], None)
+                    break
+                if path[-1] not in holder and (example := _sample(model, path)) is not None:
+                    holder[path[-1]] = example
+                    break
+            path = path[:-1]
+        if not path:
+            return False
+        now.add(path)
+    aside |= now
+    return True
+
+
+def _within(path: KeyPath, others: Iterable[KeyPath]) -> bool:
+    """Whether it is a part of one of the others."""
+    return any(len(other) < len(path) and path[: len(other)] == other for other in others)
+
+
+def _sample(model: type[BaseModel], path: KeyPath) -> Any:
+    """Any value that fits: nobody gets to see it."""
+    _, examples = keys_at(model, path)
+    read = read_yaml(f"it: {examples[0]}", "", []) if examples else None
+    return read[0]["it"] if read else None
+
+
+def _left_out(found: BaseModel, path: KeyPath) -> bool:
+    """Whether the value at a path, or all of the list or mapping that it is in, could be taken out."""
+    value: Any = found
+    last: tuple[BaseModel, str] | None = None
+    for part in path:
+        if isinstance(value, Model):
+            named = {field.alias or name: name for name, field in type(value).model_fields.items()}
+            if part not in named:
+                break
+            _forget_worked_out(value)
+            last = value, named[part]
+            value = value.__dict__.get(last[1])
+        else:
+            value = _step(list(value) if isinstance(value, tuple) else value, part)
+    if last is None:
+        return False
+    holder, name = last
+    holder.__dict__.pop(name, None)
+    return True
+
+
+def _forget_worked_out(model: BaseModel) -> None:
+    """What it keeps of its values beside them (`cached_property`)."""
+    for key in model.__dict__.keys() - type(model).model_fields.keys():
+        del model.__dict__[key]
+
+
+def _has(value: Any, part: str | int) -> bool:
+    if isinstance(value, list):
+        return isinstance(part, int) and part < len(value)
+    return isinstance(value, dict) and part in value
 
 
 def load(text: str, file: str, problems: list[Problem]) -> Document | None:

@@ -18,22 +18,27 @@ from campaigns.checks.tracked import check_scenario_tracked
 from campaigns.scenario import Scenario, Step, given_steps
 from campaigns.windows import of_scenario
 from core.errors import Problem
-from core.source import Document
+from core.source import Document, as_far_as_read
 
-__all__ = ["Surroundings", "check_scenario", "check_steps"]
+__all__ = ["Surroundings", "check_scenario", "check_steps", "check_together"]
 
 
 def check_scenario(scenario: Scenario, document: Document, around: Surroundings) -> Iterator[Problem]:
     """What does not fit together, beyond the shape of each value."""
-    yield from _schedule(scenario, document)
-    yield from _ids(scenario, document)
     for index, step in enumerate(scenario.steps):
         yield from check_step(step, index, document, around)
-    yield from check_conditions(scenario, document, around.segments)
-    yield from check_order(scenario, document)
+    yield from check_together(scenario, document, around)
+
+
+def check_together(scenario: Scenario, document: Document, around: Surroundings) -> Iterator[Problem]:
+    """What does not fit between the parts of a scenario, as far as it could be read."""
+    yield from as_far_as_read(_schedule(scenario, document))
+    yield from as_far_as_read(_ids(scenario, document))
+    yield from as_far_as_read(check_conditions(scenario, document, around.segments))
+    yield from as_far_as_read(check_order(scenario, document))
     for check_within in (check_effect, check_nights, check_frequency, check_scenario_tracked):
-        yield from check_within(scenario, document, around.program)
-    yield from check_kept(of_scenario(scenario), document, around.program)
+        yield from as_far_as_read(check_within(scenario, document, around.program))
+    yield from as_far_as_read(_kept(scenario, document, around))
 
 
 def check_steps(document: Document, around: Surroundings) -> Iterator[Problem]:
@@ -54,6 +59,10 @@ def _readable(given: Mapping[str, Any]) -> Step | None:
         wrong = {details["loc"][0] for details in error.errors(include_url=False)}
         rest = {key: value for key, value in given.items() if key not in wrong}
         return _readable(rest) if len(rest) < len(given) else None
+
+
+def _kept(scenario: Scenario, document: Document, around: Surroundings) -> Iterator[Problem]:
+    yield from check_kept(of_scenario(scenario), document, around.program)
 
 
 def _schedule(scenario: Scenario, document: Document) -> Iterator[Problem]:

@@ -1,6 +1,7 @@
 """What stands in a scenario and changes nothing."""
 
 from collections.abc import Iterator
+from itertools import chain
 
 from campaigns.checks.night import may_wait
 from campaigns.scenario import Scenario
@@ -11,8 +12,7 @@ from core.source import Document, KeyPath
 
 def check_effect(scenario: Scenario, document: Document, program: Program | None) -> Iterator[Problem]:
     """Warnings of keys without effect, and of a holdout that keeps everybody out."""
-    found = [*_of_purpose(scenario), *_of_steps(scenario, program)]
-    for path, what in found:
+    for path, what in chain(_of_purpose(scenario), _of_steps(scenario, program)):
         yield document.problem(path, what, "remove it", "warning", "no-effect")
     if scenario.purpose == "marketing" and scenario.holdout >= 1:
         what = "everybody is held out, and nobody gets a message"

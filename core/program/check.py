@@ -11,7 +11,7 @@ from core.program.check_tiers import check_tiers
 from core.program.consent import check_consent
 from core.program.retention import check_retention
 from core.program.transfers import check_transfers
-from core.source import Document, load
+from core.source import Document, as_far_as_read, load
 
 # CLDR's order of plural categories: https://cldr.unicode.org/index/cldr-spec/plural-rules
 PLURALS = ("zero", "one", "two", "few", "many", "other")
@@ -38,19 +38,19 @@ def read_program(
 def check_program(
     program: Program, document: Document, channels: Iterable[str] | None = None
 ) -> Iterator[Problem]:
-    """What does not fit together, beyond the shape of each value."""
-    yield from _names(program, document)
-    yield from check_tiers(program, document)
-    yield from check_earning(program, document)
-    yield from check_spending(program, document)
-    accounts = [account.name for account in program.accounts]
-    yield from check_transfers(program.transfers, program.points.scale, accounts, document)
-    yield from _allowances(program, document)
-    yield from check_consent(program.consent, program.locale, document)
-    yield from check_retention(program.retention, document)
-    for name in program.channels:
-        if channels is not None and name not in channels:
-            yield document.problem(("channels", name), "no such channel", suggest(name, sorted(channels)))
+    """What does not fit together, beyond the shape of each value, as far as it could be read."""
+    for findings in (
+        _names(program, document),
+        check_tiers(program, document),
+        check_earning(program, document),
+        check_spending(program, document),
+        _transfers(program, document),
+        _allowances(program, document),
+        _consent(program, document),
+        _retention(program, document),
+        _channels(program, document, channels),
+    ):
+        yield from as_far_as_read(findings)
 
 
 def plural_forms(locale: str) -> list[str]:
@@ -75,6 +75,25 @@ def _names(program: Program, document: Document) -> Iterator[Problem]:
             yield document.problem(
                 ("points", "name", locale), what, f"write them in this order: {', '.join(forms)}"
             )
+
+
+def _transfers(program: Program, document: Document) -> Iterator[Problem]:
+    accounts = [account.name for account in program.accounts]
+    yield from check_transfers(program.transfers, program.points.scale, accounts, document)
+
+
+def _consent(program: Program, document: Document) -> Iterator[Problem]:
+    yield from check_consent(program.consent, program.locale, document)
+
+
+def _retention(program: Program, document: Document) -> Iterator[Problem]:
+    yield from check_retention(program.retention, document)
+
+
+def _channels(program: Program, document: Document, channels: Iterable[str] | None) -> Iterator[Problem]:
+    for name in program.channels:
+        if channels is not None and name not in channels:
+            yield document.problem(("channels", name), "no such channel", suggest(name, sorted(channels)))
 
 
 def _allowances(program: Program, document: Document) -> Iterator[Problem]:

@@ -10,21 +10,17 @@ from core.program import Program, Rule
 from core.program.check_earn import check_rule
 from core.program.check_words import too_fine
 from core.program.earn import exclusion_order
-from core.source import Document, KeyPath
+from core.source import Document, KeyPath, as_far_as_read
 
 BASE: KeyPath = ("earn", "rules")
 
 
 def check_earning(program: Program, document: Document) -> Iterator[Problem]:
     """What does not fit together, beyond the shape of each value."""
-    for index in range(len(program.earn.rules)):
-        yield from check_rule(program, document, index)
-    yield from _same_names(program, document)
-    yield from _same_codes(program, document)
-    yield from _percentages(program, document)
-    yield from _groups(program, document)
-    yield from _exclusions(program, document)
-    yield from _caps(program, document)
+    each = (check_rule(program, document, index) for index in range(len(program.earn.rules)))
+    together = (_same_names, _same_codes, _percentages, _groups, _exclusions, _caps)
+    for findings in (*each, *(check(program, document) for check in together)):
+        yield from as_far_as_read(findings)
 
 
 def _same_names(program: Program, document: Document) -> Iterator[Problem]:
