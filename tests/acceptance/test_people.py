@@ -31,6 +31,16 @@ def test_bonuses_are_given_and_taken_by_hand(shop: Shop) -> None:
     assert (refused.code, refused.err) == (2, "tidings: 29.5 bonuses are available for this\n")
 
 
+@pytest.mark.parametrize("number", ["", " ", "7" * 201])
+def test_a_number_of_ones_own_is_kept_or_refused_and_never_passed_over(shop: Shop, number: str) -> None:
+    bring_in(shop)
+    for words in (("adjust", "K-1", "5", *ANSWERED_FOR), ("transfer", "K-1", "K-3", "5")):
+        refused = shop.run(*words, "--id", number)
+        said = "tidings: --id: write 1 to 200 characters, or leave it out\n"
+        assert (refused.code, refused.err) == (2, said)
+    assert shop.run("adjust", "K-1", "5", *ANSWERED_FOR, "--id", "7" * 200).code == 0
+
+
 @pytest.mark.parametrize("written", ["1e3", "1_000", "٣", "5,50", "5.", "many", "NaN", "−5", " 5", ""])
 def test_bonuses_are_written_in_digits_with_decimals_after_a_point(shop: Shop, written: str) -> None:
     bring_in(shop)

@@ -19,6 +19,8 @@ Id = Annotated[
     str | None, typer.Option("--id", help="A number of your own: given again, nothing happens twice.")
 ]
 
+# As the API takes it: an index keeps no much longer one.
+LONGEST_NUMBER = 200
 # Python reads more than people write: "1_000", "1e3", digits of other scripts.
 _PLAIN = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
@@ -58,7 +60,7 @@ def adjust(
 
     with working(context) as (here, program):
         wanted = Adjustment(
-            number or _own_number(), external_id(here, customer), _points(program, points), author, reason,
+            _number(number), external_id(here, customer), _points(program, points), author, reason,
             account, _lifetime(lasts), owing,
         )  # fmt: skip
         answer = done(here, lambda connection, at: act(connection, program, wanted, at, live=True))
@@ -85,7 +87,7 @@ def transfer(
 
     with working(context) as (here, program):
         names = external_id(here, sender), external_id(here, receiver)
-        wanted = Transfer(number or _own_number(), *names, _points(program, points), author)
+        wanted = Transfer(_number(number), *names, _points(program, points), author)
         answer = done(here, lambda connection, at: act(connection, program, wanted, at, live=True))
     say(output, answer, "{points} bonuses from {sender} to {receiver}; {sender} has {balance} left")
 
@@ -242,7 +244,14 @@ def _lifetime(text: str | None) -> Any:
         raise UserError(f"--lasts: '{text}' is no lifetime; write for example '30 days'") from None
 
 
-def _own_number() -> str:
+def _number(given: str | None) -> str:
+    """The number of an act; one that a script lost on its way is none, as it would guard against nothing."""
     import secrets
 
-    return secrets.token_hex(8)
+    from core.errors import UserError
+
+    if given is None:
+        return secrets.token_hex(8)
+    if not given.strip() or len(given) > LONGEST_NUMBER:
+        raise UserError(f"--id: write 1 to {LONGEST_NUMBER} characters, or leave it out")
+    return given
