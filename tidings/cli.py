@@ -173,6 +173,8 @@ def _fault(error: OSError) -> str:
         return f"{where}: {reason}; make room there, or write elsewhere"
     if isinstance(error, IsADirectoryError):
         return f"{error.filename or 'what was named'} is a folder; name a file"
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return f"{error.filename}: there is a file where a folder should be; write elsewhere"
     return f"{error.filename or 'a file'}: {reason}; check that it is there and may be used"
 
 

@@ -396,3 +396,10 @@ def test_a_folder_in_the_place_of_a_file_is_told_as_one(shop: Shop) -> None:
     for words in (("call-results", str(folder)), ("calls", "--format", "csv", "--out", str(folder))):
         said = shop.run(*words)
         assert (said.code, said.err) == (3, f"tidings: {folder} is a folder; name a file\n")
+
+
+def test_a_file_in_the_place_of_a_folder_is_told_as_one(shop: Shop) -> None:
+    for place in (shop.path / "program.yaml", shop.path / "program.yaml" / "schemas"):
+        said = shop.run("schema", str(place))
+        wrong = f"tidings: {place}: there is a file where a folder should be; write elsewhere\n"
+        assert (said.code, said.err) == (3, wrong)
