@@ -55,8 +55,10 @@ def open_source(file: Path, kind: str, shape: tuple[Column, ...], format: str | 
         raise UserError(f"there is no kind of import '{kind}'; {suggest(kind, columns.KINDS)}")
     _look(file)
     named = format or ENDINGS.get(file.suffix.lower())
+    formats = one_of(sorted(OPENERS))
+    if format and format not in OPENERS:
+        raise UserError(f"there is no format '{format}'; write {formats}")
     if named not in OPENERS:
-        formats = one_of(sorted(OPENERS))
         raise UserError(f"the format of {file.name} is not clear from its name; say --as {formats}")
     try:
         return OPENERS[named](file, shape)

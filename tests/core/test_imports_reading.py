@@ -144,6 +144,12 @@ def test_a_file_that_is_wrong_as_a_whole_is_refused_in_one_sentence(
     assert [it.name for it in tmp_path.iterdir()] == ([called] if called else [])
 
 
+def test_a_format_that_is_none_is_told_so(sqlite_database: Database, tmp_path: Path) -> None:
+    file = csv(tmp_path / "c.csv", CUSTOMERS)
+    with pytest.raises(UserError, match=r"there is no format 'xml'; write csv, jsonl or parquet"):
+        bring_in(sqlite_database, "customers", file, format="xml")
+
+
 def test_a_folder_and_a_pipe_are_told_as_what_they_are(sqlite_database: Database, tmp_path: Path) -> None:
     folder, pipe = tmp_path / "rows.csv", tmp_path / "pipe.csv"
     folder.mkdir()
