@@ -7,6 +7,7 @@ start (`BEGIN IMMEDIATE`), so that two writers wait for each other instead of fa
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from select import POLLIN, poll
 from threading import Lock
 from typing import Any
@@ -173,9 +174,19 @@ class Database:
             return f"the disk of the database {self.name} is full; make room on it, and everything goes on"
         if "no such table" in reason:
             return f"the database {self.name} has no tables of Tidings; run `tidings db upgrade`"
+        if "unable to open" in reason and (misplaced := self._misplaced()):
+            return misplaced
         if "readonly" in reason or "unable to open" in reason:
             return f"the database {self.name} cannot be written; check the permissions of its file and folder"
         return f"the database {self.name} cannot be used ({reason}); check TIDINGS_DATABASE and that it runs"
+
+    def _misplaced(self) -> str | None:
+        file = Path(self.engine.url.database or "")
+        if file.is_dir():
+            return f"the database {self.name} is a folder; name a file in it in TIDINGS_DATABASE"
+        if not file.parent.exists():
+            return f"the folder of the database {self.name} is not there; make it, or name another"
+        return None
 
     @property
     def name(self) -> str:

@@ -105,3 +105,13 @@ def test_what_can_be_mended_is_said_by_the_server_s_code(
 ) -> None:
     with pytest.raises(EnvironmentFault, match=says), postgres_database.write() as connection:
         connection.execute(text(f"DO $$ BEGIN RAISE {refusal}; END $$"))
+
+
+def test_a_folder_that_is_not_there_and_one_in_the_place_of_the_file_are_told_as_such(tmp_path: Path) -> None:
+    wrong = {
+        tmp_path: "is a folder; name a file in it in TIDINGS_DATABASE",
+        tmp_path / "away" / "t.db": "is not there; make it, or name another",
+    }
+    for place, sentence in wrong.items():
+        with pytest.raises(EnvironmentFault, match=sentence), Database(f"sqlite:///{place}").read():
+            pass
