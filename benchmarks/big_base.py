@@ -41,7 +41,7 @@ from tests.support.world import bundle_of, scenario
 AT = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 WANTED_SECONDS = 60.0
-ROOM = {"max_wal_size": "8GB", "shared_buffers": "8GB", "work_mem": "64MB"}
+ROOM = {"max_wal_size": "8GB", "shared_buffers": "4GB", "work_mem": "64MB"}
 BOTH = "[{id: hello, message: hello, send: [email, sms]}]"
 SERIES = (
     "[{id: hello, message: hello, send: [sms]}, {id: again, wait: 1 day, message: hello, send: [email, sms]}]"
