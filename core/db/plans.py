@@ -50,7 +50,6 @@ def laid_aside(connection: Connection, name: str, query: Select[Any]) -> Iterato
     that are inserted into one that is there. The query asks no temporary table, which only one could see.
     """
     connection.execute(_LaidAside(name, query))
-    try:
-        yield table(name, *(column(it.name, it.type) for it in query.selected_columns))
-    finally:
-        connection.execute(text(f"DROP TABLE pg_temp.{name}"))
+    yield table(name, *(column(it.name, it.type) for it in query.selected_columns))
+    # Not after an error, which ends the transaction, and the table with it.
+    connection.execute(text(f"DROP TABLE pg_temp.{name}"))
