@@ -71,11 +71,15 @@ class BalanceReached(Trigger[BalanceReachedParameters]):
     }
 
     def candidates(self, parameters: BalanceReachedParameters, look: Look) -> Select[Any]:
-        """Of those for whom anything moved since they entered, who has enough by their open lots; of them the
-        last crossing of each by their entries.
+        """Who has enough by their open lots; of those for whom anything moved since they entered, the last
+        crossing of each by their entries.
         """
         limit = look.program.to_points(parameters.at_least)
-        crossed = _crossed(limit, look, select(_moved(limit, look).c.customer_id))
+        enough = _enough(limit, look)
+        # Found once: their entries are asked for, and their open lots.
+        moved = select(enough.c.customer_id).where(~_settled(enough.c.customer_id, limit, look))
+        moved_since = moved.cte("moved").prefix_with("MATERIALIZED")
+        crossed = _crossed(limit, look, select(moved_since.c.customer_id))
         return (
             select(
                 crossed.c.customer_id, utc_text(crossed.c.at).label("occasion"),
@@ -109,27 +113,16 @@ def _ample(limit: int) -> ColumnElement[bool]:
     return ample
 
 
-def _moved(limit: int, look: Look) -> FromClause:
-    """Who can spend so much, without those for whom nothing has moved since they entered (customer_id)."""
-    theirs = (_ample(limit), look.about(ACCOUNT.c.customer_id))
-    # One after the other: PostgreSQL takes it that all conditions of one query are asked of everybody.
-    ample = _laid(select(ACCOUNT.c.customer_id).where(*theirs), "ample")
-    moved = _laid(select(ample.c.customer_id).where(~_settled(ample.c.customer_id, limit, look)), "moved")
-    return _laid(select(moved.c.customer_id).where(_spendable(moved.c.customer_id, look) >= limit), "enough")
-
-
-def _laid(rows: Select[Any], name: str) -> FromClause:
-    return rows.cte(name).prefix_with("MATERIALIZED")
-
-
-def _spendable(customer_id: ColumnElement[int], look: Look) -> ColumnElement[int]:
-    """What a customer can spend, by their open lots."""
+def _enough(limit: int, look: Look) -> FromClause:
+    """Who can spend so much, by the open lots of those who might."""
     now = literal(look.at, UtcDateTime)
     usable = and_(LOT.c.active_from <= now, or_(LOT.c.expires_at.is_(None), LOT.c.expires_at > now))
     balance = func.sum(case((LOT.c.remaining < 0, LOT.c.remaining), (usable, LOT.c.remaining), else_=0))
-    # Looked up one by one: joined, the open lots of everybody are read for the few who might have enough.
-    theirs = select(balance).where(LOT.c.customer_id == customer_id, LOT.c.remaining != 0)
-    return theirs.correlate_except(LOT).scalar_subquery()
+    theirs = and_(LOT.c.customer_id == ACCOUNT.c.customer_id, LOT.c.remaining != 0)
+    # Joined, all open lots are read in their order: one by one at their customers' pages took a third longer.
+    rows = select(ACCOUNT.c.customer_id).join(LOT, and_(theirs, look.about(LOT.c.customer_id)))
+    rows = rows.where(_ample(limit), look.about(ACCOUNT.c.customer_id))
+    return rows.group_by(ACCOUNT.c.customer_id).having(balance >= limit).cte("enough")
 
 
 def _settled(customer_id: ColumnElement[int], limit: int, look: Look) -> ColumnElement[bool]:

@@ -5,9 +5,10 @@ into the log: decision 0020 says for which tables that is not worth it.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, ForeignKeyConstraint, ScalarSelect, exists, func, select
+from sqlalchemy import Connection, ForeignKeyConstraint, ScalarSelect, Select, exists, func, select
 from sqlmodel import SQLModel
 
 # SQLite's tables stay as they are: it would have to make them anew, and a look sets its keys aside.
@@ -32,9 +33,17 @@ def dangling(connection: Connection) -> dict[str, int]:
 
     Of each reference that PostgreSQL does not check. Reads whole tables: for tests, and for after a copy.
     """
+    names, question = _question(len(SQLModel.metadata.tables))
+    counts = connection.execute(question).one()
+    return {name: rows for name, rows in zip(names, counts, strict=True) if rows}
+
+
+# Asked after every test, and the same each time: building it takes longer than the answer.
+@cache
+def _question(known: int) -> tuple[tuple[str, ...], Select[*tuple[Any, ...]]]:  # noqa: ARG001 - for the cache
+    """Of so many tables as are known by now."""
     asked = {str(it.parent): _lost(it) for it in _unchecked()}
-    counts = connection.execute(select(*asked.values())).one()
-    return {name: rows for name, rows in zip(asked, counts, strict=True) if rows}
+    return tuple(asked), select(*asked.values())
 
 
 def _unchecked() -> Iterator[Any]:

@@ -1,6 +1,7 @@
 """A small shop on each database."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,16 @@ def kiosk(
     database: Database, clock: MovableClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Kiosk]:
     """A shop that is live at ten in the morning, before its first look."""
-    kiosk = Kiosk(database, clock, tmp_path, monkeypatch)
-    kiosk.write()
-    yield kiosk
-    kiosk.close()
+    with closing(Kiosk(database, clock, tmp_path, monkeypatch)) as kiosk:
+        kiosk.write()
+        yield kiosk
+
+
+@pytest.fixture
+def postgres_kiosk(
+    postgres_database: Database, clock: MovableClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Kiosk]:
+    """The same, where several write at once."""
+    with closing(Kiosk(postgres_database, clock, tmp_path, monkeypatch)) as kiosk:
+        kiosk.write()
+        yield kiosk
