@@ -17,6 +17,7 @@ from sqlalchemy import (
     Label,
     Select,
     and_,
+    case,
     exists,
     func,
     literal,
@@ -27,7 +28,7 @@ from sqlalchemy import (
 )
 
 from campaigns.as_begun import askable
-from campaigns.gates import REACH, Step, Who, any_merged, decide, entry_gate, names_of, plan
+from campaigns.gates import REACH, Step, Who, agreed_nowhere, any_merged, decide, entry_gate, names_of, plan
 from campaigns.membership import informed
 from campaigns.names import names_through_time
 from campaigns.running import Running
@@ -60,14 +61,12 @@ _WHO_COLUMNS = ("external_id", "zone", "locale")
 # longer to make them of a query than the database to find a hundred candidates.
 _ENTERING = {
     name: literal_column(f"entering.{name}", CANDIDATE.c[name].type)
-    for name in (*CANDIDATE_COLUMNS, *_WHO_COLUMNS)
+    for name in (*CANDIDATE_COLUMNS, *_WHO_COLUMNS, "gate")
 }
-_ENTERING_GATE = literal_column("entering.gate", CANDIDATE.c.gate.type)
 _WHO_ENTERS = Who(
     _ENTERING["customer_id"], _ENTERING["external_id"], _ENTERING["zone"],
     literal_column("entering.opted_in", CUSTOMER.c.opted_in.type),
 )  # fmt: skip
-# Of who is under way the entry says nothing more.
 _NO_GATE = literal_column("NULL", CANDIDATE.c.gate.type)
 _WHO_WAITS = Who(ENROLMENT.c.customer_id, CUSTOMER.c.external_id, _ZONE.element, CUSTOMER.c.opted_in)
 _ZONE_NAMES = select(TIME_ZONE.c.name).order_by(TIME_ZONE.c.name)
@@ -128,7 +127,7 @@ class Looker:
 
     def _stage(self, step: Step, entering: Select[Any]) -> None:
         # Neither database folds a query with an OFFSET into the one around it: the gate is asked once.
-        planned = plan(step, _WHO_ENTERS, _ENTERING_GATE)
+        planned = plan(step, _WHO_ENTERS, _ENTERING["gate"])
         rows = select(*_ENTERING.values(), *planned.values())
         rows = rows.select_from(entering.offset(0).subquery("entering"))
         self.connection.execute(CANDIDATE.insert().from_select([*_ENTERING, *planned], rows))
@@ -177,7 +176,9 @@ class Looker:
         ]
         over = waited(self.connection, scenario, index, span.at, self.running.program, waiting)
         put_deadlines(self.connection, over)
-        planned = plan(step, _WHO_WAITS, _NO_GATE)
+        nowhere = agreed_nowhere(step, CUSTOMER.c.opted_in)
+        gate = case(*nowhere) if nowhere else _NO_GATE
+        planned = {"gate": gate, **plan(step, _WHO_WAITS, gate)}
         rows = (
             select(
                 ENROLMENT.c.customer_id,

@@ -1,7 +1,7 @@
 """What may hold a message back, in the order of the language; each gate has a name that is counted."""
 
 from campaigns.gates.allowance import capped, forget, make_room, number_places, reserve
-from campaigns.gates.entry import ENTRY, any_merged, entry_gate
+from campaigns.gates.entry import ENTRY, agreed_nowhere, any_merged, entry_gate
 from campaigns.gates.exits import exited
 from campaigns.gates.holdout import holdout
 from campaigns.gates.reach import REACH, unreached
@@ -28,6 +28,7 @@ __all__ = [
     "REACH",
     "Step",
     "Who",
+    "agreed_nowhere",
     "any_merged",
     "decide",
     "entry_gate",

@@ -19,6 +19,7 @@ _MERGED = select(CUSTOMER.c.id).where(CUSTOMER.c.merged_into.is_not(None)).limit
 # What the person has heard, or may have.
 HEARD = MESSAGE.c.state.in_(("sending", "sent", "delivered", "unknown"))
 ENTRY = ("not_in_audience", "already_entered")
+NO_CONSENT = "no_consent"
 
 
 def entry_gate(
@@ -27,7 +28,7 @@ def entry_gate(
     """What keeps who is due out, NULL if nothing does; `customer` stands in the same query.
 
     `not_in_audience`: state triggers look again next time. `already_entered`: final for this occasion, also
-    for whom a duplicate of theirs was told of it.
+    for whom a duplicate of theirs was told of it. `no_consent` of those who agreed on no channel.
     """
     entered = looked_up(
         ENROLMENT.c.scenario.in_(step.names),
@@ -35,7 +36,16 @@ def entry_gate(
         ENROLMENT.c.occasion == occasion,
     )
     told = [(_told_before(step, customer_id, occasion), "already_entered")] if step.merged else []
-    return case(*_outside(step), (entered, "already_entered"), *told)
+    return case(
+        *_outside(step), (entered, "already_entered"), *told, *agreed_nowhere(step, CUSTOMER.c.opted_in)
+    )
+
+
+def agreed_nowhere(step: Step, opted_in: ColumnElement[str | None]) -> list[tuple[ColumnElement[bool], str]]:
+    """A gate of its own, where the customer's row says it: the whole cascade is closed to marketing, and
+    nothing else is asked of them.
+    """
+    return [(opted_in == "", NO_CONSENT)] if step.marketing else []
 
 
 def any_merged(connection: Connection) -> bool:

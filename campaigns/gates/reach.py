@@ -10,7 +10,6 @@ from sqlalchemy import (
     and_,
     case,
     exists,
-    false,
     func,
     literal,
     literal_column,
@@ -20,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from campaigns.gates.entry import ENTRY
+from campaigns.gates.entry import ENTRY, NO_CONSENT
 from campaigns.gates.step import Step, Who
 from campaigns.staging import CANDIDATE, OPTION, analyze
 from channels.base import CARD, NO_ADDRESS
@@ -33,23 +32,14 @@ ADDRESS = Address.__table__  # type: ignore[attr-defined]
 CONSENT = Consent.__table__  # type: ignore[attr-defined]
 SUPPRESSION = Suppression.__table__  # type: ignore[attr-defined]
 # In their order: of a cascade in which every channel is closed, the gate that let it come furthest is named.
-NO_CONSENT = "no_consent"
 REACH = (NO_CONSENT, "suppressed", "unreachable")
 THIS = OPTION.c.candidate_id == CANDIDATE.c.id
 # A channel or a kind of address: one that is known, or a column of many.
 Name = str | ColumnElement[str]
 
 
-def agreed_nowhere(step: Step, who: Who) -> ColumnElement[bool]:
-    """The customer's own row says that they agreed on no channel: the whole cascade is closed to marketing.
-
-    NULL where it does not say it.
-    """
-    return who.opted_in == "" if step.marketing else false()
-
-
 def without_consent(step: Step) -> str:
-    """What became of each channel then, as `unreached` says it."""
+    """What became of each channel of who agreed nowhere, as `unreached` says it."""
     return ", ".join(f"{channel}: {NO_CONSENT}" for channel in step.step.send)
 
 

@@ -3,18 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, case, func, literal, null, select, true
+from sqlalchemy import ColumnElement, String, case, func, literal, select, true
 
+from campaigns.gates.entry import NO_CONSENT
 from campaigns.gates.holdout import drawn_as, salt
-from campaigns.gates.reach import (
-    NO_CONSENT,
-    agreed_nowhere,
-    close,
-    first_reached,
-    narrow,
-    open_further,
-    without_consent,
-)
+from campaigns.gates.reach import close, first_reached, narrow, open_further, without_consent
 from campaigns.gates.step import Step, Who
 from campaigns.staging import CANDIDATE, DEADLINE, OPTION, ZONE, put_deadlines
 from core.db import UtcDateTime, hash_bucket
@@ -24,16 +17,14 @@ def plan(step: Step, who: Who, gate: ColumnElement[str | None]) -> dict[str, Col
     """What a customer would be sent if no gate is against it, as columns of `CANDIDATE`; `gate` has spoken.
 
     The first channel of the cascade that reaches them (NULL if none does), the variant, and when it may go:
-    quiet hours defer to their end. Who agreed on no channel is held back here: nothing else is asked of them.
+    quiet hours defer to their end.
     """
-    free, nowhere = gate.is_(None), agreed_nowhere(step, who)
-    held = and_(free, nowhere)
-    sent = {"channel": first_reached(step, who), "message": _variant(step, who), "due_at": _due_at(step, who)}
+    free = gate.is_(None)
     return {
-        "gate": case((held, NO_CONSENT), else_=gate),
-        "detail": case((held, without_consent(step))),
-        # In this order: where the row does not say it, it is not known to be so.
-        **{name: case((nowhere, null()), (free, it)) for name, it in sent.items()},
+        "detail": case((gate == NO_CONSENT, without_consent(step))),
+        "channel": case((free, first_reached(step, who))),
+        "message": case((free, _variant(step, who))),
+        "due_at": case((free, _due_at(step, who))),
     }
 
 
