@@ -149,16 +149,16 @@ class Looker:
         """Whether no more than `limit` candidates could enter; nothing is staged, and few gates are asked."""
         step = self._begin(scenario, 0, span, zones)
         perhaps = discover()[scenario.trigger].perhaps(scenario.parameters, step.look)
-        if any(self._number(rows) <= limit for rows in perhaps):
+        if any(self._number(rows, limit + 1) <= limit for rows in perhaps):
             return True
         due = self.due(scenario, step.look).subquery("due")
         rows = select(literal(1)).join_from(due, CUSTOMER, CUSTOMER.c.id == due.c.customer_id)
         enters = entry_gate(step, due.c.customer_id, due.c.occasion).is_(None)
-        # Each of them costs so much that nobody counts further.
-        return self._number(rows.where(enters).limit(limit + 1)) <= limit
+        return self._number(rows.where(enters), limit + 1) <= limit
 
-    def _number(self, rows: Select[Any]) -> int:
-        return self.connection.scalar(select(func.count()).select_from(rows.subquery())) or 0
+    def _number(self, rows: Select[Any], most: int) -> int:
+        """How many rows there are; nobody counts further than `most`."""
+        return self.connection.scalar(select(func.count()).select_from(rows.limit(most).subquery())) or 0
 
     def proceed(
         self, scenario: Scenario, index: int, span: Span, zones: Sequence[Zone], version: int | None = None

@@ -202,7 +202,7 @@ class Scenario:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            """NotRead for what could not be read (`read_in_part`)."""
+            """NotRead for what could not be read (`read_scenario`)."""
             raise (NotRead if name in type(self).__dataclass_fields__ else AttributeError)(name)
 
     def step(self, step_id: str) -> Step:

@@ -45,6 +45,16 @@ def address(postgres_databases: PostgresDatabases) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def full(tmp_path: Path, address: str) -> Iterator[tuple[Database, Database]]:
+    """A database with rows in every table, and the empty one that it is to be copied to."""
+    with closing(Database(f"sqlite:///{tmp_path / 'full.db'}")) as source:
+        schema.prepare(source)
+        filled(source)
+        with closing(Database(address)) as target:
+            yield source, target
+
+
 @pytest.fixture(scope="module")
 def lived_in() -> list[Path]:
     """Where the shop of the first test is kept for the others."""
@@ -202,63 +212,52 @@ def test_what_is_not_the_same_on_both_sides_is_told_and_the_copy_can_be_given_up
 
 
 def test_every_table_and_every_kind_of_value_comes_over_and_new_rows_are_numbered_on(
-    tmp_path: Path, address: str
+    full: tuple[Database, Database],
 ) -> None:
-    source, target = Database(f"sqlite:///{tmp_path / 'full.db'}"), Database(address)
-    with closing(source), closing(target):
-        schema.prepare(source)
-        filled(source)
-        moved = copying.move(source, target, THEN, chunk=3)
-        assert moved.rows == {table.name: 7 for table in SQLModel.metadata.sorted_tables}
-        with target.write() as connection:
-            assert not inspect(connection).has_table(landing.PROGRESS)
-            for table in SQLModel.metadata.sorted_tables:
-                if (counted := table.autoincrement_column) is not None:
-                    sequence = func.pg_get_serial_sequence(table.name, counted.name)
-                    assert connection.scalar(select(func.nextval(sequence))) == 8
-            found = connection.execute(
-                text("SELECT earlier::text FROM scenario_state ORDER BY name")
-            ).scalars()
-            assert [*found] == [None, "null", "[]", "10000000000000000", None, "null", "[]"]
-            rules = text(
-                "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND convalidated "
-                "AND conrelid::regclass::text NOT LIKE 'procrastinate%'"
-            )
-            pointing = [
-                key
-                for table in SQLModel.metadata.sorted_tables
-                for key in table.foreign_key_constraints
-                if is_checked(key, "postgresql")
-            ]
-            assert connection.scalar(rules) == len(pointing) > 0
+    source, target = full
+    moved = copying.move(source, target, THEN, chunk=3)
+    assert moved.rows == {table.name: 7 for table in SQLModel.metadata.sorted_tables}
+    with target.write() as connection:
+        assert not inspect(connection).has_table(landing.PROGRESS)
+        for table in SQLModel.metadata.sorted_tables:
+            if (counted := table.autoincrement_column) is not None:
+                sequence = func.pg_get_serial_sequence(table.name, counted.name)
+                assert connection.scalar(select(func.nextval(sequence))) == 8
+        found = connection.execute(text("SELECT earlier::text FROM scenario_state ORDER BY name")).scalars()
+        assert [*found] == [None, "null", "[]", "10000000000000000", None, "null", "[]"]
+        rules = text(
+            "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND convalidated "
+            "AND conrelid::regclass::text NOT LIKE 'procrastinate%'"
+        )
+        pointing = [
+            key
+            for table in SQLModel.metadata.sorted_tables
+            for key in table.foreign_key_constraints
+            if is_checked(key, "postgresql")
+        ]
+        assert connection.scalar(rules) == len(pointing) > 0
 
 
 def test_a_row_that_refers_to_none_is_told_where_postgresql_has_no_foreign_key(
-    tmp_path: Path, address: str
+    full: tuple[Database, Database],
 ) -> None:
-    source, target = Database(f"sqlite:///{tmp_path / 'full.db'}"), Database(address)
-    with closing(source), closing(target):
-        schema.prepare(source)
-        filled(source)
-        with source.write(copying=True) as connection:
-            connection.exec_driver_sql("UPDATE attempt SET message_id = 70 WHERE id > 5")
-        with pytest.raises(EnvironmentFault, match=r"attempt\.message_id of 2 rows refers to none"):
-            copying.move(source, target, THEN)
+    source, target = full
+    with source.write(copying=True) as connection:
+        connection.exec_driver_sql("UPDATE attempt SET message_id = 70 WHERE id > 5")
+    with pytest.raises(EnvironmentFault, match=r"attempt\.message_id of 2 rows refers to none"):
+        copying.move(source, target, THEN)
 
 
 @pytest.mark.parametrize("value", ["'a' || char(0)", '\'{"a": "\\u0000"}\''], ids=["text", "json"])
 def test_what_postgresql_cannot_keep_is_named_and_its_words_are_not(
-    tmp_path: Path, address: str, value: str
+    full: tuple[Database, Database], value: str
 ) -> None:
-    source, target = Database(f"sqlite:///{tmp_path / 'full.db'}"), Database(address)
-    with closing(source), closing(target):
-        schema.prepare(source)
-        filled(source)
-        column = "data" if "{" in value else "subject"
-        with source.write() as connection:
-            connection.exec_driver_sql(f"UPDATE event SET {column} = {value} WHERE id = 5")
-        with pytest.raises(EnvironmentFault, match=r"does not take what .* holds \(event 5: .*--give-up"):
-            copying.move(source, target, THEN)
+    source, target = full
+    column = "data" if "{" in value else "subject"
+    with source.write() as connection:
+        connection.exec_driver_sql(f"UPDATE event SET {column} = {value} WHERE id = 5")
+    with pytest.raises(EnvironmentFault, match=r"does not take what .* holds \(event 5: .*--give-up"):
+        copying.move(source, target, THEN)
 
 
 def filled(database: Database) -> None:

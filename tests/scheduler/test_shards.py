@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Select, func, select, text
+from sqlalchemy.exc import DataError
 
 from campaigns.commit import Guarded
 from campaigns.tables import (
@@ -161,6 +162,16 @@ def test_a_large_look_at_events_leaves_the_same_rows_as_a_small_one(
         large.move("2026-03-01 10:01")
         large.buy("customer-9", 5000)
         assert [it.candidates for it in look(large, NEVER_CUT)] == [1, 1]
+
+
+def test_what_breaks_a_large_look_is_named(postgres_database: Database) -> None:
+    """Not that the transaction in which it broke answers nothing any more."""
+    with (
+        pytest.raises(DataError, match="division by zero"),
+        postgres_database.write() as connection,
+        laid_aside(connection, "look_due", select(STATE.c.name)),
+    ):
+        connection.execute(text("SELECT 1 / 0"))
 
 
 def test_whoever_has_a_hand_free_takes_a_shard_and_nobody_is_told_twice(postgres_database: Database) -> None:
