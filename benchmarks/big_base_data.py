@@ -79,8 +79,9 @@ STATEMENTS = (
            recorded_at)
        SELECT i, -id, id, 'expiry', -paid * 10, 1, at + interval '181 days', at + interval '181 days'
        FROM ({bought}) b WHERE {expired}""",
-    """INSERT INTO account (customer_id, total, last_at)
-       SELECT i, sum(CASE WHEN {expired} THEN 0 ELSE paid * 10 END), max(at) FROM ({bought}) b GROUP BY i""",
+    """INSERT INTO account (customer_id, total, last_at, moved_at)
+       SELECT i, sum(CASE WHEN {expired} THEN 0 ELSE paid * 10 END), max(at),
+           max(CASE WHEN {expired} THEN at + interval '181 days' ELSE at END) FROM ({bought}) b GROUP BY i""",
 )  # fmt: skip
 # Of one customer in a hundred: what they bought today, and what it gave them.
 EVENTS = """INSERT INTO event (customer_id, kind, subject, live, at, recorded_at, data)

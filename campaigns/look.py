@@ -28,7 +28,19 @@ from sqlalchemy import (
 )
 
 from campaigns.as_begun import askable
-from campaigns.gates import REACH, Step, Who, agreed_nowhere, any_merged, decide, entry_gate, names_of, plan
+from campaigns.gates import (
+    NO_CONSENT,
+    REACH,
+    Step,
+    Who,
+    agreed_nowhere,
+    any_merged,
+    decide,
+    entry_gate,
+    names_of,
+    plan,
+    said_before,
+)
 from campaigns.membership import informed
 from campaigns.names import names_through_time
 from campaigns.running import Running
@@ -100,7 +112,8 @@ class Looker:
 
     A `rehearsal` keeps nothing, so it remembers what its looks have reserved until its transaction ends. With
     a `part` it looks at those customers alone. A look that is `large`, and no part, is one that PostgreSQL
-    answers with several processes.
+    answers with several processes. Who agreed nowhere is held back once for an occasion, and by a rehearsal,
+    or one that `says_again`, each time.
     """
 
     connection: Connection
@@ -109,6 +122,7 @@ class Looker:
     rehearsal: bool = False
     part: Part | None = None
     large: bool = False
+    says_again: bool = False
 
     def enter(self, scenario: Scenario, span: Span, zones: Sequence[Zone]) -> Step:
         """Stage who becomes due for the first step, and let the gates decide."""
@@ -130,6 +144,10 @@ class Looker:
         planned = plan(step, _WHO_ENTERS, _ENTERING["gate"])
         rows = select(*_ENTERING.values(), *planned.values())
         rows = rows.select_from(entering.offset(0).subquery("entering"))
+        if step.scenario.kind == "state" and step.marketing and not (self.rehearsal or self.says_again):
+            # A lasting state finds them at each look. The decision stands, from when it was first made.
+            said = said_before(step, _ENTERING["customer_id"], _ENTERING["occasion"])
+            rows = rows.where(or_(_ENTERING["gate"].is_distinct_from(NO_CONSENT), ~said))
         self.connection.execute(CANDIDATE.insert().from_select([*_ENTERING, *planned], rows))
 
     def due(self, scenario: Scenario, look: Look) -> Select[Any]:

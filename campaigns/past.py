@@ -33,6 +33,7 @@ from sqlalchemy import (
     select,
     text,
     true,
+    union_all,
 )
 
 from campaigns.gates import names_of
@@ -281,7 +282,7 @@ class Past:
 
     def lots(self) -> None:
         """What remained of each lot: the sum of its entries; one that is used up tells when it began. What a
-        return took off later had been given. With them each customer's total.
+        return took off later had been given. With them each customer's account.
         """
         entry, operation = real_table(self.connection, Entry), real_table(self.connection, Operation)
         booked = join(entry, operation, operation.c.id == entry.c.operation_id)
@@ -301,8 +302,16 @@ class Past:
         table, account = Lot.__table__, Account.__table__  # type: ignore[attr-defined]
         self.connection.execute(table.insert().from_select([c.name for c in real.c], rows))
         holder = table.c.customer_id
-        totals = select(holder, func.sum(table.c.remaining)).where(self.whose(holder)).group_by(holder)
-        self.connection.execute(account.insert().from_select(["customer_id", "total"], totals))
+        became_known = case((entry.c.recorded_at <= self.at, entry.c.recorded_at), else_=entry.c.at)
+        times = union_all(
+            select(holder, table.c.active_from.label("at"), table.c.remaining).where(self.whose(holder)),
+            select(entry.c.customer_id, became_known, literal(0))
+            .select_from(booked)
+            .where(self.whose(entry.c.customer_id), known),
+        ).subquery("times")
+        totals = select(times.c.customer_id, func.sum(times.c.remaining), func.max(times.c.at))
+        columns = ["customer_id", "total", "moved_at"]
+        self.connection.execute(account.insert().from_select(columns, totals.group_by(times.c.customer_id)))
 
     def consents(self) -> None:
         """The latest choice that was known, for each customer, channel and purpose."""

@@ -36,12 +36,12 @@ class Looks:
 
     def __init__(
         self, database: Database, live: Live, *, holdout_on: bool = True, rule: Cut = LARGE,
-        planned: Callable[[Connection, Mapping[str, int]], None] | None = None,
+        planned: Callable[[Connection, Mapping[str, int]], None] | None = None, says_again: bool = False,
     ) -> None:  # fmt: skip
         """`rule` says which looks are cut into shards; `planned` is told in a look's own transaction how many
-        messages it leaves for which channel.
+        messages it leaves for which channel; `says_again` as of a `Looker`, for looks that are not cut.
         """
-        self._planned = planned
+        self._planned, self._says_again = planned, says_again
         self._database, self._live, self._holdout_on = database, live, holdout_on
         self._shards, self._rule = Shards(database, live, holdout_on=holdout_on), rule
 
@@ -96,7 +96,7 @@ class Looks:
             if live_version(connection) != running.version:
                 return None
             looked = Looked(scenario.name, running.version, at)
-            looker = Looker(connection, running, self._holdout_on)
+            looker = Looker(connection, running, self._holdout_on, says_again=self._says_again)
             span = _span(connection, scenario, state, at)
             zones = zones_of(connection, running.program, scenario, span)
             prospect = Prospect(connection, looker, scenario, state, span, zones)

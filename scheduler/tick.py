@@ -35,15 +35,17 @@ class Ticked:
     delivered: Delivered = field(default_factory=Delivered)
 
 
-def decide(database: Database, live: Live, clock: Clock, *, holdout_on: bool = True) -> Ticked:
-    """The part before anything leaves: expiry, tiers, grants, looks."""
+def decide(
+    database: Database, live: Live, clock: Clock, *, holdout_on: bool = True, says_again: bool = False
+) -> Ticked:
+    """The part before anything leaves: expiry, tiers, grants, looks (`campaigns.look.Looker`)."""
     at = clock.now()
     ticked = Ticked(at)
     program = live.running().program
     ticked.expired_lots = expiry.expire(database, program, at)
     ticked.moved_down = tiers.review_of_the_day(database, program, at) or 0
     ticked.grants = granting.give_what_is_due(database, program, at)
-    ticked.looks = Looks(database, live, holdout_on=holdout_on).run(at)
+    ticked.looks = Looks(database, live, holdout_on=holdout_on, says_again=says_again).run(at)
     return ticked
 
 

@@ -10,7 +10,6 @@ from sqlalchemy import (
     Select,
     and_,
     case,
-    exists,
     false,
     func,
     literal,
@@ -71,15 +70,13 @@ class BalanceReached(Trigger[BalanceReachedParameters]):
     }
 
     def candidates(self, parameters: BalanceReachedParameters, look: Look) -> Select[Any]:
-        """Who has enough by their open lots; of those for whom anything moved since they entered, the last
-        crossing of each by their entries.
+        """Of those for whom anything moved since they entered, and who have enough by their open lots: the
+        last crossing of each by their entries.
         """
         limit = look.program.to_points(parameters.at_least)
-        enough = _enough(limit, look)
         # Found once: their entries are asked for, and their open lots.
-        moved = select(enough.c.customer_id).where(~_settled(enough.c.customer_id, limit, look))
-        moved_since = moved.cte("moved").prefix_with("MATERIALIZED")
-        crossed = _crossed(limit, look, select(moved_since.c.customer_id))
+        moved = _who_moved(limit, look).cte("moved").prefix_with("MATERIALIZED")
+        crossed = _crossed(limit, look, select(moved.c.customer_id))
         return (
             select(
                 crossed.c.customer_id, utc_text(crossed.c.at).label("occasion"),
@@ -113,32 +110,25 @@ def _ample(limit: int) -> ColumnElement[bool]:
     return ample
 
 
-def _enough(limit: int, look: Look) -> FromClause:
-    """Who can spend so much, by the open lots of those who might."""
+def _who_moved(limit: int, look: Look) -> Select[Any]:
+    """Who can spend so much by their open lots, of those for whom anything moved since they entered."""
     now = literal(look.at, UtcDateTime)
     usable = and_(LOT.c.active_from <= now, or_(LOT.c.expires_at.is_(None), LOT.c.expires_at > now))
     balance = func.sum(case((LOT.c.remaining < 0, LOT.c.remaining), (usable, LOT.c.remaining), else_=0))
     theirs = and_(LOT.c.customer_id == ACCOUNT.c.customer_id, LOT.c.remaining != 0)
-    # Joined, all open lots are read in their order: one by one at their customers' pages took longer.
     rows = select(ACCOUNT.c.customer_id).join(LOT, and_(theirs, look.about(LOT.c.customer_id)))
-    rows = rows.where(_ample(limit), look.about(ACCOUNT.c.customer_id))
-    return rows.group_by(ACCOUNT.c.customer_id).having(balance >= limit).cte("enough")
+    rows = rows.where(_ample(limit), look.about(ACCOUNT.c.customer_id), ~_settled(limit, look))
+    return rows.group_by(ACCOUNT.c.customer_id).having(balance >= limit)
 
 
-def _settled(customer_id: ColumnElement[int], limit: int, look: Look) -> ColumnElement[bool]:
-    """They entered for this amount, and nothing has lifted their balance since: the crossing is the same."""
+def _settled(limit: int, look: Look) -> ColumnElement[bool]:
+    """They entered for this amount, and nothing has moved their balance since: the crossing is the same."""
     entered = look.entered
     if entered is None:
         return false()
-    # Of this customer: two levels further in, SQLAlchemy would put everybody there once more.
-    last = select(OPERATION.c.recorded_at).where(OPERATION.c.customer_id == customer_id)
-    last = last.order_by(OPERATION.c.id.desc()).limit(1).correlate_except(OPERATION)
-    started = exists().where(
-        LOT.c.customer_id == customer_id, LOT.c.remaining != 0, LOT.c.active_from >= entered.c.at
-    ).correlate_except(LOT)  # fmt: skip
     return looked_up(
-        entered.c.customer_id == customer_id, whole_number(entered.c.facts, "at_least") == limit,
-        entered.c.at > last.scalar_subquery(), ~started,
+        entered.c.customer_id == ACCOUNT.c.customer_id, whole_number(entered.c.facts, "at_least") == limit,
+        entered.c.at > ACCOUNT.c.moved_at,
     )  # fmt: skip
 
 

@@ -1,10 +1,10 @@
 """What may hold a message back, in the order of the language; each gate has a name that is counted."""
 
 from campaigns.gates.allowance import capped, forget, make_room, number_places, reserve
-from campaigns.gates.entry import ENTRY, agreed_nowhere, any_merged, entry_gate
+from campaigns.gates.entry import ENTRY, NO_CONSENT, agreed_nowhere, any_merged, entry_gate
 from campaigns.gates.exits import exited
 from campaigns.gates.holdout import holdout
-from campaigns.gates.reach import REACH, unreached
+from campaigns.gates.reach import REACH, said_before, unreached
 from campaigns.gates.step import Staged, Step, Who
 from campaigns.gates.timing import expired, expires_at, good_until, missing_text, plan
 from campaigns.names import names_of
@@ -25,6 +25,7 @@ __all__ = [
     "ENTRY",
     "FINAL",
     "NAMES",
+    "NO_CONSENT",
     "REACH",
     "Step",
     "Who",
@@ -36,6 +37,7 @@ __all__ = [
     "forget",
     "names_of",
     "plan",
+    "said_before",
 ]
 
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from campaigns.gates.entry import ENTRY, NO_CONSENT
 from campaigns.gates.step import Step, Who
 from campaigns.staging import CANDIDATE, OPTION, analyze
+from campaigns.tables import Decision
 from channels.base import CARD, NO_ADDRESS
 from core.customers.consent import MARKETING
 from core.db import looked_up
@@ -30,6 +31,7 @@ from wallet.holding import in_a_wallet
 
 ADDRESS = Address.__table__  # type: ignore[attr-defined]
 CONSENT = Consent.__table__  # type: ignore[attr-defined]
+DECISION = Decision.__table__  # type: ignore[attr-defined]
 SUPPRESSION = Suppression.__table__  # type: ignore[attr-defined]
 # In their order: of a cascade in which every channel is closed, the gate that let it come furthest is named.
 REACH = (NO_CONSENT, "suppressed", "unreachable")
@@ -41,6 +43,17 @@ Name = str | ColumnElement[str]
 def without_consent(step: Step) -> str:
     """What became of each channel of who agreed nowhere, as `unreached` says it."""
     return ", ".join(f"{channel}: {NO_CONSENT}" for channel in step.step.send)
+
+
+def said_before(
+    step: Step, customer_id: ColumnElement[int], occasion: ColumnElement[str]
+) -> ColumnElement[bool]:
+    """An earlier look said of who agreed nowhere what this one would say."""
+    return looked_up(
+        DECISION.c.customer_id == customer_id, DECISION.c.scenario == step.scenario.name,
+        DECISION.c.occasion == occasion, DECISION.c.step == step.step.id,
+        DECISION.c.verdict == NO_CONSENT, DECISION.c.detail == without_consent(step),
+    )  # fmt: skip
 
 
 def first_reached(step: Step, who: Who) -> ColumnElement[str | None]:

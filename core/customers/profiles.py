@@ -201,7 +201,8 @@ class _Saving:
         rows = [_row(self.program, it, self.ids[it.external_id], self.recorded_at) for it in self.new]
         columns = tuple(rows[0]) if rows else ()
         insert_rows(self.connection, CUSTOMER, columns, [tuple(row.values()) for row in rows])
-        insert_rows(self.connection, ACCOUNT, ("customer_id", "total"), [(row["id"], 0) for row in rows])
+        accounts = [(row["id"], 0, self.recorded_at) for row in rows]
+        insert_rows(self.connection, ACCOUNT, ("customer_id", "total", "moved_at"), accounts)
         return [(row["id"], row["registered_at"]) for row in rows]
 
     def _change(self) -> set[str]:

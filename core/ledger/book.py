@@ -69,6 +69,7 @@ class Book:
         self._slots: dict[tuple[object, str], OpenLot] = {}
         self.totals: dict[int, int] = {}
         self.last_at: dict[int, datetime | None] = {}
+        self.moved_at: dict[int, datetime | None] = {}
         self._held: dict[int, SetAside] = {}
         self._version: tuple[int, datetime] | None = None
         for row in held:
@@ -93,20 +94,24 @@ class Book:
         """Hold the accounts, in one order everywhere, so that two writers cannot wait for each other."""
         if rest := [i for i in ids if i not in self.totals]:
             self._accounts(rest, lock=lock)
-        missing = [{"customer_id": i, "total": 0} for i in rest if i not in self.totals]
+        missing = [i for i in rest if i not in self.totals]
         if missing and lock:
-            self.connection.execute(insert_ignoring(self.connection, ACCOUNT), missing)
-            self._accounts([row["customer_id"] for row in missing], lock=True)
-        for row in missing:
-            self._begin(row["customer_id"], self.totals.get(row["customer_id"], 0), None)
+            rows = [{"customer_id": i, "total": 0, "moved_at": self.recorded_at} for i in missing]
+            self.connection.execute(insert_ignoring(self.connection, ACCOUNT), rows)
+            self._accounts(missing, lock=True)
+        for customer_id in missing:
+            self._begin(customer_id, self.totals.get(customer_id, 0), None, self.recorded_at)
 
     def _accounts(self, ids: Sequence[int], *, lock: bool) -> None:
         for row in (ACCOUNTS_HELD if lock else ACCOUNTS)(self.connection, ids):
             self._begin(*row)
 
-    def _begin(self, customer_id: int, total: int, last_at: datetime | None) -> None:
+    def _begin(
+        self, customer_id: int, total: int, last_at: datetime | None, moved_at: datetime | None
+    ) -> None:
         self.totals[customer_id] = total
         self.last_at.setdefault(customer_id, last_at)
+        self.moved_at.setdefault(customer_id, moved_at)
         self.lots[customer_id] = []
         self._purses[customer_id] = Purse(self.program.spend_rank)
 

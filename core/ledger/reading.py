@@ -19,7 +19,7 @@ LOT_COLUMNS = (
 # What somebody has left. SQLite takes the index of open lots only where its own words stand in the question.
 OPEN = (LOT.c.remaining != 0, LOT.c.remaining > 0)
 # In one order everywhere, so that two writers cannot wait for each other.
-ACCOUNT_COLUMNS = (ACCOUNT.c.customer_id, ACCOUNT.c.total, ACCOUNT.c.last_at)
+ACCOUNT_COLUMNS = (ACCOUNT.c.customer_id, ACCOUNT.c.total, ACCOUNT.c.last_at, ACCOUNT.c.moved_at)
 ACCOUNTS = Hot(*ACCOUNT_COLUMNS, tail="FROM account WHERE customer_id {ids} ORDER BY customer_id")
 ACCOUNTS_HELD = Hot(
     *ACCOUNT_COLUMNS, tail="FROM account WHERE customer_id {ids} ORDER BY customer_id FOR UPDATE"

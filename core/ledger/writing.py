@@ -1,6 +1,6 @@
 """How what happened in a book becomes rows: operations, lots, entries, balances, each in one statement."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -109,6 +109,21 @@ def _balances(book: "Book") -> None:
     for op in book.ops:
         last = latest.get(op.customer_id) or book.last_at[op.customer_id]
         latest[op.customer_id] = max(last, op.at) if last else op.at
-    rows = [(i, book.totals[i], at) for i, at in sorted(latest.items())]
-    set_columns(book.connection, ACCOUNT, "customer_id", ("total", "last_at"), rows)
+    moved = _moved(book, latest)
+    rows = [(i, book.totals[i], at, moved[i]) for i, at in sorted(latest.items())]
+    set_columns(book.connection, ACCOUNT, "customer_id", ("total", "last_at", "moved_at"), rows)
     book.last_at |= latest
+    book.moved_at |= moved
+
+
+def _moved(book: "Book", who: Collection[int]) -> dict[int, datetime | None]:
+    """Until when each balance may have risen; None stays unknown (core.tables.moved_at)."""
+    moved: dict[int, datetime | None] = {}
+    for customer_id in who:
+        before = book.moved_at[customer_id]
+        moved[customer_id] = max(before, book.recorded_at) if before else None
+    for lot in book.changed:
+        known = moved.get(lot.customer_id)
+        if known and lot.active_from > known:
+            moved[lot.customer_id] = lot.active_from
+    return moved

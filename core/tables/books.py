@@ -16,6 +16,7 @@ from sqlmodel import Field, SQLModel
 
 from core.db import Id, Json
 from core.tables.columns import customer_ref, identity, json_column, moment, units
+from core.tables.moved_at import see_to_moved_at
 
 
 class ProgramVersion(SQLModel, table=True):
@@ -152,12 +153,18 @@ class Entry(SQLModel, table=True):
 class Account(SQLModel, table=True):
     """A customer's total balance: the sum of entries, and the row that a writer locks.
 
-    `last_at` is the time of the latest operation: what is earlier came late.
+    `last_at` is the time of the latest operation: what is earlier came late. `moved_at` is when one was last
+    written down, or when the last of what was given starts, if that is later: what can be spent has not
+    risen since then. Null if nobody knows (core.tables.moved_at).
     """
 
     customer_id: int = customer_ref(primary_key=True)
     total: int = units()
     last_at: datetime | None = moment(nullable=True)
+    moved_at: datetime | None = moment(nullable=True)
+
+
+see_to_moved_at(Account.__table__)  # type: ignore[attr-defined]
 
 
 class Hold(SQLModel, table=True):

@@ -96,7 +96,7 @@ def test_the_dry_run_of_any_scenarios_is_their_live_look(
             # Where nothing strikes, a dry run shows what a look would say; later steps wait for no stroke.
             foreseen = {key: it for key, it in world.foreseen().items() if key[1] in due or key[3] != "s0"}
             expected = {key: it for key, it in foreseen.items() if it != "already_entered"}
-            decided = live(world)
+            decided = live(world, expected)
             displaced = {key for key, it in decided.items() if it == "displaced" and key not in expected}
             assert {key: it for key, it in decided.items() if key not in displaced} == expected
             if deed[2] % 2:

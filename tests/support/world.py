@@ -1,8 +1,10 @@
 """A small world for tests of decisions: a program, scenarios as marketers write them, people, and a clock."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -87,7 +89,7 @@ def bundle_of(
     files: Mapping[str, str] | None = None,
 ) -> Bundle:
     """A workspace: the program with some of its keys replaced, scenarios, and a text for every message."""
-    read = YAML(typ="safe").load(PROGRAM) | dict(program or {})
+    read = _loaded(PROGRAM) | dict(program or {})
     found = {"program.yaml": _yaml(read)}
     found |= {f"scenarios/{name}.yaml": text for name, text in scenarios.items()}
     for message in _messages(scenarios.values()):
@@ -96,9 +98,13 @@ def bundle_of(
     return Bundle({path: text.encode() for path, text in found.items() if text})
 
 
-def _yaml(value: Any) -> str:
-    import json
+@cache
+def _loaded(text: str) -> Any:
+    """What a text of YAML says; nobody changes it."""
+    return YAML(typ="safe").load(text)
 
+
+def _yaml(value: Any) -> str:
     # JSON is YAML.
     return json.dumps(value, default=str)
 
@@ -106,7 +112,7 @@ def _yaml(value: Any) -> str:
 def _messages(scenarios: Iterable[str]) -> set[str]:
     found = set()
     for text in scenarios:
-        for step in YAML(typ="safe").load(text)["steps"]:
+        for step in _loaded(text)["steps"]:
             found |= {step["message"]} if "message" in step else {it["message"] for it in step["variants"]}
     return found
 

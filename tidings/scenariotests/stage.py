@@ -137,7 +137,7 @@ class Stage:
             yield wait.after(anchor, self.program.zone) if wait else anchor
 
     async def _tick(self) -> None:
-        decide(self.database, self.live, self.clock, holdout_on=self.test.test.holdout)
+        decide(self.database, self.live, self.clock, holdout_on=self.test.test.holdout, says_again=True)
         await self.delivery.run()
         self._pin()
         self._confirm()
