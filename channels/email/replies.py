@@ -49,6 +49,14 @@ _OF_US = re.compile(
     r"sender|\bfrom\b|verif|call-?(?:out|back)|\bip\b|\bclient\b|\be?hlo\b|\bhelo\b|white ?list|tempor|later",
     re.IGNORECASE,
 )
+# What is wrong with the sender, or with our greeting, is often said only once a recipient is named (Postfix:
+# smtpd_delay_reject): the mailbox has nothing to do with it.
+_BAD_SENDER = (".1.7", ".1.8")
+_REFUSED_US = re.compile(
+    r"\bsender(?: e?-?mail)?(?: address)? (?:rejected|refused|denied|blocked|verif\w+)|"
+    r"\bbad (?:outbound )?sender|\bverification failed for\b|\bhelo command rejected",
+    re.IGNORECASE,
+)
 _NO_CODE = ("", "5.0.0")
 """5.0.0 is how servers say that there is nothing more to say, or that they read nothing out of a reply."""
 _LARGE = re.compile(r"\bsize\b|\btoo (?:large|big)\b", re.IGNORECASE)
@@ -60,10 +68,15 @@ def failure(stage: Stage, code: int, text: str) -> Failed:
     if code in _AUTHENTICATION:
         return _failed("configuration", "authentication_failed", code, enhanced)
     if 400 <= code < 500:
-        return _failed("temporary", _temporary(stage, code, enhanced), code, enhanced)
+        return _failed("temporary", _temporary(stage, code, enhanced, text), code, enhanced)
     if stage == "connect":
         return _failed("configuration", "refused_by_server", code, enhanced)
     return _permanent(stage, code, enhanced, text)
+
+
+def refuses_us(enhanced: str, text: str) -> bool:
+    """Whether the sender is refused, by policy (x.7.x) or as no sender at all, and not the mailbox."""
+    return enhanced[1:4] == ".7." or enhanced[1:] in _BAD_SENDER or _REFUSED_US.search(text) is not None
 
 
 def dead(enhanced: str, text: str) -> str | None:
@@ -96,7 +109,7 @@ def _permanent(stage: Stage, code: int, enhanced: str, text: str) -> Failed:
     if stage == "sender":  # no recipient is known yet: whatever it is, it is ours
         return _failed("configuration", "sender_refused", code, enhanced)
     # Our reputation, their policy: the mailbox itself is alive. Exim's "relay not permitted" has no code.
-    if enhanced.startswith("5.7.") or (not enhanced and _POLICY.search(text)):
+    if refuses_us(enhanced, text) or (not enhanced and _POLICY.search(text)):
         return _failed("permanent", "blocked_by_policy", code, enhanced)
     if enhanced == "5.2.2" or (code == 552 and not enhanced and _FULL.search(text)):
         return _failed("permanent", "mailbox_full", code, enhanced)
@@ -114,7 +127,7 @@ def _is_of_size(stage: Stage, text: str) -> bool:
     return stage == "sender" or (_LARGE.search(text) is not None and _FULL.search(text) is None)
 
 
-def _temporary(stage: Stage, code: int, enhanced: str) -> str:
+def _temporary(stage: Stage, code: int, enhanced: str, text: str) -> str:
     """What a server says before it has heard of a recipient, and of its own system (x.3.x) or the whole of a
     message, concerns all mail; what it says to RCPT, this mailbox (RFC 5321, 4.5.4.1).
     """
@@ -122,7 +135,7 @@ def _temporary(stage: Stage, code: int, enhanced: str) -> str:
         return "server_closing"
     if stage in ("connect", "sender") or enhanced.startswith("4.3."):
         return "server_busy"
-    if enhanced.startswith("4.7."):
+    if refuses_us(enhanced, text):
         return "deferred_by_policy"
     if enhanced == "4.2.2" or (code == 452 and stage == "recipient"):
         return "mailbox_full"

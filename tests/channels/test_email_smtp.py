@@ -113,7 +113,6 @@ def test_a_policy_against_us_kills_no_address(channel: AnyChannel, smtp: Server,
         ),
         ("552 5.3.4 too big", "permanent", "message_too_large"),
         ("550 no words to go by", "permanent", "refused"),
-        ("550 Sender verify failed: no such user", "permanent", "refused"),
         ("551 User not local", "permanent", "refused"),
         ("550 relay not permitted", "permanent", "blocked_by_policy"),
         ("554 Your host is blocked using a blocklist", "permanent", "blocked_by_policy"),
@@ -126,6 +125,27 @@ def test_other_replies_say_whether_to_come_back(
     outcome = reply(channel, smtp, recipient=answer)
     assert isinstance(outcome, Failed)
     assert (outcome.kind, outcome.reason, outcome.address) == (kind, reason, None)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "550 5.1.8 <hello@shop.example>: Sender address rejected: Domain not found",
+        "450 4.1.8 <hello@shop.example>: Sender address rejected: Domain not found",
+        "550 5.1.7 <hello@shop.example>: Sender address rejected: undeliverable address",
+        "550 5.1.0 <hello@shop.example>: Sender address rejected: User unknown in virtual mailbox table",
+        "550 5.1.1 <hello@shop.example>: sender rejected, user unknown",
+        "550 5.1.8 Access denied, bad outbound sender",
+        "550 Sender verify failed: no such user",
+        "550-Verification failed for <hello@shop.example>",
+        "504 5.5.2 <tidings>: Helo command rejected: need fully-qualified hostname",
+    ],
+)
+def test_a_sender_that_is_refused_once_a_recipient_is_named_says_nothing_of_the_mailbox(answer: str) -> None:
+    outcome = failure("recipient", int(answer[:3]), answer[4:])
+    kinds = {"4": ("temporary", "deferred_by_policy"), "5": ("permanent", "blocked_by_policy")}
+    assert (outcome.kind, outcome.reason) == kinds[answer[0]]
+    assert outcome.address is None
 
 
 def test_a_refused_sender_is_ours_to_mend() -> None:

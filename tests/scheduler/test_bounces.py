@@ -294,7 +294,7 @@ def test_an_address_that_servers_refuse_on_five_days_is_suppressed(kiosk: Kiosk,
 @pytest.mark.parametrize(
     "reply",
     ["550 5.7.1 blocked", "451 4.7.1 greylisted", "451 4.3.0 lookup failed", "552 5.3.4 too large",
-     "550 relay not permitted"],
+     "550 relay not permitted", "450 4.1.8 <hello@kiosk.example>: Sender address rejected: Domain not found"],
 )  # fmt: skip
 def test_days_of_refusals_that_do_not_speak_of_the_mailbox_suppress_nobody(kiosk: Kiosk, reply: str) -> None:
     kiosk.server("email").on_recipient = {"accept": reply}

@@ -2,7 +2,7 @@
 
 import re
 
-from channels.email.replies import dead, gone
+from channels.email.replies import dead, gone, refuses_us
 from channels.email.reports.report import BounceKind
 
 _SENTENCE = 400
@@ -16,17 +16,19 @@ _REPLY = re.compile(r"\s*smtp\s*;\s*(\d{3})[ -]", re.IGNORECASE)
 def classify(status: str, text: str) -> tuple[BounceKind, str, str]:
     """Kind, reason and code, by the report's own Status and what the other server said.
 
-    Whatever speaks of policy, be it only one of the two, is policy: when in doubt nobody is suppressed. A
-    reply code without an enhanced one says too little, unless well-known words stand beside it.
+    Whatever speaks of policy or of the sender, be it only one of the two, is policy: when in doubt nobody is
+    suppressed. A reply code without an enhanced one says too little, unless well-known words stand beside it.
     """
     codes = [*_CODE.findall(status), *_CODE.findall(text)]
     for code in codes:
-        if code[1:4] == ".7.":
+        if refuses_us(code, ""):
             return "policy", "blocked_by_policy", code
     # A Status of 5.0.0 is how servers say that they read nothing out of the reply.
     code = next((code for code in codes if not code.endswith(".0.0")), codes[0] if codes else "")
     # What stands behind the code is what is said of it; a whole letter may follow.
     said = text[max(0, text.find(code)) :][:_SENTENCE]
+    if refuses_us("", said):
+        return "policy", "blocked_by_policy", code
     reply = _REPLY.match(text)
     if reply and (reason := gone(int(reply[1]), code, text[:_SENTENCE])):
         return "hard", reason, code
