@@ -26,10 +26,10 @@ from core.errors import EnvironmentFault, UserError
 from core.links import Links
 from core.program import Program
 from scheduler.claim import MOST_TRIES
+from scheduler.closing import close_address
 from scheduler.delivery import AGAIN
 from scheduler.letter_claim import Claimed, claim, is_due, keep
 from scheduler.letter_words import own_files
-from scheduler.outcomes import close_address
 from scheduler.throttle import judge
 from scheduler.warm_up import quota_of
 from templates.library import Library

@@ -18,20 +18,19 @@ from campaigns.running import Running
 from campaigns.scenario import Scenario
 from campaigns.states import keep_states
 from campaigns.tables import WAITING, Feedback, Message
-from channels import Accepted, AddressFault, Failed, Outcome, Unknown, discover
+from channels import Accepted, AddressFault, Failed, Outcome, Unknown
 from channels.base import CARD, Channel
 from channels.transport import INTERRUPTED, NOT_BEGUN, PAUSED
-from core.customers.addresses import ADDRESS, give_up
-from core.customers.consent import BY_PROVIDER, Choice, choose
 from core.db import UtcDateTime, bucket_of, insert_many
 from core.db.sets import among
 from core.units import Duration
 from scheduler import tally
 from scheduler.claim import MOST_TRIES, Claimed
+from scheduler.closing import close_address, close_used
 from scheduler.mailboxes import give_up_refused
 from scheduler.marking import Acceptance, accept
 from scheduler.outbox import MOST_AT_ONCE, Turn, anchor, doubtful, ended, keep_attempts, moved, write
-from scheduler.reach import MessageRow, Reach, address_used, after, way_of
+from scheduler.reach import NOT_CONFIRMED, MessageRow, Reach, after, leave_behind, left_behind, way_of
 from scheduler.throttle import OF_ONE_MAILBOX, OF_ONE_MESSAGE, is_of_provider, judge
 from scheduler.warm_up import quota_of
 from wallet import news
@@ -48,7 +47,6 @@ SHORTEST_RETRY = timedelta(seconds=1)
 PATIENCE = timedelta(days=3)
 # It was set aside before anything was done for it.
 UNTRIED = (NOT_BEGUN, INTERRUPTED, PAUSED)
-NOT_CONFIRMED = "not_confirmed"
 
 
 @dataclass(slots=True)
@@ -244,23 +242,6 @@ def fallback_after(scenario: Scenario | None, row: MessageRow) -> Duration | Non
     return next((step.fallback_after for step in steps if step.id == row.step), None)
 
 
-def close_address(
-    connection: Connection, row: MessageRow, channel: str, address: str, fault: AddressFault, reason: str,
-    at: datetime,
-) -> None:  # fmt: skip
-    """What a provider said of an address: it concerns this address on this channel alone.
-
-    Who opted out at the provider has also withdrawn consent for the channel.
-    """
-    kind = discover()[channel].address_kind
-    own = (ADDRESS.c.customer_id == row.customer_id) & (ADDRESS.c.kind == kind) & (ADDRESS.c.value == address)
-    digest = connection.scalar(select(ADDRESS.c.digest).where(own))
-    if digest is not None:
-        give_up(connection, channel, kind, digest, reason, at)
-    if fault == "opted_out":
-        choose(connection, [Choice(row.customer_id, channel, False, at, BY_PROVIDER)], at, live=True)
-
-
 def _told_before(it: Settled) -> bool:
     """A few who are greylisted again and again are no twenty that are."""
     return it.claimed.row.tries > 0 and getattr(it.outcome, "reason", None) in OF_ONE_MAILBOX
@@ -296,6 +277,7 @@ def fall_back(connection: Connection, running: Running, at: datetime, limit: int
     turns = [_fallen(row, running, reach, at) for row in rows]
     write(connection, turns, at)
     gone = [turn.row for turn in turns if turn.state == "planned"]
+    leave_behind(connection, gone)
     on_cards = {row.provider_id: row.customer_id for row in gone if running.kinds.get(row.channel) == CARD}
     news.withdraw(connection, on_cards, at)
     return len(gone)
@@ -341,16 +323,14 @@ def confirm(
         select(MESSAGE).where(MESSAGE.c.provider_id == provider_id).with_for_update()
     ).first()
     if row is None:
-        return Heard.NOT_OURS
+        return _heard_too_late(connection, provider_id, kind, detail, at, address)
     channel = way_of(connection, row, provider_id)
     heard = note(connection, row, channel, kind, detail, at)
     values = dict(_reported(row, kind, detail, at))
     if not values:
         return heard
     if kind in UNDELIVERED and address is not None:
-        used = address_used(connection, row, channel, row.accepted_at)
-        if used is not None:
-            close_address(connection, row, channel, used, address, detail or kind, at)
+        close_used(connection, row, channel, row.accepted_at, address, detail or kind, at)
     if values.get("state") == "delivered":
         values["channel"] = channel
     connection.execute(update(MESSAGE).where(MESSAGE.c.id == row.id).values(changed_at=at, **values))
@@ -358,6 +338,24 @@ def confirm(
     if values.get("state") == "delivered" and row.state in WAITING:
         # The planned fallback held up the wait for the next step; there is none now.
         anchor(connection, [row.id], row.accepted_at)
+    return heard
+
+
+def _heard_too_late(
+    connection: Connection, provider_id: str, kind: str, detail: str | None, at: datetime,
+    address: AddressFault | None,
+) -> Heard:  # fmt: skip
+    """Of a way that nobody confirmed in time, once the next one has carried the message: that stays as it is,
+    and what is said of the address counts.
+    """
+    tried = left_behind(connection, provider_id)
+    own = select(MESSAGE).where(MESSAGE.c.id == tried.message_id).with_for_update() if tried else None
+    row = connection.execute(own).first() if own is not None else None
+    if tried is None or row is None:
+        return Heard.NOT_OURS
+    heard = note(connection, row, tried.channel, kind, detail, at)
+    if heard is Heard.NEWS and kind in UNDELIVERED and address is not None:
+        close_used(connection, row, tried.channel, tried.at, address, detail or kind, at)
     return heard
 
 

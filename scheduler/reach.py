@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, func, literal, or_, select
+from sqlalchemy import Connection, Row, exists, func, literal, literal_column, or_, select, update
 
 from campaigns.gates.allowance import counts
 from campaigns.gates.entry import HEARD, survivors
@@ -22,12 +22,14 @@ from core.customers.consent import CONSENT, MARKETING
 from core.customers.profiles import CUSTOMER
 from core.db import UtcDateTime
 from core.db.hot import Many
+from core.db.sets import among
 from wallet.holding import cards_of
 
 ATTEMPT = Attempt.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 
 MessageRow = Row[Any]
+NOT_CONFIRMED = "not_confirmed"
 # Asked for every chunk.
 _ADDRESSES = Many(
     ADDRESS.c.customer_id, ADDRESS.c.value, SUPPRESSION.c.reason,
@@ -168,6 +170,23 @@ def way_of(connection: Connection, row: MessageRow, provider_id: str) -> str:
     tries = (ATTEMPT.c.message_id == row.id) & (ATTEMPT.c.provider_id == provider_id)
     found: str | None = connection.scalar(select(ATTEMPT.c.channel).where(tries).limit(1))
     return found or row.channel
+
+
+def leave_behind(connection: Connection, rows: Sequence[MessageRow]) -> None:
+    """Nobody confirmed these messages in time, and they go on: a later report finds their tries."""
+    named = {row.id: row.provider_id for row in rows if row.accepted_at is not None and row.provider_id}
+    tries = among(ATTEMPT.c.message_id, list(named)) & ATTEMPT.c.provider_id.in_(list(named.values()))
+    if named:
+        taken_over = tries & (ATTEMPT.c.outcome == "accepted")
+        connection.execute(update(ATTEMPT).where(taken_over).values(reason=NOT_CONFIRMED))
+
+
+def left_behind(connection: Connection, provider_id: str) -> Row[Any] | None:
+    """The try of this name that nobody confirmed before its message went on; None if there is none."""
+    # Spelled out: an index on a part of the table serves only a condition that repeats it to the letter.
+    unconfirmed = ATTEMPT.c.reason == literal_column(f"'{NOT_CONFIRMED}'")
+    own = select(ATTEMPT).where(unconfirmed, ATTEMPT.c.provider_id == provider_id)
+    return connection.execute(own.order_by(ATTEMPT.c.id.desc()).limit(1)).first()
 
 
 def address_used(connection: Connection, row: MessageRow, channel: str, at: datetime) -> str | None:

@@ -11,7 +11,7 @@ from twilio.request_validator import RequestValidator
 from campaigns.tables import Enrolment, Feedback, Message
 from channels.sms import callbacks
 from core.customers.consent import CONSENT
-from scheduler.outcomes import close_address
+from scheduler.closing import close_address
 from tests.api.shop import AUTH_TOKEN, PUBLIC_URL, Shop
 from tidings.api import Services
 

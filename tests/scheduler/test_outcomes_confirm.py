@@ -1,6 +1,7 @@
 """What providers report later: delivered, not delivered, twice, out of order, or nothing at all."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -194,6 +195,39 @@ def test_a_dead_number_that_is_told_of_while_the_fallback_waits_costs_no_other_a
     kiosk.later(hours=1)
     kiosk.deliver()
     assert kiosk.server("email").accepted == ["accept0@example.com"]
+
+
+def late(kiosk: Kiosk, kind: str, detail: str | None = None, **more: Any) -> Heard:
+    """What is reported of Anna's SMS once the email has gone out in its place."""
+    sent(kiosk)
+    name = kiosk.message("anna").provider_id
+    kiosk.later(hours=2)
+    kiosk.deliver()
+    assert kiosk.message("anna").channel == "email"
+    kiosk.later(hours=20)
+    with kiosk.database.write() as connection:
+        return confirm(connection, name, kind, detail, kiosk.clock.now(), **more)
+
+
+def test_a_number_that_is_told_to_be_dead_after_the_fallback_left_gets_no_other_sms(kiosk: Kiosk) -> None:
+    assert late(kiosk, "undelivered", "number_unknown", address="dead") is Heard.NEWS
+    assert kiosk.suppressed() == {("sms", "number_unknown")}
+    assert (kiosk.state("anna"), kiosk.message("anna").channel) == (("sent", None), "email")
+    with kiosk.database.read() as connection:
+        assert tally.counted(connection)[tally.REPORT, "sms", "undelivered", ""] == 1
+
+
+def test_who_opted_out_is_heard_after_the_fallback_left(kiosk: Kiosk) -> None:
+    assert late(kiosk, "undelivered", "opted_out", address="opted_out") is Heard.NEWS
+    with kiosk.database.read() as connection:
+        own = select(CONSENT.c.channel).where(CONSENT.c.granted)
+        assert set(connection.scalars(own)) == {"email"}
+
+
+def test_an_sms_that_arrives_after_the_fallback_left_is_ours_and_changes_nothing(kiosk: Kiosk) -> None:
+    assert late(kiosk, "delivered") is Heard.NEWS
+    assert (kiosk.state("anna"), kiosk.message("anna").channel) == (("sent", None), "email")
+    assert kiosk.attempts("anna") == [("sms", 1, "accepted", "not_confirmed"), ("email", 1, "accepted", None)]
 
 
 def test_a_fallback_that_is_no_longer_true_leaves_the_first_message_sent(kiosk: Kiosk) -> None:

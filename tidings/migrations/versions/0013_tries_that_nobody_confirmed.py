@@ -1,0 +1,21 @@
+"""A report that comes after the fallback finds the try that nobody had confirmed."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0013"
+down_revision = "0012"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """The only direction: the way back is a backup."""
+    op.create_index(
+        "attempt_not_confirmed",
+        "attempt",
+        ["provider_id"],
+        unique=False,
+        sqlite_where=sa.text("reason = 'not_confirmed'"),
+        postgresql_where=sa.text("reason = 'not_confirmed'"),
+    )
