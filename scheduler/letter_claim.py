@@ -27,11 +27,14 @@ LEASE = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A letter that may go: its row with its `owner` and their `locale`, and what its words need."""
+    """A letter that may go: its row with its `owner` and their `locale`, what its words need, and since when
+    it has been under way.
+    """
 
     row: Any
     address: str = field(repr=False)
     context: Context = field(repr=False)
+    at: datetime
 
 
 def is_due(now: datetime) -> ColumnElement[bool]:
@@ -110,7 +113,7 @@ def _with_words(
     return [
         Claimed(
             row, addresses[row.id],
-            with_trigger(found[row.owner], _facts(connection, running, links, row), row.channel),
+            with_trigger(found[row.owner], _facts(connection, running, links, row), row.channel), now,
         )
         for row in rows
     ]  # fmt: skip

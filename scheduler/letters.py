@@ -123,17 +123,18 @@ class Letters:
                     close_address(connection, it.row, channel.name, it.address, fault, outcome.reason, now)
                 counts[values["state"]] += 1
             judge(connection, channel.name, list(outcomes.values()), now)
-            self._give_places_back(connection, channel, letters, outcomes, now)
+            self._give_places_back(connection, channel, letters, outcomes)
         if counts:
             LOG.info("letters", channel=channel.name, **counts)
         return counts
 
     def _give_places_back(
         self, connection: Connection, channel: AnyChannel, letters: Sequence[Written],
-        outcomes: Mapping[str, Outcome], now: datetime,
+        outcomes: Mapping[str, Outcome],
     ) -> None:  # fmt: skip
-        """What certainly did not leave takes no place of the day's plan."""
-        quota = quota_of(channel, self._live.running().program, now)
+        """What certainly did not leave takes no place in the plan of the day on which it was claimed."""
+        begun = max((it.at for it, _ in letters), default=self._clock.now())
+        quota = quota_of(channel, self._live.running().program, begun)
         if quota is not None:
             left = [outcomes.get(outgoing.key) for _, outgoing in letters if outgoing is not None]
             stayed = len(letters) - len(left) + sum(isinstance(it, Failed) for it in left)

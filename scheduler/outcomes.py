@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, literal, select, update
+from sqlalchemy import Connection, func, literal, select, update
 
 from campaigns.running import Running
 from campaigns.scenario import Scenario
@@ -136,9 +136,13 @@ class _Settling:
         return Acceptance(row, provider_id, cost, it.locale, fallback_at)
 
     def _give_places_back(self, owned: Sequence[Settled]) -> None:
-        quota = quota_of(self.channel, self.running.program, self.at)
+        stayed = [it.claimed.row.id for it in owned if isinstance(it.outcome, Failed)]
+        if not stayed or self.channel.config.warm_up is None:
+            return
+        begun = select(func.max(MESSAGE.c.changed_at)).where(among(MESSAGE.c.id, stayed))  # when claimed
+        quota = quota_of(self.channel, self.running.program, self.connection.scalar(begun) or self.at)
         if quota is not None:
-            quota.give_back(self.connection, sum(isinstance(it.outcome, Failed) for it in owned))
+            quota.give_back(self.connection, len(stayed))
 
     def _owned(self, some: Sequence[Settled]) -> Sequence[Settled]:
         """Those under our fence, held until the transaction ends."""

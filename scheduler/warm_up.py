@@ -33,7 +33,7 @@ class Quota:
             self._set(connection, self._used(connection) + count)
 
     def give_back(self, connection: Connection, count: int) -> None:
-        """So many of those that were to leave did not. What was taken on another day is no longer counted."""
+        """So many of those that were claimed on this day did not leave. On another one they count no more."""
         if count and (used := self._used(connection)):
             self._set(connection, max(0, used - count))
 

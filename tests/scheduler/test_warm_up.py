@@ -1,13 +1,14 @@
 """A new sender's first weeks: so many marketing messages a day, the rest waits for tomorrow."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from channels import create
+from channels import Failed, Outcome, Outgoing, create
 from core.errors import UserError
 from scheduler.delivery import Delivered
 from scheduler.throttle import CHANNEL
@@ -96,6 +97,31 @@ def test_what_did_not_leave_gives_its_place_back(kiosk: Kiosk) -> None:
     kiosk.later(minutes=10)
     kiosk.deliver()
     assert kiosk.states() == {"planned": 2, "sent": 2}
+
+
+def test_what_was_begun_before_midnight_and_did_not_leave_gives_no_place_of_the_new_day_back(
+    kiosk: Kiosk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan(kiosk, 3, 3)
+    kiosk.write(program=kiosk.files["program.yaml"].replace("quiet_hours: 21:00-09:00\n", ""))
+    crowd(kiosk, 9)
+    kiosk.clock.move_to(datetime(2026, 3, 1, 21, 59, tzinfo=UTC))
+    assert kiosk.live.running().program.day_of(kiosk.clock.now()).isoformat() == FIRST_DAY
+
+    async def over_midnight() -> None:
+        async with kiosk.channels()["email"] as slow, kiosk.channels()["email"] as other:
+
+            async def send(batch: Sequence[Outgoing], record: Callable[[str, Outcome], None]) -> None:
+                kiosk.later(minutes=2)
+                await kiosk.delivery({"email": other}).run()
+                for outgoing in batch:
+                    record(outgoing.key, Failed("temporary", "server_closing"))
+
+            monkeypatch.setattr(slow, "send", send)
+            await kiosk.delivery({"email": slow}).run()
+
+    asyncio.run(over_midnight())
+    assert (kiosk.states(), used(kiosk)) == ({"planned": 6, "sent": 3}, 3)
 
 
 def test_what_is_not_good_until_tomorrow_expires(kiosk: Kiosk) -> None:
