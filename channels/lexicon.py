@@ -57,8 +57,15 @@ class Meant:
 
 
 def meant(text: str) -> Meant:
-    """STOP, START or HELP if that is all that the customer wrote; case and punctuation do not count."""
+    """STOP, START or HELP if that is all that the customer wrote; case and punctuation do not count.
+
+    Who says STOP several times over means it, too.
+    """
     plain = _plain(text)
+    first, *more = plain.split() or [""]
+    if more and set(more) == {first}:
+        again = meant(first)
+        return again if again.word == "stop" else Meant(None)
     found = [
         (meaning, language)
         for language, lexicon in _LANGUAGES
@@ -77,4 +84,4 @@ def is_english(text: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    return " ".join(re.findall(r"[^\W\d_]+", normalize("NFC", text).casefold()))
+    return " ".join(re.findall(r"[^\W\d_]+", normalize("NFKC", text).casefold()))

@@ -65,6 +65,10 @@ def test_a_report_of_an_aggregator_is_believed_as_it_was_signed(
         ("Отпишите меня, пожалуйста.", Said("stop", "ru")),
         (normalize("NFD", "Не надсилайте"), Said("stop", "uk")),
         ("СТОП", Said("stop")),
+        ("STOP STOP STOP!!! 🛑", Said("stop", "en")),
+        ("Відписатися! Відписатися!", Said("stop", "uk")),
+        ("ＳＴＯＰ", Said("stop", "en", answered=True)),
+        ("да, да", Said(None)),
         ("Stop by the shop?", Said(None)),
     ],
 )
