@@ -17,7 +17,7 @@ from sqlalchemy import Connection, func, literal, select, update
 from campaigns.running import Running
 from campaigns.scenario import Scenario
 from campaigns.states import keep_states
-from campaigns.tables import WAITING, Feedback, Message
+from campaigns.tables import WAITING, Attempt, Feedback, Message
 from channels import Accepted, AddressFault, Failed, Outcome, Unknown
 from channels.base import CARD, Channel
 from channels.transport import INTERRUPTED, NOT_BEGUN, PAUSED
@@ -35,6 +35,7 @@ from scheduler.throttle import OF_ONE_MAILBOX, OF_ONE_MESSAGE, is_of_provider, j
 from scheduler.warm_up import quota_of
 from wallet import news
 
+ATTEMPT = Attempt.__table__  # type: ignore[attr-defined]
 FEEDBACK = Feedback.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 LOG = structlog.get_logger("tidings.delivery")
@@ -366,8 +367,8 @@ def _heard_too_late(
 def note(
     connection: Connection, row: MessageRow, channel: str, kind: str, detail: str | None, at: datetime
 ) -> Heard:
-    """Keep what was reported of a message, once; nothing else changes."""
-    if not _is_news(connection, row, kind, detail):
+    """Keep what was reported of a message, once for each time it was taken over; nothing else changes."""
+    if not _is_news(connection, row, channel, kind, detail):
         return Heard.REPEATED
     report = {"message_id": row.id, "customer_id": row.customer_id, "kind": kind, "detail": detail, "at": at}
     insert_many(connection, FEEDBACK, [report])
@@ -375,13 +376,15 @@ def note(
     return Heard.NEWS
 
 
-def _is_news(connection: Connection, row: MessageRow, kind: str, detail: str | None) -> bool:
-    same = (
-        (FEEDBACK.c.message_id == row.id)
-        & (FEEDBACK.c.kind == kind)
-        & FEEDBACK.c.detail.is_not_distinct_from(detail)
-    )
-    return connection.scalar(select(FEEDBACK.c.id).where(same).limit(1)) is None
+def _is_news(connection: Connection, row: MessageRow, channel: str, kind: str, detail: str | None) -> bool:
+    """Not heard yet, or heard of an earlier try: one that was made by hand may come to the same end."""
+    same = (FEEDBACK.c.kind == kind) & FEEDBACK.c.detail.is_not_distinct_from(detail)
+    heard = connection.scalar(select(func.max(FEEDBACK.c.at)).where(FEEDBACK.c.message_id == row.id, same))
+    if heard is None:
+        return True
+    taken_over = (ATTEMPT.c.channel == channel) & (ATTEMPT.c.outcome == "accepted")
+    left = connection.scalar(select(func.max(ATTEMPT.c.at)).where(ATTEMPT.c.message_id == row.id, taken_over))
+    return left is not None and left > heard
 
 
 def _reported(row: MessageRow, kind: str, detail: str | None, at: datetime) -> Mapping[str, Any]:

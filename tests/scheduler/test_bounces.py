@@ -16,6 +16,7 @@ from core.customers.consent import CONSENT
 from core.customers.merging import Merge, merge
 from core.purchases.receipts import Recorded
 from scheduler.bounces import Bounces, Returned
+from scheduler.retrying import retry
 from tests.channels.providers import imap
 from tests.channels.returned import returned
 from tests.scheduler.kiosk import TEXTS, Kiosk
@@ -182,6 +183,27 @@ def test_the_same_report_twice_changes_nothing_even_if_somebody_lifted_the_suppr
     assert take(kiosk, "sendmail-unknown", token) is Returned.REPEATED
     assert kiosk.suppressed() == set()
     assert feedback(kiosk) == [("bounced", "mailbox_unknown")]
+
+
+def test_what_is_retried_once_its_suppression_was_lifted_and_comes_back_again_is_suppressed_again(
+    kiosk: Kiosk,
+) -> None:
+    take(kiosk, "postfix-unknown", token_of(sent(kiosk, EMAIL_ONLY)))
+    kiosk.deliver()
+    kiosk.later(hours=1)
+    with kiosk.database.write() as connection:
+        digest = connection.scalar(select(SUPPRESSION.c.digest))
+        lift(connection, "email", str(digest), Answerable("maria", "a broken directory"), kiosk.clock.now())
+        retry(connection, [kiosk.message("anna").id], kiosk.clock.now())
+    kiosk.deliver()
+    assert kiosk.state("anna") == ("sent", None)
+    kiosk.later(minutes=1)
+    token = token_of(str(kiosk.server("email").envelopes[-1].mail_from))
+    assert take(kiosk, "postfix-unknown", token) is Returned.BOUNCED
+    assert kiosk.suppressed() == {("email", "mailbox_unknown")}
+    assert take(kiosk, "postfix-unknown", token) is Returned.REPEATED
+    kiosk.deliver()
+    assert kiosk.state("anna") == ("failed", "mailbox_unknown")
 
 
 def test_a_bounce_after_the_message_went_on_leaves_the_other_channel_alone(kiosk: Kiosk) -> None:
