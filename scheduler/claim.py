@@ -7,7 +7,8 @@ What is asked once more, and what follows:
 
 - the scenario was removed, its messages were cancelled, or its trigger is no longer true: recalled;
 - the goal is met, or what the step's `unless` and `only_if` ask says no: recalled, and the enrolment is over;
-- the customer withdrew consent: recalled, whatever other channels there are;
+- the customer withdrew consent, be it to a channel by which it has left already: recalled, whatever other
+  channels there are;
 - the address is gone or suppressed: the cascade goes on to its next open channel; recalled if there is none;
 - too late: expired; quiet hours or a blackout: deferred to their end, or expired if that is too late.
 
@@ -51,7 +52,7 @@ from scheduler.cancelling import CANCELLED, cancelled
 from scheduler.leaving import EXITED, leave, left
 from scheduler.marking import begin
 from scheduler.outbox import MOST_AT_ONCE, Turn, doubtful, ended, keep_attempts, moved, write
-from scheduler.reach import MessageRow, Reach, Standing
+from scheduler.reach import MessageRow, Reach, Standing, regretted
 from scheduler.throttle import CHUNK
 from scheduler.truth import Truth
 from templates.facts import EVERYTHING, Context, contexts
@@ -168,10 +169,11 @@ class Claimer:
         rows = self._take(connection, channel, limit, marketing)
         self._cancelled.update(cancelled(connection) if rows else {})
         reach = Reach(connection, self.running, self.at, rows)
-        free = self._free(rows, reach.of(channel)) if rows else ()
-        held = {
-            row.id: turn for row in rows if row.id not in free if (turn := self._held(row, channel, reach))
-        }
+        heard = regretted(connection, rows)
+        held = {row.id: ended(row, "recalled", "no_consent") for row in rows if row.id in heard}
+        free = self._free(rows, reach.of(channel)).union(held) if rows else ()
+        held |= {row.id: turn for row in rows if row.id not in free
+                 if (turn := self._held(row, channel, reach))}  # fmt: skip
         going = [row for row in rows if row.id not in held]
         gone = left(connection, self.running, going, self.at)
         held |= {row.id: ended(row, "recalled", EXITED, gone[row.id])

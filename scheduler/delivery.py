@@ -34,8 +34,9 @@ from core.links import Links
 from scheduler import following
 from scheduler.cancelling import Halt, halts
 from scheduler.claim import LEASE, Claim, Claimer, due_on, reap, stale_or_late
+from scheduler.fallbacks import fall_back
 from scheduler.line import MARGIN, AnyChannel, Chunk, Done, Line, told_apart
-from scheduler.outcomes import Settlement, fall_back, settle
+from scheduler.outcomes import Settlement, settle
 from scheduler.throttle import ask, is_of_provider, paused, resting, take
 from scheduler.truth import Truth
 from scheduler.warm_up import quota_of

@@ -12,16 +12,16 @@ from enum import IntEnum
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, func, literal, select, update
+from sqlalchemy import Connection, func, select, update
 
 from campaigns.running import Running
 from campaigns.scenario import Scenario
 from campaigns.states import keep_states
 from campaigns.tables import WAITING, Attempt, Feedback, Message
 from channels import Accepted, AddressFault, Failed, Outcome, Unknown
-from channels.base import CARD, Channel
+from channels.base import Channel
 from channels.transport import INTERRUPTED, NOT_BEGUN, PAUSED
-from core.db import UtcDateTime, bucket_of, insert_many
+from core.db import bucket_of, insert_many
 from core.db.sets import among
 from core.units import Duration
 from scheduler import tally
@@ -29,11 +29,10 @@ from scheduler.claim import MOST_TRIES, Claimed
 from scheduler.closing import close_address, close_used
 from scheduler.mailboxes import give_up_refused
 from scheduler.marking import Acceptance, accept
-from scheduler.outbox import MOST_AT_ONCE, Turn, anchor, doubtful, ended, keep_attempts, moved, write
-from scheduler.reach import NOT_CONFIRMED, MessageRow, Reach, after, leave_behind, left_behind, way_of
+from scheduler.outbox import Turn, anchor, doubtful, ended, keep_attempts, moved, write
+from scheduler.reach import MessageRow, Reach, after, left_behind, way_of
 from scheduler.throttle import OF_ONE_MAILBOX, OF_ONE_MESSAGE, is_of_provider, judge
 from scheduler.warm_up import quota_of
-from wallet import news
 
 ATTEMPT = Attempt.__table__  # type: ignore[attr-defined]
 FEEDBACK = Feedback.__table__  # type: ignore[attr-defined]
@@ -266,39 +265,6 @@ def _pause(row: MessageRow, outcome: Failed | Unknown) -> timedelta:
     pause: timedelta = min(FIRST_RETRY * 2 ** min(row.tries, MOST_TRIES), LONGEST_RETRY)
     # Spread over half as much again, by the message, so that a provider's recovery is not a stampede.
     return pause * (1 + bucket_of(f"{row.id}:{row.tries}") / 2**33)
-
-
-def fall_back(connection: Connection, running: Running, at: datetime, limit: int = MOST_AT_ONCE) -> int:
-    """Messages that nobody confirmed in time, or that did not arrive, go out on their next channel.
-
-    Returns how many. One that is no longer worth it (too late, its scenario removed, nothing left) stays as
-    it is: *sent*, or *failed* if the provider said that it did not arrive. More than `limit` are left to the
-    next call.
-    """
-    late = select(MESSAGE).where(MESSAGE.c.fallback_at <= literal(at, UtcDateTime), MESSAGE.c.state == "sent")
-    late = late.order_by(MESSAGE.c.id).limit(limit).with_for_update(skip_locked=True)
-    rows = connection.execute(late).all()
-    reach = Reach(connection, running, at, rows)
-    turns = [_fallen(row, running, reach, at) for row in rows]
-    write(connection, turns, at)
-    gone = [turn.row for turn in turns if turn.state == "planned"]
-    leave_behind(connection, gone)
-    on_cards = {row.provider_id: row.customer_id for row in gone if running.kinds.get(row.channel) == CARD}
-    news.withdraw(connection, on_cards, at)
-    return len(gone)
-
-
-def _fallen(row: MessageRow, running: Running, reach: Reach, at: datetime) -> Turn:
-    worth_it = row.scenario in running.scenarios and (row.expires_at is None or at < row.expires_at)
-    onward = reach.onward(row) if worth_it else None
-    # A message of which the provider said that it did not arrive has given its acceptance back (`confirm`).
-    undelivered = row.accepted_at is None
-    if onward:
-        return moved(row, onward, row.reason if undelivered else NOT_CONFIRMED, at)
-    if undelivered:
-        over = ended(row, "failed", row.reason, f"{row.channel}: {row.reason}")
-        return Turn(row, over.state, over.reason, {"fallback_at": None}, over.detail)
-    return Turn(row, "sent", None, {"fallback_at": None})
 
 
 DELIVERED = ("delivered", "read")

@@ -165,6 +165,20 @@ def after(row: MessageRow) -> Sequence[str]:
     return channels[channels.index(row.channel) + 1 :] if row.channel in channels else ()
 
 
+def regretted(connection: Connection, rows: Sequence[MessageRow]) -> set[int]:
+    """Marketing messages to which their customers said no on a channel that had taken them over.
+
+    Whoever answers STOP to an SMS has heard it, and is not told once more by email.
+    """
+    ids = [row.id for row in rows if row.accepted_at is not None and row.purpose == MARKETING]
+    if not ids:
+        return set()
+    taken_over = among(ATTEMPT.c.message_id, ids) & ATTEMPT.c.provider_id.is_not(None)
+    same = (CONSENT.c.customer_id == ATTEMPT.c.customer_id) & (CONSENT.c.channel == ATTEMPT.c.channel)
+    no = (CONSENT.c.purpose == MARKETING) & ~CONSENT.c.granted
+    return set(connection.scalars(select(ATTEMPT.c.message_id).join(CONSENT, same).where(taken_over, no)))
+
+
 def way_of(connection: Connection, row: MessageRow, provider_id: str) -> str:
     """The channel by which a message left under this name; by now it may stand on the next of its cascade."""
     tries = (ATTEMPT.c.message_id == row.id) & (ATTEMPT.c.provider_id == provider_id)

@@ -11,7 +11,8 @@ from core.customers.consent import CONSENT
 from core.customers.merging import Merge, merge
 from core.purchases.receipts import Recorded
 from scheduler import tally
-from scheduler.outcomes import Heard, confirm, fall_back
+from scheduler.fallbacks import fall_back
+from scheduler.outcomes import Heard, confirm
 from tests.scheduler.kiosk import Kiosk
 
 FEEDBACK = Feedback.__table__  # type: ignore[attr-defined]
@@ -228,6 +229,38 @@ def test_an_sms_that_arrives_after_the_fallback_left_is_ours_and_changes_nothing
     assert late(kiosk, "delivered") is Heard.NEWS
     assert (kiosk.state("anna"), kiosk.message("anna").channel) == (("sent", None), "email")
     assert kiosk.attempts("anna") == [("sms", 1, "accepted", "not_confirmed"), ("email", 1, "accepted", None)]
+
+
+def test_who_says_no_to_the_sms_that_nobody_confirmed_has_heard_it_and_gets_no_email(kiosk: Kiosk) -> None:
+    sent(kiosk)
+    kiosk.later(hours=1)
+    kiosk.withdraw("anna", "sms")
+    kiosk.later(hours=1)
+    assert kiosk.deliver().fell_back == 0
+    assert kiosk.state("anna") == ("sent", "fallback recalled: no_consent")
+    assert kiosk.message("anna").channel == "sms"
+    assert kiosk.server("email").accepted == []
+
+
+def test_who_says_no_while_the_fallback_waits_gets_none(kiosk: Kiosk) -> None:
+    sent(kiosk)
+    kiosk.settings = {"TIDINGS_EMAIL_PASSWORD": "wrong"}
+    kiosk.later(hours=2)
+    kiosk.deliver()
+    assert kiosk.state("anna") == ("planned", "authentication_failed")
+    kiosk.withdraw("anna", "sms")
+    kiosk.settings = {}
+    kiosk.later(hours=1)
+    kiosk.deliver()
+    assert kiosk.state("anna") == ("sent", "fallback recalled: no_consent")
+    assert kiosk.server("email").accepted == []
+
+
+def test_a_no_to_a_channel_that_could_not_carry_the_message_keeps_no_other_back(kiosk: Kiosk) -> None:
+    sent(kiosk)
+    kiosk.report("anna", "undelivered", "opted_out", address="opted_out")
+    kiosk.deliver()
+    assert kiosk.server("email").accepted == ["accept0@example.com"]
 
 
 def test_a_fallback_that_is_no_longer_true_leaves_the_first_message_sent(kiosk: Kiosk) -> None:
