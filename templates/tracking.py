@@ -25,7 +25,7 @@ LONGEST = 2000
 _INSIDE = r"[\s/][^<>\"']*(?:(?:\"[^\"]{0,2500}\"|'[^']{0,2500}')[^<>\"']*){0,50}>"
 _TAG = re.compile(rf"<(?:[aA](?:[rR][eE][aA])?|v:[a-z]+){_INSIDE}")
 _BASE = re.compile(rf"<base{_INSIDE}", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"([^\s\"'<>/=]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'=<>`]+)))?")
+_ATTRIBUTE = re.compile(r"([^\s\"'<>/=]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>][^\s>]*)))?")
 _REFERENCE = re.compile(r"&(?:#\d+;?|#[xX][0-9a-fA-F]+;?|[a-zA-Z][a-zA-Z0-9]*[;=]?)")
 _IN_TEXT = re.compile(r"https?://[^\s<>\"«»“”„]+")
 _PAIRS = {")": "(", "]": "[", "}": "{"}

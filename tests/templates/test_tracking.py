@@ -16,6 +16,7 @@ def marked(url: str) -> str | None:
         ('<a href="https://k.example/x?a=1&amp;b=2">x</a>', "https://k.example/x?a=1&b=2"),
         ("<A class='b' HREF = 'http://k.example/'>x</A>", "http://k.example/"),
         ("<a href=https://k.example/x>x</a>", "https://k.example/x"),
+        ("<a href=https://k.example/x?a=1&b=2 title=y>x</a>", "https://k.example/x?a=1&b=2"),
         ('<a\n  title="a > b, href=\'https://no.example\'"\n  href="HTTPS://k.example">x</a>', "HTTPS://k.example"),
         ('<a href=" https://k.example/\n y ">x</a>', "https://k.example/ y"),
         ('<a href="https://k.example/?q=1&copy=2&#38;x">x</a>', "https://k.example/?q=1&copy=2&x"),
