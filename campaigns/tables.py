@@ -190,14 +190,14 @@ class Message(SQLModel, table=True):
 class Attempt(SQLModel, table=True):
     """One try on one channel, with its outcome.
 
-    One that was accepted has the reason `not_confirmed` once its message went on to the next channel, since
-    nobody confirmed it in time: a report that comes later still finds it by the provider's name.
+    One that was accepted has the reason `gone_on` once its message went on to the next channel, not confirmed
+    in time or not delivered: a report that comes later still finds it by the provider's name.
     """
 
     __table_args__ = (
         Index("attempt_of_message", "message_id"),
-        Index("attempt_not_confirmed", "provider_id", sqlite_where=text("reason = 'not_confirmed'"),
-              postgresql_where=text("reason = 'not_confirmed'")),
+        Index("attempt_gone_on", "provider_id", sqlite_where=text("reason = 'gone_on'"),
+              postgresql_where=text("reason = 'gone_on'")),
     )  # fmt: skip
     id: int | None = identity()
     message_id: int = Field(sa_column=Column(Id, ForeignKey("message.id"), nullable=False))

@@ -9,10 +9,11 @@ from campaigns.tables import Message
 from channels.base import CARD
 from core.db import UtcDateTime
 from scheduler.outbox import MOST_AT_ONCE, Turn, ended, moved, write
-from scheduler.reach import NOT_CONFIRMED, MessageRow, Reach, leave_behind, regretted
+from scheduler.reach import MessageRow, Reach, leave_behind, regretted
 from wallet import news
 
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
+NOT_CONFIRMED = "not_confirmed"
 
 
 def fall_back(connection: Connection, running: Running, at: datetime, limit: int = MOST_AT_ONCE) -> int:

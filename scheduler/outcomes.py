@@ -293,8 +293,10 @@ def confirm(
     row = connection.execute(
         select(MESSAGE).where(MESSAGE.c.provider_id == provider_id).with_for_update()
     ).first()
-    if row is None:
-        return _heard_too_late(connection, provider_id, kind, detail, at, address)
+    if row is None or (row.accepted_at is None and row.state in (*WAITING, "sending")):
+        late = _heard_too_late(connection, provider_id, kind, detail, at, address)
+        if late is not Heard.NOT_OURS or row is None:
+            return late
     channel = way_of(connection, row, provider_id)
     heard = note(connection, row, channel, kind, detail, at)
     values = dict(_reported(row, kind, detail, at))
@@ -316,8 +318,8 @@ def _heard_too_late(
     connection: Connection, provider_id: str, kind: str, detail: str | None, at: datetime,
     address: AddressFault | None,
 ) -> Heard:  # fmt: skip
-    """Of a way that nobody confirmed in time, once the next one has carried the message: that stays as it is,
-    and what is said of the address counts.
+    """Of a way from which the message has gone on for good: it stays as it is. What is said of the address
+    counts.
     """
     tried = left_behind(connection, provider_id)
     own = select(MESSAGE).where(MESSAGE.c.id == tried.message_id).with_for_update() if tried else None

@@ -29,7 +29,7 @@ ATTEMPT = Attempt.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 
 MessageRow = Row[Any]
-NOT_CONFIRMED = "not_confirmed"
+GONE_ON = "gone_on"
 # Asked for every chunk.
 _ADDRESSES = Many(
     ADDRESS.c.customer_id, ADDRESS.c.value, SUPPRESSION.c.reason,
@@ -187,19 +187,19 @@ def way_of(connection: Connection, row: MessageRow, provider_id: str) -> str:
 
 
 def leave_behind(connection: Connection, rows: Sequence[MessageRow]) -> None:
-    """Nobody confirmed these messages in time, and they go on: a later report finds their tries."""
-    named = {row.id: row.provider_id for row in rows if row.accepted_at is not None and row.provider_id}
+    """These messages go on, not confirmed in time or not delivered: a later report finds their tries."""
+    named = {row.id: row.provider_id for row in rows if row.provider_id}
     tries = among(ATTEMPT.c.message_id, list(named)) & ATTEMPT.c.provider_id.in_(list(named.values()))
     if named:
         taken_over = tries & (ATTEMPT.c.outcome == "accepted")
-        connection.execute(update(ATTEMPT).where(taken_over).values(reason=NOT_CONFIRMED))
+        connection.execute(update(ATTEMPT).where(taken_over).values(reason=GONE_ON))
 
 
 def left_behind(connection: Connection, provider_id: str) -> Row[Any] | None:
-    """The try of this name that nobody confirmed before its message went on; None if there is none."""
+    """The try of this name from which its message has gone on; None if there is none."""
     # Spelled out: an index on a part of the table serves only a condition that repeats it to the letter.
-    unconfirmed = ATTEMPT.c.reason == literal_column(f"'{NOT_CONFIRMED}'")
-    own = select(ATTEMPT).where(unconfirmed, ATTEMPT.c.provider_id == provider_id)
+    gone_on = ATTEMPT.c.reason == literal_column(f"'{GONE_ON}'")
+    own = select(ATTEMPT).where(gone_on, ATTEMPT.c.provider_id == provider_id)
     return connection.execute(own.order_by(ATTEMPT.c.id.desc()).limit(1)).first()
 
 

@@ -25,7 +25,7 @@ from core.explain import suggest
 from core.links import Links
 from core.program import Program
 from scheduler.outcomes import Heard, confirm
-from scheduler.reach import Reach
+from scheduler.reach import Reach, left_behind
 from templates.facts import Context, contexts, with_trigger
 from triggers import discover
 
@@ -195,6 +195,8 @@ def record(connection: Connection, results: Sequence[Result], at: datetime) -> C
 
 
 def _customer_of(connection: Connection, call: str) -> int | None:
-    """Whose call it is; None for what is not on the list."""
+    """Whose call it is, be it that their message has gone on since; None for what is not on the list."""
     own = select(MESSAGE.c.customer_id).where(MESSAGE.c.provider_id == call, MESSAGE.c.channel == CHANNEL)
-    return connection.scalar(own)
+    found: int | None = connection.scalar(own)
+    tried = left_behind(connection, call) if found is None else None
+    return tried.customer_id if tried is not None and tried.channel == CHANNEL else found

@@ -10,9 +10,10 @@ from campaigns.tables import Feedback
 from core.customers.consent import CONSENT
 from core.customers.erasure import erase
 from core.errors import Problems, UserError
+from scheduler.fallbacks import fall_back
 from scheduler.outcomes import MESSAGE
 from tests.scheduler.kiosk import Kiosk
-from tidings.calls import Listed, Wanted, listed, read_results, record
+from tidings.calls import Listed, Result, Wanted, listed, read_results, record
 from tidings.erasure import request_of
 
 FEEDBACK = Feedback.__table__  # type: ignore[attr-defined]
@@ -96,6 +97,28 @@ def test_who_wants_no_more_calls_has_said_so(people: Kiosk) -> None:
     with people.database.read() as connection:
         mine = select(CONSENT.c.channel, CONSENT.c.granted).where(CONSENT.c.customer_id == people.ids["anna"])
         assert dict(connection.execute(mine).all()) == {"call_list": False, "sms": True}
+
+
+@pytest.mark.parametrize("delivered", [False, True], ids=["before the SMS", "after it"])
+def test_who_is_reached_at_last_and_wants_no_more_calls_has_said_so_whatever_went_out_meanwhile(
+    people: Kiosk, delivered: bool
+) -> None:
+    sheet = {"anna": people.message("anna").provider_id, "ihor": people.message("ihor").provider_id}
+    assert came_back(people, anna="no answer", ihor="no answer") == {"recorded": 2}
+    if not delivered:
+        with people.database.write() as connection:
+            fall_back(connection, people.live.running(), people.clock.now())
+    else:
+        people.deliver()
+    assert people.message("anna").channel == "sms"
+    people.later(hours=20)
+    results = [Result(2, sheet["anna"], "no more calls"), Result(3, sheet["ihor"], "wrong number")]
+    with people.database.write() as connection:
+        assert record(connection, results, people.clock.now()) == {"recorded": 2}
+        assert record(connection, results, people.clock.now()) == {"repeated": 2}
+        who = (CONSENT.c.customer_id == people.ids["anna"]) & CONSENT.c.granted
+        assert connection.scalars(select(CONSENT.c.channel).where(who)).all() == ["sms"]
+    assert people.suppressed() == {("call_list", "number_invalid")}
 
 
 def test_only_what_stands_on_the_list_has_a_result(people: Kiosk, tmp_path: Path) -> None:

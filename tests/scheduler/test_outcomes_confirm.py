@@ -228,7 +228,7 @@ def test_who_opted_out_is_heard_after_the_fallback_left(kiosk: Kiosk) -> None:
 def test_an_sms_that_arrives_after_the_fallback_left_is_ours_and_changes_nothing(kiosk: Kiosk) -> None:
     assert late(kiosk, "delivered") is Heard.NEWS
     assert (kiosk.state("anna"), kiosk.message("anna").channel) == (("sent", None), "email")
-    assert kiosk.attempts("anna") == [("sms", 1, "accepted", "not_confirmed"), ("email", 1, "accepted", None)]
+    assert kiosk.attempts("anna") == [("sms", 1, "accepted", "gone_on"), ("email", 1, "accepted", None)]
 
 
 def test_who_says_no_to_the_sms_that_nobody_confirmed_has_heard_it_and_gets_no_email(kiosk: Kiosk) -> None:

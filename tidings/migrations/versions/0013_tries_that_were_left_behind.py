@@ -1,4 +1,4 @@
-"""A report that comes after the fallback finds the try that nobody had confirmed."""
+"""A report that comes after the fallback finds the try that its message has gone on from."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,10 +12,10 @@ depends_on = None
 def upgrade() -> None:
     """The only direction: the way back is a backup."""
     op.create_index(
-        "attempt_not_confirmed",
+        "attempt_gone_on",
         "attempt",
         ["provider_id"],
         unique=False,
-        sqlite_where=sa.text("reason = 'not_confirmed'"),
-        postgresql_where=sa.text("reason = 'not_confirmed'"),
+        sqlite_where=sa.text("reason = 'gone_on'"),
+        postgresql_where=sa.text("reason = 'gone_on'"),
     )
