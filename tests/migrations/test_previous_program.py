@@ -111,6 +111,8 @@ def test_the_previous_program_and_this_one_share_a_database(
         assert agreed(database) == {"K-1": " email ", "K-2": " email "}
         old.run(f"import consents {shop}/no.csv")
         assert agreed(database) == {"K-1": " email ", "K-2": ""}
+        # So is what it has booked.
+        assert astray(database) == []
         assert schema.standing(database) == schema.Standing(schema.HEAD, schema.floor())
 
 
@@ -138,6 +140,16 @@ def agreed(database: Database) -> dict[str, str | None]:
     with database.read() as connection:
         rows = connection.execute(text("SELECT external_id, opted_in FROM customer")).all()
     return {row.external_id: row.opted_in for row in rows}
+
+
+def astray(database: Database) -> list[str]:
+    """Customers whose account does not say when their balance moved last."""
+    last = "SELECT recorded_at FROM operation o WHERE o.customer_id = c.id ORDER BY o.id DESC LIMIT 1"
+    joined = "customer c JOIN account a ON a.customer_id = c.id AND a.last_at IS NOT NULL"
+    wrong = text(f"SELECT external_id FROM {joined} WHERE a.moved_at IS DISTINCT FROM ({last})")
+    with database.read() as connection:
+        assert connection.scalar(text(f"SELECT count(*) FROM {joined}")) == 1
+        return [*connection.scalars(wrong)]
 
 
 def sent(database: Database) -> dict[str, str]:

@@ -10,10 +10,12 @@ from sqlalchemy import Connection, MetaData, Table, inspect, select, text, types
 
 from core.db import Database, upsert
 from core.errors import EnvironmentFault
+from core.tables import Account
 from tests.migrations.conftest import migrate
 from tests.support.contraction import Shape, contractions, shapes
 from tidings import schema
 
+ACCOUNT = Account.__table__  # type: ignore[attr-defined]
 Empty = Callable[[], AbstractContextManager[Database]]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOT_OURS = ("alembic", "schema_floor", "procrastinate")
@@ -170,6 +172,29 @@ def test_the_previous_schemas_writer_works_on_the_new_one(empty: Empty, revision
                 write_again(connection, table)
             for table in reversed(tables.values()):
                 assert connection.execute(table.delete()).rowcount == 3
+
+
+def test_after_an_upgrade_every_account_says_until_when_its_balance_may_have_risen(empty: Empty) -> None:
+    """The last operation's time, or the start of what is still to come; nothing of whom nothing was given."""
+    with empty() as database:
+        migrate(database, "0012")
+        with database.write() as connection:
+            tables = reflected(connection)
+            given, starts = (stored(connection, NOON + timedelta(days=days)) for days in (1, 14))
+
+            def add(name: str, number: int, **values: Any) -> None:
+                connection.execute(tables[name].insert().values(row(tables[name], number) | values))
+
+            for number in (1, 2, 3):
+                add("customer", number)
+                add("account", number, customer_id=number, last_at=given if number < 3 else None)
+            for number in (1, 2):
+                add("operation", number, customer_id=number, recorded_at=given)
+            add("lot", 2, customer_id=2, operation_id=2, active_from=starts)
+        schema.upgrade(database)
+        with database.read() as connection:
+            found = connection.scalars(select(ACCOUNT.c.moved_at).order_by(ACCOUNT.c.customer_id)).all()
+        assert found == [NOON + timedelta(days=1), NOON + timedelta(days=14), None]
 
 
 def write_again(connection: Connection, table: Table) -> None:
