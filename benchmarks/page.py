@@ -32,8 +32,8 @@ from core.purchases.receipts import Purchase
 from tests.api.shop import EXAMPLE, make_workspace
 from tests.support.databases import load_tables
 from tidings.api import Services
-from tidings.api.balances import balances
 from tidings.api.customer_page import page
+from tidings.balances import balances
 from tidings.cards import cards_of
 
 LAST_YEAR, BEFORE = timedelta(days=365), timedelta(days=9 * 365)

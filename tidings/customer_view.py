@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from campaigns.states import Change, history
 from campaigns.tables import Feedback, Message
@@ -26,22 +26,23 @@ from core.links import Links
 from core.program import Program
 from core.purchases.stats import STATS
 from templates.facts import Context, contexts
+from tidings.balances import SOONEST, Balance, balances, holder_of, not_over
 from tidings.console import local, table
 from tidings.listing import Fitting, listing
 
 FEEDBACK = Feedback.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
-SHOWN = 12
+SHOWN, LOTS = 12, 100
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one look-up found; rows are newest first."""
+    """What one look-up found; rows are newest first. Bonuses are those of the account that they use."""
 
     row: Any
     context: Context
     stats: Any
-    total: Any
+    balance: Balance
     lots: Sequence[Any]
     entries: Sequence[Any]
     addresses: Sequence[Any]
@@ -63,7 +64,10 @@ class Page:
             "tier": tier.name,
             "next_tier": tier.next,
             "missing": str(tier.missing) if tier.missing is not None else None,
-            "balance": {"available": str(self.context["balance"]), "total": str(points(self.total))},
+            "balance": {
+                "available": str(points(self.balance.available)),
+                "total": str(points(self.balance.total)),
+            },
             "lots": [
                 {
                     "reason": it.reason,
@@ -135,22 +139,22 @@ def read(connection: Connection, program: Program, who: str, at: datetime, links
     if row is None:
         raise UserError(f"there is no customer '{who}'; write an external id, card, phone or email")
 
-    def of(table: Any, *order: Any, limit: int = SHOWN, where: Any = None) -> Sequence[Any]:
-        statement = select(table).where(table.c.customer_id == row.id).order_by(*order).limit(limit)
-        return connection.execute(statement if where is None else statement.where(where)).all()
+    def of(table: Any, *order: Any, limit: int = SHOWN, whose: int = row.id) -> Select[Any]:
+        return select(table).where(table.c.customer_id == whose).order_by(*order).limit(limit)
 
-    entries = of(ENTRY, ENTRY.c.at.desc(), ENTRY.c.id.desc())
-    lots = of(LOT, LOT.c.expires_at, LOT.c.id, limit=100, where=LOT.c.remaining != 0)
-    messages = of(MESSAGE, MESSAGE.c.id.desc())
+    holder = holder_of(row)
+    lots = of(LOT, *SOONEST, limit=LOTS, whose=holder).where(LOT.c.remaining != 0, not_over(at))
+    entries = of(ENTRY, ENTRY.c.at.desc(), ENTRY.c.id.desc(), whose=holder)
+    messages = connection.execute(of(MESSAGE, MESSAGE.c.id.desc())).all()
     return Page(
         row=row,
         context=contexts(connection, program, [row.id], at, links)[row.id],
         stats=connection.execute(select(STATS).where(STATS.c.customer_id == row.id)).first(),
-        total=sum(lot.remaining for lot in lots),
-        lots=lots,
-        entries=entries,
+        balance=balances(connection, [holder], at)[holder],
+        lots=connection.execute(lots).all(),
+        entries=connection.execute(entries).all(),
         addresses=_addresses(connection, row.id),
-        consents=of(CONSENT, CONSENT.c.channel, limit=50),
+        consents=connection.execute(of(CONSENT, CONSENT.c.channel, limit=50)).all(),
         waiting=list(pending(connection, [row.id]).values()),
         messages=messages,
         histories=history(connection, [it.id for it in messages]),
@@ -208,8 +212,9 @@ def _profile(page: Page, program: Program) -> Fitting:
         if page.stats
         else "none"
     )
-    total = program.from_points(page.total)
-    balance = f"[bold green]{page.context['balance']}[/bold green] available, {total} in all"
+    points = program.from_points
+    total = points(page.balance.total)
+    balance = f"[bold green]{points(page.balance.available)}[/bold green] available, {total} in all"
     pairs = [
         ("tier", f"[bold]{tier.name}[/bold], {following}"),
         ("balance", balance),

@@ -2,16 +2,27 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import update
 
 from campaigns.rules_of import BUNDLE
 from core.customers.profiles import CUSTOMER
+from core.ledger.book import Book
+from core.program.lifetime import Life
 from tests.api.shop import Shop, make_live
 from tests.contracts.test_trigger_ranges import fill
 from tests.support.plans import plans
 from tidings.api.sentences import Told, sentence
+from tidings.customer_view import read
+
+
+def command(shop: Shop, who: str = "10042") -> dict[str, Any]:
+    """What `tidings customer` says in JSON."""
+    with shop.database.read() as connection:
+        found = read(connection, shop.services.program, who, shop.clock.now(), shop.services.links)
+    return found.as_json()
 
 
 def test_a_balance_tells_what_there_is_and_when_it_ends(shop: Shop) -> None:
@@ -45,6 +56,10 @@ def test_until_it_is_written_off_nobody_is_told_what_is_over_as_if_they_had_it(s
     assert told == dict.fromkeys(told, "0")
     cart = {"customer": "10042", "lines": [{"sku": "a", "total": "100"}]}
     assert shop.till.post("/api/v1/till/quote", json=cart).json()["available"] == "0"
+    for own in ("", "/page"):
+        assert shop.till.get(f"/api/v1/customers/10042{own}").json()["lots"] == []
+    assert command(shop)["lots"] == []
+    assert command(shop)["balance"] == {"available": "0", "total": "0"}
 
 
 def test_a_household_sees_its_common_bonuses(shop: Shop) -> None:
@@ -56,6 +71,53 @@ def test_a_household_sees_its_common_bonuses(shop: Shop) -> None:
     one, other = (shop.till.get(f"/api/v1/customers/{it}/balance").json() for it in ("1", "2"))
     assert other == {**one, "customer": "2"}
     assert shop.till.get("/api/v1/customers/2").json()["balance"] == "50"
+
+
+def test_the_command_tells_of_a_member_what_the_household_has(shop: Shop) -> None:
+    shop.register("1")
+    shop.register("2")
+    assert shop.till.post("/api/v1/households/1/members", json={"customer": "2"}).status_code == 200
+    assert command(shop, "2")["balance"] == {"available": "100", "total": "100"}
+    assert [it["remaining"] for it in command(shop, "2")["lots"]] == ["50", "50"]
+    assert command(shop, "2")["entries"] == command(shop, "1")["entries"]
+
+
+def test_the_command_tells_of_all_bonuses_however_many_lots_they_lie_in(shop: Shop) -> None:
+    shop.register()
+    with shop.database.write() as connection:
+        book = Book(connection, shop.services.program, [shop.id_of()], shop.clock.now())
+        for number in range(120):
+            op = book.operation(shop.id_of(), "adjustment", f"gift:{number}", [number], shop.clock.now())
+            book.accrue(op, 100, reason="adjustment", life=Life(shop.clock.now(), None, None))
+        book.close()
+    balance = shop.till.get("/api/v1/customers/10042/balance").json()
+    assert command(shop)["balance"] == {"available": balance["available"], "total": balance["total"]}
+    assert balance["total"] == "170"
+
+
+def test_what_is_on_hold_is_available_to_nobody_who_asks(shop: Shop) -> None:
+    shop.register()
+    cart = {"id": "R1", "customer": "10042", "pay_points": "20", "lines": [{"sku": "a", "total": "100"}]}
+    assert shop.till.post("/api/v1/till/holds", json=cart).status_code == 201
+    assert shop.till.get("/api/v1/customers/10042/balance").json()["available"] == "30"
+    assert command(shop)["balance"] == {"available": "30", "total": "50"}
+
+
+def test_what_lives_for_ever_is_told_last(shop: Shop) -> None:
+    gift = {
+        "id": "g",
+        "customer": "10042",
+        "points": "5",
+        "author": "maria",
+        "reason": "g",
+        "lasts": "forever",
+    }
+    shop.register()
+    assert shop.till.post("/api/v1/adjustments", json=gift).status_code == 201
+    shop.buy(total="100")
+    profile = shop.till.get("/api/v1/customers/10042").json()
+    assert [it["remaining"] for it in profile["lots"]] == ["50", "3", "5"]
+    assert [it["remaining"] for it in command(shop)["lots"]] == ["50", "3", "5"]
 
 
 def test_lots_are_shown_open_or_all_the_newest_first(shop: Shop) -> None:

@@ -13,11 +13,11 @@ from core.db import json_text
 from core.ledger.writing import ENTRY, LOT, OPERATION
 from core.program import Program
 from tidings.api.access import Here, asks
-from tidings.api.balances import balances, holder_of
 from tidings.api.bonus_models import AccountOut, BalanceOut, Dated, EntryOut, LotShown
 from tidings.api.lookup import CustomerPath, known
 from tidings.api.paging import Page, Paged
 from tidings.api.sentences import Told, sentence
+from tidings.balances import balances, holder_of
 
 routes = APIRouter(prefix="/customers", tags=["Bonuses"])
 MENDED = OPERATION.alias("mended")

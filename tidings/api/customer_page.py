@@ -21,7 +21,6 @@ from core.purchases.stored import RECEIPT
 from core.tiers import Standing, progress_of
 from tidings.api.access import Here, asks
 from tidings.api.answers import Tier
-from tidings.api.balances import Balance, balances, holder_of
 from tidings.api.lookup import CustomerPath, known
 from tidings.api.services import Services
 from tidings.api.speaking import Speaker, speaker
@@ -30,6 +29,7 @@ from tidings.api.till.assistant import money_hints, offers_shown
 from tidings.api.till.examples import TIER
 from tidings.api.till.models import OfferOut
 from tidings.api.till.quote import level_hints
+from tidings.balances import Balance, balances, holder_of, not_over
 
 routes = APIRouter(prefix="/customers", tags=["Customers"])
 OPERATIONS, LOTS, MEMBERS = 10, 20, 50
@@ -171,7 +171,7 @@ class _Page:
         """What is open, the first to expire first."""
         columns = (LOT.c.account, LOT.c.active_from, LOT.c.expires_on)
         open_ = select(*columns, func.sum(LOT.c.remaining).label("remaining")).where(
-            LOT.c.customer_id == self.holder_id, *OPEN
+            LOT.c.customer_id == self.holder_id, *OPEN, not_over(self.now)
         )
         order = (LOT.c.expires_on.is_(None), LOT.c.expires_on, LOT.c.active_from, LOT.c.account)
         rows = self.connection.execute(open_.group_by(*columns).order_by(*order).limit(LOTS))

@@ -23,13 +23,13 @@ from templates.context import TierView
 from templates.facts import contexts
 from tidings.api.access import Here, asks
 from tidings.api.answers import ConsentOut, CustomerOut, Expiring, LotOut, Tier
-from tidings.api.balances import balances, holder_of
 from tidings.api.bodies import AddressIn, ConsentIn, ConsentsIn, ConsentValue, CustomerIn
 from tidings.api.card_links import card_links
 from tidings.api.idempotency import Once
 from tidings.api.lookup import CustomerPath, known
 from tidings.api.problems import refuse, refused
 from tidings.api.services import Services
+from tidings.balances import SOONEST, balances, holder_of, not_over
 from tidings.suppressions import kinds
 
 routes = APIRouter(prefix="/customers", tags=["Customers"])
@@ -227,7 +227,7 @@ def _shown(here: Services, connection: Connection, external_id: str) -> Customer
         registered_at=row.registered_at, balance=str(program.from_points(balance.total)),
         available=str(program.from_points(balance.available)), tier=_tier(tier),
         expiring=Expiring(amount=str(program.from_points(amount)), on=day),
-        lots=_lots(connection, program, holder), consents=_consents(connection, row.id),
+        lots=_lots(connection, program, holder, now), consents=_consents(connection, row.id),
         wallet_card=card_links(here.running, here.links, row.id), **texts,
     )  # fmt: skip
 
@@ -245,13 +245,13 @@ def _plain(amount: Decimal | None) -> str | None:
     return None if amount is None else f"{amount.normalize():f}"
 
 
-def _lots(connection: Connection, program: Program, customer_id: int) -> list[LotOut]:
-    open_lots = select(LOT).where(LOT.c.customer_id == customer_id, LOT.c.remaining != 0)
+def _lots(connection: Connection, program: Program, holder: int, now: datetime) -> list[LotOut]:
+    open_lots = select(LOT).where(LOT.c.customer_id == holder, LOT.c.remaining != 0, not_over(now))
     return [
         LotOut(
             reason=row.reason, amount=str(program.from_points(row.amount)),
             remaining=str(program.from_points(row.remaining)), active_from=row.active_from,
             expires_on=row.expires_on,
         )
-        for row in connection.execute(open_lots.order_by(LOT.c.expires_on, LOT.c.id))
+        for row in connection.execute(open_lots.order_by(*SOONEST))
     ]  # fmt: skip

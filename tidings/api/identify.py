@@ -12,10 +12,10 @@ from core.customers.profiles import CUSTOMER
 from core.program import Program
 from tidings.api import examples
 from tidings.api.access import Here, Who, asks, require
-from tidings.api.balances import Balance, balances, holder_of
 from tidings.api.bodies import Body, Moment
 from tidings.api.lookup import SURVIVOR, email_in, identified, phone_in
 from tidings.api.paging import Page, Paged
+from tidings.balances import Balance, balances, holder_of
 
 routes = APIRouter(tags=["Customers"])
 Text = Annotated[str | None, Query(min_length=1, max_length=254)]

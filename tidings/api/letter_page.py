@@ -17,11 +17,11 @@ from core.customers.profiles import CUSTOMER
 from core.ledger.lots import Refusal
 from tidings import erasure
 from tidings.api.access import Here
-from tidings.api.balances import balances, holder_of
 from tidings.api.choices import Language, missing, spoken
 from tidings.api.render import HEADERS, SHOWN, page
 from tidings.api.services import Services
 from tidings.api.words import LANGUAGES, accepted, masked
+from tidings.balances import balances, holder_of
 from tidings.personal_data import FILE_NAME, personal_data, to_json
 
 routes = APIRouter(include_in_schema=False)

@@ -17,13 +17,13 @@ from core.purchases.stats import STATS
 from core.tiers import Standing, progress_of
 from tidings.api.access import Here, asks
 from tidings.api.answers import Expiring
-from tidings.api.balances import Balance, balances, holder_of
 from tidings.api.lookup import identified, known, phone_in
 from tidings.api.problems import refuse
 from tidings.api.speaking import Speaker, speaker
 from tidings.api.tier_shown import tier_shown
 from tidings.api.till.models import ConsentAsked, Messages, OfferOut, SellerView
 from tidings.api.till.quote import MESSAGES_AT_MOST, level_hints
+from tidings.balances import Balance, balances, holder_of
 
 routes = APIRouter()
 Text = Annotated[str | None, Query(min_length=1, max_length=254)]

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, or_, select
 
 from core.ledger.writing import LOT
 from core.tables import Hold
 
 HOLD = Hold.__table__  # type: ignore[attr-defined]
+# The first to expire first; by itself SQLite would begin with what lives for ever, PostgreSQL end with it.
+SOONEST = (LOT.c.expires_on.is_(None), LOT.c.expires_on, LOT.c.id)
 
 
 @dataclass(slots=True)
@@ -73,6 +75,11 @@ def balances(connection: Connection, holders: Collection[int], now: datetime) ->
     for holder, points in connection.execute(held.group_by(HOLD.c.customer_id)):
         found[holder].held = int(points)
     return found
+
+
+def not_over(now: datetime) -> ColumnElement[bool]:
+    """Lots that have not ended, whether the ledger has written that off or not."""
+    return or_(LOT.c.expires_at.is_(None), LOT.c.expires_at > now)
 
 
 def holder_of(row: Any) -> int:
