@@ -69,9 +69,7 @@ class _Reckoning:
             self.multiples = self._alone(rules.multipliers)
         if rules.grouped:
             self._best_of_groups(self.multiples)
-        self._exclude(rules.excluding)
-        if self.multiples:
-            self.multiples = self._together(self.multiples)
+        self._exclude_and_multiply(rules.excluding)
         shares = self._within_caps(
             [
                 _share(it)
@@ -172,6 +170,26 @@ class _Reckoning:
                 if winner != name:
                     del offers[name]
                     self._silent(name, "best_of_group", f"'{winner}' gives more")
+
+    def _exclude_and_multiply(self, excluding: Iterable[Rule]) -> None:
+        """Exclusions, and multiples of what they leave. One for which they leave nothing gives nothing, so it
+        excludes nobody: everything is as if it were not there.
+        """
+        percentages, multiples, fixed = dict(self.percentages), dict(self.multiples), dict(self.fixed)
+        silences = dict(self.silences)
+        self._exclude(excluding)
+        if not self.multiples:
+            return
+        self.multiples = self._together(left := self.multiples)
+        idle = [it for it in excluding if it.rule in left and it.rule not in self.multiples]
+        if not idle:
+            return
+        # One that excludes what it would multiply goes first: others may then have something.
+        first = min(idle, key=lambda it: percentages.keys().isdisjoint(it.excludes)).rule
+        del multiples[first]
+        self.percentages, self.multiples, self.fixed = percentages, multiples, fixed
+        self.silences = {**silences, first: self.silences[first]}
+        self._exclude_and_multiply(excluding)
 
     def _exclude(self, excluding: Iterable[Rule]) -> None:
         kinds = (self.percentages, self.multiples, self.fixed)

@@ -287,6 +287,34 @@ def test_what_is_excluded_excludes_nobody_and_is_not_multiplied() -> None:
     assert gave(earn(found, cart(10_000), SILVER)) == {"tier": 500, "two": 500, "a": 100, "c": 300}
 
 
+def test_a_multiple_for_which_exclusions_leave_nothing_excludes_nobody() -> None:
+    found = program(
+        """
+        {rule: a, give: 1, excludes: tier}
+        {rule: two, multiply: 2, excludes: c}
+        {rule: c, give: 3}
+        """
+    )
+    earned = earn(found, cart(10_000), SILVER)
+    assert gave(earned) == {"a": 100, "c": 300}
+    assert silent(earned) == {"tier": "excluded_by", "two": "nothing_to_multiply"}
+
+
+def test_a_multiple_does_not_exclude_all_that_it_multiplies() -> None:
+    found = program(
+        """
+        {rule: two, multiply: 2, excludes: c}
+        {rule: three, multiply: 3, excludes: tier}
+        {rule: c, give: 3}
+        """
+    )
+    earned = earn(found, cart(10_000), SILVER)
+    assert gave(earned) == {"tier": 500, "two": 500}
+    assert silent(earned) == {"three": "nothing_to_multiply", "c": "excluded_by"}
+    more = program("{rule: three, multiply: 3, excludes: tier}\n{rule: more, earn: 1%}")
+    assert gave(earn(more, cart(10_000), SILVER)) == {"more": 100, "three": 200}
+
+
 @pytest.mark.parametrize(
     ("cap", "expected"),
     [
