@@ -23,6 +23,7 @@ from core.ledger.limits import Limits
 from core.ledger.lots import DEBT, FORGIVEN, MOST, Correction, Op, OpenLot, Refusal
 from core.ledger.reading import EVERY_LOT
 from core.ledger.writing import ENTRY, LOT_CHANGES, OPERATION
+from core.program import Program
 from core.program.lifetime import Life
 from core.program.versions import version
 from core.purchases.booking import Bought, Desk, Effect
@@ -83,6 +84,7 @@ class Replay:
         for (operation_id, lot_id, kind, rule), points in self.actual.items():
             self.by_operation[operation_id].append((lot_id, kind, rule, points))
         self.debt_before = book.debt(holder_id)
+        self._known: dict[int, Program] = {}
         self._rewind()
 
     # --- what stands in the books
@@ -140,25 +142,31 @@ class Replay:
             OPERATION.c.customer_id == self.holder_id, OPERATION.c.at < self.since
         )  # fmt: skip
         purchases = self.connection.execute(bought.order_by(OPERATION.c.at, OPERATION.c.id)).all()
-        extended = {
-            number: dict(version(self.connection, number).extended_accounts)
-            for number in {row.program_version for row in purchases}
-        }
-        given = select(OPERATION.c.id, OPERATION.c.at).where(
-            OPERATION.c.id.in_({it.operation_id for it in lots})
-        )
-        given_at = {row.id: row.at for row in self.connection.execute(given)}
-        program = self.book.program
+        given = select(*columns).where(OPERATION.c.id.in_({it.operation_id for it in lots}))
+        gave = {row.id: row for row in self.connection.execute(given)}
+        lives = [self._rules(number).extensions(at) for at, _, number in purchases]
         for lot in lots:
-            lot.expires_on = lot.first_expires_on
-            first = (given_at[lot.operation_id], lot.operation_id)
-            for at, number, rules in purchases:
-                end, lasts = program.end_of(lot.expires_on), extended[rules].get(lot.account)
-                if lasts is None or (at, number) < first or end is None or end <= at:
+            by = gave[lot.operation_id]
+            lot.live(self._first_life(lot, by.program_version))
+            for (at, number, _), longer in zip(purchases, lives, strict=True):
+                life, end = longer.get(lot.account), lot.expires_at
+                if life is None or (at, number) < (by.at, by.id) or end is None or end <= at:
                     continue
-                last = lasts.last_day(program.day_of(at))
-                lot.expires_on = max(lot.expires_on, last) if lot.expires_on and last else last
-            lot.expires_at = program.end_of(lot.expires_on)
+                if life.expires_at is None or end < life.expires_at:
+                    lot.expires_on, lot.expires_at = life.expires_on, life.expires_at
+
+    def _first_life(self, lot: OpenLot, number: int) -> Life:
+        """For how long a lot was given, in the zone of the program of that number."""
+        end = lot.expires_at
+        if lot.first_expires_on != lot.expires_on:
+            end = self._rules(number).end_of(lot.first_expires_on)
+        return Life(lot.active_from, lot.first_expires_on, end)
+
+    def _rules(self, number: int) -> Program:
+        """The program of that number."""
+        if number not in self._known:
+            self._known[number] = version(self.connection, number)
+        return self._known[number]
 
     def _expired(self, lots: Sequence[OpenLot]) -> list[tuple[OpenLot, int]]:
         """What the books say was written off."""
@@ -330,7 +338,7 @@ class Replay:
         limits = Limits(op.data[MOST]) if MOST in op.data else None
         for kind, points in sorted(taken.items()):
             if (rest := points - self._from_its_lot(op, kind, points)) > 0:
-                rules = version(self.connection, op.program_version)
+                rules = self._rules(op.program_version)
                 self.book.redeem(op, rest, kind=kind, limits=limits, owing=True, rules=rules)
 
     def _from_its_lot(self, op: Op, kind: str, points: int) -> int:
@@ -364,8 +372,7 @@ class Replay:
     def _give(self, op: Op, lot: OpenLot, points: int, rule: str | None) -> None:
         if lot.slot in (DEBT, FORGIVEN):
             return
-        program = self.book.program
-        life = Life(lot.active_from, lot.first_expires_on, program.end_of(lot.first_expires_on))
+        life = self._first_life(lot, op.program_version)
         self.book.accrue(
             op, points, reason=lot.reason, life=life, rule=rule, account=lot.account, slot=lot.slot,
             partner=lot.partner,

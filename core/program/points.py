@@ -183,6 +183,11 @@ class PointRules:
 
     # --- the life of a lot
 
+    def extensions(self, at: datetime) -> dict[str, Life]:
+        """How long at least a purchase at a time lets the open bonuses of each account last."""
+        days = [(name, lasts.last_day(self.day_of(at))) for name, lasts in self.extended_accounts]
+        return {name: Life(at, last, self.end_of(last)) for name, last in days}
+
     def life(
         self, granted_at: datetime, *, account: str = BASE,
         starts: Starts | None = None, lasts: Lasts | None = None,

@@ -14,7 +14,6 @@ from core.ledger.book import Book
 from core.ledger.lots import Op, Refusal
 from core.ledger.reading import lots_bought
 from core.program import Grant, Program
-from core.program.lifetime import Life
 from core.purchases.cart import Cart, Item, all_back, kept_of
 from core.purchases.history import PURCHASE, BuyerPast
 from core.purchases.spending import lay_payment, lay_points, of_kept, spendable
@@ -177,9 +176,7 @@ class Desk:
         )  # fmt: skip
 
     def _extend(self, op: Op, program: Program, at: datetime) -> None:
-        for account, lasts in program.extended_accounts:
-            last_day = lasts.last_day(program.day_of(at))
-            life = Life(at, last_day, program.end_of(last_day))
+        for account, life in program.extensions(at).items():
             self.book.extend(op.customer_id, account, life, at)
 
     def _step_up(

@@ -28,6 +28,8 @@ from tests.core.books import (
 from tests.core.terms import Terms
 from tests.core.twins import DAY, NOW, Twins, without
 
+HOUR = timedelta(hours=1)
+
 
 @pytest.fixture
 def twins(database: Database) -> Twins:
@@ -271,3 +273,34 @@ def test_a_receipt_from_before_a_fall_that_another_late_one_worked_out_earns_by_
     twins.look()
     assert twins.of("anna").receipts["7"][2] == (20,)
     twins.are_alike()
+
+
+@pytest.mark.parametrize(
+    ("life", "back_at"),
+    [("lasts: 9 days", START), ("lasts: 5 days\n  extend: 8 days", START + DAY + HOUR)],
+    ids=["as given", "extended"],
+)
+def test_bonuses_end_when_they_did_though_the_programs_days_begin_at_another_hour_now(
+    twins: Twins, life: str, back_at: datetime
+) -> None:
+    """What was spent on the last evening stays paid when goods come back and all is reckoned again."""
+    east = program(("lasts: 180 days", life))
+    twins.program = west = program(("lasts: 180 days", life), ("Europe/Kyiv", "America/New_York"))
+    # The last day is the tenth: over at four by UTC. In Kyiv it would have been over six hours before.
+    spent = purchase("3", "", START.replace(day=11, hour=2), 10_000, pay=5_000)
+    for who in ("anna", "bohdan"):
+        bought = [purchase("1", "", START + DAY, 100), spent]
+        if who == "anna":
+            bought.append(purchase("back", "", back_at, 100))
+        given = Request(who, who, 5_000, START + HOUR)
+        for it in sorted(bought, key=lambda it: it.at):
+            if it.at > given.at:
+                twins.do(lambda connection, it=given: grant(connection, west, it, it.at, live=True))
+            accepted(twins.buy(who, it, it.at))
+    twins.program = east
+    with twins.database.write() as connection:
+        begin(connection, east, START + 12 * DAY)
+    accepted(twins.bring("anna", "back"))
+    twins.look()
+    assert without(twins.of("anna"), "back") == twins.of("bohdan")
+    assert twins.of("anna").debt == 0
