@@ -93,7 +93,7 @@ class Work:
     def _reject(self, group: list[Row], reasons: dict[int, str]) -> None:
         """Set a whole group aside; a row that is itself right names the one that is not."""
         line, reason = next(iter(reasons.items()))
-        others = f"belongs to the receipt whose line {line} {reason}"
+        others = f"belongs to the receipt whose line {line} was rejected: {reason}"
         for row in group:
             self.rejects.add(row, reasons.get(row.line, others))
         self.report.rejected += len(group)

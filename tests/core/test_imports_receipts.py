@@ -96,9 +96,21 @@ def test_a_receipt_with_one_bad_line_is_rejected_whole(shop: Database, tmp_path:
     rows = [RECEIPTS[0], {**RECEIPTS[1], "total": "free"}, RECEIPTS[2]]
     report = bring_in(shop, "receipts", csv(tmp_path / "r.csv", rows))
     assert counts(report) == (1, 0, 0, 2)
+    free = "'total': 'free' is not a plain number, such as 170.50"
     assert [(it["line"], it["reason"]) for it in rejects(report)] == [
-        (2, "belongs to the receipt whose line 3 'total': 'free' is not a plain number, such as 170.50"),
-        (3, "'total': 'free' is not a plain number, such as 170.50"),
+        (2, f"belongs to the receipt whose line 3 was rejected: {free}"),
+        (3, free),
+    ]
+
+
+def test_a_receipt_that_is_refused_as_a_whole_says_why_in_each_of_its_rows(
+    shop: Database, tmp_path: Path
+) -> None:
+    rows = [{**RECEIPTS[0], "pay_points": "10"}, RECEIPTS[1]]
+    report = bring_in(shop, "receipts", jsonl(tmp_path / "r.jsonl", rows))
+    assert [(it["line"], it["reason"]) for it in rejects(report)] == [
+        (1, "0 bonuses are available for this"),
+        (2, "belongs to the receipt whose line 1 was rejected: 0 bonuses are available for this"),
     ]
 
 
