@@ -66,14 +66,18 @@ def told(author: str | None, data: Mapping[str, Any]) -> str:
 def _adjust(
     connection: Connection, program: Program, request: Adjustment, at: datetime, live: bool
 ) -> Outcome:
-    if refusal := _refused(program, request):
-        return refusal
-    found = opened(connection, program, [request.customer], at, live=live)
+    found, refusal = (
+        opened(connection, program, [request.customer], at, live=live),
+        _refused(program, request),
+    )
     if isinstance(found, Refusal):
-        return found
+        return refusal or found
     people, book = found
+    # What was booked is answered as it was then, whatever the program says by now.
     if known := repeated(connection, f"{KIND}:{request.key}", request.body()):
         return known
+    if refusal:
+        return refusal
     outcome = _book(book, program, request, people[request.customer], at)
     if isinstance(outcome, Recorded):
         book.close()

@@ -69,6 +69,18 @@ def test_the_same_request_again_is_one_adjustment(database: Database) -> None:
     assert balance(database, "anna") == 1_000
 
 
+def test_a_request_that_is_sent_again_is_answered_as_it_was_though_its_account_is_gone(
+    database: Database,
+) -> None:
+    register(database, program(), "anna")
+    gift, now = replace(GOODWILL, account="gift"), START
+    accounts = program(("debt: repay", "debt: repay\n  accounts: {gift: {lasts: 7 days}}"))
+    with database.write() as connection:
+        first = accepted(adjust(connection, accounts, gift, now, live=True))
+    assert by_hand(database, gift) == Recorded(first, repeated=True)
+    assert refused(by_hand(database, replace(gift, key="2"))) == "unknown_account"
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
