@@ -58,6 +58,16 @@ def test_an_offer_says_what_it_asks_for(database: Database, locale: str, said: l
     assert [speaks.offer(it).replace("\xa0", " ") for it in found] == said
 
 
+def test_an_offer_for_two_purchases_on_a_day_is_said_in_the_singular(database: Database) -> None:
+    rules = program("{rule: twice, give: 4, when: {regular: {purchases: 2, in: 1 day}}}")
+    with database.write() as connection:
+        save(connection, rules, ADDRESSES, [Profile("anna")], NOW, live=False)
+        anna = people(connection, ["anna"])["anna"].id
+        [found] = offers(connection, rules, anna, None, NOW)
+    said = [speaker(rules, [locale], NOW).offer(found) for locale in ("en", "uk")]
+    assert said == ["4 points: 2 purchases in 1 day", "4 points: 2 покупки за 1 дн."]
+
+
 def test_a_day_of_another_year_is_told_with_its_year() -> None:
     speaks = speaker(PROGRAM, ["en"], NOW)
     facts = {"amount": "1", "tier": "gold"}

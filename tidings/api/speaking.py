@@ -115,7 +115,8 @@ class Speaker:
             said += [self.say(kind, {"money": self.program.to_money(amount)})] if amount is not None else []
         if when.regular:
             count = self.count("purchases", when.regular.purchases)
-            said.append(self.say("regular", {"count": count, "days": when.regular.in_.days}))
+            days = self.count("days", when.regular.in_.days)
+            said.append(self.say("regular", {"count": count, "days": days}))
         return said
 
     def gift(self, facts: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ ENGLISH: Words = {
     "every": "every {count}",
     "reaching": "when {money} are spent in all",
     "spent_before": "after {money} spent",
-    "regular": "{count} in {days} days",
+    "regular": "{count} in {days}",
     "per_unit": "per piece",
     "per_line": "per item",
     "at": "at {places}",
@@ -77,7 +77,7 @@ UKRAINIAN: Words = {
     "every": "за кожні {count}",
     "reaching": "коли витрачено всього {money}",
     "spent_before": "якщо вже витрачено {money}",
-    "regular": "{count} за {days} дн.",
+    "regular": "{count} за {days}",
     "per_unit": "за штуку",
     "per_line": "за позицію",
     "at": "у {places}",
@@ -134,7 +134,7 @@ RUSSIAN: Words = {
     "every": "за каждые {count}",
     "reaching": "когда потрачено всего {money}",
     "spent_before": "если уже потрачено {money}",
-    "regular": "{count} за {days} дн.",
+    "regular": "{count} за {days}",
     "per_unit": "за штуку",
     "per_line": "за позицию",
     "at": "в {places}",
@@ -178,16 +178,23 @@ RUSSIAN: Words = {
 SENTENCES: Mapping[str, Words] = {"en": ENGLISH, "uk": UKRAINIAN, "ru": RUSSIAN}
 # The plural forms in the order one, few, many; English has one and the others.
 COUNTED: Mapping[str, Mapping[str, Sequence[str]]] = {
-    "en": {"lines": ("item", "items"), "units": ("pc.", "pcs."), "purchases": ("purchase", "purchases")},
+    "en": {
+        "lines": ("item", "items"),
+        "units": ("pc.", "pcs."),
+        "purchases": ("purchase", "purchases"),
+        "days": ("day", "days"),
+    },
     "uk": {
         "lines": ("товар", "товари", "товарів"),
         "units": ("шт.",),
         "purchases": ("покупка", "покупки", "покупок"),
+        "days": ("дн.",),
     },
     "ru": {
         "lines": ("товар", "товара", "товаров"),
         "units": ("шт.",),
         "purchases": ("покупка", "покупки", "покупок"),
+        "days": ("дн.",),
     },
 }
 DAYS: Mapping[str, Mapping[str, str]] = {
