@@ -11,6 +11,8 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from core.letters import look_alike
+
 # A value longer than this is cut when it is quoted back.
 QUOTED = 40
 # Below this likeness a suggestion would puzzle rather than help.
@@ -65,12 +67,18 @@ def suggest(word: str, choices: Iterable[str], otherwise: str = "") -> str:
     """`did you mean 'ahead'?`; when nothing is alike `otherwise`, or what may be written."""
     ranked = by_likeness(word, choices)
     if meant := nearest(word, ranked[:1]):
-        return f"did you mean '{meant}'?"
+        return did_you_mean(word, meant)
     if otherwise or not ranked:
         return otherwise or "remove it"
     if len(ranked) > LISTED:
         return f"the nearest are {', '.join(ranked[:LISTED])}"
     return f"write {one_of(ranked)}"
+
+
+def did_you_mean(word: str, meant: str) -> str:
+    """`did you mean 'ahead'?`, and which letter is another one where both look alike."""
+    odd = look_alike(word, meant)
+    return f"did you mean '{meant}'?{f' {odd}' if odd else ''}"
 
 
 def one_of(choices: Sequence[str]) -> str:
@@ -163,7 +171,7 @@ def _bad_choice(error: ErrorDetails) -> Explanation:
     choices = error["ctx"]["expected"].replace(" or ", ", ").split(", ")
     ranked = by_likeness(str(error["input"]), [choice.strip("'") for choice in choices])
     meant = nearest(str(error["input"]), ranked[:1])
-    fix = f"did you mean '{meant}'?" if meant else f"write {one_of(ranked)}"
+    fix = did_you_mean(str(error["input"]), meant) if meant else f"write {one_of(ranked)}"
     return f"no such choice: {describe(error['input'])}", fix
 
 

@@ -1,7 +1,7 @@
 """Letters that nothing can be done with: those that no database keeps, and those that nobody sees."""
 
 import re
-from unicodedata import category
+from unicodedata import category, name
 
 # YAML and JSON have escapes for both.
 _NOT_KEPT = (
@@ -29,3 +29,19 @@ def without_unkept(text: str) -> tuple[str, list[tuple[str, str]]]:
     for letters, _, _ in _NOT_KEPT if found else ():
         text = letters.sub("", text)
     return text, found
+
+
+def look_alike(written: str, meant: str) -> str:
+    """Why a word is not another one that looks the same: a letter of another alphabet, or one unseen.
+
+    `the 'с' in it is a Cyrillic letter`; empty where somebody can see how they differ.
+    """
+    unseen = [letter for letter in written if letter not in meant and category(letter) in ("Cf", "Zs")]
+    bare = "".join(letter for letter in written if letter not in unseen)
+    odd = [(letter, own) for letter, own in zip(bare, meant, strict=False) if letter != own]
+    if len(bare) != len(meant) or any(letter.isascii() or not letter.isalpha() for letter, _ in odd):
+        return ""
+    if odd:
+        letter = odd[0][0]
+        return f"the '{letter}' in it is a {name(letter, 'foreign').split()[0].capitalize()} letter"
+    return f"a character in it is not seen (U+{ord(unseen[0]):04X}): write it anew" if unseen else ""

@@ -13,6 +13,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from core.errors import Problem
 from core.letters import without_unkept
+from core.yaml_slips import odd_space, slip_before
 
 KeyPath = tuple[str | int, ...]
 Place = tuple[int, int]
@@ -62,7 +63,7 @@ def _compose(text: str, file: str, problems: list[Problem]) -> Node | None:
     try:
         root: Node | None = yaml.compose(text.removeprefix("\ufeff"))
     except MarkedYAMLError as error:
-        problems.append(_syntax_problem(error, file))
+        problems.append(_syntax_problem(error, file, text.removeprefix("\ufeff")))
     except YAMLError as error:
         # The reader's own error: a character that YAML does not allow at all.
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
@@ -80,10 +81,12 @@ def _compose(text: str, file: str, problems: list[Problem]) -> Node | None:
     return None
 
 
-def _syntax_problem(error: MarkedYAMLError, file: str) -> Problem:
+def _syntax_problem(error: MarkedYAMLError, file: str, text: str) -> Problem:
     mark = error.problem_mark or error.context_mark
     line, col = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     said = error.problem or error.context or "cannot be read"
+    if slip := slip_before(text, line, col, said):
+        return Problem(file, *slip, kind=UNREADABLE)
     for part, what, fix in _SYNTAX:
         if part in said:
             return Problem(file, line, col, "", what, fix, kind=UNREADABLE)
@@ -173,6 +176,8 @@ class _Reader:
                 continue
             if not isinstance(key, ScalarNode):
                 self._complain(path, "a key must be text", "write 'key: value'")
+            elif slip := odd_space(key.value, *_place(key)):
+                raise _Refused(Problem(self.file, *slip, kind=UNREADABLE))
             elif (name := self._kept(key.value, path, _place(key))) in data:
                 self._duplicate(key, (*path, name))
             else:

@@ -207,4 +207,6 @@ def _meant(name: str) -> str:
         return f"did you mean '{_ELSEWHERE[name]}'?"
     if name in ("attribute", "attributes"):
         return f"write for example '{ATTRIBUTE.example}'"
+    if name.startswith("not ") and _written(field := name.removeprefix("not ").strip()):
+        return f"write 'not: {{{field}: …}}'"
     return suggest(name, [*FIELDS, *COMBINATIONS, "attributes.<name>"])

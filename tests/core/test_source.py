@@ -148,6 +148,33 @@ def test_a_key_written_twice_is_named_with_the_line_of_the_first() -> None:
                 "give it their indentation"
             ),
         ),
+        (
+            "inner:\n\u00a0 ahead: 1 day\n\u00a0 at_least: 5",
+            "x.yaml:2:1: a space that YAML does not take for one (U+00A0); write an ordinary space",
+        ),
+        (
+            "about: one\ninner:\u00a0{ahead: 1 day}",
+            "x.yaml:2:7: a space that YAML does not take for one (U+00A0); write an ordinary space",
+        ),
+        ("about:one\nkind: service", "x.yaml:1:6: no space after ':'; write 'about: …'"),
+        (
+            "about： one\nkind: service",
+            "x.yaml:1:6: a ':' that YAML does not take for one (U+FF1A); write 'about: …'",
+        ),
+        (
+            "about: 'it's a try'",
+            (
+                "x.yaml:1:11: the text goes on after the ' that ends it; "
+                "write '' for one that belongs to the text"
+            ),
+        ),
+        (
+            'inner: {ahead: "say "hi" now"}',
+            (
+                'x.yaml:1:21: the text goes on after the " that ends it; '
+                'write \\" for one that belongs to the text'
+            ),
+        ),
         ("items: [1, 2", "x.yaml:1:13: a bracket that is never closed; close it"),
         ("about: 'x", "x.yaml:1:10: a quote that is never closed; close it"),
         (
@@ -198,6 +225,24 @@ def test_what_is_no_yaml_is_explained(text: str, finding: str) -> None:
             "x.yaml:1:1: kind: no such choice: 'servise'; did you mean 'service'?",
         ),
         ("knd: service", "x.yaml:1:1: knd: no such key; did you mean 'kind'?"),
+        (
+            "kіnd: service",
+            "x.yaml:1:1: kіnd: no such key; did you mean 'kind'? the 'і' in it is a Cyrillic letter",
+        ),
+        (
+            "kind: \u0455ervice",
+            (
+                "x.yaml:1:1: kind: no such choice: '\u0455ervice'; "
+                "did you mean 'service'? the '\u0455' in it is a Cyrillic letter"
+            ),
+        ),
+        (
+            "kind\u200b: service",
+            (
+                "x.yaml:1:1: kind\u200b: no such key; "
+                "did you mean 'kind'? a character in it is not seen (U+200B): write it anew"
+            ),
+        ),
         ("inner: {}", "x.yaml:1:1: inner.ahead: is missing; write for example 'ahead: 3 days'"),
         ("items: [{ahead: 1 day}, {aheads: 1 day}]",
          "x.yaml:1:26: items[1].aheads: no such key; did you mean 'ahead'?"),
