@@ -70,6 +70,8 @@ _ALL = (
          "Use the filter that the message names."),
     Kind("not-a-value", "A name of several values, where one of them is needed.",
          "Name the one that is meant."),
+    Kind("unlike-values", "A value that is compared with, or added to, what it is not.",
+         "Compare amounts with numbers and names with texts; write texts outside of the braces."),
     Kind("foreign-placeholder", "A placeholder of another tool, which would be sent as it stands.",
          "Write it as Jinja does.", "warning"),
     Kind("missing-part", "A part that no file of messages/_parts/ holds.", "Add it, or correct its path."),

@@ -21,6 +21,7 @@ from templates.located import Located
 from templates.pages import Part
 from templates.reading import Reading
 from templates.syntax import syntax_problem
+from templates.unlike import unlike
 
 Names = Mapping[str, Collection[str] | None]
 
@@ -31,7 +32,6 @@ _GIVEN = frozenset({"loop", "caller", "varargs", "kwargs", "self", "super"})
 _OWN_HEADERS = frozenset({"subject", "preheader"})
 # How people call what may be spent.
 _BALANCE = ("points", "bonus", "bonuses")
-
 
 _READ: WeakKeyDictionary[MessageEnvironment, dict[str, Reading]] = WeakKeyDictionary()
 _WRONG: WeakKeyDictionary[MessageEnvironment, dict[str, TemplateSyntaxError | None]] = WeakKeyDictionary()
@@ -113,7 +113,8 @@ def short_text(
         ]
     known = {*names, *environment.globals, *_GIVEN, *said.declared}
     found = (_complaint(dotted, known, names, "") for dotted in said.uses)
-    unfit = ((it.what, it.fix) for it in misfits(said.tree, types, said.declared)) if types else ()
+    judged = (said.tree, types or {}, said.declared)
+    unfit = ((it.what, it.fix) for it in (*misfits(*judged), *unlike(*judged))) if types else ()
     return [*(complaint for complaint in found if complaint), *unfit]
 
 
@@ -248,7 +249,8 @@ class _Page:
             reading = _read(self._located, self._environment)
         except TemplateSyntaxError:
             return
-        for it in misfits(reading.tree, types, {*reading.declared, *self._made}):
+        made = {*reading.declared, *self._made}
+        for it in (*misfits(reading.tree, types, made), *unlike(reading.tree, types, made)):
             places = list(self._located.occurrences(it.dotted, it.follows))
             for offset in places or [self._located.line_start(it.line)]:
                 yield self._located.problem(offset, it.what, it.fix, it.kind)

@@ -24,7 +24,7 @@ _AMOUNTS = ("points", "money", "number", "percent")
 _DAYS = ("date", "local_date", "time")
 _TAKES = {**dict.fromkeys(_AMOUNTS, _AMOUNTS), "day": _DAYS, "date": _DAYS, "time": ("time",)}
 _NEEDS = {**dict.fromkeys(_AMOUNTS, "a number"), "day": "a day", "date": "a day", "time": "a time of the day"}
-_CALLED = {
+CALLED = {
     "points": "an amount of bonuses", "money": "money", "number": "a number", "percent": "a percentage",
     "text": "text", "date": "a day", "local_date": "a day", "time": "a time",
 }  # fmt: skip
@@ -97,7 +97,7 @@ def _filters(tree: nodes.Template, types: Types) -> Iterator[Misfit]:
             continue
         given, follows = types.get(dotted), rf"\s*\|\s*{each.name}\b"
         if given and given not in _TAKES[each.name]:
-            what = f"'{dotted}' is {_CALLED[given]}, and the filter '{each.name}' needs {_NEEDS[each.name]}"
+            what = f"'{dotted}' is {CALLED[given]}, and the filter '{each.name}' needs {_NEEDS[each.name]}"
             writes = f" | {_WRITES[given]}" if given in _WRITES else ""
             yield Misfit(dotted, follows, each.lineno, what, f"write {{{{ {dotted}{writes} }}}}")
         elif each.args or each.kwargs:
@@ -111,7 +111,7 @@ def _parts_of_values(tree: nodes.Template, types: Types) -> Iterator[Misfit]:
         owner = dotted_name(each.node)
         given = types.get(owner) if owner and "." in owner else None
         if owner and given and not any(hasattr(kind, each.attr) for kind in _CLASSES[given]):
-            what = f"'{owner}' is {_CALLED[given]} and has no '{each.attr}'"
+            what = f"'{owner}' is {CALLED[given]} and has no '{each.attr}'"
             dotted = f"{owner}.{each.attr}"
             yield Misfit(dotted, "", each.lineno, what, f"write {owner}", "unknown-template-name")
 

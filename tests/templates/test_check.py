@@ -155,6 +155,50 @@ def test_of_several_values_one_is_named(library: MakeLibrary, text: str, place: 
 
 
 @pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{% if balance > '500' %}x{% endif %}",
+         ("1:7: 'balance' is an amount of bonuses, and the text '500' stands behind '>'; "
+          "write 500 without quotes")),
+        ("{{ balance }} {{ balance + ' bonuses' }}",
+         ("1:18: 'balance' is an amount of bonuses, and the text ' bonuses' stands behind '+'; "
+          "write {{ balance | points }} by itself, beside what belongs to it")),
+        ("x\n{{ 'Until ' + trigger.expires_on }}",
+         ("2:1: 'trigger.expires_on' is a day, and the text 'Until ' stands before '+'; "
+          "write {{ trigger.expires_on | day }} by itself, beside what belongs to it")),
+        ("{% if tier.have == '1' %}x{% endif %}",
+         "1:7: 'tier.have' is a number, and the text '1' stands behind '=='; write 1 without quotes"),
+        ("{% if balance | points > 5 %}x{% endif %}",
+         "1:7: 'balance | points' is text, and the number 5 stands behind '>'; compare balance itself"),
+        ("{% if tier.name == 5 %}x{% endif %}",
+         "1:7: 'tier.name' is text, and the number 5 stands behind '=='; write '5' in quotes"),
+        ("{% if customer.birthday != '' %}x{% endif %}",
+         ("1:7: 'customer.birthday' is a day, and the text '' stands behind '!='; "
+          "ask {% if customer.birthday %} whether there is one")),
+        ("{% if 5 < balance < tier.name %}x{% endif %}",
+         ("1:11: 'balance' is an amount of bonuses, and 'tier.name', text, stands behind '<'; "
+          "compare it with what is of its kind")),
+    ],
+)  # fmt: skip
+def test_a_value_is_compared_with_and_added_to_its_like(library: MakeLibrary, text: str, said: str) -> None:
+    assert sms(library, text) == [f"messages/{MESSAGE}/sms.txt:{said}"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ balance + 5 }} {{ balance - tier.missing }} {{ 'x' + (balance | points) }}",
+        "{% if tier.have == 1 and tier.name == 'gold' and customer.name | length > 5 %}x{% endif %}",
+        "{% if customer.attributes.age > 5 or customer.attributes.age == '5' %}x{% endif %}",
+        "{% set balance = 'x' %}{{ balance + 'y' }}",
+        "{% if trigger.expires_on > customer.birthday or customer.gender == none %}x{% endif %}",
+    ],
+)
+def test_what_is_alike_or_not_known_is_let_be(library: MakeLibrary, text: str) -> None:
+    assert sms(library, text) == []
+
+
+@pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("{{ customer.name.first }}", "'customer.name' is text and has no 'first'; write customer.name"),
