@@ -1,17 +1,19 @@
 """The sandbox a template runs in: nothing outside the context, nothing that could exhaust the machine."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from jinja2 import BaseLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError, nodes
 from jinja2.environment import Environment
 from jinja2.exceptions import SecurityError
-from jinja2.runtime import Macro
+from jinja2.runtime import Macro, markup_join, str_join
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from core.errors import UserError
 from templates.context import FIELDS
 from templates.filters import Conventions, bare, filters
+from templates.nothing import silent
 from templates.printing import Printer, as_html, as_text
 from templates.tracking import tracked
 
@@ -21,6 +23,8 @@ TOO_DEEP = "tags or brackets are nested too deeply: take them apart"
 # A message has tens of lines, not thousands.
 _RANGE_AT_MOST = 1_000
 _NONE: frozenset[str] = frozenset()
+# With a text or a list these would fill memory.
+_REPEATING = frozenset({"*", "**", "%"})
 _PADDING = frozenset({"ljust", "rjust", "center", "zfill", "expandtabs"})
 
 
@@ -36,7 +40,7 @@ class MessageEnvironment(ImmutableSandboxedEnvironment):
     """
 
     code_generator_class = Printer
-    intercepted_binops = frozenset({"*", "**", "%"})
+    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
 
     def __init__(self, conventions: Conventions, *, autoescape: bool, trim: bool, loader: BaseLoader) -> None:
         written = filters(conventions)
@@ -52,7 +56,7 @@ class MessageEnvironment(ImmutableSandboxedEnvironment):
             auto_reload=False,
             cache_size=-1,
         )
-        self.filters.update(written, tracked=tracked)
+        self.filters.update(silent(self.filters), **written, tracked=tracked)
         for name in ("center", "format", "indent", "pprint", "random"):
             self.filters.pop(name)
         # `namespace` is how a loop remembers; the others only fill memory or repeat what loops give.
@@ -106,10 +110,23 @@ class MessageEnvironment(ImmutableSandboxedEnvironment):
         return attr not in _PADDING and super().is_safe_attribute(obj, attr, value)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        """Arithmetic on numbers of ordinary size; no repeating or formatting of texts."""
-        if operator == "**" or any(isinstance(side, str | list | tuple) for side in (left, right)):
+        """Arithmetic on numbers of ordinary size; no repeating or formatting of texts.
+
+        `0.1` in a template is as exact as the amount that it is reckoned with.
+        """
+        repeats = operator in _REPEATING
+        if operator == "**" or (repeats and any(isinstance(it, str | list | tuple) for it in (left, right))):
             raise SecurityError(f"'{operator}' is not allowed here")
+        if isinstance(left, Decimal) and isinstance(right, float):
+            right = Decimal(str(right))
+        elif isinstance(left, float) and isinstance(right, Decimal):
+            left = Decimal(str(left))
         return super().call_binop(context, operator, left, right)
+
+    def joined(self, pieces: Iterable[Any], *, escaped: bool) -> str:
+        """What `~` makes of several values: nothing of one that is not known."""
+        known = [it for it in pieces if it is not None]
+        return markup_join(known) if escaped else str_join(known)
 
 
 class PartLoader(BaseLoader):

@@ -107,6 +107,7 @@ def _filters(tree: nodes.Template, types: Types) -> Iterator[Misfit]:
 
 def _parts_of_values(tree: nodes.Template, types: Types) -> Iterator[Misfit]:
     """What is read of a value that has no such part: `customer.name.first`."""
+    called = {id(it.node) for it in tree.find_all(nodes.Call)}
     for each in tree.find_all(nodes.Getattr):
         owner = dotted_name(each.node)
         given = types.get(owner) if owner and "." in owner else None
@@ -114,6 +115,14 @@ def _parts_of_values(tree: nodes.Template, types: Types) -> Iterator[Misfit]:
             what = f"'{owner}' is {CALLED[given]} and has no '{each.attr}'"
             dotted = f"{owner}.{each.attr}"
             yield Misfit(dotted, "", each.lineno, what, f"write {owner}", "unknown-template-name")
+        elif owner and given and id(each) not in called and _is_method(given, each.attr):
+            what = f"'{owner}.{each.attr}' does nothing by itself"
+            fix = f"write {owner} | {each.attr}" if each.attr in _WRITE_TEXT else f"write {owner}"
+            yield Misfit(f"{owner}.{each.attr}", "", each.lineno, what, fix, "not-a-value")
+
+
+def _is_method(given: str, attribute: str) -> bool:
+    return all(callable(getattr(kind, attribute)) for kind in _CLASSES[given] if hasattr(kind, attribute))
 
 
 def _bare(tree: nodes.Template) -> Iterator[nodes.Name]:

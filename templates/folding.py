@@ -198,7 +198,8 @@ class _Folding:
         if isinstance(node, nodes.Concat):
             # By itself it would forget what is escaped already.
             join = markup_join if self._context.autoescape else str_join
-            return self._const(node, join(it.as_const(self._context) for it in node.nodes))
+            pieces = [it.as_const(self._context) for it in node.nodes]
+            return self._const(node, join(it for it in pieces if it is not None))
         return cast(nodes.Expr, node)
 
     def _const(self, node: nodes.Node, value: Any) -> nodes.Const:

@@ -78,3 +78,12 @@ class Printer(CodeGenerator):
             super()._output_child_post(node, frame, finalize)
         else:
             self.write(")")
+
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802 - Jinja's name
+        """`~`, which writes nothing for what is not known, as `{{ … }}` does."""
+        volatile, escapes = frame.eval_ctx.volatile, frame.eval_ctx.autoescape
+        self.write("environment.joined((")
+        for piece in node.nodes:
+            self.visit(piece, frame)
+            self.write(", ")
+        self.write(f"), escaped={'context.eval_ctx.autoescape' if volatile else bool(escapes)})")

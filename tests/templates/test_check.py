@@ -203,6 +203,10 @@ def test_what_is_alike_or_not_known_is_let_be(library: MakeLibrary, text: str) -
     [
         ("{{ customer.name.first }}", "'customer.name' is text and has no 'first'; write customer.name"),
         ("{{ balance | points(2) }}", BRACKETS),
+        ("{{ customer.name.upper }}",
+         "'customer.name.upper' does nothing by itself; write customer.name | upper"),
+        ("{{ tier.missing.sqrt }} {{ customer.name.split() | first }}",
+         "'tier.missing.sqrt' does nothing by itself; write tier.missing"),
         ("{{ customer.balance }}", "'customer.balance' is not known; did you mean 'balance'?"),
         ("{{ points }}", "'points' is not known here; did you mean 'balance'?"),
         ("{{ first_name }}", "'first_name' is not known here; did you mean 'customer.first_name'?"),
