@@ -11,7 +11,7 @@ from campaigns.audience import Names, Node, read_audience
 from campaigns.parameters import check_parameters
 from core.errors import NotRead, Problem
 from core.explain import complaint, expected, one_of, suggest
-from core.schedule import Schedule
+from core.schedule import Looked, Schedule
 from core.source import Document, KeyPath, Model
 from core.units import Allowance, Listed, Percent, Series, Some, Span, TimeWindow
 
@@ -176,7 +176,7 @@ class ScenarioFile(Model):
     limits: Limits = Limits()
     priority: int = Field(50, ge=0, le=100, examples=[70])
     goal: Goal | None = None
-    schedule: Schedule | None = None
+    schedule: Looked | None = None
     formerly: Name | None = None
 
 

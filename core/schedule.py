@@ -23,6 +23,7 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 _GROUPS = {"day": range(7), "weekday": range(5), "weekend": (5, 6)}
 _AT = re.compile(r"every ([a-z, ]+?) at (\S+)")
 _EACH = re.compile(r"every (?:(\d{1,4}) )?(minute|hour)s?")
+_LIKE_CRON = re.compile(r"[\d*]")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _SHORT_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 # 29 February may be eight years away (1896 to 1904, 2096 to 2104).
@@ -207,6 +208,26 @@ def _read_every(value: object) -> object:
     return Schedule.read(value)
 
 
+def _read_looked(value: object) -> Schedule:
+    # Five words that no `every` begins are a cron line, be it a right or a wrong one.
+    if isinstance(value, str) and len(value.split()) == 5 and _LIKE_CRON.match(value.strip()):
+        return _read_cron(value)
+    return Schedule.read(value)
+
+
+# `schedule: every day at 10:00`, or `0 10 * * mon-fri`.
+Looked = Annotated[
+    Schedule,
+    BeforeValidator(_read_looked),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^(every |[\d*])",
+            "description": Schedule.called,
+            "examples": [Schedule.example, "0 10 * * mon-fri"],
+        }
+    ),
+]
 # `cron: 0 10 * * *`.
 Cron = Annotated[
     Schedule, BeforeValidator(_read_cron), WithJsonSchema({"type": "string", "examples": ["0 10 * * *"]})

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from core.program.lifetime import Lasts, Starts
-from core.schedule import Cron, Every, Schedule, next_after, times_between
+from core.schedule import Cron, Every, Looked, Schedule, next_after, times_between
 from core.units import (
     Allowance,
     Amount,
@@ -360,6 +360,14 @@ def test_a_cron_line_for_a_day_that_never_comes_is_refused() -> None:
 )
 def test_a_wrong_schedule_is_answered_with_a_right_one(wrong: object) -> None:
     assert complaint(Schedule, wrong).endswith("write for example 'every day at 10:00'")
+
+
+def test_a_look_is_planned_by_every_or_by_a_cron_line() -> None:
+    assert read(Looked, "every day at 10:00") == Schedule.parse("every day at 10:00")
+    assert read(Looked, "0 9 * * mon-fri") == Schedule.parse_cron("0 9 * * mon-fri")
+    assert complaint(Looked, "daily").endswith("write for example 'every day at 10:00'")
+    assert "write for example '0 10 * * *'" in complaint(Looked, "0 25 * * *")
+    assert complaint(Looked, "0 9 31 2 *").startswith("'0 9 31 2 *' names a day that never comes")
 
 
 def test_the_word_every_may_stand_in_the_key() -> None:

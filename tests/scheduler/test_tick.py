@@ -26,6 +26,16 @@ def test_a_tick_looks_and_sends(kiosk: Kiosk) -> None:
     assert ticked.delivered.by_channel == {"sms": {"sent": 1}}
 
 
+def test_a_look_may_be_planned_by_a_cron_line(kiosk: Kiosk) -> None:
+    """The first of March is a Sunday, and nine in Kyiv is seven in UTC."""
+    kiosk.scenario(schedule="0 9,11 * * mon-fri")
+    kiosk.customer("anna", phone="+380501000001")
+    for day, looks in [("2026-03-01 12:00", 0), ("2026-03-02 06:59", 0), ("2026-03-02 07:00", 1)]:
+        kiosk.clock.move_to(at(day))
+        assert len(run(kiosk).looks) == looks
+    assert kiosk.state("anna") == ("sent", None)
+
+
 def test_a_second_tick_at_the_same_time_does_nothing(kiosk: Kiosk) -> None:
     kiosk.customer("anna", phone="+380501000001")
     run(kiosk)
