@@ -80,7 +80,11 @@ class Schedule(Unit):
         found = _AT.fullmatch(words)
         if not found:
             raise ValueError(text)
-        return cls(text=words, weekdays=_weekdays(found[1]), at=read_time(found[2]))
+        days, at = _weekdays(found[1]), read_time(found[2])
+        if found[2].startswith("24") and len(days) < len(WEEKDAYS):
+            # It would be taken for the midnight before: a whole day early.
+            raise complaint("24:00 is the end of its day", "write 00:00, and the day after")
+        return cls(text=words, weekdays=days, at=at)
 
     @classmethod
     def parse_cron(cls, line: str) -> Self:

@@ -362,6 +362,11 @@ def test_a_wrong_schedule_is_answered_with_a_right_one(wrong: object) -> None:
     assert complaint(Schedule, wrong).endswith("write for example 'every day at 10:00'")
 
 
+def test_a_look_at_the_end_of_a_day_is_not_taken_for_one_at_its_beginning() -> None:
+    said = "24:00 is the end of its day; write 00:00, and the day after"
+    assert complaint(Schedule, "every monday at 24:00") == complaint(Every, "monday at 24:00") == said
+
+
 def test_a_look_is_planned_by_every_or_by_a_cron_line() -> None:
     assert read(Looked, "every day at 10:00") == Schedule.parse("every day at 10:00")
     assert read(Looked, "0 9 * * mon-fri") == Schedule.parse_cron("0 9 * * mon-fri")
