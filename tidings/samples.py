@@ -103,11 +103,11 @@ def _fact(program: Program, fact: Fact, day: date) -> Any:
 
 
 def ordinary_facts(program: Program, facts: Mapping[str, Fact], at: datetime) -> dict[str, Any]:
-    """What a trigger might find out."""
-    soon = _soon(program, at)
+    """What a trigger might find out: a day of what has happened lies as far back as its number says."""
+    soon, before = _soon(program, at), (at - timedelta(days=3)).astimezone(program.zone).date()
     values: dict[str, Any] = {
         "points": Decimal(500), "money": Decimal(250), "number": 3, "percent": Decimal(5), "date": soon,
-        "local_date": soon, "time": at, "attributes": _Attributes(),
+        "local_date": before, "time": at, "attributes": _Attributes(),
     }  # fmt: skip
     return {name: values.get(fact.type, program.tier_names[-1]) for name, fact in facts.items()}
 

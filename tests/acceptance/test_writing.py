@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import date
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -223,6 +224,25 @@ def test_a_proof_as_a_customer_is_theirs_and_leaves_no_trace(shop: Shop, tmp_pat
     text = message_from_bytes(mail.read_bytes(), _class=EmailMessage, policy=default)
     assert (text["To"], "Emma" in text["Subject"]) == ("me@example.com", True)
     assert (shop.path / "tidings.db").read_bytes() == before
+
+
+def test_a_proof_invents_no_purchase_that_is_yet_to_come(shop: Shop) -> None:
+    """It said "We last saw you on" a day of the fortnight ahead."""
+    (shop.path / "messages" / "win-back" / "en" / "email.txt").write_text(
+        "---\nsubject: x\n---\n{{ links.unsubscribe }} "
+        "{{ trigger.last_purchase_on.isoformat() }} {{ trigger.days_silent }}"
+    )
+    (shop.path / "messages" / "win-back" / "en" / "email.mjml").unlink()
+    before = SystemClock().now().date()
+    said = shop.run("send-test", "win-back", "--to", "me@example.com", "--locale", "en")
+    assert said.code == 0, said.out + said.err
+    [mail] = (shop.path / "outbox" / "email").glob("proof.win-back.hello.*.eml")
+    letter = message_from_bytes(mail.read_bytes(), _class=EmailMessage, policy=default)
+    text = letter.get_body(("plain",))
+    assert text is not None
+    [last, days] = text.get_content().split()[-2:]
+    assert date.fromisoformat(last) <= before
+    assert days == "3"
 
 
 def test_the_mark_keeps_to_the_alphabet_of_an_sms() -> None:

@@ -140,6 +140,14 @@ def test_the_reminder_says_how_much_and_until_when(kavarnia: Library) -> None:
     assert "UAH\u00a04,200 more in purchases and you are Gold." in email["text"]
 
 
+@pytest.mark.parametrize("locale", ["uk", "en"])
+def test_a_large_balance_does_not_break_the_level_in_two(kavarnia: Library, locale: str) -> None:
+    """On a phone both stand in one row, and mail programs break within words where it is narrow."""
+    page = kavarnia.render("birthday", "email", locale, facts("birthday")).parts["html"]
+    level = page[: page.index("Рівень" if locale == "uk" else "Level")]
+    assert "white-space:nowrap" in level[level.rindex("<td") :]
+
+
 def test_a_lower_level_is_not_congratulated_on(kavarnia: Library) -> None:
     up = kavarnia.render("tier-changed", "sms", "uk", facts("tier-changed")).parts["text"]
     down = kavarnia.render("tier-changed", "sms", "uk", bare("tier-changed")).parts["text"]
