@@ -271,18 +271,24 @@ def _render_error(step: _Step, failed: Exception) -> RenderError:
     """File, line and reason; Jinja's own words name attributes, never values, others only their kind."""
     line = next(_template_lines(step.template, failed), 0)
     located = step.part.located
-    reason = str(failed) if isinstance(failed, TemplateError) else _reason(failed)
+    what, fix = (str(failed), "") if isinstance(failed, TemplateError) else _reason(failed)
     if not line or step.part.rewritten:
-        return RenderError(str(Problem(step.part.file, 0, 0, "", reason)))
+        return RenderError(str(Problem(step.part.file, 0, 0, "", what, fix)))
     source, offset = located.at(located.line_start(line))
     at = source.text.count("\n", 0, offset) + 1
-    return RenderError(str(Problem(source.file, at, 1, "", reason)))
+    return RenderError(str(Problem(source.file, at, 1, "", what, fix)))
 
 
-def _reason(failed: Exception) -> str:
-    text = str(failed)
-    known = text.endswith("is needed")
-    return text if known else f"{type(failed).__name__} while rendering"
+def _reason(failed: Exception) -> tuple[str, str]:
+    """What failed, and what to do about it."""
+    if (text := str(failed)).endswith("is needed"):
+        return text, ""
+    if isinstance(failed, ArithmeticError):
+        return "a division by nothing", "ask first whether there is anything: {% if … %}"
+    if isinstance(failed, TypeError):
+        what = "reckons with, or compares, a value that is not known or is of another kind"
+        return what, "ask first whether there is one: {% if … %}"
+    return f"{type(failed).__name__} while rendering", ""
 
 
 def _template_lines(template: Template, failed: Exception) -> Iterator[int]:

@@ -5,8 +5,14 @@ from dataclasses import replace
 import pytest
 
 from templates.context import CustomerView
+from templates.environment import RenderError
 from tests.templates.support import Context, MakeLibrary
 
+KIND = (
+    "reckons with, or compares, a value that is not known or is of another kind; "
+    "ask first whether there is one: {% if … %}"
+)
+NOTHING = "a division by nothing; ask first whether there is anything: {% if … %}"
 FRONT = "---\nsubject: x\n---\n"
 
 
@@ -80,3 +86,22 @@ def test_an_amount_is_reckoned_with_a_decimal(
     library: MakeLibrary, context: Context, text: str, read: str
 ) -> None:
     assert said(library, context, text)["sms"] == read
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{{ tier.missing + 1 }}", KIND),
+        ("{% if tier.missing > 100 %}x{% endif %}", KIND),
+        ("{{ balance / (tier.have * 0) }}", NOTHING),
+        ("{{ 7 / tier.have }}", NOTHING),
+        ("{{ 7 % 0 }}", NOTHING),
+    ],
+)
+def test_what_cannot_be_reckoned_says_why_and_what_to_write(
+    library: MakeLibrary, context: Context, text: str, reason: str
+) -> None:
+    top = {**context, "tier": replace(context["tier"], next=None, missing=None)}
+    with pytest.raises(RenderError) as failed:
+        said(library, top, text)
+    assert str(failed.value) == f"messages/hi/uk/sms.txt:1:1: {reason}"
