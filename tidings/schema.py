@@ -4,14 +4,12 @@ A database says which is the oldest program that may work on it, so that old and
 while an installation is renewed. A program is known by the newest migration that it brought along.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, func, inspect, select, text
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import OperationalError
 
 from core.customers import opted_in
 from core.db import Database
@@ -26,8 +24,8 @@ HEAD = "0014"
 FLOOR = Table("schema_floor", MetaData(), Column("oldest", String(32), nullable=False))
 # A table that changes waits for whoever reads it, and everybody else waits behind: an upgrade gives way then.
 LOCK_TIMEOUT = "10s"
-# PostgreSQL's codes for it, and for a user who may not.
-LOCK_NOT_AVAILABLE, INSUFFICIENT_PRIVILEGE = "55P03", "42501"
+# PostgreSQL's code for it.
+LOCK_NOT_AVAILABLE = "55P03"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +43,6 @@ class Standing:
 
 def prepare(database: Database) -> None:
     """Make the tables of an empty database; EnvironmentFault if this program cannot work on its schema."""
-    with _permitted(database):
-        _prepare(database)
-
-
-def _prepare(database: Database) -> None:
     tables = _tables_in_use(database)
     if "alembic_version" not in tables:
         if tables & {"customer", "event"}:
@@ -61,23 +54,6 @@ def _prepare(database: Database) -> None:
     found = standing(database)
     if not found.admits_this:
         raise EnvironmentFault(_refusal(database, found))
-
-
-@contextmanager
-def _permitted(database: Database) -> Iterator[None]:
-    """Since PostgreSQL 15 nobody but its owner makes tables in a database, and a dump that another user
-    brought back is that user's: both are met at the first start.
-    """
-    try:
-        yield
-    except ProgrammingError as error:
-        if getattr(error.orig, "sqlstate", None) != INSUFFICIENT_PRIVILEGE:
-            raise
-        said = str(error.orig).partition("\n")[0]
-        raise EnvironmentFault(
-            f"the user of {database.name} may not work on it ({said}); make them the owner of the database "
-            "and of its tables (`createdb --owner`, `ALTER … OWNER TO`)"
-        ) from None
 
 
 def _tables_in_use(database: Database) -> set[str]:
@@ -149,11 +125,6 @@ def upgrade(database: Database) -> str:
     newer schema that admits this program is left as it is. EnvironmentFault for one that does not, for one
     that no migration leads on from, for tables that others hold, or an installation that is moving.
     """
-    with _permitted(database):
-        return _upgrade(database)
-
-
-def _upgrade(database: Database) -> str:
     if "alembic_version" in _tables_in_use(database):
         found = standing(database)
         if found.revision > HEAD:
@@ -194,10 +165,9 @@ def leave_nobody_behind(database: Database, now: datetime) -> None:
 
     What runs on a database is at most as new as its schema.
     """
-    with _permitted(database):
-        if "alembic_version" not in _tables_in_use(database):
-            return
-        found = standing(database).revision
+    if "alembic_version" not in _tables_in_use(database):
+        return
+    found = standing(database).revision
     if found < floor() and (running := _running(database, now)):
         raise EnvironmentFault(
             f"{running} {'process works' if running == 1 else 'processes work'} on {database.name}, and none "

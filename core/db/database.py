@@ -46,12 +46,24 @@ _POOLED = (
     "is reached by way of a pooler that changes sessions between transactions; let it pool by session "
     "(pgbouncer: pool_mode = session), or name the server itself in TIDINGS_DATABASE"
 )
-# By SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
+# By SQLSTATE, since the server says its sentences in a language of its own (lc_messages):
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
 _BY_CODE: Mapping[str, str] = {
+    "25006": "only reads; set TIDINGS_DATABASE to the server that takes writes",
+    "26000": _POOLED,
     "40P01": "ended a transaction that waited for another one while that waited for it; nothing of it was "
              "kept, do it again",
+    # Since PostgreSQL 15 only its owner makes tables in a database; a dump belongs to who restored it.
+    "42501": "does not let its user do what is needed ({said}); make them the owner of the database and of "
+             "its tables (`createdb --owner`, `ALTER … OWNER TO`), who may make temporary ones "
+             "(`GRANT TEMPORARY ON DATABASE`)",
     "42P05": _POOLED,
-    "26000": _POOLED,
+    "53100": "has no room left on its disk; make some, and everything goes on",
+    "55P03": "lets nobody wait longer for what another holds (lock_timeout); nothing was kept, do it again, "
+             "or let the user of TIDINGS_DATABASE wait (`ALTER ROLE … SET lock_timeout = 0`)",
+    "57014": "ended a statement that took longer than it allows (statement_timeout), or that somebody "
+             "cancelled; let the user of TIDINGS_DATABASE take their time "
+             "(`ALTER ROLE … SET statement_timeout = 0`)",
 }  # fmt: skip
 
 
@@ -138,10 +150,6 @@ class Database:
         except (DatabaseError, sqlite3.DatabaseError) as error:
             if "moved: " in str(error):
                 raise EnvironmentFault(f"{self.name} takes no more writes ({_moved(str(error))})") from error
-            if "read-only transaction" in str(error):
-                raise EnvironmentFault(
-                    f"{self.name} only reads; set TIDINGS_DATABASE to the server that takes writes"
-                ) from error
             if (sentence := self._by_code(getattr(error, "orig", error))) is not None:
                 raise EnvironmentFault(sentence) from error
             if "invalid connection option" in str(error):
@@ -158,8 +166,9 @@ class Database:
 
     def _by_code(self, error: BaseException | None) -> str | None:
         """What PostgreSQL's code says, where it is of a kind that somebody can do something about."""
-        said = _BY_CODE.get(getattr(error, "sqlstate", None) or "")
-        return f"the database {self.name} {said}" if said else None
+        sentence = _BY_CODE.get(getattr(error, "sqlstate", None) or "")
+        said = str(error).partition("\n")[0]
+        return f"the database {self.name} {sentence.format(said=said)}" if sentence else None
 
     def _sentence(self, said: str, error: BaseException | None) -> str:
         if (by_code := self._by_code(error)) is not None:
@@ -244,6 +253,8 @@ def _engine(url: str, durable: bool) -> Engine:
         return _postgres_engine(url)
     memory = url in ("sqlite://", "sqlite:///:memory:")
     options: dict[str, Any] = {"connect_args": {"check_same_thread": False}, "query_cache_size": COMPILED}
+    # What is asked and written is a customer's; an error may be seen in a log.
+    options["hide_parameters"] = True
     if memory:
         from sqlalchemy.pool import StaticPool
 
@@ -270,7 +281,7 @@ def _postgres_engine(url: str) -> Engine:
     # What was used last goes first: it knows the most prepared statements, and has its temporary tables.
     engine = create_engine(
         url, connect_args=dict(NOTICED), query_cache_size=COMPILED, pool_size=STAY_OPEN,
-        max_overflow=MOST_OPEN - STAY_OPEN, pool_use_lifo=True, isolation_level=USUAL,
+        max_overflow=MOST_OPEN - STAY_OPEN, pool_use_lifo=True, isolation_level=USUAL, hide_parameters=True,
     )  # fmt: skip
 
     @event.listens_for(engine, "do_connect")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from core.db import Database
 from core.errors import EnvironmentFault
@@ -98,6 +98,11 @@ def test_an_address_that_is_none_is_told_without_its_password(written: str, says
         ("deadlock_detected", "nothing of it was kept, do it again"),
         ("duplicate_prepared_statement", "pool_mode = session"),
         ("invalid_sql_statement_name", "pool_mode = session"),
+        ("read_only_sql_transaction", "only reads; set TIDINGS_DATABASE to the server that takes writes"),
+        ("disk_full", "has no room left on its disk; make some"),
+        ("query_canceled", "longer than it allows .statement_timeout."),
+        ("lock_not_available", "lets nobody wait longer for what another holds .lock_timeout."),
+        ("insufficient_privilege", "make them the owner of the database .*GRANT TEMPORARY ON DATABASE"),
     ],
 )
 def test_what_can_be_mended_is_said_by_the_server_s_code(
@@ -105,6 +110,19 @@ def test_what_can_be_mended_is_said_by_the_server_s_code(
 ) -> None:
     with pytest.raises(EnvironmentFault, match=says), postgres_database.write() as connection:
         connection.execute(text(f"DO $$ BEGIN RAISE {refusal}; END $$"))
+
+
+def test_an_error_of_the_database_says_nothing_of_what_it_was_given(
+    sqlite_database: Database, postgres_database: Database
+) -> None:
+    statements = {
+        sqlite_database: "INSERT INTO cursor (reader) VALUES (:phone)",
+        postgres_database: "SELECT nowhere FROM cursor WHERE reader = :phone",
+    }
+    for database, statement in statements.items():
+        with pytest.raises(DatabaseError) as told, database.write() as connection:
+            connection.execute(text(statement), {"phone": "+380501234567"})
+        assert "+380501234567" not in str(told.value)
 
 
 def test_a_folder_that_is_not_there_and_one_in_the_place_of_the_file_are_told_as_such(tmp_path: Path) -> None:
