@@ -260,6 +260,20 @@ def test_what_postgresql_cannot_keep_is_named_and_its_words_are_not(
         copying.move(source, target, THEN)
 
 
+@pytest.mark.parametrize(
+    "context",
+    [
+        'JSON data, line 1: {"a":...\nCOPY event, line 5, column data: "{"a": "\\u0000"}"',
+        'JSON-дані, рядок 1: {"a":...\nCOPY event, рядок 5, стовпець data: "{"a": 7}"',
+        "COPY event, Zeile 5, Spalte data: »{}«",
+        'eventのCOPY、行 5、列 data: "{}"',
+        "event 복사, 5번째 줄",
+    ],
+)
+def test_the_row_that_postgresql_does_not_take_is_found_in_each_of_its_languages(context: str) -> None:
+    assert landing.place_told(context, "event") == 4
+
+
 def filled(database: Database) -> None:
     """Seven rows in every table, whose numbers are those of the rows that they point at."""
     with database.write() as connection:

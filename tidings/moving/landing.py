@@ -93,10 +93,18 @@ def put(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> 
     except psycopg.DataError as error:
         if error.diag.message_primary is None:  # it did not come to the server
             raise Refused("a text with a NUL character", written) from None
-        line = re.search(r"^COPY .*?, line (\d+)", error.diag.context or "", re.MULTILINE)
-        raise Refused(error.diag.message_primary, int(line[1]) - 1 if line else None) from None
+        raise Refused(error.diag.message_primary, place_told(error.diag.context or "", table.name)) from None
     except psycopg.IntegrityError as error:
         raise Refused(error.diag.message_primary or "a key that is there already") from None
+
+
+def place_told(context: str, table: str) -> int | None:
+    """Which of the rows a failed COPY was at, from 0 on; None if it does not tell.
+
+    PostgreSQL says it in a language of its own (lc_messages). Each names the table, and next the line.
+    """
+    line = re.search(rf"^(?:COPY )?{re.escape(table)}\b\D*(\d+)", context, re.MULTILINE | re.ASCII)
+    return int(line[1]) - 1 if line else None
 
 
 def place(connection: Connection, table: Table) -> Place:
