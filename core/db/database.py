@@ -50,6 +50,11 @@ _POOLED = (
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _BY_CODE: Mapping[str, str] = {
     "25006": "only reads; set TIDINGS_DATABASE to the server that takes writes",
+    "25P03": "ended a transaction that had nothing to say for longer than it allows "
+             "(idle_in_transaction_session_timeout); nothing of it was kept, do it again",
+    "25P04": "ended a transaction that took longer than it allows (transaction_timeout); nothing of it was "
+             "kept, let the user of TIDINGS_DATABASE take their time "
+             "(`ALTER ROLE … SET transaction_timeout = 0`)",
     "26000": _POOLED,
     "40P01": "ended a transaction that waited for another one while that waited for it; nothing of it was "
              "kept, do it again",

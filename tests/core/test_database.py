@@ -100,6 +100,7 @@ def test_an_address_that_is_none_is_told_without_its_password(written: str, says
         ("invalid_sql_statement_name", "pool_mode = session"),
         ("read_only_sql_transaction", "only reads; set TIDINGS_DATABASE to the server that takes writes"),
         ("disk_full", "has no room left on its disk; make some"),
+        ("idle_in_transaction_session_timeout", "nothing of it was kept, do it again"),
         ("query_canceled", "longer than it allows .statement_timeout."),
         ("lock_not_available", "lets nobody wait longer for what another holds .lock_timeout."),
         ("insufficient_privilege", "make them the owner of the database .*GRANT TEMPORARY ON DATABASE"),

@@ -23,6 +23,7 @@ from campaigns.tables import (
 from campaigns.versions import STATE, Live, pause, resume
 from core.db import Database
 from core.db.plans import laid_aside
+from core.errors import EnvironmentFault
 from scheduler.looks import Looked, Looks
 from scheduler.shards import SHARD, Cut, Shards, _take, under_way
 from tests.campaigns.test_dryrun import QUICK, Fresh, act, deeds, people, settle_in
@@ -219,6 +220,24 @@ def _take_and_die(shards: Shards, world: World) -> None:
         assert taken is not None
         shards._decide(connection, taken)
         raise Killed
+
+
+class _Silent(Shards):
+    """Says nothing for so long, with its shard nearly done, that the server ends its transaction."""
+
+    def _decide(self, connection: Connection, taken: Any) -> None:
+        super()._decide(connection, taken)
+        connection.execute(text("DO $$ BEGIN RAISE idle_in_transaction_session_timeout; END $$"))
+
+
+def test_a_shard_whose_process_was_frozen_too_long_is_done_again(postgres_database: Database) -> None:
+    world = crowd(postgres_database, {"one": campaign()})
+    begin(world)
+    with pytest.raises(EnvironmentFault, match="idle_in_transaction_session_timeout"):
+        _Silent(postgres_database, world.live).take()
+    assert open_shards(world) == 5
+    [looked] = look(world)
+    assert (looked.error, looked.verdicts) == (None, {"planned": 10})
 
 
 def test_another_process_ends_the_look_of_one_that_died(database: Database) -> None:
