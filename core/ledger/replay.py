@@ -10,7 +10,7 @@ were booked by; what was taken is taken again, perhaps from other lots; what was
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,7 @@ from core.ledger.book import Book
 from core.ledger.limits import Limits
 from core.ledger.lots import DEBT, FORGIVEN, MOST, Correction, Op, OpenLot, Refusal
 from core.ledger.reading import EVERY_LOT
-from core.ledger.writing import ENTRY, LOT_CHANGES, OPERATION
+from core.ledger.writing import ENTRY, INSTANT, LOT_CHANGES, OPERATION
 from core.program import Program
 from core.program.lifetime import Life
 from core.program.versions import version
@@ -32,7 +32,6 @@ from core.purchases.history import past_before
 from core.purchases.stored import RECEIPT, bought_of
 from core.tiers import Climb, Move, merged_since, standing_at
 
-INSTANT = timedelta(microseconds=1)
 # Movements that follow from others when these are applied anew.
 CONSEQUENCES = ("accrual", "repayment", "forgiveness")
 ERASURE = "erasure"

@@ -10,7 +10,8 @@ from core.db.bulk import set_columns
 from core.db.hot import Hot
 from core.events import Happening
 from core.ledger.book import Book
-from core.ledger.replay import INSTANT, Replayed
+from core.ledger.replay import Replayed
+from core.ledger.writing import INSTANT
 from core.purchases.booking import Effect
 from core.purchases.stored import LINE, RECEIPT
 

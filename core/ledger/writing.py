@@ -1,7 +1,7 @@
 """How what happened in a book becomes rows: operations, lots, entries, balances, each in one statement."""
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,8 @@ ENTRY_COLUMNS = (
     "customer_id", "operation_id", "corrects", "lot_id", "kind", "amount", "rule", "program_version", "at",
     "recorded_at",
 )  # fmt: skip
+# The least by which two times differ.
+INSTANT = timedelta(microseconds=1)
 # What may change of a lot; most often it is what remains, and nothing else.
 LOT_CHANGES = ("amount", "remaining", "active_from", "expires_on", "expires_at")
 changeable = attrgetter(*LOT_CHANGES)
@@ -117,11 +119,15 @@ def _balances(book: "Book") -> None:
 
 
 def _moved(book: "Book", who: Collection[int]) -> dict[int, datetime | None]:
-    """Until when each balance may have risen; None stays unknown (core.tables.moved_at)."""
+    """Until when each balance may have risen; None stays unknown.
+
+    It always changes: where it does not, PostgreSQL takes it for a balance whose writer knows nothing of it,
+    and asks the books (core.tables.moved_at).
+    """
     moved: dict[int, datetime | None] = {}
     for customer_id in who:
         before = book.moved_at[customer_id]
-        moved[customer_id] = max(before, book.recorded_at) if before else None
+        moved[customer_id] = max(before + INSTANT, book.recorded_at) if before else None
     for lot in book.changed:
         known = moved.get(lot.customer_id)
         if known and lot.active_from > known:

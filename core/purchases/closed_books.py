@@ -16,8 +16,8 @@ from core.events import Happening
 from core.ledger.book import Book
 from core.ledger.limits import Limits
 from core.ledger.lots import DEBT, FORGIVEN, Op
-from core.ledger.replay import EFFECTIVE, INSTANT
-from core.ledger.writing import ENTRY, LOT, OPERATION
+from core.ledger.replay import EFFECTIVE
+from core.ledger.writing import ENTRY, INSTANT, LOT, OPERATION
 from core.money import lay_out_more
 from core.program.lifetime import Life, Starts
 from core.purchases.elsewhere import Elsewhere, receipts_elsewhere

@@ -9,8 +9,7 @@ from sqlalchemy import Row, or_, select
 
 from core.earning import Share, keep
 from core.ledger.book import Book
-from core.ledger.replay import INSTANT
-from core.ledger.writing import ENTRY, LOT, OPERATION
+from core.ledger.writing import ENTRY, INSTANT, LOT, OPERATION
 from core.money import lay_out
 from core.purchases.booking import Bought
 from core.purchases.cart import all_back
