@@ -143,10 +143,10 @@ def agreed(database: Database) -> dict[str, str | None]:
 
 
 def astray(database: Database) -> list[str]:
-    """Customers whose account does not say when their balance moved last."""
+    """Customers whose account says an earlier time than that at which their balance moved last."""
     last = "SELECT recorded_at FROM operation o WHERE o.customer_id = c.id ORDER BY o.id DESC LIMIT 1"
     joined = "customer c JOIN account a ON a.customer_id = c.id AND a.last_at IS NOT NULL"
-    wrong = text(f"SELECT external_id FROM {joined} WHERE a.moved_at IS DISTINCT FROM ({last})")
+    wrong = text(f"SELECT external_id FROM {joined} WHERE (a.moved_at >= ({last})) IS NOT TRUE")
     with database.read() as connection:
         assert connection.scalar(text(f"SELECT count(*) FROM {joined}")) == 1
         return [*connection.scalars(wrong)]
