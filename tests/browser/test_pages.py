@@ -62,10 +62,11 @@ def test_choices_are_made_by_keyboard_alone(visitor: Visitor, shop: Shop, custom
     visitor.open(shop.services.links.preferences(customer))
     for name in order:
         place = visitor.tab()
+        assert place.get_dom_attribute("value") == name
         if place.get_dom_attribute("name") == "channel" and name in ("push", "sms"):
             place.send_keys(Keys.SPACE)
         if name == "save":
-            place.send_keys(Keys.ENTER)
+            visitor.enter(place)
             break
     assert granted(shop, customer) == {("push", "marketing"): True, ("sms", "marketing"): False}
     # Whoever cannot see the page is told first what became of it.

@@ -1,5 +1,6 @@
 """Somebody with a browser: what they see, by eye, by keyboard, by a screen reader."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,9 @@ class Visitor:
         self.browser.execute_cdp_cmd("Network.setUserAgentOverride", {"userAgent": agent})
 
     def open(self, url: str) -> None:
+        """The page is there to be seen: until its first paint a browser drops what is typed."""
         self.browser.get(url)
+        self._patient().until(lambda _: self.ask("performance.getEntriesByType('paint').length"))
 
     def press(self, text: str) -> None:
         """The button with this text; what it leads to is there."""
@@ -37,12 +40,24 @@ class Visitor:
         self.follow(button)
 
     def follow(self, element: WebElement) -> None:
-        """Click, and wait for the page that comes of it: a click returns before it is asked for."""
+        """Click, and wait for the page that comes of it."""
+        self._leave(element.click)
+
+    def enter(self, element: WebElement) -> None:
+        """The same by keyboard."""
+        self._leave(lambda: element.send_keys(Keys.ENTER))
+
+    def _leave(self, act: Callable[[], None]) -> None:
+        """The driver comes back from a click or a key before the server was asked for anything."""
         left = self._document()
-        element.click()
+        act()
+        self._patient().until(
+            lambda _: self._document() != left and self.ask("document.readyState") == "complete"
+        )
+
+    def _patient(self) -> WebDriverWait[Chrome]:
         # Between two pages the driver may have none to speak of: that is asked again, not failed.
-        patient = WebDriverWait(self.browser, 30, 0.02, ignored_exceptions=[WebDriverException])
-        patient.until(lambda _: self._document() != left and self.ask("document.readyState") == "complete")
+        return WebDriverWait(self.browser, 30, 0.02, ignored_exceptions=[WebDriverException])
 
     def _document(self) -> str:
         """Which loading of a page the browser shows: another one after each, of the same address too."""
