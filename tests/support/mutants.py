@@ -32,6 +32,7 @@ REACH = "tests/campaigns/test_gates_reach.py"
 EXITS = "tests/campaigns/test_gates_exits.py"
 COUNTING = "tests/campaigns/test_gates_counting.py"
 STEPS = "tests/campaigns/test_steps.py"
+ONCE = "tests/campaigns/test_said_once.py"
 # The tests of a file that are not called after it, and what those of the gates have in their names.
 TESTS: dict[str, tuple[str, ...]] = {
     "triggers/base.py": (
@@ -60,18 +61,18 @@ TESTS: dict[str, tuple[str, ...]] = {
     "triggers/tier_changed.py": NEWS[:1],
     "campaigns/gates/__init__.py": (GATES, ALLOWANCE),
     "campaigns/gates/allowance.py": (ALLOWANCE, COUNTING),
-    "campaigns/gates/entry.py": (GATES, STEPS),
+    "campaigns/gates/entry.py": (GATES, STEPS, ONCE),
     "campaigns/gates/exits.py": (EXITS, GATES, STEPS, "tests/triggers/test_bonus_expiring.py", NEWS[0]),
     "campaigns/gates/holdout.py": (GATES,),
-    "campaigns/gates/reach.py": (REACH, GATES, ALLOWANCE),
+    "campaigns/gates/reach.py": (REACH, GATES, ALLOWANCE, ONCE),
     "campaigns/gates/step.py": (GATES, ALLOWANCE, COUNTING, STEPS),
     "campaigns/gates/timing.py": (GATES, STEPS),
 }
 NAMED = {
-    "entry": "audience or entered or order or renamed or merged or duplicate or survivor",
+    "entry": "said_once or audience or entered or order or renamed or merged or duplicate or survivor",
     "exits": "gates_exits or no_longer or recalls or purchase or unless or only_if or asks or one_of",
     "holdout": "holdout or held_out or renamed",
-    "reach": "gates_reach or occasions or consent or suppress or cascade or channel or reaches or text_for",
+    "reach": "said_once or gates_reach or occasions or consent or suppress or cascade or channel or reaches or text_for",
     "step": "audience or room or order or consent or holdout or occasions or unless or service",
     "timing": "quiet or late or variants or text or renamed or valid or night or cascade or first_channel",
 }

@@ -47,6 +47,17 @@ def test_who_moves_to_another_zone_meanwhile_is_not_written_to_twice(database: D
     assert len(world.messages()) == 1
 
 
+def test_the_blast_guard_counts_those_for_whom_it_is_time(database: Database) -> None:
+    daily = scenario("{schedule: {every: day at 10:00}}", schedule="")
+    world = World(database, {"campaign": daily}, at="2026-03-01 20:00", program={"max_per_look": 1})
+    for name in ("tokyo", "osaka"):
+        world.customer(name, time_zone="Asia/Tokyo")
+    world.customer("kyiv")
+    [looked] = world.looks("2026-03-02 04:00")
+    assert looked.guarded is not None
+    assert looked.guarded.count == 2
+
+
 @pytest.mark.parametrize("when", ["cron: 0 10 * * *", "every: day at 10:00"])
 def test_every_planned_time_is_an_occasion_of_its_own(database: Database, when: str) -> None:
     world = world_of(database, when, at="2026-03-01 09:00")
