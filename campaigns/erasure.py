@@ -5,10 +5,11 @@ That somebody was written to, when and with which outcome stays for the reports;
 
 from collections.abc import Sequence
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, Table, or_, select
 
 from campaigns.tables import WAITING, Attempt, Decision, Enrolment, Feedback, Message, TrackedLink
-from core.customers.erasure import Wipe, is_filled
+from core.customers.erasure import Wipe, are, inviters, is_filled
+from core.db import json_without
 
 ATTEMPT = Attempt.__table__  # type: ignore[attr-defined]
 DECISION = Decision.__table__  # type: ignore[attr-defined]
@@ -19,6 +20,8 @@ LINK = TrackedLink.__table__  # type: ignore[attr-defined]
 TABLES = (ATTEMPT, DECISION, ENROLMENT, FEEDBACK, MESSAGE)
 
 ERASED = "erased"
+# Whom somebody brought, in the facts of a message about it (triggers.event).
+OF_FRIEND = ("attributes", "friend")
 
 
 def wipes(ids: Sequence[int]) -> tuple[Wipe, ...]:
@@ -33,7 +36,13 @@ def wipes(ids: Sequence[int]) -> tuple[Wipe, ...]:
     )
     about = or_(is_filled(ENROLMENT.c.facts), ENROLMENT.c.subject.is_not(None))
     tried = or_(ATTEMPT.c.detail.is_not(None), ATTEMPT.c.provider_id.is_not(None))
+    others = [
+        Wipe(f"their name in {what} of others", table, _tells_of(table, ids),
+             {"facts": json_without(table.c.facts, *OF_FRIEND)})
+        for what, table in (("messages", MESSAGE), ("reasons", ENROLMENT))
+    ]  # fmt: skip
     return (
+        *others,
         Wipe("messages still to be sent", MESSAGE, waiting, {"state": "recalled", "reason": ERASED}),
         Wipe("contents of messages", MESSAGE, mine[MESSAGE] & said,
              {"facts": {}, "subject": None, "provider_id": None, "locale": None, "detail": None}),
@@ -49,3 +58,9 @@ def wipes(ids: Sequence[int]) -> tuple[Wipe, ...]:
         Wipe("reactions to messages", FEEDBACK,
              FEEDBACK.c.message_id.in_(theirs) & FEEDBACK.c.detail.is_not(None), {"detail": None}),
     )  # fmt: skip
+
+
+def _tells_of(table: Table, ids: Sequence[int]) -> ColumnElement[bool]:
+    """What was said to those who brought these customers, and names them."""
+    friend = table.c.facts[OF_FRIEND].as_string()
+    return table.c.customer_id.in_(inviters(ids)) & are(friend, ids)

@@ -9,7 +9,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, String, Table, cast, delete, func, or_, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    String,
+    Table,
+    cast,
+    delete,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from core.customers.addresses import ADDRESS, LIFTED, SUPPRESSION, Addresses
 from core.customers.erasure_words import Scrubber, opaque
@@ -18,6 +32,7 @@ from core.customers.holders import CUSTOMER, Person, hold_related, opened, peopl
 from core.customers.households import members
 from core.db import json_text, upsert
 from core.events import EVENT, Happening, append
+from core.grants.referrals import NAMED
 from core.ledger import moving
 from core.ledger.book import Book
 from core.ledger.lots import Refusal
@@ -161,11 +176,9 @@ def wipes(ids: Sequence[int]) -> tuple[Wipe, ...]:
     linked = or_(*(CUSTOMER.c[name].is_not(None) for name in LINKS))
     mine = HOLD.c.buyer_id.in_(ids) | HOLD.c.customer_id.in_(ids)
     own = or_(EVENT.c.kind.like("bonus%"), EVENT.c.kind.in_(BOOKS))
-    themselves = select(CUSTOMER.c.external_id).where(me)
-    inviters = select(CUSTOMER.c.referred_by).where(me)
     own_digests = select(ADDRESS.c.digest).where(_of(ADDRESS, ids))
     told_of_them = LIFTED.c.digest.in_(own_digests) & (LIFTED.c.why != "")
-    told_by_others = EVENT.c.customer_id.in_(inviters) & json_text(EVENT.c.data, "friend").in_(themselves)
+    told_by_others = EVENT.c.customer_id.in_(inviters(ids)) & are(json_text(EVENT.c.data, "friend"), ids)
     return (
         # While it is still known who invited them.
         Wipe("their name in events of others", EVENT, told_by_others, {"data": {}}),
@@ -189,6 +202,23 @@ def wipes(ids: Sequence[int]) -> tuple[Wipe, ...]:
         Wipe("subjects of events", EVENT, _of(EVENT, ids) & ~own & EVENT.c.subject.is_not(None),
              {"subject": None}),
     )  # fmt: skip
+
+
+def inviters(ids: Sequence[int]) -> CompoundSelect[Any]:
+    """Who brought these customers, and was told so: also where another counts since profiles were merged."""
+    noted = select(cast(EVENT.c.subject, BigInteger)).where(_of(EVENT, ids), EVENT.c.kind == NAMED)
+    now = select(CUSTOMER.c.referred_by).where(CUSTOMER.c.id.in_(ids))
+    both = noted.union(now).scalar_subquery()
+    return (
+        select(CUSTOMER.c.id)
+        .where(CUSTOMER.c.id.in_(both))
+        .union(select(CUSTOMER.c.merged_into).where(CUSTOMER.c.id.in_(both)))
+    )
+
+
+def are(name: ColumnElement[str], ids: Sequence[int]) -> ColumnElement[bool]:
+    """Whether a name is the number of one of these customers."""
+    return name.in_(select(CUSTOMER.c.external_id).where(CUSTOMER.c.id.in_(ids)))
 
 
 def _of(table: Table, ids: Sequence[int]) -> ColumnElement[bool]:

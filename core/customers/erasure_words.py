@@ -4,10 +4,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, bindparam, cast, or_, select, update
 
 from core.customers.addresses import ADDRESS, Addresses
 from core.customers.holders import CUSTOMER
+from core.db import json_text
 from core.ledger.writing import OPERATION
 from core.tables import Receipt
 
@@ -16,6 +17,8 @@ GONE = "(erased)"
 # Shorter parts of a name are found in any text.
 PART_AT_LEAST = 3
 OPAQUE = "erased-"
+# Operations by which all of an account goes to another, which is used instead from then on.
+MOVES = ("household", "merge")
 # A card's number this short is found in amounts, too.
 SHORT = 8
 # Nothing of a person, whatever their card is: amounts, days and times, numbers that say nothing.
@@ -30,12 +33,20 @@ def opaque(addresses: Addresses, external_id: str) -> str:
 
 
 def in_their_accounts(ids: Sequence[int]) -> ColumnElement[bool]:
-    """Operations with the accounts of customers: their own, and those of a household that they used."""
-    mine = select(OPERATION.c.customer_id).join(RECEIPT, RECEIPT.c.operation_id == OPERATION.c.id)
-    shared = mine.where(RECEIPT.c.customer_id.in_(ids)).union(
-        select(CUSTOMER.c.household_id).where(CUSTOMER.c.id.in_(ids))
-    )
-    return or_(OPERATION.c.customer_id.in_(ids), OPERATION.c.customer_id.in_(shared))
+    """Operations with the accounts of customers: their own, and those of households that they used, also of
+    one that they have left since.
+    """
+    own = select(CUSTOMER.c.id.label("account")).where(CUSTOMER.c.id.in_(ids))
+    shared = select(CUSTOMER.c.household_id).where(CUSTOMER.c.id.in_(ids))
+    bought = select(OPERATION.c.customer_id).join(RECEIPT, RECEIPT.c.operation_id == OPERATION.c.id)
+    known = own.union(shared, bought.where(RECEIPT.c.customer_id.in_(ids))).subquery()
+    used = select(known.c.account).cte("used", recursive=True)
+    # Who joins a household moves there, and all who are in it move on with its head.
+    goes_to = cast(json_text(OPERATION.c.data, "receiver_id"), BigInteger)
+    moved = select(goes_to).join(used, used.c.account == OPERATION.c.customer_id)
+    used = used.union(moved.where(OPERATION.c.kind.in_(MOVES)))
+    theirs: ColumnElement[bool] = OPERATION.c.customer_id.in_(select(used.c.account))
+    return theirs
 
 
 def arrived(ids: Sequence[int]) -> ColumnElement[bool]:

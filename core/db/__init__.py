@@ -20,6 +20,7 @@ from core.db.spelling import (
     json_object,
     json_string,
     json_text,
+    json_without,
     looked_up,
     transaction_id,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "json_object",
     "json_string",
     "json_text",
+    "json_without",
     "looked_up",
     "transaction_id",
     "upsert",

@@ -166,6 +166,25 @@ def _json_string_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return f"(CASE json_type({column}, {path}) WHEN 'text' THEN json_extract({column}, {path}) END)"
 
 
+class json_without(FunctionElement[Any]):  # noqa: N801
+    """A JSON object without what stands under a name of an object in it. Arguments: column, object, name."""
+
+    type = Json
+    inherit_cache = True
+
+
+@compiles(json_without, "postgresql")
+def _json_without_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    column, part, name = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({column} #- ARRAY[{part}, {name}])"
+
+
+@compiles(json_without, "sqlite")
+def _json_without_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    column, part, name = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"json_remove({column}, '$.' || {part} || '.' || {name})"
+
+
 class json_is(FunctionElement[bool]):  # noqa: N801
     """Whether a member of a JSON object is one of these texts, or a list with one of them.
 

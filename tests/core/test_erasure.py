@@ -12,7 +12,7 @@ from campaigns.erasure import ATTEMPT, ENROLMENT, MESSAGE
 from core.customers.consent import CONSENT, Choice, choose
 from core.customers.erasure import Erasure, erase, would_go
 from core.customers.erasure_words import opaque
-from core.customers.households import Change, dissolve, join
+from core.customers.households import Change, dissolve, join, leave, pass_on
 from core.customers.merging import Merge, merge
 from core.customers.profiles import CUSTOMER, Profile, find, save
 from core.db import Database
@@ -276,6 +276,37 @@ def test_a_member_is_forgotten_and_the_household_keeps_its_bonuses(database: Dat
     buy(database, purchase("1", "bohdan", LATER + timedelta(hours=1), 1_000))
     assert accepted(forget(database, replace(ASKED, customer="bohdan")))["written_off"] == "0"
     assert balance(database, "anna") == 800
+    assert "bohdan" not in everything(database)
+
+
+def test_a_household_that_somebody_left_forgets_what_they_gave_and_got_there(database: Database) -> None:
+    register(database, SHARING, "anna", "bohdan", "olha", "petro")
+    give(database, "anna", 700)
+    give(database, "petro", 700)
+    with database.write() as connection:
+        for member in ("bohdan", "olha"):
+            accepted(join(connection, SHARING, Change("anna", member), START, live=True))
+        # From here on the account that they use is another's.
+        accepted(pass_on(connection, SHARING, Change("anna", "olha"), START, live=True))
+        accepted(transfer(connection, SHARING, Transfer("1", "bohdan", "petro", 200), START, live=True))
+        accepted(transfer(connection, SHARING, Transfer("2", "petro", "bohdan", 100), START, live=True))
+        accepted(leave(connection, SHARING, Change("olha", "bohdan"), LATER, live=True))
+    accepted(forget(database, replace(ASKED, customer="bohdan")))
+    assert "bohdan" not in everything(database)
+    assert (balance(database, "olha"), balance(database, "petro")) == (600, 800)
+
+
+@pytest.mark.parametrize("merged", [("anna", "petro"), ("bohdan", "olha")])
+def test_whoever_brought_somebody_forgets_them_whichever_profiles_were_merged_since(
+    database: Database, merged: tuple[str, str]
+) -> None:
+    register(database, SHARING, "anna", "bohdan", "petro", "olha")
+    with database.write() as connection:
+        for number, (inviter, friend) in enumerate((("anna", "bohdan"), ("petro", "olha"))):
+            brought = Told(str(number), inviter, "referral", START, friend)
+            accepted(tell(connection, SHARING, brought, START, live=True))
+        accepted(merge(connection, SHARING, Merge(*merged, "maria", "one person"), LATER, live=True))
+    accepted(forget(database, replace(ASKED, customer="bohdan")))
     assert "bohdan" not in everything(database)
 
 

@@ -9,6 +9,7 @@ from campaigns.erasure import ATTEMPT, ENROLMENT, MESSAGE
 from channels import Accepted
 from core.customers.erasure import erase
 from core.db import Database
+from core.grants.acts import Told, tell
 from scheduler.claim import Claimer
 from scheduler.looks import Looks
 from scheduler.outcomes import Settled, settle
@@ -92,3 +93,19 @@ def test_who_was_erased_is_swept_after_for_a_week_and_then_left_alone(kiosk: Kio
         kiosk.set("anna", detail="said late")
         night(kiosk)
         assert (kiosk.message("anna").detail is None) is forgotten, days
+
+
+def test_who_brought_somebody_keeps_the_thanks_and_forgets_whom_they_brought(kiosk: Kiosk) -> None:
+    kiosk.files |= {path: "Thank you!" for path in kiosk.files if path.startswith("messages/hello/sms")}
+    kiosk.files = {path: text for path, text in kiosk.files.items() if path.count("/") < 2 or "sms" in path}
+    kiosk.write(reminder="when: {event: {name: referral}}\nsteps: [{message: hello, send: [sms]}]\n")
+    kiosk.customer("olha", phone="+380501000003")
+    kiosk.customer("anna")
+    with kiosk.database.write() as connection:
+        program, now = kiosk.live.running().program, kiosk.clock.now()
+        told = Told("1", "olha", "referral", now, "anna", {"place": "the shop"})
+        tell(connection, program, told, now, live=True)
+    Looks(kiosk.database, kiosk.live).run(kiosk.clock.now())
+    assert [it["attributes"] for it in facts(kiosk)] == [{"place": "the shop", "friend": "anna"}] * 2
+    erase_anna(kiosk)
+    assert [it["attributes"] for it in facts(kiosk)] == [{"place": "the shop"}] * 2
