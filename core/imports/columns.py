@@ -130,6 +130,9 @@ def fault(columns: Iterable[Column], found: Iterable[str], noun: str = "column")
     for column in columns:
         if column.required and column.name not in found:
             return f"has no {noun} '{column.name}'; {_how_to_have(column, unknown)}"
+    if "" in unknown:
+        place = found.index("") + 1
+        return f"has a {noun} without a name (number {place}); name it, or take it out"
     if unknown:
         absent = [column.name for column in columns if column.name not in found]
         hint = _elsewhere(unknown[0], columns) or suggest(unknown[0], absent)

@@ -6,7 +6,7 @@ import json
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
@@ -26,6 +26,8 @@ DELIMITERS = (",", ";", "\t")
 BLOCK = 1 << 20
 ROWS_A_BATCH = 5_000
 LONGEST_VALUE = 1 << 20
+# Bytes: less is a byte order mark and a line's end.
+SMALLEST = 6
 # A quote that is never closed must not swallow the rows that follow it.
 LINES_A_ROW = 20
 # What JSON may spell and no text holds, unless it is one of a pair.
@@ -84,10 +86,11 @@ def _open_csv(file: Path, shape: tuple[Column, ...]) -> Source:
         delimiter = _delimiter(raw.readline().decode("utf-8-sig"))
         raw.seek(0)
         csv.field_size_limit(LONGEST_VALUE)
-        records = _records(_lines(raw))
+        records = _records(_lines(raw), delimiter)
         names = _names(file, next(records, None), delimiter)
         if not any(names):
-            raise UserError(f"{file.name} is empty; its first line must name the columns")
+            wrong = "is empty; its" if file.stat().st_size < SMALLEST else "begins with an empty line; the"
+            raise UserError(f"{file.name} {wrong} first line must name the columns")
         if wrong := columns.fault(shape, names):
             raise UserError(f"{file.name} {wrong}")
         return Source(_csv_rows(records, delimiter, names), _fraction(raw, file), raw.close)
@@ -123,15 +126,18 @@ def _lines(raw: BinaryIO) -> Iterator[str]:
         yield line.decode("utf-8-sig" if number == 0 else "utf-8")
 
 
-def _records(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
-    """Rows as text, with the line where each starts. A quoted value may span a few lines, not a file."""
+def _records(lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, str]]:
+    """Rows as text, with the line where each starts. A quoted value may span a few lines, not a file, and
+    a sign within a value (`TV 32"`) opens none.
+    """
     number, ahead = 0, deque[str]()
     while True:
         taken = [ahead.popleft() if ahead else next(lines, "")]
         if not taken[0]:
             return
         quotes = taken[0].count('"')
-        while quotes % 2 and len(taken) < LINES_A_ROW:
+        opened = quotes % 2 and _is_open(taken[0], delimiter)
+        while opened and quotes % 2 and len(taken) < LINES_A_ROW:
             following = ahead.popleft() if ahead else next(lines, "")
             if not following:
                 break
@@ -144,11 +150,22 @@ def _records(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
         number += len(taken)
 
 
+def _is_open(text: str, delimiter: str) -> bool:
+    """Whether a line ends within a quoted value: then it is read on."""
+    reader = csv.reader([text, ""], delimiter=delimiter)
+    try:
+        next(reader, None)
+    except csv.Error:
+        return True
+    return reader.line_num > 1
+
+
 def _csv_rows(records: Iterator[tuple[int, str]], delimiter: str, names: list[str]) -> Iterator[Row]:
     width = len(names)
     for line, text in records:
         if text.count('"') % 2:
-            yield Row(line, {}, "has a quote that is never closed; close it, or double it if it is a sign")
+            told = _as_far_as_told(text, delimiter, names)
+            yield Row(line, told, "has a quote that is never closed; close it, or double it if it is a sign")
             continue
         try:
             values = next(csv.reader([text], delimiter=delimiter), [])
@@ -163,6 +180,16 @@ def _csv_rows(records: Iterator[tuple[int, str]], delimiter: str, names: list[st
             if len(values) > width:
                 named[""] = values[width:]
             yield Row(line, named, f"has {len(values)} values; the first line names {width} columns")
+
+
+def _as_far_as_told(text: str, delimiter: str, names: list[str]) -> dict[str, Any]:
+    """What stands before an open quote can be told: a receipt's number rejects its other lines, too."""
+    with suppress(csv.Error):
+        values = next(csv.reader([text.rstrip("\r\n")], delimiter=delimiter), [])
+        # What the quote has swallowed is nothing that could be named.
+        rest = [values.pop()] if values and _is_open(text, delimiter) else []
+        return dict(zip(names, values, strict=False)) | ({"": rest} if rest else {})
+    return {}
 
 
 def _delimiter(header: str) -> str:

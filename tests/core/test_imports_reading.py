@@ -14,6 +14,7 @@ from core.customers.profiles import CUSTOMER
 from core.db import Database
 from core.errors import UserError
 from core.imports import columns
+from core.purchases.goods import PRODUCT
 from core.purchases.receipts import RECEIPT
 from tests.core.books import START, register
 from tests.core.files import CUSTOMERS, PROGRAM, RECEIPTS, bring_in, counts, csv, jsonl, parquet, rejects
@@ -97,6 +98,14 @@ WRONG = {
         "the format of c.xlsx is not clear from its name; say --as csv, jsonl or parquet",
     ),
     "empty": ("customers", "c.csv", b"", "c.csv is empty; its first line must name the columns"),
+    "empty line": (
+        "customers", "c.csv", b"\n\ncustomer\n1\n",
+        "c.csv begins with an empty line; the first line must name the columns",
+    ),
+    "no name": (
+        "customers", "c.csv", b"customer,name,\n1,a,\n",
+        "c.csv has a column without a name (number 3); name it, or take it out",
+    ),
     "required": (
         "customers", "c.csv", b"custmer,name\n",
         "c.csv has no column 'customer'; the nearest is 'custmer': rename it",
@@ -184,6 +193,20 @@ def test_a_quote_that_is_never_closed_does_not_swallow_the_file(
     assert rejects(report)[0]["line"] == 3
     assert "a quote that is never closed" in rejects(report)[0]["reason"]
     assert report.created == 402
+
+
+def test_signs_for_inches_do_not_swallow_the_rows_between_them(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "p.csv"
+    file.write_text('sku,name\n1,TV 32"\n2,tea\n3,TV 42"\n4,"quoted\nname"\n')
+    report = bring_in(sqlite_database, "products", file)
+    assert (report.created, [it["line"] for it in rejects(report)]) == (2, [2, 4])
+    # What was understood is in the row: taken as it is, it goes in.
+    assert report.rejects
+    assert bring_in(sqlite_database, "products", report.rejects).created == 2
+    with sqlite_database.read() as connection:
+        assert connection.scalar(select(PRODUCT.c.name).where(PRODUCT.c.sku == "3")) == 'TV 42"'
 
 
 def test_the_rejects_of_an_earlier_import_do_not_outlive_the_next(

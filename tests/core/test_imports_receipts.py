@@ -123,6 +123,60 @@ def test_a_row_with_too_few_values_takes_its_receipt_along(shop: Database, tmp_p
     assert rejects(report)[1]["reason"] == "has 2 values; the first line names 5 columns"
 
 
+OF_FOUR = (*RECEIPTS[:2], {**RECEIPTS[1], "sku": "tea"}, RECEIPTS[2])
+UNREADABLE: dict[str, tuple[str, str]] = {
+    "a sign in a name": ("r.csv", 'R1,anna,2026-03-01T10:00:00+02:00,TV 32",20.50'),
+    "a quote": ("r.csv", 'R1,anna,2026-03-01T10:00:00+02:00,"milk,20.50'),
+    "a quote before all else": ("r.csv", '"R1,anna,2026-03-01T10:00:00+02:00,milk,20.50'),
+    "a merged cell": ("r.csv", ",,,milk,20.50"),
+    "broken JSON": ("r.jsonl", '{"receipt": "R1", "sku": "milk", "total": 20.50,}'),
+    "JSON without a number": ("r.jsonl", '{"sku": "milk", "total": 20.50}'),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_row_that_does_not_tell_its_receipt_takes_along_whose_line_it_may_be(
+    shop: Database, tmp_path: Path, name: str
+) -> None:
+    file, bad = UNREADABLE[name]
+    write = csv if file.endswith("csv") else jsonl
+    lines = write(tmp_path / file, OF_FOUR).read_text().splitlines()
+    [place] = [number for number, line in enumerate(lines) if "milk" in line and "R1" in line]
+    lines[place] = bad
+    (tmp_path / file).write_text("\n".join(lines) + "\n")
+    report = bring_in(shop, "receipts", tmp_path / file)
+    assert [it["line"] for it in rejects(report) if it["row"] != OF_FOUR[3]] == [place, place + 1, place + 2]
+    mended = write(tmp_path / f"mended-{file}", OF_FOUR)
+    assert bring_in(shop, "receipts", mended).rejected == 0
+    with shop.read() as connection:
+        assert connection.scalars(select(RECEIPT.c.total).order_by(RECEIPT.c.total)).all() == [4100, 14100]
+
+
+def test_a_row_of_empty_cells_is_no_line_of_any_receipt(shop: Database, tmp_path: Path) -> None:
+    file = csv(tmp_path / "r.csv", [RECEIPTS[0], {}, RECEIPTS[1], {}, RECEIPTS[2]])
+    report = bring_in(shop, "receipts", file)
+    assert counts(report) == (3, 0, 0, 2)
+    assert [it["line"] for it in rejects(report)] == [3, 5]
+
+
+MISPLACED: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
+    "payment": ({}, {"pay_points": "5"}, "has 'pay_points' in one of its 'lines'; write it beside 'receipt'"),
+    "store": ({}, {"store": "lviv"}, "has 'store' in one of its 'lines'; write it beside 'receipt'"),
+    "category": ({"category": "tea"}, {}, "has 'category' beside 'lines'; write it in each of them"),
+}
+
+
+@pytest.mark.parametrize("name", MISPLACED)
+def test_what_stands_where_nobody_would_read_it_is_set_aside(
+    shop: Database, tmp_path: Path, name: str
+) -> None:
+    head, line, reason = MISPLACED[name]
+    lines = [{"sku": "espresso", "total": 100}, {"sku": "milk", "total": 20.5, **line}]
+    receipt = {"receipt": "R1", "customer": "anna", "at": "2026-03-01T10:00:00+02:00", **head, "lines": lines}
+    report = bring_in(shop, "receipts", jsonl(tmp_path / "r.jsonl", [receipt]))
+    assert [it["reason"] for it in rejects(report)] == [reason]
+
+
 def test_mended_rejects_go_in_as_they_are(shop: Database, tmp_path: Path) -> None:
     rows = [RECEIPTS[0], {**RECEIPTS[1], "total": "free"}, RECEIPTS[2]]
     report = bring_in(shop, "receipts", csv(tmp_path / "r.csv", rows))

@@ -5,7 +5,6 @@ one number: the second is refused, since by then the first is in the books.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection
@@ -24,9 +23,13 @@ from core.purchases.receipts import CUSTOMER, Line, Outcome, Purchase, record
 
 HEAD = ("customer", "at", "store", "pay_points")
 GOODS = ("category", "brand", "product")
+OF_LINES = ("sku", "quantity", "total", *GOODS)
 NO_GOODS = (None, None, None)
 # Goods that were seen lately are not looked up again; more than these are forgotten at once.
 GOODS_KEPT = 100_000
+# Rows that may be anybody's are gathered up to so many: a file may be full of them.
+STRAYS = 1_000
+EMPTY = "'receipt' is empty"
 THOUSANDTHS = 3
 ONE = 1000
 APART = "is in the books with other lines; if its rows stand apart in the file, sort the file by receipt"
@@ -45,8 +48,27 @@ class Receipts(Kind):
         self.money_scale = self.program.money_scale
 
     def groups(self, rows: Iterator[Row]) -> Iterator[list[Row]]:
-        """Rows that follow each other and name one receipt."""
-        return (list(group) for _, group in groupby(rows, key=_number))
+        """Rows that follow each other and name one receipt.
+
+        A row that does not tell its receipt may be a line of the one before it, or, if it cannot be read, of
+        the one after: they are set aside together. Booked without a line they could not be mended.
+        """
+        group: list[Row] = []
+        number: Any = None
+        for row in rows:
+            told = _number(row)
+            if told is not None and told == number:
+                group.append(row)
+            elif _is_blank(row):
+                yield [row]
+            else:
+                if group and not _may_belong(row, told, group, number):
+                    yield group
+                    group, number = [], None
+                group.append(row)
+                number = number if told is None and not row.fault else told
+        if group:
+            yield group
 
     def owner(self, group: list[Row]) -> str:
         """The customer, as the file names them."""
@@ -57,11 +79,17 @@ class Receipts(Kind):
         """A purchase; Rejected with what is wrong on each line."""
         first = group[0]
         faults = {row.line: row.fault for row in group if row.fault}
+        if len(group) > 1 and (stray := next((row.line for row in group if _number(row) is None), None)):
+            faults |= {row.line: EMPTY for row in group if _number(row) is None and not row.fault}
+            beside = f"stands beside line {stray}, which may belong to its receipt: {faults[stray]}"
+            raise Rejected({row.line: faults.get(row.line, beside) for row in group})
         if faults:
             raise Rejected(faults)
         nested = "lines" in first.values
         if nested and len(group) > 1:
             raise Rejected({group[1].line: "is the same receipt again"})
+        if nested and (wrong := _misplaced(first.values)):
+            raise Rejected({first.line: wrong})
         parts = [(first.line, it) for it in first.values["lines"]] if nested else _lines(group)
         lines = self._read_lines(parts)
         try:
@@ -159,9 +187,40 @@ class Receipts(Kind):
 
 
 def _number(row: Row) -> Any:
-    """What rows of one receipt have in common; a row without a number is alone."""
+    """What rows of one receipt have in common; None for a row that does not tell."""
     number = row.values.get("receipt") if isinstance(row.values, dict) else None
-    return (row.line,) if number is None or number == "" else number
+    return (number.strip() or None) if isinstance(number, str) else number
+
+
+def _may_belong(row: Row, told: Any, group: list[Row], number: Any) -> bool:
+    """Whether a row may be of a group; `number` is the group's receipt, None if it does not tell."""
+    before = group[-1]
+    if (
+        (told is not None and number is not None)
+        or len(group) >= STRAYS
+        or _is_whole(row)
+        or _is_whole(before)
+    ):
+        return False
+    return told is None or bool(before.fault)
+
+
+def _is_whole(row: Row) -> bool:
+    """A receipt with all its lines is no part of another."""
+    return not row.fault and "lines" in row.values
+
+
+def _is_blank(row: Row) -> bool:
+    return not row.fault and not any(it not in (None, "") for it in row.values.values())
+
+
+def _misplaced(values: Mapping[str, Any]) -> str:
+    """What nobody would read of an object with `lines`, and where to write it; '' for nothing."""
+    if name := next((name for name in HEAD for line in values["lines"] if name in line), None):
+        return f"has '{name}' in one of its 'lines'; write it beside 'receipt'"
+    if name := next((name for name in OF_LINES if name in values), None):
+        return f"has '{name}' beside 'lines'; write it in each of them"
+    return ""
 
 
 def _lines(group: list[Row]) -> list[tuple[int, Mapping[str, Any]]]:
