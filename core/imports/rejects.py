@@ -4,7 +4,10 @@ Written as the import goes, to a file beside the final one, and put in its place
 under the final name is always one whole import's.
 """
 
+import fcntl
 import json
+import os
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -26,6 +29,36 @@ def _part(path: Path) -> Path:
     return path.with_name(f"{path.name}.part")
 
 
+def _alone(part: Path) -> IO[str]:
+    """Open a file for one import at a time; UserError where another writes to it.
+
+    It is locked until it is closed. Who got it after it was put in its place opens it anew.
+    """
+    while True:
+        file = part.open("a", encoding="utf-8")
+        if _is_taken(file):
+            file.close()
+            raise UserError(
+                f"another import sets rows aside in {part}; let it end, or name another file (--rejects), "
+                "and import once more: what is in already stays as it is"
+            )
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), part.stat()):
+                file.truncate(0)
+                return file
+        file.close()
+
+
+def _is_taken(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass  # a file system without locks
+    return False
+
+
 class Rejects:
     """A file of rejected rows, JSON Lines; none is left where nothing was rejected."""
 
@@ -38,7 +71,7 @@ class Rejects:
     def add(self, row: Row, reason: str) -> None:
         """Set a row aside."""
         if self._file is None:
-            self._file = self._part.open("w", encoding="utf-8")
+            self._file = _alone(self._part)
         self.count += 1
         values: Any = row.values
         told = {"line": row.line, "reason": reason, "row": values}
@@ -55,11 +88,11 @@ class Rejects:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file:
-            self._file.close()
-        if error is not None:
+        if self._file is None:
+            if error is None:
+                self.path.unlink(missing_ok=True)
             return
-        if self._file:
-            self._part.replace(self.path)
-        else:
-            self.path.unlink(missing_ok=True)
+        with closing(self._file):
+            self._file.flush()
+            if error is None:
+                self._part.replace(self.path)

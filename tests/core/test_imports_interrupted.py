@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import Table, select
 
 from core.db import Database
+from core.errors import UserError
 from core.events import EVENT
 from core.ledger.writing import ACCOUNT, ENTRY, LOT, OPERATION
 from core.purchases.receipts import LINE, RECEIPT
@@ -75,6 +77,24 @@ def test_an_import_that_was_killed_and_is_run_again_is_as_if_it_had_not_been(
             check_books(connection)
             check_statistics(connection)
     assert sorted(it.name for it in tmp_path.iterdir()) == ["r.csv", "r.csv.rejects.jsonl"]
+
+
+def test_two_imports_of_one_file_do_not_write_over_each_others_rejects(
+    database: Database, tmp_path: Path
+) -> None:
+    register(database, PROGRAM, *PEOPLE)
+    file = csv(tmp_path / "r.csv", receipts())
+    refused = []
+
+    def beside(_rows: int, _part: float) -> None:
+        with pytest.raises(UserError, match="another import sets rows aside in "):
+            bring_in(database, "receipts", file)
+        refused.append(bring_in(database, "receipts", file, rejects=tmp_path / "other.jsonl"))
+
+    first = bring_in(database, "receipts", file, chunk=200, progress=beside)
+    assert len(rejects(first)) == first.rejected == 12
+    assert [len(rejects(it)) for it in refused] == [12, 12]
+    assert bring_in(database, "receipts", file).unchanged == 288
 
 
 def everything(database: Database) -> dict[str, list[tuple[Any, ...]]]:
