@@ -44,13 +44,16 @@ class Choice:
 def choose(
     connection: Connection, choices: Sequence[Choice], recorded_at: datetime, *, live: bool
 ) -> list[str]:
-    """Record choices; for one customer, channel and purpose the latest by its own time stays in force.
+    """Record choices; for one customer, channel and purpose the latest by its own time stays in force. Of two
+    choices of one moment that is the one that comes last, of history the refusal: a file often knows no more
+    than the day.
 
     A no ends what waits for its letter, whoever says it and whatever the program asks for by now.
     What became of each, in their order: `created`, `changed`, or `unchanged` for one recorded before.
     """
     choices = meant(connection, choices)
-    before = _in_force(connection, sorted({it.customer_id for it in choices}))
+    said = in_force(connection, sorted({it.customer_id for it in choices}))
+    before = {key: row.at for key, row in said.items()}
     # Only a choice that is no newer than the one in force can have been recorded before.
     late = sorted({it.customer_id for it in choices if _key(it) in before and it.at <= before[_key(it)]})
     known = _recorded(connection, late)
@@ -64,7 +67,7 @@ def choose(
         known.add(_mark(choice))
         known_keys.add(_key(choice))
         fresh.append(choice)
-    _keep(connection, fresh)
+    _keep(connection, fresh if live else _refusals_last(fresh, said))
     happenings = [Happening(it.customer_id, KINDS[it.granted], it.at, it.channel, _told(it)) for it in fresh]
     append(connection, happenings, recorded_at, live=live)
     end_waiting(connection, choices, recorded_at)
@@ -129,6 +132,13 @@ def _told(choice: Choice) -> dict[str, Any]:
     return told | ({"proof": dict(choice.proof)} if choice.proof else {})
 
 
+def _refusals_last(choices: Sequence[Choice], said: Mapping[Key, Any]) -> Sequence[Choice]:
+    """Without each yes of the very moment of a no that is in force; of the others the yeses first."""
+    noes = {(key, row.at) for key, row in said.items() if not row.granted}
+    left = [it for it in choices if not it.granted or (_key(it), it.at) not in noes]
+    return sorted(left, key=lambda it: not it.granted)
+
+
 def _keep(connection: Connection, choices: Sequence[Choice]) -> None:
     latest: dict[Key, Choice] = {}
     for choice in sorted(choices, key=lambda it: it.at):
@@ -152,11 +162,6 @@ def _key(choice: Choice) -> Key:
 
 def _mark(choice: Choice) -> tuple[Key, datetime, bool]:
     return _key(choice), choice.at.astimezone(UTC), choice.granted
-
-
-def _in_force(connection: Connection, ids: Sequence[int]) -> dict[Key, datetime]:
-    """When the choices in force were made."""
-    return {key: row.at for key, row in in_force(connection, ids).items()}
 
 
 def in_force(connection: Connection, ids: Sequence[int]) -> dict[Key, Any]:

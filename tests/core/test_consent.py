@@ -53,6 +53,20 @@ def test_a_choice_that_arrives_late_does_not_undo_a_later_one(database: Database
     assert told(database) == ["consent_given", "consent_withdrawn"]
 
 
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("granted", [(True, False), (False, True)])
+def test_of_two_choices_of_one_moment_in_a_file_the_refusal_counts(
+    database: Database, granted: tuple[bool, bool], together: bool
+) -> None:
+    register(database, program(), "anna")
+    choices = [replace(YES, granted=it) for it in granted]
+    for part in [choices] if together else [[it] for it in choices]:
+        with database.write() as connection:
+            choose(connection, part, LATER, live=False)
+    assert in_force(database) == [("sms", "marketing", False)]
+    assert sorted(told(database)) == ["consent_given", "consent_withdrawn"]
+
+
 def test_a_choice_told_again_changes_nothing(database: Database) -> None:
     register(database, program(), "anna")
     say(database, YES, Choice(1, "sms", False, LATER, "STOP"))
