@@ -118,8 +118,10 @@ def personal_data(connection: Connection, live: Live, links: Links, row: Any, at
     ids = _selves(connection, row.id)
     found: dict[str, Any] = {
         "program": program.name, "about": ABOUT, "made_at": _plain(at),
-        "profile": {name: _plain(getattr(row, name), ()) for name in PROFILE},
+        "profile": _profile(row),
     }  # fmt: skip
+    if merged := _duplicates(connection, ids):
+        found["merged_profiles"] = [_profile(it) for it in merged]
     for section in SECTIONS:
         found[section.name] = _rows(connection, program, section, ids)
     context = contexts(connection, program, [row.id], at, links)[row.id]
@@ -137,6 +139,16 @@ def to_json(found: Mapping[str, Any]) -> str:
 def _selves(connection: Connection, customer_id: int) -> list[int]:
     duplicates = select(CUSTOMER.c.id).where(CUSTOMER.c.merged_into == customer_id).order_by(CUSTOMER.c.id)
     return [customer_id, *connection.scalars(duplicates)]
+
+
+def _profile(row: Any) -> dict[str, Any]:
+    return {name: _plain(getattr(row, name), ()) for name in PROFILE}
+
+
+def _duplicates(connection: Connection, ids: Sequence[int]) -> Sequence[Any]:
+    """What is known of them under other numbers: the survivor's profile took only what it left open."""
+    mine = CUSTOMER.c.id.in_(ids) & CUSTOMER.c.merged_into.is_not(None)
+    return connection.execute(select(CUSTOMER).where(mine).order_by(CUSTOMER.c.id)).all()
 
 
 def _rows(

@@ -43,6 +43,18 @@ def test_a_copy_names_amounts_as_people_read_them_and_gives_no_keys_away(shop: S
     assert not [word for word in ("digest", "token", "fence") if f'"{word}"' in answer.text]
 
 
+def test_what_is_known_under_the_number_of_a_duplicate_is_in_the_copy(shop: Shop) -> None:
+    shop.register(name="Олена")
+    shop.register("10077", name="Helena", city="Lviv", attributes={"size": 39})
+    body = {"duplicate": "10077", "author": "maria", "reason": "one person"}
+    assert shop.till.post("/api/v1/customers/10042/merge", json=body).status_code == 201
+    for number in ("10042", "10077"):
+        found = shop.till.get(f"/api/v1/customers/{number}/data").json()
+        assert found["profile"]["name"] == "Олена"
+        [other] = found["merged_profiles"]
+        assert (other["external_id"], other["name"], other["attributes"]) == ("10077", "Helena", {"size": 39})
+
+
 def test_every_attribute_is_in_the_copy_whatever_it_is_called(shop: Shop) -> None:
     own = {"member": True, "head": "7 cm", "author": "of the blog", "size": 39}
     shop.register(attributes=own)
