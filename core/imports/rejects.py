@@ -17,10 +17,13 @@ from core.imports.reading import Row
 
 
 def spare(file: Path, rejects: Path) -> None:
-    """UserError where rejected rows would take the place of a folder, or of the file that they come from."""
+    """UserError where rejected rows would take the place of what is no file (a folder, /dev/null), or of the
+    file that they come from.
+    """
     for path in (rejects, _part(rejects)):
-        if path.is_dir():
-            raise UserError(f"{path} is a folder; name another file for the rows that are set aside")
+        if path.exists() and not path.is_file():
+            what = "a folder" if path.is_dir() else "a pipe or a device, whose place they would take"
+            raise UserError(f"{path} is {what}; name another file for the rows that are set aside")
         if file.exists() and path.exists() and path.samefile(file):
             raise UserError(f"{file} is what is imported; name another file for the rows that are set aside")
 

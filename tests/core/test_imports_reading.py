@@ -182,6 +182,19 @@ def test_a_folder_in_the_place_of_rejected_rows_is_told_before_anything_goes_in(
     assert sorted(it.name for it in tmp_path.iterdir()) == ["aside", "c.csv"]
 
 
+@pytest.mark.parametrize("wrong", ["", "1"])
+def test_a_device_that_swallows_rejected_rows_is_not_replaced_by_them(
+    sqlite_database: Database, tmp_path: Path, wrong: str
+) -> None:
+    file, device = tmp_path / "c.csv", tmp_path / "null"
+    file.write_text(f"customer,phone\nK-1,\nK-2,{wrong}\n")
+    os.mkfifo(device)
+    with pytest.raises(UserError, match=r"null is a pipe or a device, .*; name another file for the rows"):
+        bring_in(sqlite_database, "customers", file, rejects=device)
+    assert sorted(it.name for it in tmp_path.iterdir()) == ["c.csv", "null"]
+    assert device.is_fifo()
+
+
 def test_a_quote_that_is_never_closed_does_not_swallow_the_file(
     sqlite_database: Database, tmp_path: Path
 ) -> None:
