@@ -306,11 +306,16 @@ def _parquet_rows(parquet: Any, done: list[int]) -> Iterator[Row]:
 
 
 def _plain(column: Any) -> list[Any]:
-    """Values as Python has them; times of a nanosecond's grain come down to microseconds."""
+    """Values as Python has them; times of a nanosecond's grain come down to microseconds, and bytes that are
+    text are text, as which older tools write it.
+    """
     import pyarrow as pa
 
     if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
         column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
+    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+        with suppress(pa.ArrowInvalid):
+            column = column.cast(pa.large_string())
     return list(column.to_pylist())
 
 

@@ -8,6 +8,8 @@ import fcntl
 import json
 import os
 from contextlib import closing, suppress
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -62,6 +64,15 @@ def _is_taken(file: IO[str]) -> bool:
     return False
 
 
+def _plain(value: object) -> object:
+    """What Parquet knows and JSON does not, so that a mended row is read as it would have been at first."""
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal) and value.is_finite():
+        return int(value) if value == value.to_integral_value() else float(value)
+    return str(value)
+
+
 class Rejects:
     """A file of rejected rows, JSON Lines; none is left where nothing was rejected."""
 
@@ -78,7 +89,7 @@ class Rejects:
         self.count += 1
         values: Any = row.values
         told = {"line": row.line, "reason": reason, "row": values}
-        self._file.write(json.dumps(told, ensure_ascii=False, default=str) + "\n")
+        self._file.write(json.dumps(told, ensure_ascii=False, default=_plain) + "\n")
 
     def flush(self) -> None:
         """Let what was set aside so far be read."""

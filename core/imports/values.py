@@ -19,6 +19,7 @@ TAIL = 1e-4
 ZEROS = "000000"
 NUL, NO_NUL = "\0", "has a NUL character, which cannot be kept"
 _PLAIN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)")
+_MIDNIGHT = re.compile(r"[T ]00:00(:00(\.0+)?)?$")
 YES, NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
 
 
@@ -97,7 +98,7 @@ def moment(value: object, zone: ZoneInfo) -> datetime | None:
 
 
 def day(value: object) -> date | None:
-    """A calendar day."""
+    """A calendar day; a moment without an offset, as tables keep days, is the day that it is on."""
     if isinstance(value, datetime):
         return value.date()
     if isinstance(value, date) or value is None:
@@ -105,7 +106,8 @@ def day(value: object) -> date | None:
     if isinstance(value, str) and not value.strip():
         return None
     try:
-        return date.fromisoformat(str(value).strip())
+        written = str(value).strip()
+        return date.fromisoformat(_MIDNIGHT.sub("", written))
     except ValueError:
         raise ValueError("is no date; write for example '1990-03-15'") from None
 

@@ -89,6 +89,32 @@ def test_parquet_brings_its_own_types(sqlite_database: Database, tmp_path: Path)
     assert registered == datetime(2024, 12, 31, 22, 0, tzinfo=UTC)
 
 
+def test_a_row_of_parquet_is_read_the_same_once_it_was_rejected_and_mended(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    row = {
+        "birthday": datetime.fromisoformat("1990-03-15"), "registered_at": SEEN,
+        "attributes.size": Decimal(39), "attributes.tall": Decimal("1.75"), "attributes.seen": SEEN,
+    }  # fmt: skip
+    rows = [{"customer": "1", "phone": "+380501234567", **row}, {"customer": "2", "phone": "wrong", **row}]
+    report = bring_in(sqlite_database, "customers", parquet(tmp_path / "c.parquet", rows))
+    assert report.rejects
+    report.rejects.write_text(report.rejects.read_text().replace('"wrong"', '"+380501234568"'))
+    assert counts(bring_in(sqlite_database, "customers", report.rejects)) == (1, 0, 0, 0)
+    known = (CUSTOMER.c.birthday, CUSTOMER.c.registered_at, CUSTOMER.c.attributes)
+    with sqlite_database.read() as connection:
+        one, other = connection.execute(select(*known).order_by(CUSTOMER.c.id)).all()
+    assert other == one
+    assert (one.birthday, one.attributes["size"], one.attributes["tall"]) == (date(1990, 3, 15), 39, 1.75)
+
+
+def test_text_that_parquet_has_as_bytes_is_text(sqlite_database: Database, tmp_path: Path) -> None:
+    rows = [{"sku": b"1", "name": "Чай".encode()}, {"sku": b"2", "name": b"tea"}]
+    assert bring_in(sqlite_database, "products", parquet(tmp_path / "p.parquet", rows)).created == 2
+    with sqlite_database.read() as connection:
+        assert set(connection.scalars(select(PRODUCT.c.name))) == {"Чай", "tea"}
+
+
 WRONG = {
     "kind": ("custommers", "c.csv", b"",
              "there is no kind of import 'custommers'; did you mean 'customers'?"),
@@ -344,7 +370,7 @@ def test_attributes_keep_the_days_times_and_decimals_of_parquet(database: Databa
         assert connection.scalar(select(CUSTOMER.c.attributes)) == {
             "since": "2020-02-29", "seen": "2026-01-02T03:04:00+00:00", "size": 36.5, "visits": 12,
         }  # fmt: skip
-    row = {"customer": "2", "attributes.picture": b"GIF"}
+    row = {"customer": "2", "attributes.picture": b"GIF\xff"}
     report = bring_in(database, "customers", parquet(tmp_path / "d.parquet", [row]))
     assert counts(report) == (0, 0, 0, 1)
 
