@@ -5,7 +5,7 @@ units. Positions are kept, so that a failed expectation is printed with its line
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -144,9 +144,16 @@ def read_rule_test(
     return None if found else RuleTest(name, test, document)
 
 
-def untested(program: Program, document: Document, tests: Iterable[RuleTest]) -> Iterator[Problem]:
-    """Warnings of the program's rules that no test names."""
-    tested = {name for test in tests for name in test.test.tested}
+def rules_named(text: str) -> tuple[str, ...]:
+    """The rules that a test of rules is about, whatever else is wrong in it."""
+    document = load(text, "", [])
+    said = [document.data.get(key) for key in ("rule", "rules")] if document else []
+    names = [name for given in said for name in (given if isinstance(given, list) else [given])]
+    return tuple(name for name in names if isinstance(name, str))
+
+
+def untested(program: Program, document: Document, tested: Collection[str]) -> Iterator[Problem]:
+    """Warnings of the program's rules that are not among those `tested`."""
     for index, rule in enumerate(program.earn.rules):
         if rule.rule not in tested:
             what, fix = f"no test names the rule '{rule.rule}'", f"write tests/{rule.rule}.yaml"

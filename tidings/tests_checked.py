@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from campaigns.bundle import Checked
-from campaigns.ruletest import read_rule_test, untested
+from campaigns.ruletest import read_rule_test, rules_named, untested
 from campaigns.scenariotest import name_of
 from core.errors import Problem
 from core.program import Program
@@ -20,7 +20,9 @@ def check_tests(folder: Path, checked: Checked, program: Program, document: Docu
     problems: list[Problem] = []
     files = texts(folder, problems)
     rules = of_rules(files)
-    tested = [read_rule_test(name_of(it), text, it, program, problems) for it, text in sorted(rules.items())]
+    for it, text in sorted(rules.items()):
+        read_rule_test(name_of(it), text, it, program, problems)
+    tested = {name for text in rules.values() for name in rules_named(text)}
     others = {it: text for it, text in files.items() if it not in rules}
     read_all(known_to(checked.bundle, program, checked.scenarios), others, problems)
-    return [*problems, *untested(program, document, [test for test in tested if test])]
+    return [*problems, *untested(program, document, tested)]

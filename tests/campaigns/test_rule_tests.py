@@ -168,7 +168,7 @@ def test_a_rule_that_no_test_names_is_a_warning() -> None:
     two = PROGRAM.model_copy(
         update={"earn": PROGRAM.earn.model_copy(update={"rules": PROGRAM.earn.rules[:2]})}
     )
-    [warning] = untested(two, document, [test])
+    [warning] = untested(two, document, test.test.tested)
     assert (
         str(warning)
         == "program.yaml:3:8: earn.rules[0].rule: no test names the rule 'tier'; write tests/tier.yaml"
