@@ -79,6 +79,8 @@ _ALL = (
          "Translate it.", "warning"),
     Kind("no-unsubscribe", "A marketing email without a way to unsubscribe.",
          "Add a link to `{{ links.unsubscribe }}`."),
+    Kind("broken-link", "A link in an email that has no scheme, and so leads nowhere.",
+         "Write all of it, from https:// on.", "warning"),
     Kind("sms-too-long", "An SMS of more segments than allowed, reckoned with the longest facts.",
          "Shorten it, or allow more."),
     Kind("sms-without-tariff", "SMS are sent, and what they cost is not known.",

@@ -19,6 +19,7 @@ from templates import check as template_check
 from templates.context import NAMES
 from templates.fitting import TYPES
 from templates.library import Library
+from templates.nowhere import check_addresses
 from templates.reckoning import too_long
 from tidings.card_checked import check_card
 from tidings.card_messages_checked import check_card_messages
@@ -60,6 +61,7 @@ def more_findings(here: Workspace, bundle: Bundle) -> list[Problem]:
         assert document is not None
         problems += check_over(scenario, document, now, checked.program.zone)
         problems += _lengths(scenario, library, checked.program)
+    problems += check_addresses(library)
     problems += check_card_messages(bundle, checked, library)
     problems += _tariffs(checked, checked.program, program)
     return problems
