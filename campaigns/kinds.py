@@ -81,6 +81,8 @@ _ALL = (
          "Add a link to `{{ links.unsubscribe }}`."),
     Kind("broken-link", "A link in an email that has no scheme, and so leads nowhere.",
          "Write all of it, from https:// on.", "warning"),
+    Kind("unseen-picture", "A picture in an email that nobody would see.",
+         "Put it beside the message with `images: inline`, or write all of its address.", "warning"),
     Kind("sms-too-long", "An SMS of more segments than allowed, reckoned with the longest facts.",
          "Shorten it, or allow more."),
     Kind("sms-without-tariff", "SMS are sent, and what they cost is not known.",

@@ -61,7 +61,8 @@ def more_findings(here: Workspace, bundle: Bundle) -> list[Problem]:
         assert document is not None
         problems += check_over(scenario, document, now, checked.program.zone)
         problems += _lengths(scenario, library, checked.program)
-    problems += check_addresses(library)
+    email = checked.program.channels.get("email") or {}
+    problems += check_addresses(library, inline=email.get("images") == "inline")
     problems += check_card_messages(bundle, checked, library)
     problems += _tariffs(checked, checked.program, program)
     return problems
