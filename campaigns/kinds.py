@@ -79,6 +79,8 @@ _ALL = (
          "Translate it.", "warning"),
     Kind("no-unsubscribe", "A marketing email without a way to unsubscribe.",
          "Add a link to `{{ links.unsubscribe }}`."),
+    Kind("unknown-attribute", "An attribute that MJML does not know, and leaves out.",
+         "Write the one that was meant, or remove it.", "warning"),
     Kind("broken-link", "A link in an email that has no scheme, and so leads nowhere.",
          "Write all of it, from https:// on.", "warning"),
     Kind("unseen-picture", "A picture in an email that nobody would see.",

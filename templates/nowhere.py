@@ -15,7 +15,7 @@ from templates.located import TAG, Located
 from templates.sources import ROOT, Slot, read
 
 # Where a tag of a template stood: no author writes it.
-_TAG_STOOD = "\ufffc"
+TAG_STOOD = "\ufffc"
 # Elements whose `href` is a link as it stands; MJML's social elements and navigation bars add to theirs.
 _PICTURES = {"img": "src", "mj-image": "src", "mj-carousel-image": "src", "mj-social-element": "src"} | {
     **dict.fromkeys(("mj-section", "mj-wrapper", "mj-hero"), "background-url"),
@@ -43,14 +43,15 @@ def check_addresses(library: Library, *, inline: bool) -> list[Problem]:
     for (name, channel, locale), slot in library.slots.items():
         if channel == "email":
             beside = _Beside(f"{ROOT}{name}/", frozenset(library.pictures(name, locale)), inline)
-            found |= {problem for page in _pages(library, slot) for problem in _astray(page, beside)}
+            found |= {problem for page in pages(library, slot) for problem in _astray(page, beside)}
     if not any(_BASE.search(content) for content in library.files.values()):
         parts = (path for path in library.files if path.startswith(f"{ROOT}_") and path.endswith(".html"))
         found = found.union(*(_astray(page) for path in parts for page in _part(library, path)))
     return sorted(found)
 
 
-def _pages(library: Library, slot: Slot) -> list[Located]:
+def pages(library: Library, slot: Slot) -> list[Located]:
+    """The page of an email as it is written, parts of MJML included; nothing if it cannot be taken apart."""
     try:
         return [part.located for part in library.parts(slot) if part.name == "html"]
     except Problems:
@@ -64,9 +65,14 @@ def _part(library: Library, path: str) -> list[Located]:
         return []
 
 
+def blotted(page: Located) -> str:
+    """The page with its tags blotted out, every character still at its own line and column."""
+    return TAG.sub(lambda tag: re.sub(r"[^\n]", TAG_STOOD, tag[0]), page.text)
+
+
 def _astray(page: Located, beside: "_Beside | None" = None) -> list[Problem]:
     reader = _Reader(page)
-    reader.feed(TAG.sub(lambda tag: re.sub(r"[^\n]", _TAG_STOOD, tag[0]), page.text))
+    reader.feed(blotted(page))
     reader.close()
     if reader.has_base:
         return []
@@ -86,7 +92,7 @@ class _Beside:
         if not _is_relative(address):
             return None
         name = address.removeprefix("./")
-        if _TAG_STOOD in name and "/" not in name:
+        if TAG_STOOD in name and "/" not in name:
             return None  # one of those beside it may be meant
         if name in self.names and _TRAVELS.fullmatch(name):
             fix = f"write 'images: inline' for email in program.yaml, or {_ALL_OF_IT}"
@@ -141,7 +147,7 @@ def _is_relative(address: str) -> bool:
     """Whether it surely has no scheme. `//` is left to whoever wrote it, `%unsubscribe%` to the relay."""
     if not _BEGINS.match(address) or _SCHEME.match(address):
         return False
-    before, tag, _ = address.partition(_TAG_STOOD)
+    before, tag, _ = address.partition(TAG_STOOD)
     return not (tag and _MAY_BE_SCHEME.fullmatch(before))
 
 
@@ -153,4 +159,4 @@ def _meant(address: str) -> str:
 
 
 def _shown(address: str) -> str:
-    return re.sub(f"{_TAG_STOOD}+", "…", address)
+    return re.sub(f"{TAG_STOOD}+", "…", address)
