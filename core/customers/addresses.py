@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from core.db import insert_ignoring, upsert
 from core.tables import Address, LiftedSuppression, Suppression
@@ -74,6 +74,28 @@ class Addresses:
             connection.execute(
                 upsert(connection, ADDRESS, ["customer_id", "kind", "value"], ["active"]), rows
             )
+
+    def reported(
+        self, connection: Connection, customer_id: int, kind: str, value: str, at: datetime
+    ) -> None:  # fmt: skip
+        """An app says whose it is: the address is theirs beside others, and nobody else's any more.
+
+        A phone keeps its token when somebody else logs in, and what is said of one customer's bonuses must
+        not stand on the screen of another.
+        """
+        digest = self.digest(kind, value)
+        alone(connection, digest)
+        self.add(connection, [(customer_id, kind, value)], at)
+        others = (ADDRESS.c.kind == kind) & (ADDRESS.c.digest == digest)
+        elsewhere = others & (ADDRESS.c.customer_id != customer_id)
+        connection.execute(update(ADDRESS).where(elsewhere).values(active=False))
+
+
+def alone(connection: Connection, digest: str) -> None:
+    """One at a time, before a customer is held: of two who come to one address the later one has it."""
+    if connection.dialect.name == "postgresql":
+        number = int.from_bytes(bytes.fromhex(digest)[:8], signed=True)
+        connection.execute(select(func.pg_advisory_xact_lock(number)))
 
 
 def suppress(connection: Connection, channel: str, digest: str, reason: str, at: datetime) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
-from core.customers.addresses import ADDRESS, THE_CUSTOMER, Addresses, Answerable, lift
+from core.customers.addresses import ADDRESS, THE_CUSTOMER, Addresses, Answerable, alone, lift
 from core.customers.consent import BY_PROVIDER, CONSENT, MARKETING, Choice, choose, hold
 from core.customers.holders import CUSTOMER
 from core.customers.proof import given
@@ -62,7 +62,7 @@ class Chats:
         The same link from the chat that it joined is no harm.
         """
         digest = self.addresses.digest(KIND, chat)
-        self._alone(digest)
+        alone(self.connection, digest)
         # Of two who come by one link at one moment, the second sees the first.
         hold(self.connection, [customer_id])
         if self._owner(digest) != customer_id:
@@ -91,7 +91,7 @@ class Chats:
     def resume(self, chat: str) -> int | None:
         """The bot was let in again: what stopping or blocking it took away is given back, and no more."""
         digest = self.addresses.digest(KIND, chat)
-        self._alone(digest)
+        alone(self.connection, digest)
         customer_id = self._owner(digest, active=None)
         if customer_id is None or not self._may_return(customer_id, digest):
             return None
@@ -99,12 +99,6 @@ class Chats:
         withdrawn = self._purposes(customer_id, ~CONSENT.c.granted, CONSENT.c.source.in_(TAKEN_AWAY_BY))
         self._choose(customer_id, digest, BY_START, withdrawn, granted=True)
         return customer_id
-
-    def _alone(self, digest: str) -> None:
-        """One at a time, before a customer is held: of two who come to one chat the later one has it."""
-        if self.connection.dialect.name == "postgresql":
-            number = int.from_bytes(bytes.fromhex(digest)[:8], signed=True)
-            self.connection.execute(select(func.pg_advisory_xact_lock(number)))
 
     def _take(self, customer_id: int, chat: str, digest: str) -> None:
         """The newest chat of both: nobody else's any more, and the customer's only one."""

@@ -3,7 +3,10 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from core.customers.addresses import ADDRESS
+from core.customers.profiles import CUSTOMER
 from tests.api.shop import Shop
 
 PERSON: dict[str, Any] = {
@@ -182,3 +185,18 @@ def test_a_phone_with_the_app_is_added_once(shop: Shop) -> None:
         assert shop.till.post("/api/v1/customers/10042/addresses", json=token).status_code == 204
     wrong = shop.till.post("/api/v1/customers/10042/addresses", json={"kind": "fax", "value": "1"})
     assert wrong.json()["errors"][0]["field"] == "kind"
+
+
+def test_a_phone_on_which_somebody_else_logs_in_is_theirs_alone(shop: Shop) -> None:
+    shared = {"kind": "push", "value": "dGhpcyBpcyBh:APA91b_x-y"}
+    shop.register("10042")
+    shop.register("10043")
+
+    def holders() -> list[str]:
+        rows = select(CUSTOMER.c.external_id).join(ADDRESS, ADDRESS.c.customer_id == CUSTOMER.c.id)
+        with shop.database.read() as connection:
+            return list(connection.scalars(rows.where(ADDRESS.c.kind == "push", ADDRESS.c.active)))
+
+    for name in ("10042", "10043", "10042"):
+        assert shop.till.post(f"/api/v1/customers/{name}/addresses", json=shared).status_code == 204
+        assert holders() == [name]

@@ -110,10 +110,13 @@ def choose_several(here: Here, once: Once, external_id: CustomerPath, body: Cons
     response_class=Response,
 )  # fmt: skip
 def add_address(here: Here, once: Once, external_id: CustomerPath, body: AddressIn) -> Response:
-    """Add a phone with the shop's app, to which pushes may go. The same one again changes nothing."""
+    """Add a phone with the shop's app, to which pushes may go. The same one again changes nothing.
+
+    One that another customer reported before is theirs no more: somebody else has logged in on it.
+    """
     with once.recording() as done:
         row = known(done.connection, external_id)
-        here.workspace.addresses.add(done.connection, [(row.id, body.kind, body.value)], here.now())
+        here.workspace.addresses.reported(done.connection, row.id, body.kind, body.value, here.now())
         return done(204)
 
 
