@@ -6,11 +6,12 @@ from typing import Any
 from campaigns.bundle import Bundle, Checked, check
 from campaigns.checks.over import check_over
 from campaigns.checks.unused import unused_messages, unused_segments
-from campaigns.running import findings, library_of
+from campaigns.running import findings, latin, library_of
 from campaigns.scenario import Scenario
 from channels import discover as discover_channels
 from core.clock import SystemClock
 from core.errors import Problem
+from core.explain import suggest
 from core.program import Program
 from core.program.check import FILE as PROGRAM_FILE
 from core.source import Document, load
@@ -67,6 +68,7 @@ def more_findings(here: Workspace, bundle: Bundle) -> list[Problem]:
     problems += check_addresses(library, inline=email.get("images") == "inline")
     problems += check_card_messages(bundle, checked, library)
     problems += _tariffs(checked, checked.program, program)
+    problems += _unheeded_by_sms(checked.program, program)
     return problems
 
 
@@ -115,6 +117,24 @@ def _tariffs(checked: Checked, program: Program, document: Document) -> Iterator
             each = "segment" if name == "sms" else "message"
             fix = f"write for example 'tariff: {{{_example(tariff)}default: 2.10}}', per {each}"
             yield document.problem(("channels", name), what, fix, "warning", "sms-without-tariff")
+
+
+def _unheeded_by_sms(program: Program, document: Document) -> Iterator[Problem]:
+    """What stands under `channels.sms` and is never asked: languages of no text, codes that no answer has."""
+    sms = program.channels.get("sms") or {}
+    known = {locale.replace("_", "-").split("-")[0].lower() for locale in program.locales}
+    wanted = latin(program)
+    for language in () if isinstance(wanted, bool) else wanted:
+        if language not in known:
+            fix = "write true" if language in ("yes", "on") else suggest(language, sorted(known))
+            what = f"the program speaks no '{language}'"
+            yield document.problem(("channels", "sms", "transliterate"), what, fix, "warning", "no-effect")
+    answer = (sms.get("http") or {}).get("answer") or {}
+    if answer.get("means") and not answer.get("code"):
+        means = ("channels", "sms", "http", "answer", "means")
+        what = "no code is looked for in the answer"
+        fix = "write beside it where it stands: 'code: error_code'"
+        yield document.problem(means, what, fix, "warning", "no-effect")
 
 
 def _priced(names: Iterable[str]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from email.utils import parseaddr
+from email.utils import getaddresses
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
@@ -19,6 +19,9 @@ _ADDRESS = re.compile(rf"({_LOCAL})@({_LABEL}(?:\.{_LABEL})*)")
 # Python's codec knows IDNA 2003 alone, which makes another domain of these, perhaps another owner's.
 _OTHER_DOMAIN = re.compile("[\u00df\u1e9e\u03c2\u200c\u200d]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+# People write `Kavarnia, Lviv <hello@…>`, without the quotes that RFC 5322 wants around a comma.
+_NAMED = re.compile(r'\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^<>"]*?))\s*<(?P<address>[^<>]*)>\s*')
 
 # Characters that turn, hide or join what stands around them. Joiners of emoji and of letters stay.
 _FORMAT = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
@@ -75,15 +78,26 @@ def _with_a_label(address: str) -> str:
 
 
 def _mailbox(value: Any) -> Any:
-    if not isinstance(value, str):
+    if isinstance(value, Mailbox | dict):
         return value
-    name, address = parseaddr(value)
-    if has_control(value):
+    text = value if isinstance(value, str) else ""
+    if has_control(text):
         raise ValueError("a sender is one line")
+    name, address = _taken_apart(text)
     try:
         return Mailbox(name, ascii_address(address))
     except Malformed:
         raise ValueError("write a sender as 'Kavarnia <hello@kavarnia.example>'") from None
+
+
+def _taken_apart(text: str) -> tuple[str, str]:
+    """Name and address; no address if there is not exactly one."""
+    if found := _NAMED.fullmatch(text):
+        quoted = found["quoted"]
+        name = found["plain"] if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+        return name, found["address"].strip()
+    addresses = getaddresses([text])
+    return addresses[0] if len(addresses) == 1 else ("", "")
 
 
 MailboxText = Annotated[

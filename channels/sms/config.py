@@ -24,21 +24,24 @@ def _sender(given: Any) -> Any:
     if isinstance(given, dict):
         return _senders(given)
     if not is_sender(given):
-        raise complaint(
-            f"expected a sender, got {describe(given)}",
-            "a sender is a number (+380…), a short code, or up to 11 Latin letters and digits",
-        )
+        raise complaint(f"expected a sender, got {describe(given)}", _instead(given))
     return str(given)
+
+
+def _instead(given: Any) -> str:
+    """How a sender is written. YAML takes `+380…` without quotes for a number, and its plus sign away."""
+    digits = str(given).removeprefix("+")
+    if re.fullmatch(r"[1-9]\d{8,14}", digits):
+        return f"write it in quotes and with its plus sign: '+{digits}'"
+    return "a sender is a number ('+380…'), a short code, or up to 11 Latin letters and digits"
 
 
 def _senders(given: dict[Any, Any]) -> dict[str, str]:
     for country, sender in given.items():
         check_country(str(country))
         if not is_sender(sender):
-            raise complaint(
-                f"the sender of {country} cannot be {describe(sender)}",
-                "a sender is a number (+380…), a short code, or up to 11 Latin letters and digits",
-            )
+            what = f"the sender of {country} cannot be {describe(sender)}"
+            raise complaint(what, _instead(sender))
     if "default" not in given:
         raise complaint("who sends to the other countries is not said", "add 'default:' with a sender")
     return {str(country): str(sender) for country, sender in given.items()}

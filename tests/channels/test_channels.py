@@ -33,10 +33,46 @@ def test_every_finding_of_a_config_is_told_at_once(tmp_path: Path) -> None:
         assert path in str(error.value)
 
 
-@pytest.mark.parametrize("sender", ["Kavarnia", "hello@", "Kavarnia <hello@kavarnia.example>\r\nBcc: x@y", 5])
-def test_a_sender_is_a_mailbox(sender: object, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"channels\.email\.from"):
+NO_MAILBOXES = [
+    "Kavarnia", "hello@", 5, ["hello@kavarnia.example"], "hello@kavarnia.example, bonus@kavarnia.example",
+    "Kavarnia <hello@kavarnia.example>, Bonus <bonus@kavarnia.example>",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("sender", NO_MAILBOXES, ids=str)
+def test_a_sender_is_one_mailbox(sender: object, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"channels\.email\.from: write a sender as"):
         create("email", {"from": sender}, outbox_dir=tmp_path)
+
+
+def test_a_sender_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"channels\.email\.from: a sender is one line"):
+        create("email", {"from": "Kavarnia <hello@kavarnia.example>\r\nBcc: x@y"}, outbox_dir=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("Kavarnia <hello@kavarnia.example>", "Kavarnia"),
+        ('"Kavarnia, Lviv" <hello@kavarnia.example>', "Kavarnia, Lviv"),
+        ("Каварня, Львів <hello@kavarnia.example>", "Каварня, Львів"),
+        ("hello@kavarnia.example <hello@kavarnia.example>", "hello@kavarnia.example"),
+        (r'"The \"Kavarnia\"" <hello@kavarnia.example>', 'The "Kavarnia"'),
+        ("hello@kavarnia.example (Kavarnia)", "Kavarnia"),
+        ("hello@kavarnia.example", ""),
+    ],
+    ids=str,
+)
+def test_a_senders_name_is_read_as_people_write_it(written: str, name: str, tmp_path: Path) -> None:
+    sender = create("email", {"from": written}, outbox_dir=tmp_path).config.sender
+    assert (sender.name, sender.address) == (name, "hello@kavarnia.example")
+
+
+@pytest.mark.parametrize("sender", [380441234567, "380441234567", {"UA": 380441234567, "default": "Kav"}])
+def test_a_number_that_lost_its_plus_sign_is_told_how_to_be_written(sender: object, tmp_path: Path) -> None:
+    """YAML reads +380441234567 without quotes as a number."""
+    with pytest.raises(UserError, match=r"write it in quotes and with its plus sign: '\+380441234567'"):
+        create("sms", {"sender": sender}, outbox_dir=tmp_path)
 
 
 def test_a_channel_that_a_program_does_not_set_up_is_no_trouble_and_sends_nothing(
