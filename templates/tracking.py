@@ -29,7 +29,9 @@ _ATTRIBUTE = re.compile(r"([^\s\"'<>/=]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^
 _REFERENCE = re.compile(r"&(?:#\d+;?|#[xX][0-9a-fA-F]+;?|[a-zA-Z][a-zA-Z0-9]*[;=]?)")
 _IN_TEXT = re.compile(r"https?://[^\s<>\"«»“”„]+")
 _PAIRS = {")": "(", "]": "[", "}": "{"}
-_AFTER = ".,;:!?…'*_~’"
+_AFTER = ".,;:!?…'*~’"
+# Emphasis begins, as in `_see https://…_`; else the sign is the address's own, as in the name of a video.
+_EMPHASIS = re.compile(r"(?:^|[\s(*~«“\"])_")
 _CONTROLS = {ord(each): None for each in "\t\n\r"}
 
 _Place = tuple[int, int, str]
@@ -57,7 +59,8 @@ def in_text(text: str, follow: Follow) -> str:
     """A text with its addresses replaced; the full stop or bracket after one is not part of it."""
 
     def replaced(found: re.Match[str]) -> str:
-        url = _without_ending(found[0])
+        line = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
+        url = _without_ending(found[0], "_" if _EMPHASIS.search(line) else "")
         made = follow(url) if len(url) <= LONGEST else None
         return found[0] if made is None else made + found[0][len(url) :]
 
@@ -116,10 +119,14 @@ def _referred(found: re.Match[str]) -> str:
     return unescape(text) if text[1] == "#" else html5.get(text[1:], text)
 
 
-def _without_ending(url: str) -> str:
+def _without_ending(url: str, emphasis: str) -> str:
     while url:
         last = url[-1]
-        if last in _AFTER or (last in _PAIRS and url.count(last) > url.count(_PAIRS[last])):
+        if (
+            last in _AFTER
+            or last == emphasis
+            or (last in _PAIRS and url.count(last) > url.count(_PAIRS[last]))
+        ):
             url = url[:-1]
         else:
             break

@@ -106,6 +106,7 @@ def test_a_link_leads_exactly_where_the_message_said_and_is_counted(tracking: Sh
     [
         ("https://kavarnia.example/меню?q=кава", "/%D0%BC%D0%B5%D0%BD%D1%8E?q=%D0%BA%D0%B0%D0%B2%D0%B0"),
         ("https://кава.example:8443/я", "https://xn--80aaf4a.example:8443/%D1%8F"),
+        ("https://straße.example/", "//stra%C3%9Fe.example/"),
         ("https://k.example/a b\r\nSet-Cookie: x=1", "https://k.example/a%20b%0D%0ASet-Cookie:%20x=1"),
         ("https://k.example/%2e%2e/?a[]=%&b='\"", "https://k.example/%2e%2e/?a[]=%&b='%22"),
     ],
@@ -183,6 +184,7 @@ def test_programs_are_told_apart_by_when_they_come(tracking: Shop) -> None:
     [
         (PERSON, {}, False), (GMAIL, {}, False), ("YahooMailProxy; https://help.yahoo.com/", {}, False),
         ("Mozilla/5.0", {}, True), (GMAIL_PREFETCH, {}, True), ("Barracuda Sentinel (EE)", {}, True),
+        ("Mozilla/5.0 (Linux; Android 10; CUBOT NOTE 20) AppleWebKit/537.36 Chrome/120", {}, False),
         ("", {}, True), ("TelegramBot (like TwitterBot)", {}, True), ("python-requests/2.32", {}, True),
         (f"{PERSON} Telegram-Android/11.1", {}, False), (f"{PERSON} BingPreview/1.0b", {}, True),
         (PERSON, {"sec-purpose": "prefetch;anonymous"}, True), (PERSON, {"purpose": "preview"}, True),

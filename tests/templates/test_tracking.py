@@ -71,6 +71,10 @@ def test_what_is_no_link_to_a_page_or_one_of_our_own_stays(html: str) -> None:
         ("<https://k.example/?a=1&b=2>", "<[https://k.example/?a=1&b=2]>"),
         ("https://k.example/?to=https://l.example/...", "[https://k.example/?to=https://l.example/]..."),
         ("Дивіться https://k.example/меню; дякуємо", "Дивіться [https://k.example/меню]; дякуємо"),
+        # What a video is called may end so; emphasis has a beginning, too.
+        ("Кава: https://k.example/dQw4_", "Кава: [https://k.example/dQw4_]"),
+        ("_Кава_: https://k.example/x_", "_Кава_: [https://k.example/x]_"),
+        ("_https://k.example/x_ *https://k.example/y*", "_[https://k.example/x]_ *[https://k.example/y]*"),
         ("https://bonus.example/u/email/t, a@k.example", "https://bonus.example/u/email/t, a@k.example"),
     ],
 )

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 APPLE_PROXY = "Mozilla/5.0"
 # Gmail's prefetching: a browser of 2015 with a second end.
 GMAIL_PREFETCH = "Edge/12.246 Mozilla/5.0"
+# CUBOT makes phones.
 _PROGRAMS = re.compile(
-    r"bot\b|crawl|spider|slurp|preview|scanner|prefetch|monitor|headless|phantomjs"
+    r"(?<!\bcu)bot\b|crawl|spider|slurp|preview|scanner|prefetch|monitor|headless|phantomjs"
     r"|barracuda|proofpoint|mimecast|ironport|fireeye|trellix|sophos|symantec|messagelabs|trendmicro|fortiguard"
     r"|safelinks|forefront|zscaler|cloudmark|mailguard|avanan|hornetsecurity|vadesecure|urldefense"
     r"|facebookexternalhit|^whatsapp|^$|^curl|^wget|python-|aiohttp|^java/|go-http-client|libwww|axios|guzzle",
