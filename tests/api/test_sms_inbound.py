@@ -51,6 +51,34 @@ def test_a_stop_that_came_with_a_broken_sign_is_heard(kavarnia: Shop, text: str)
     assert said["proof"]["text"] in ("STOP", "STOP ?", "стоп")
 
 
+OLD = "msisdn=380501234567&message=%D1%F2%EE%EF"
+MULTIPART = (
+    '--cut\r\nContent-Disposition: form-data; name="msisdn"\r\n\r\n380501234567\r\n'
+    '--cut\r\nContent-Disposition: form-data; name="message"\r\n\r\nСтоп\r\n--cut--\r\n'
+)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(OLD.encode(), id="a form in windows-1251"),
+        pytest.param("msisdn=380501234567&message=Стоп".encode("cp1251"), id="the same, not as percents"),
+        pytest.param('{"msisdn": 380501234567, "message": "Стоп"}'.encode("utf-8-sig"), id="marked JSON"),
+        pytest.param(MULTIPART.encode(), id="a form in several parts"),
+    ],
+)
+def test_stop_is_heard_however_an_aggregator_writes_a_form(kavarnia: Shop, body: bytes) -> None:
+    kavarnia.clock.move_by(timedelta(minutes=1))
+    assert kavarnia.stranger.post(f"{PATH}/{SECRET}", content=body).status_code == 204
+    assert kavarnia.agrees("sms") is False
+
+
+def test_stop_is_heard_in_an_address_in_windows_1251(kavarnia: Shop) -> None:
+    kavarnia.clock.move_by(timedelta(minutes=1))
+    assert kavarnia.stranger.get(f"{PATH}/{SECRET}?{OLD}").status_code == 204
+    assert kavarnia.agrees("sms") is False
+
+
 def test_start_takes_a_stop_back_and_is_heard_once(kavarnia: Shop) -> None:
     hear(kavarnia, "СТОП", name="1")
     hear(kavarnia, "СТАРТ", name="2")

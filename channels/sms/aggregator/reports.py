@@ -6,6 +6,8 @@ import hmac
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from email import message_from_bytes
+from email.message import Message
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -16,6 +18,7 @@ from channels.sms.aggregator.transport import PREFIX
 
 MOST_REPORTS = 1_000
 _MOST_FIELDS = 200
+_OLD = "cp1251"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +48,46 @@ def signed(config: SignatureConfig, secret: str, body: bytes, headers: Mapping[s
 def document(body: bytes, query: str) -> Any:
     """What came: JSON, a form, or the query of an address; None for what is neither."""
     try:
-        text = body.decode()
+        text = _text(body)
         if text.lstrip()[:1] in ("{", "["):
             return json.loads(text)
-        return dict(parse_qsl(text or query, keep_blank_values=True, max_num_fields=_MOST_FIELDS))
+        return _parts(body) if body.startswith(b"--") else _fields(text or query)
     except (ValueError, RecursionError):
         return None
+
+
+def _text(data: bytes) -> str:
+    """UTF-8, or the windows-1251 of older systems: Cyrillic words in it are never UTF-8."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode(_OLD, "replace")
+
+
+def _fields(text: str) -> dict[str, str]:
+    def read(encoding: str, errors: str) -> dict[str, str]:
+        return dict(
+            parse_qsl(
+                text, keep_blank_values=True, max_num_fields=_MOST_FIELDS, encoding=encoding, errors=errors
+            )
+        )
+
+    try:
+        return read("utf-8", "strict")
+    except UnicodeDecodeError:
+        return read(_OLD, "replace")
+
+
+def _parts(body: bytes) -> dict[str, str]:
+    """A form in several parts (RFC 7578), as PHP sends one unless told otherwise."""
+    boundary = body.partition(b"\r\n")[0].removeprefix(b"--")
+    head = b'Content-Type: multipart/form-data; boundary="%s"\r\n\r\n' % boundary
+    parts = message_from_bytes(head + body).get_payload()
+    found = {}
+    for part in parts[:_MOST_FIELDS] if isinstance(parts, list) else ():
+        if isinstance(part, Message) and isinstance(value := part.get_payload(decode=True), bytes):
+            found[str(part.get_param("name", header="content-disposition"))] = _text(value)
+    return found
 
 
 def heard(config: ReportsConfig, document: Any) -> Iterator[Report]:
