@@ -90,6 +90,13 @@ def test_start_takes_a_stop_back_and_is_heard_once(kavarnia: Shop) -> None:
     assert kavarnia.agrees("sms") is False
 
 
+def test_start_does_not_end_what_an_erasure_began(kavarnia: Shop) -> None:
+    hear(kavarnia, "СТОП", name="1")
+    kavarnia.with_key("admin", "admin").delete("/api/v1/customers/10042")
+    hear(kavarnia, "СТАРТ", name="2")
+    assert kavarnia.suppressed("sms", "phone", PHONE)
+
+
 def test_start_is_not_heard_where_answers_have_no_name(kavarnia: Shop) -> None:
     described(kavarnia, **{"from": "msisdn", "text": "message"})
     hear(kavarnia, "STOP")

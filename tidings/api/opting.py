@@ -8,6 +8,7 @@ from core.customers.addresses import ADDRESS, SUPPRESSION, THE_CUSTOMER, Answera
 from core.customers.consent import BY_PROVIDER, CONSENT, MARKETING, Choice, choose
 from core.customers.profiles import phone_number
 from core.customers.proof import given
+from core.customers.suppressions import ERASED
 from core.db import insert_ignoring
 from core.tables import HeardReply
 from tidings.api.services import Services
@@ -34,8 +35,7 @@ def stop(
     digest = digest_of(here, phone)
     if digest is None:
         return False
-    known = and_(SUPPRESSION.c.channel == channel, SUPPRESSION.c.digest == digest)
-    news = connection.scalar(select(SUPPRESSION.c.reason).where(known)) is None
+    news = _why(connection, channel, digest) is None
     suppress(connection, channel, digest, "stop", here.now())
     _choose(here, connection, owners(connection, digest), channel, False, source, text)
     return news
@@ -46,10 +46,13 @@ def start(
 ) -> None:
     """The number may be used again, and who had said STOP agrees again by `text`.
 
-    Once for each reply (`provider_id`): the same one heard again must not undo a later STOP.
+    Once for each reply (`provider_id`): the same one heard again must not undo a later STOP. What an erasure
+    began it does not end.
     """
     digest = digest_of(here, phone)
     if digest is None or not _first_time(here, connection, provider_id):
+        return
+    if _why(connection, channel, digest) == ERASED:
         return
     lift(connection, channel, digest, Answerable(THE_CUSTOMER, "START"), here.now())
     withdrawn = select(CONSENT.c.customer_id).where(
@@ -59,6 +62,13 @@ def start(
     )  # fmt: skip
     again = list(connection.scalars(withdrawn))
     _choose(here, connection, again, channel, True, f"{channel}: START", text)
+
+
+def _why(connection: Connection, channel: str, digest: str) -> str | None:
+    """Why the number is left alone on the channel; None if it is not."""
+    known = and_(SUPPRESSION.c.channel == channel, SUPPRESSION.c.digest == digest)
+    found: str | None = connection.scalar(select(SUPPRESSION.c.reason).where(known))
+    return found
 
 
 def _first_time(here: Services, connection: Connection, provider_id: str) -> bool:
