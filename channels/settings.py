@@ -64,7 +64,8 @@ def _server_name(value: str) -> str:
         value.encode("idna")
     except UnicodeError:
         value = ""
-    if not value or " " in value or not value.isprintable():
+    # A port and a protocol have settings of their own; an IPv6 address has colons, and more than one.
+    if not value or not value.isprintable() or set(value) & set(" /") or value.count(":") == 1:
         raise ValueError("this is no name of a server; write it as mail.shop.example")
     return value
 

@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from core.environment import ENDING, Environment, variable
 from core.errors import EnvironmentFault, Problem
 from core.explain import one_of, suggest
-from core.program.words import WebAddress
+from core.program.words import PublicAddress
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -36,7 +36,7 @@ class Settings(Environment):
     api_token: SecretStr | None = Field(
         default=None, description="A key of the API that may do everything; `tidings keys` makes others"
     )
-    public_url: WebAddress = Field(
+    public_url: PublicAddress = Field(
         default="", description="Where customers' links point to; program.yaml's public_url if empty"
     )
     outbox: str = Field(

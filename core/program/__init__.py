@@ -23,7 +23,7 @@ from core.program.spend import Spend, SpendRules
 from core.program.tiers import TierRules, Tiers
 from core.program.tracking import Tracking
 from core.program.transfers import Households, Transfers
-from core.program.words import CurrencyCode, EventName, LocaleCode, Localized, WebAddress
+from core.program.words import CurrencyCode, EventName, LocaleCode, Localized, PublicAddress, WebAddress
 from core.source import Model
 from core.units import Allowance, Day, Listed, Percent, Some, TimeWindow, Zone
 
@@ -56,7 +56,7 @@ class Program(PointRules, EarnRules, SpendRules, ShopRules, TierRules, Model):
     time_zone: Zone = Field(examples=["Europe/Kyiv"])
     locales: Some[LocaleCode] = Field(examples=["[uk, en]"])
     url: WebAddress = ""
-    public_url: WebAddress = ""
+    public_url: PublicAddress = ""
     terms: Localized = ""
     own_seed: str = Field("", alias="seed")
     points: Points = Field(examples=["{name: {en: [point, points]}}"])

@@ -1,6 +1,8 @@
 """Words that several parts of program.yaml are written with: locales, currencies, addresses, texts."""
 
+import re
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator
 
@@ -38,6 +40,25 @@ def _address(url: str) -> str:
     return url.rstrip("/")
 
 
+def _beginning(url: str) -> str:
+    """What links begin with: each adds a path of its own, and a header of mail takes nothing but ASCII."""
+    url = _address(url)
+    wanted = "an address that links can begin with", url, "write for example 'https://bonus.kavarnia.example'"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        ascii_host = host if host.isascii() else host.encode("idna").decode("ascii")
+    except ValueError:  # also of a name that has no ASCII form
+        raise expected(*wanted) from None
+    if not host.isascii():
+        url = f"{parts.scheme}://{ascii_host}{f':{port}' if port else ''}{parts.path}"
+    # Python's codec makes another domain of these letters.
+    is_wrong = "@" in parts.netloc or re.search(r"[^!-~]|[?#<>]", url) or set(host) & set("ßẞς\u200c\u200d")
+    if url and (not host or is_wrong):
+        raise expected(*wanted)
+    return url
+
+
 def _event_name(name: str) -> str:
     if not name.isascii() or not name.isidentifier() or name != name.lower():
         raise complaint(f"'{name}' is no name of an event", "write small letters, digits and '_'")
@@ -61,6 +82,8 @@ _OWN_BEGINNINGS = ("bonus_", "card_", "consent_", "customer_", "household_", "me
 LocaleCode = Annotated[str, AfterValidator(_locale)]
 CurrencyCode = Annotated[str, AfterValidator(_currency)]
 WebAddress = Annotated[str, AfterValidator(_address)]
+# Where customers' links point to, without a slash at its end.
+PublicAddress = Annotated[str, AfterValidator(_beginning)]
 EventName = Annotated[str, AfterValidator(_event_name)]
 # One text for everybody, or one a locale.
 Localized = Annotated[str | dict[str, str], BeforeValidator(_text_or_mapping)]

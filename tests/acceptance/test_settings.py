@@ -83,12 +83,42 @@ def test_a_variable_that_names_a_file_is_no_misspelling(tmp_path: Path) -> None:
     assert [problem.line for problem in misspelt(env_file)] == [2]
 
 
-def test_an_address_of_customers_links_that_is_no_web_address_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        ("bonus.example.org", "a web address"),
+        *(
+            (url, "an address that links can begin with")
+            for url in (
+                "https://bonus.example.org/?from=mail", "https://bonus.example.org/#top", "https://",
+                "https://bonus.example.org/my shop", "https://me@bonus.example.org", "https://a:b",
+                "https://straße.example", "https://[x",
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_an_address_that_customers_links_cannot_begin_with_is_refused(
+    url: str, wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TIDINGS_PUBLIC_URL", "bonus.example.org")
-    with pytest.raises(EnvironmentFault, match="TIDINGS_PUBLIC_URL: expected a web address"):
+    monkeypatch.setenv("TIDINGS_PUBLIC_URL", url)
+    with pytest.raises(EnvironmentFault, match=f"TIDINGS_PUBLIC_URL: expected {wanted}"):
         read_settings(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("url", "begins"),
+    [
+        ("https://bonus.example.org/", "https://bonus.example.org"),
+        ("https://Example.org:8443/bonus/", "https://Example.org:8443/bonus"),
+        ("https://кава.укр:8443/bonus", "https://xn--80aaf4a.xn--j1amh:8443/bonus"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_customers_links_begin_with_an_address_that_mail_can_carry(
+    url: str, begins: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIDINGS_PUBLIC_URL", url)
+    assert read_settings(tmp_path).public_url == begins
 
 
 def test_a_password_that_would_be_taken_for_the_servers_name_is_not_said_aloud(

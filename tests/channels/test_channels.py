@@ -86,6 +86,21 @@ def test_a_channel_that_a_program_does_not_set_up_is_no_trouble_and_sends_nothin
     assert sent == Failed("permanent", "no_sender")
 
 
+@pytest.mark.parametrize("host", ["mail.example:587", "smtp://mail.example", "mail.example/", "my mail"])
+def test_a_servers_name_is_a_name_alone(host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, {"TIDINGS_EMAIL_TRANSPORT": "smtp", "TIDINGS_EMAIL_HOST": host})
+    with pytest.raises(EnvironmentFault, match="TIDINGS_EMAIL_HOST: this is no name of a server"):
+        create("email", None, outbox_dir=tmp_path)
+
+
+@pytest.mark.parametrize("host", ["mail.example", "127.0.0.1", "::1", "пошта.укр"])
+def test_a_server_may_be_named_by_its_number(
+    host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, {"TIDINGS_EMAIL_TRANSPORT": "smtp", "TIDINGS_EMAIL_HOST": host})
+    create("email", None, outbox_dir=tmp_path).check()
+
+
 def test_missing_credentials_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, {"TIDINGS_SMS_TRANSPORT": "twilio"})
     channel = create("sms", {"sender": "Kavarnia"}, outbox_dir=tmp_path)
