@@ -60,6 +60,10 @@ def test_a_report_of_an_aggregator_is_believed_as_it_was_signed(
     [
         ("STOP.", Said("stop", "en", answered=True)),
         ("Stop, please!", Said("stop", "en")),
+        ("Stop promotions", Said("stop", "en")),
+        ("Don’t text me", Said("stop", "en")),
+        ("Відпишіть мене від розсилки", Said("stop", "uk")),
+        ("Не присылайте мне СМС!!!", Said("stop", "ru")),
         ("Стоп, будь ласка", Said("stop", "uk")),
         ("Відпишіть мене", Said("stop", "uk")),
         ("Отпишите меня, пожалуйста.", Said("stop", "ru")),
