@@ -105,6 +105,36 @@ def test_a_complaint_says_which_message(name: str) -> None:
     assert LINKS.read_bounce(report.tokens[0], TO) == 4711
 
 
+def test_a_complaint_whose_copy_of_the_message_was_encoded_says_which_message() -> None:
+    report = returned("arf-abuse", TOKEN).replace(b"+" + TOKEN.encode() + b"@", b"@")
+    begin = report.index(b"\r\n\r\n", report.index(b"message/rfc822"))
+    end = report.index(b"\r\n--", begin)
+    copy = b64encode(report[begin:end].strip())
+    head = b"\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    read_back = read(report[:begin] + head + copy + report[end:])
+    assert isinstance(read_back, Complaint)
+    assert list(read_back.tokens) == [TOKEN]
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (
+            "** THIS IS A WARNING MESSAGE ONLY **\r\n451 4.4.1 timed out\r\nWill keep trying for 5 days.",
+            "delayed",
+        ),
+        ("450 4.2.1 busy. Your message is still being retried.", "delayed"),
+        ("451 4.4.1 timed out. It has been in the queue too long, I am not going to try again.", "bounced"),
+        ("550 5.1.1 no such user. Other recipients will be retried.", "bounced"),
+    ],
+)
+def test_a_warning_in_words_that_it_is_still_tried_is_no_bounce(words: str, what: str) -> None:
+    to = f"bounces+{TOKEN}@mail.kiosk.example"
+    data = f"From: MAILER-DAEMON@mx.example.com\r\nTo: {to}\r\nSubject: Warning\r\n\r\n{words}\r\n"
+    report = read(data.encode())
+    assert (report.what if isinstance(report, Neither) else "bounced") == what
+
+
 def test_of_a_list_of_addresses_some_are_looked_at_and_none_that_is_unprintable() -> None:
     many = " ".join(f"guest{number}@example.com" for number in range(5_000))
     report = read(returned("qmail-unknown", TOKEN, f"{many} \x00@example.com"))

@@ -30,6 +30,12 @@ _COPY = re.compile(
     r"(?:original )?message)",
     re.IGNORECASE | re.MULTILINE,
 )
+# A report in words of what is still tried: nothing has come back.
+_STILL_TRIED = re.compile(
+    r"warning message only|delivery attempts? will continue|(?:will|to) (?:be retried|keep (?:on )?trying)|"
+    r"will continue (?:to try|trying|to be (?:tried|retried))|\bstill (?:trying|being (?:tried|retried))",
+    re.IGNORECASE,
+)
 # Tried once a word: from each of its letters, a stranger's endless word would take for ever.
 _ADDRESS = re.compile(r"(?<![^\s<>:;,\"'])[^\s<>:;,\"'@]+@[^\s<>:;,\"']+")
 
@@ -92,6 +98,8 @@ def _without_report(message: Message, parts: Sequence[Message], recipients: Sequ
         return Neither("auto_reply")
     if not failed and not is_daemon:
         return Neither("letter")
+    if not failed and not status.startswith("5") and _STILL_TRIED.search(words):
+        return Neither("delayed")
     written = (found[0] for found in _ADDRESS.finditer(words))
     addresses = _addresses(*failed, *_returned_to(parts), *islice(written, MOST_ADDRESSES))
     tokens = [*_tokens(message, parts, recipients), *_named_in(_whole(parts))]
@@ -129,9 +137,14 @@ def _returned(parts: Sequence[Message]) -> Iterator[Message]:
     for part in parts:
         kind = part.get_content_type()
         if kind in {"message/rfc822", "message/global"}:
-            yield from _inner(part)
+            yield from (_in_the_clear(part, returned) for returned in _inner(part))
         elif kind in {"text/rfc822-headers", "message/rfc822-headers", "message/global-headers"}:
             yield message_from_string(_decoded(part))
+
+
+def _in_the_clear(part: Message, returned: Message) -> Message:
+    """A message that a gateway has encoded as a whole, which RFC 2046 (5.2.1) forbids, and some do."""
+    return returned if returned.keys() else message_from_string(_unparsed(part, returned))
 
 
 def _returned_to(parts: Sequence[Message]) -> list[str]:
