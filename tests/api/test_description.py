@@ -95,6 +95,15 @@ def test_every_error_has_its_problem(path: str, method: str, operation: dict[str
             assert errors(response["content"][MEDIA_TYPE]["schema"], example["value"]) == []
 
 
+def test_every_post_that_writes_may_be_sent_again_under_a_key() -> None:
+    reads = {"/api/v1/identify", "/api/v1/till/quote"}
+    posts = {
+        path: operation.get("parameters", ()) for path, method, operation in ENDPOINTS if method == "POST"
+    }
+    named = {path: {it["name"] for it in parameters} for path, parameters in posts.items()}
+    assert {path for path, names in named.items() if "Idempotency-Key" not in names} == reads
+
+
 @pytest.mark.parametrize("later", [timedelta(0), timedelta(days=100)], ids=["at first", "months later"])
 def test_the_examples_work_on_the_example_shop_in_their_order(shop: Shop, later: timedelta) -> None:
     shop.clock.move_by(later)

@@ -76,6 +76,17 @@ def test_a_household_shares_an_account(two: Shop) -> None:
     assert send(two, "GET", "/households/nobody").status_code == 404
 
 
+def test_who_has_left_a_household_does_not_join_it_again_because_an_answer_was_lost(two: Shop) -> None:
+    path, key = "/api/v1/households/10042/members", {"Idempotency-Key": "desk-7-0031"}
+    first = two.till.post(path, json={"customer": "10077"}, headers=key)
+    two.till.delete(f"{path}/10077")
+    again = two.till.post(path, json={"customer": "10077"}, headers=key)
+    assert (again.status_code, again.content) == (200, first.content)
+    assert two.till.get("/api/v1/households/10042").json()["members"] == []
+    other = two.till.post(path, json={"customer": "10042"}, headers=key)
+    assert other.json()["code"] == "idempotency_conflict"
+
+
 def test_a_duplicate_is_found_and_merged(two: Shop) -> None:
     for external_id in ("10042", "10077"):
         two.register(external_id, phone="+380501234567")

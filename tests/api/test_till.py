@@ -275,6 +275,23 @@ def test_a_new_code_is_asked_for_after_a_minute_and_replaces_the_old_one(rich: S
     assert at(rich, "R1/commit", {"code": second}).status_code == 201
 
 
+def test_a_till_that_did_not_hear_of_a_new_code_and_asks_again_under_its_key_sends_no_second_one(
+    rich: Shop,
+) -> None:
+    hold(rich, MUCH)
+    rich.clock.move_by(timedelta(minutes=1))
+    key = {"Idempotency-Key": "till-1-0042"}
+    first = rich.till.post("/api/v1/till/holds/R1/code", headers=key)
+    code = code_sent(rich)
+    rich.clock.move_by(timedelta(minutes=2))
+    again = rich.till.post("/api/v1/till/holds/R1/code", headers=key)
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert (again.json()["valid_until"], code_sent(rich)) == (first.json()["valid_until"], code)
+    other = rich.till.post("/api/v1/till/holds/R2/code", headers=key)
+    assert other.json()["code"] == "idempotency_conflict"
+    assert at(rich, "R1/commit", {"code": code}).status_code == 201
+
+
 def test_the_code_stands_in_no_log(rich: Shop) -> None:
     # A command that ran in this process before may have asked for warnings only.
     structlog.reset_defaults()

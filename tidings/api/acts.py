@@ -128,19 +128,17 @@ def post(here: Here, once: Once, body: ActIn) -> Response:
         return done(200 if outcome.repeated else 201, ActOut.model_validate(outcome.answer))
 
 
-@routes.post(
-    "/customers/{external_id}/referral-code", **asks("customers:write", "unknown_customer")
-)  # fmt: skip
-def own_code(
-    here: Here,
-    external_id: CustomerPath,
-) -> ReferralCodeOut:
+@routes.post("/customers/{external_id}/referral-code", **asks(
+    "customers:write", "unknown_customer", answer=ReferralCodeOut
+))  # fmt: skip
+def own_code(once: Once, external_id: CustomerPath) -> Response:
     """The customer's own code for friends; made when it is first asked for, the same ever after."""
-    with here.database.write() as connection:
-        person = people(connection, [external_id]).get(external_id)
+    with once.recording() as done:
+        person = people(done.connection, [external_id]).get(external_id)
         if person is None:
             raise refused(unknown(external_id))
-        return ReferralCodeOut(customer=external_id, code=referral_code(connection, person.id))
+        code = referral_code(done.connection, person.id)
+        return done(200, ReferralCodeOut(customer=external_id, code=code))
 
 
 @routes.get(

@@ -226,11 +226,11 @@ def show(here: Here, paged: Paged, code: CodePath) -> CodeWithUses:
     return CodeWithUses(**found.model_dump(), used=paged.page("uses", rows, lambda row: [row.id], _used))
 
 
-@routes.post("/promo-codes/{code}/disable", **asks("codes:write", "unknown_code"))
-def take_out(here: Here, code: CodePath) -> CodeOut:
+@routes.post("/promo-codes/{code}/disable", **asks("codes:write", "unknown_code", answer=CodeOut))
+def take_out(here: Here, once: Once, code: CodePath) -> Response:
     """Take a code out of use; what was given with it stays. Once more changes nothing."""
-    with here.recording() as connection:
-        return _shown(_found(disable(connection, here.program, code, here.now())))
+    with once.recording() as done:
+        return done(200, _shown(_found(disable(done.connection, here.program, code, here.now()))))
 
 
 @routes.post("/customers/{external_id}/promo-codes", **asks(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Path
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
@@ -12,7 +13,8 @@ from core.customers.households import Change, dissolve, household, join, leave, 
 from core.purchases.receipts import Outcome
 from tidings.api.access import Here, asks
 from tidings.api.bodies import Body, Identifier
-from tidings.api.people.common import Author, done_or_refused
+from tidings.api.idempotency import Once
+from tidings.api.people.common import Author, done_or_refused, number_of
 from tidings.api.problems import refused
 from tidings.api.services import Services
 
@@ -57,12 +59,17 @@ def show(here: Here, head: Head) -> HouseholdOut:
 @routes.post(
     "/{head}/members",
     **asks(
-        "households:write", "unknown_customer", "same_customer", "in_a_household", "household_full", "busy"
+        "households:write", "unknown_customer", "same_customer", "in_a_household", "household_full", "busy",
+        answer=HouseholdOut,
     ),
-)
-def add(here: Here, head: Head, body: MemberIn) -> HouseholdOut:
+)  # fmt: skip
+def add(here: Here, once: Once, head: Head, body: MemberIn) -> Response:
     """Let a customer share the head's bonuses; their own go there. A member already: nothing changes."""
-    return _change(here, join, Change(head, body.customer, body.author))
+    change = Change(head, body.customer, body.author)
+    with once.recording() as done:
+        outcome = done_or_refused(join(done.connection, here.program, change, here.now(), live=True))
+        answer = HouseholdOut.model_validate(outcome.answer)
+        return done(200, answer, number_of(done.connection, head))
 
 
 @routes.delete(

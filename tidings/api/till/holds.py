@@ -17,7 +17,7 @@ from tidings.api.access import Here, Who, asks
 from tidings.api.answers import ReceiptOut
 from tidings.api.bodies import Identifier
 from tidings.api.carts import FIELDS, REFUSALS, check_currency, check_store, lines_of, points_of
-from tidings.api.idempotency import Once
+from tidings.api.idempotency import Once, answered
 from tidings.api.keys import Caller
 from tidings.api.problems import refuse, refused, tell
 from tidings.api.services import Services
@@ -82,30 +82,30 @@ def put(
     "/{id}/code",
     **asks(
         "checkout:write", "unknown_hold", "wrong_store", *OVER, *PHONE, "no_code_needed", "code_too_soon",
-        "busy",
+        "busy", *ONCE, answer=ConfirmationOut,
     ),
 )  # fmt: skip
 def send_another(
     here: Here,
     who: Who,
+    once: Once,
     request: Request,
     id: HoldPath,  # noqa: A002 - its name in the address
-) -> ConfirmationOut:
+) -> Response:
     """Send the customer another code; the one before is good no more."""
-    with here.database.write() as connection:
-        _own(who, connection, id)
-        drawn = new_code(connection, id, here.now(), _confirmer(here))
-    if isinstance(drawn, Refusal):
-        raise refused(drawn)
-    if isinstance(drawn, Waiting):
-        seconds = ceil((drawn.until - here.now()).total_seconds())
-        tell(request.scope, {"Retry-After": str(max(1, seconds))})
-        raise refuse("code_too_soon", f"a code was just sent; ask again in {seconds} seconds")
+    with once.recording() as done:
+        row = _own(who, done.connection, id)
+        drawn = new_code(done.connection, id, here.now(), _confirmer(here))
+        if isinstance(drawn, Refusal):
+            raise refused(drawn)
+        if isinstance(drawn, Waiting):
+            seconds = ceil((drawn.until - here.now()).total_seconds())
+            tell(request.scope, {"Retry-After": str(max(1, seconds))})
+            raise refuse("code_too_soon", f"a code was just sent; ask again in {seconds} seconds")
+        response = done(200, _shown(here, done.connection, id).confirmation, row.buyer_id)
     send_code(here, drawn)
     with here.database.read() as connection:
-        shown = _shown(here, connection, id).confirmation
-    assert shown is not None
-    return shown
+        return answered(response.status_code, _shown(here, connection, id).confirmation)
 
 
 @routes.post("/{id}/commit", **asks(
@@ -159,12 +159,13 @@ def _basket(here: Services, who: Caller, body: HeldCartIn, receipt: str) -> Bask
     )  # fmt: skip
 
 
-def _own(who: Caller, connection: Connection, receipt: str) -> None:
-    """404 for a hold that was never made, 403 for one of another store."""
+def _own(who: Caller, connection: Connection, receipt: str) -> Any:
+    """The hold's row; 404 for one that was never made, 403 for one of another store."""
     row = row_of(connection, receipt)
     if row is None or not row.cart:
         raise refuse("unknown_hold", f"nothing is on hold for receipt {receipt!r}", "id")
     check_store(who, row.cart["receipt"]["store"])
+    return row
 
 
 def _confirmer(here: Services) -> Confirmer:
