@@ -49,6 +49,6 @@ def rules_of(program: Program, effect: Effect) -> list[dict[str, str]]:
         {"rule": it.rule, "points": program.said(it.points), "why": it.note} for it in effect.earned.shares
     ]
     return said + [
-        {"rule": rule, "points": program.said(amount), "why": f"for reaching {effect.tier}"}
-        for rule, amount in effect.steps
+        {"rule": rule, "points": program.said(amount), "why": f"for reaching {level}"}
+        for rule, level, amount in effect.steps
     ]

@@ -88,7 +88,7 @@ class Bought:
 class Effect:
     """What a purchase did. `lines` are points on each line, of `earned` those of all rules; `money` (minor
     units) is what was kept of it, `paid` the points that paid for it, also by line. `codes` are the rules
-    opened by codes that gave something.
+    opened by codes that gave something, `steps` what levels that it reached brought: rule, level, points.
     """
 
     earned: Earned
@@ -96,7 +96,7 @@ class Effect:
     paid: tuple[int, ...]
     money: int
     tier: str | None
-    steps: tuple[tuple[str, int], ...] = ()
+    steps: tuple[tuple[str, str, int], ...] = ()
     codes: tuple[str, ...] = ()
 
     @property
@@ -181,7 +181,7 @@ class Desk:
 
     def _step_up(
         self, op: Op, bought: Bought, standing: Standing, before: int
-    ) -> tuple[tuple[str, int], ...]:
+    ) -> tuple[tuple[str, str, int], ...]:
         """The grants for levels reached, each level once; imported history is granted nothing."""
         grants = bought.program.grants("tier_up") if bought.live else []
         steps = []
@@ -199,7 +199,7 @@ class Desk:
                     op, grant.points, reason=grant.rule, life=life, rule=grant.rule, account=grant.account,
                     slot=f"{STEP}{bought.buyer_id}:{step}", partner=_giver(bought, grant),
                 )  # fmt: skip
-                steps.append((grant.rule, grant.points))
+                steps.append((grant.rule, move.tier, grant.points))
         return tuple(steps)
 
     def _given(self, buyer_id: int) -> set[str]:

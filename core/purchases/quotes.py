@@ -12,6 +12,7 @@ from decimal import Decimal
 from sqlalchemy import Connection
 
 from core.earning import earn
+from core.grants.codes import normal
 from core.ledger.book import Book
 from core.ledger.lots import Refusal
 from core.money import lay_out, share
@@ -220,7 +221,9 @@ class _Quoting:
 
 
 def _verdicts(purchase: Purchase, rehearsal: Rehearsal) -> dict[str, Refusal | None]:
-    return {code: rehearsal.codes.refused.get(code) for code in dict.fromkeys(purchase.codes)}
+    # A code that was scanned and typed stands there in two spellings, and is asked about once.
+    refused = {normal(code): refusal for code, refusal in rehearsal.codes.refused.items()}
+    return {code: refused.get(normal(code)) for code in dict.fromkeys(purchase.codes)}
 
 
 def _expiring(book: Book, holder_id: int, at: datetime) -> tuple[int, date] | None:

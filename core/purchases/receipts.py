@@ -326,13 +326,13 @@ class Recording:
             self.codes.release(work.purchase.external_id)
             self.outcomes[work.place] = effect
             return
+        if replayed:
+            # Of a late receipt the till hears where the customer stands now.
+            effect = replace(effect, tier=replayed.tiers[work.bought.buyer_id])
         self.effects.append((work, effect))
         if work.purchase.codes:
             self._leave_codes(work.purchase.external_id, effect)
         corrects = replayed is not None and replayed.by is work.op
-        if replayed:
-            # Of a late receipt the till hears where the customer stands now.
-            effect = replace(effect, tier=replayed.tiers[work.bought.buyer_id])
         work.op.result = answer(
             self.book, work.op.customer_id, work.bought, effect, live=self.live,
             customer=work.purchase.customer, corrected=replayed.corrected if replayed and corrects else None,

@@ -13,6 +13,7 @@ from core.ledger.bonuses import Request, grant, redeem
 from core.ledger.lots import Refusal
 from core.ledger.writing import LOT
 from core.program.versions import begin
+from core.purchases.quotes import Quote, quote
 from core.purchases.receipts import Outcome, Purchase, Recorded, record
 from core.purchases.returns import Back
 from tests.core.books import (
@@ -54,6 +55,23 @@ def test_a_till_is_told_what_its_late_receipt_corrected(twins: Twins) -> None:
     # The second one was bought on silver after all, and earned a tenth more.
     assert (late["earned"], late["corrected"]) == ("100", [{"operation": "receipt:anna 2", "points": "10"}])
     assert (late["tier"], late["balance"]) == ("silver", "120")
+
+
+def test_what_a_late_receipt_brought_for_a_level_is_told_with_that_level(database: Database) -> None:
+    rules = "    - {rule: base, by: tier}\n"
+    twins = Twins(database, program((rules, rules + "    - {rule: step, give: 50, on: tier_up}\n")))
+    told(twins, purchase("2", "anna", START + DAY, 450_000))
+    late = purchase("1", "anna", START, 100_000)
+    with database.read() as connection:
+        quoted = quote(connection, twins.program, replace(late, external_id=""), NOW)
+    [said] = told(twins, late)
+    # It reached silver; the later one takes her from there to gold, where she stands now.
+    assert {"rule": "step", "points": "50", "why": "for reaching silver"} in said["rules"]  # type: ignore[operator]
+    assert said["tier"] == "gold"
+    assert isinstance(quoted, Quote)
+    assert (quoted.without.effect.tier, str(twins.program.from_points(quoted.without.balance))) == (
+        said["tier"], said["balance"],
+    )  # fmt: skip
 
 
 def test_bonuses_that_were_spent_since_pay_for_no_late_receipt(twins: Twins) -> None:

@@ -150,6 +150,14 @@ def test_promo_codes_are_judged_one_by_one_and_the_cart_goes_on(database: Databa
     assert found.without.effect.points == 7_000
 
 
+def test_a_code_that_was_scanned_and_typed_is_told_alike_in_both_spellings(database: Database) -> None:
+    join(database, "anna")
+    for codes, said in ((("AUTUMN-1", "autumn1"), "unknown_code"), (("SPRING", "spring"), None)):
+        found = told(database, cart(codes=codes))
+        assert {code: it and it.reason for code, it in found.codes.items()} == dict.fromkeys(codes, said)
+    assert told(database, cart(codes=("SPRING", "spring"))).without.effect.points == 7_000
+
+
 def test_nobodys_cart_is_told_what_a_card_would_bring(database: Database) -> None:
     found = told(database, cart(name=""))
     assert (found.customer, found.most, found.without.effect.points) == (None, None, 0)
