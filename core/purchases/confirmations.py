@@ -136,9 +136,8 @@ def check(
         return None
     connection.execute(update(HOLD).where(HOLD.c.id == hold.id).values(code_tries=HOLD.c.code_tries + 1))
     left = TRIES - hold.code_tries - 1
-    return Refusal(
-        "code_wrong", f"this is not the code; {left} more tries" if left else "this is not the code"
-    )
+    more = "one more try" if left == 1 else f"{left} more tries" if left else "ask for a new one"
+    return Refusal("code_wrong", f"this is not the code; {more}")
 
 
 def status(connection: Connection, hold: Any, now: datetime) -> Status:

@@ -82,6 +82,7 @@ def test_every_problem_is_explained(shop: Shop) -> None:
             "did you mean 'category'?",
         ),
         ({"lines": "a"}, "lines", "must be a list"),
+        ({"currency": "UA"}, "currency", "must have 3 characters at least"),
         ({"lines": []}, "lines", "must hold one or more"),
         ({"custommer": "1"}, "custommer", "did you mean 'customer'?"),
         ({"pay_points": "-5"}, "pay_points", "must be zero or more"),
@@ -107,6 +108,14 @@ def test_what_is_wrong_is_said_in_plain_words(
     assert error["field"] == field
     assert message in error["message"]
     assert shop.till.get("/api/v1/receipts/R1").status_code == 404
+
+
+@pytest.mark.parametrize("field", ["store", "customer", "offline"])
+def test_half_a_character_is_told_as_one_whatever_the_field_wants(shop: Shop, field: str) -> None:
+    body = b'{"%s": "\\ud83d"}' % field.encode()
+    answer = shop.till.post("/api/v1/receipts", content=body, headers={"Content-Type": "application/json"})
+    said = {it["field"]: it["message"] for it in answer.json()["errors"]}
+    assert said[field] == "has half a character, which cannot be kept"
 
 
 def test_of_a_request_with_very_many_mistakes_the_first_are_told_and_the_others_counted(shop: Shop) -> None:

@@ -275,6 +275,13 @@ def test_a_new_code_is_asked_for_after_a_minute_and_replaces_the_old_one(rich: S
     assert at(rich, "R1/commit", {"code": second}).status_code == 201
 
 
+def test_a_wrong_code_says_how_many_tries_are_left(rich: Shop) -> None:
+    hold(rich, MUCH)
+    wrong = str((int(code_sent(rich)) + 1) % 1_000_000).zfill(6)
+    said = [at(rich, "R1/commit", {"code": wrong}).json()["detail"].partition("; ")[2] for _ in range(5)]
+    assert said == ["4 more tries", "3 more tries", "2 more tries", "one more try", "ask for a new one"]
+
+
 def test_a_till_that_did_not_hear_of_a_new_code_and_asks_again_under_its_key_sends_no_second_one(
     rich: Shop,
 ) -> None:

@@ -45,7 +45,11 @@ _SAID: Mapping[str, Callable[[Context], str]] = {
     "string_pattern_mismatch": lambda _: (
         "must not begin or end with a space, nor hold a slash or other unusual characters"
     ),
-    "string_too_short": lambda _: "must not be empty",
+    "string_too_short": lambda it: (
+        "must not be empty" if it["min_length"] == 1 else f"must have {it['min_length']} characters at least"
+    ),
+    # Whatever the field wants: JSON may name one half of a character that takes two (\\ud83d).
+    "string_unicode": lambda _: "has half a character, which cannot be kept",
     "string_too_long": lambda it: f"must have {it['max_length']} characters at most",
     "too_short": lambda it: f"must hold {_number(it['min_length'])} or more",
     "too_long": lambda it: f"must hold {it['max_length']} at most",
