@@ -164,19 +164,18 @@ class _Quoting:
         without = self._way(rehearsal, 0)
         if isinstance(without, Refusal):
             return without
-        cart = rehearsal.cart
-        limit = spendable(self.program, cart)
+        # A cart of earlier goes by the rules of its own time, as its receipt will.
+        cart, rules = rehearsal.cart, rehearsal.program
+        limit = spendable(rules, cart)
         available = book.available(holder_id, at)
         there = sum(book.payable(holder_id, limit.points, limit.limits, at).values())
         # A part of a coin pays for nothing, and a payment with one is refused.
-        most = self.program.points_that_pay(there)
+        most = rules.points_that_pay(there)
         paying = self._way(self._rehearse(most), most) if most else None
         return Quote(
             at, rehearsal.buyer.external_id, cart, self.discount, limit, without,
             None if isinstance(paying, Refusal) else paying, self._asked(pay, without, paying),
-            tuple(
-                why_not_more(self.program, cart, limit, available, there, self.discount.fraction)
-            ),
+            tuple(why_not_more(rules, cart, limit, available, there, self.discount.fraction)),
             _verdicts(self.purchase, rehearsal), self._hints(rehearsal, without.effect),
             book.total(holder_id), available, _expiring(book, holder_id, at), self._progress(rehearsal),
         )  # fmt: skip

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select
@@ -12,6 +13,7 @@ from sqlmodel import SQLModel
 
 from core.db import Database
 from core.ledger.lots import Refusal
+from core.program.versions import begin
 from core.purchases.quotes import Quote, Way, quote
 from core.purchases.receipts import Line, Purchase, record
 from tests.core.books import START, accepted, program
@@ -73,6 +75,27 @@ def test_what_limits_spending_is_named(database: Database) -> None:
     assert (found.most.points, found.most.paid) == (10_000, (10_000, 0))
     assert kinds(found) == ["spend_share", "spend_goods"]
     assert found.most.needs_code is False
+
+
+@pytest.mark.parametrize(("before", "after"), [(50, 20), (20, 50)])
+def test_how_much_pays_for_a_cart_of_before_a_change_is_told_by_the_rules_of_then(
+    database: Database, before: int, after: int
+) -> None:
+    join(database, "anna")
+    give(database, "anna", 30_000)
+    earlier, rules = (
+        program(("share_at_most: 50%", f"share_at_most: {share}%")) for share in (before, after)
+    )
+    with database.write() as connection:
+        begin(connection, earlier, START)
+        begin(connection, rules, NOW + HOUR)
+        late = quote(connection, rules, cart(), NOW + 2 * HOUR)
+        assert isinstance(late, Quote)
+        assert late.most is not None
+        assert late.most.points == 400 * before
+        paid = replace(cart(pay=late.most.points), external_id="R1")
+        [outcome] = record(connection, rules, [paid], NOW + 2 * HOUR, live=True)
+    assert accepted(outcome)["spent"] == f"{4 * before}"
 
 
 def test_bonuses_of_an_account_for_coffee_do_not_pay_for_tea(database: Database) -> None:
