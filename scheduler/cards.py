@@ -161,7 +161,8 @@ class Cards:
             return None, None
         row, face = await asyncio.to_thread(self._issue, kit, customer_id)
         wallet = self._kits.wallet(kit)
-        written = await write_now(self._database, kit.google.cards(wallet), row, face, self._clock)
+        cards, faces = kit.google.cards(wallet), self._faces(kit)
+        written = await write_now(self._database, cards, row.serial, faces, self._clock)
         if written.outcome not in GOOD:
             return None, f"{written.outcome.value}: {written.reason}"
         return kit.google.save_link(wallet, face, row.serial, self._clock.now()), None

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -35,8 +36,9 @@ from scheduler.restored import set_aside
 from tests.api.shop import EXAMPLE, private
 from tests.wallet.acts import announce
 from tidings.tick_view import show_cards
-from wallet import passes, registrations
+from wallet import issuing, passes, registrations
 from wallet.apple.throwaway import throwaway
+from wallet.issuing import Deed
 from wallet.tables import DEVICE, PASS
 from wallet.updates import COALESCE
 
@@ -73,9 +75,12 @@ class Salon:
         self.apply(bundle)
         self.cards = self.new_cards()
 
-    def new_cards(self, env_file: Path | None = None, address: str = "https://loyalty.example") -> Cards:
+    def new_cards(
+        self, env_file: Path | None = None, address: str = "https://loyalty.example",
+        kind: type[Cards] = Cards,
+    ) -> Cards:  # fmt: skip
         """What a process begins with."""
-        return Cards(
+        return kind(
             self.database, self.live, lambda _: Links(address, b"a secret for tests"),
             self.clock, outbox=self.outbox, private=private(), env_file=env_file,
         )  # fmt: skip
@@ -327,6 +332,58 @@ def test_the_same_card_is_issued_again_and_again(salon: Salon) -> None:
     assert first.pkpass[:2] == b"PK"
     assert first.google_link.startswith("https://pay.google.com/gp/v/save/")
     assert len(first.notes) == 2
+
+
+class SlowLink(Cards):
+    """Something happens between the moment a card is issued and the one in which it is written to Google."""
+
+    meanwhile: Callable[[], object]
+
+    def _issue(self, *asked: Any) -> Any:
+        issued = super()._issue(*asked)
+        self.meanwhile()
+        return issued
+
+
+def slow_link(
+    salon: Salon, customer_id: int, meanwhile: Callable[[], object]
+) -> tuple[str | None, str | None]:
+    cards = salon.new_cards(kind=SlowLink)
+    assert isinstance(cards, SlowLink)
+    cards.meanwhile = meanwhile
+
+    async def link() -> tuple[str | None, str | None]:
+        try:
+            return await cards.google_link(customer_id)
+        finally:
+            await cards.close()
+
+    return asyncio.run(link())
+
+
+def test_who_buys_while_google_is_told_of_the_card_sees_the_new_balance_there(salon: Salon) -> None:
+    olena = salon.holder()
+
+    def buy() -> None:
+        salon.buy("olena", "R1", 1000)
+        asyncio.run(salon.cards.look(NO_WAIT))
+
+    link, trouble = slow_link(salon, olena, buy)
+    assert (link is not None, trouble) == (True, None)
+    salon.beat()
+    assert salon.google_balance(olena) == "80"
+
+
+def test_a_card_that_is_revoked_while_its_link_is_made_has_none(salon: Salon) -> None:
+    olena = salon.holder()
+
+    def revoke() -> None:
+        with salon.database.write() as connection:
+            issuing.revoke(connection, olena, Deed("maria", "stolen"), salon.clock.now())
+
+    assert slow_link(salon, olena, revoke) == (None, "refused: no card")
+    salon.beat()
+    assert salon.google_state(olena) == "INACTIVE"
 
 
 def test_passes_that_no_phone_could_update_are_told_of_in_time(salon: Salon, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Google's objects follow the cards: what a round writes, of what it tells, and what it does in trouble."""
 
-import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from wallet.google import due
 from wallet.google.account import Account
 from wallet.google.budget import Budget, Weight, message_weight
 from wallet.google.client import wallet_for
-from wallet.google.live import GoogleCards, write_now
+from wallet.google.live import GoogleCards
 from wallet.google.settings import GoogleSettings
 from wallet.tables import PASS
 
@@ -161,12 +160,10 @@ class TestWhatIsTold:
 
     def test_what_a_round_told_while_somebody_asked_for_the_link_counts(self, till: Till) -> None:
         customer = till.save()
-        asked = till.shop.row(customer)
         till.change(customer, 9)
         till.round()
         told = till.shop.row(customer).google_notices
-        face = till.shop.guests[customer].face(till.shop.design)
-        asyncio.run(write_now(till.shop.database, till.cards, asked, face, till.clock))
+        till.link(customer)
         assert till.shop.row(customer).google_notices == told != ""
 
     @pytest.mark.parametrize(

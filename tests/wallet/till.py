@@ -50,10 +50,9 @@ class Till:
         return customer
 
     def link(self, customer: int) -> Any:
-        with self.shop.database.read() as connection:
-            face = self.shop.faces(connection, [customer])[customer]
-        row = self.shop.row(customer)
-        return asyncio.run(write_now(self.shop.database, self.cards, row, face, self.clock))
+        shop = self.shop
+        serial = shop.row(customer).serial
+        return asyncio.run(write_now(shop.database, self.cards, serial, shop.faces, self.clock))
 
     def change(self, customer: int, balance: int | None = None, tier: str | None = None) -> None:
         guest = self.shop.guests[customer]

@@ -8,10 +8,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from core.clock import Clock
 from core.db import Database
@@ -31,7 +30,7 @@ from wallet.updates import Faces
 LOG = structlog.get_logger("tidings.cards")
 
 GOOD = (Outcome.WRITTEN, Outcome.QUOTA)
-_WRITTEN = Written(Outcome.WRITTEN)
+_WRITTEN, _NO_CARD = Written(Outcome.WRITTEN), Written(Outcome.REFUSED, "no card")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,27 +206,31 @@ async def google_round(
 
 
 async def write_now(
-    database: Database, cards: GoogleCards, row: Row[Any], face: Face, clock: Clock
+    database: Database, cards: GoogleCards, serial: str, faces: Faces, clock: Clock
 ) -> Written:
-    """Make the object of one pass, so that its link may be given away. `row` says which.
+    """Make the object of one pass, so that its link may be given away; REFUSED if it is no longer good.
 
     A change that waits to be told of is told as a round would. One that waits to tell of a message is left to
     the next round.
     """
 
-    def begin() -> Plan | None:
+    def begin() -> Plan | Written:
         now = clock.now()
         with database.write() as connection:
-            # A round may have told of something since the row was read: that counts.
-            current = due.current(connection, row.serial)
+            # A round may have told of something since the pass was issued: that counts. And the card is
+            # filled in after the row was read: what it says is never older than the mark settled with it.
+            current = due.current(connection, serial)
+            face = _faces(connection, faces, [Claimed(current, now)]).get(current.customer_id)
             plan = cards.plan(Claimed(current, now), face, now)
-            if plan is None or plan.message is not None:
-                return None
+            if plan is None or face is None:
+                return _NO_CARD
+            if plan.message is not None:
+                return _WRITTEN
             return replace(plan, claimed=due.hold(connection, current, now))
 
     plan = await asyncio.to_thread(begin)
-    if plan is None:
-        return _WRITTEN
+    if isinstance(plan, Written):
+        return plan
     [result] = await cards.carry_out([plan], clock.now(), anyway=True)
     await asyncio.to_thread(_settle, database, cards, [result], [], clock)
     return result.final
@@ -252,7 +255,7 @@ def _settle(
     now = clock.now()
     done = [_done(cards, it, now) for it in results if it.final.outcome in GOOD]
     later = [_postponed(it, now) for it in results if it.final.outcome not in GOOD]
-    later += [_later(it, Written(Outcome.REFUSED, "no card")) for it in without]
+    later += [_later(it, _NO_CARD) for it in without]
     with database.write() as connection:
         due.settle(connection, done, later, now)
         for it in done:
