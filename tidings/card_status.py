@@ -169,7 +169,8 @@ def _device(row: Row[Any]) -> DeviceOut:
     return DeviceOut(
         device=opaque(row.device), registered_at=row.at, push=_push(row), push_at=row.push_at,
         pushed_at=row.pushed_at, asked_at=row.asked_at, answered_seconds=row.answered_seconds,
-        attempts=row.attempts, unasked=row.unasked,
+        # The row keeps the count until the next push.
+        attempts=row.attempts, unasked=0 if row.heard else row.unasked,
     )  # fmt: skip
 
 

@@ -106,6 +106,21 @@ def test_the_status_says_what_is_on_the_card_and_who_carries_it(shop: Shop) -> N
     assert "device-1" not in str(said)
 
 
+def test_pushes_count_as_unasked_until_the_phone_asks(shop: Shop) -> None:
+    phone = Phone(shop.stranger)
+    phone.add(downloaded(shop, registered(shop)))
+
+    def unasked() -> list[tuple[str, int]]:
+        return [(it["push"], it["unasked"]) for it in card(shop).json()["devices"]]
+
+    for number in (1, 2):
+        shop.buy(f"R{number}")
+        beat(shop)
+        assert unasked() == [("unanswered", number)]
+    phone.woken()
+    assert unasked() == [("answered", 0)]
+
+
 def test_a_lost_phones_pass_is_void_and_empty_and_the_new_one_is_another(shop: Shop) -> None:
     links = registered(shop)
     lost = Phone(shop.stranger, "lost", "aa11")
