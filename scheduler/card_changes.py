@@ -36,6 +36,8 @@ EVENTS_AT_ONCE = 5_000
 CARDS_AT_ONCE = 100
 # How old the look at the stores may be.
 STORES_AGE = timedelta(minutes=1)
+# With them a card comes to show what others have: also what was recorded before its time.
+JOINED = ("household_joined", "customer_joined")
 
 
 @dataclass(slots=True)
@@ -146,7 +148,7 @@ class CardChanges:
 class _Heard:
     """Holders of cards whom some events concern: the first recorded at `first`, the last at `reached`.
 
-    `ahead` are those for whom an event's own time is still to come.
+    `ahead` are those for whom an event's own time may be still to come.
     """
 
     holders: Sequence[int] = ()
@@ -160,7 +162,9 @@ def _heard(connection: Connection, now: datetime) -> _Heard:
     upto, after = horizon(connection), cursor(connection, READER)
     if after is None:  # the first sweep looks at everybody
         return _Heard(reached=upto)
-    columns = (EVENT.c.transaction, EVENT.c.id, EVENT.c.customer_id, EVENT.c.at, EVENT.c.recorded_at)
+    columns = (
+        EVENT.c.transaction, EVENT.c.id, EVENT.c.customer_id, EVENT.c.kind, EVENT.c.at, EVENT.c.recorded_at,
+    )  # fmt: skip
     order = select(*columns).where(between(after, upto)).order_by(EVENT.c.transaction, EVENT.c.id)
     rows = connection.execute(order.limit(EVENTS_AT_ONCE)).all()
     if not rows:
@@ -168,7 +172,7 @@ def _heard(connection: Connection, now: datetime) -> _Heard:
     more = len(rows) == EVENTS_AT_ONCE
     reached = Position(rows[-1].transaction, rows[-1].id) if more else upto
     holders = _holders(connection, {row.customer_id for row in rows})
-    early = {row.customer_id for row in rows if row.at > now}
+    early = {row.customer_id for row in rows if row.at > now or row.kind in JOINED}
     ahead = _holders(connection, early) if early else ()
     return _Heard(holders, ahead, min(row.recorded_at for row in rows), reached, more)
 
@@ -179,9 +183,11 @@ def note_next(connection: Connection, customer_id: int, after: datetime) -> None
     Whoever makes a card asks for it: the events were heard before there was a card.
     """
     updates.lock_tags(connection)  # several passes are changed
-    sharing = _sharing(connection, {customer_id})
-    begins = select(func.min(EVENT.c.at)).where(EVENT.c.customer_id.in_(sharing), EVENT.c.at > after)
-    cards = PASS.update().where(CURRENT, PASS.c.customer_id.in_(sharing))
+    sharing: list[int] = list(connection.scalars(_sharing(connection, {customer_id})))
+    duplicates = connection.scalars(select(CUSTOMER.c.id).where(among(CUSTOMER.c.merged_into, sharing)))
+    theirs = among(EVENT.c.customer_id, [*sharing, *duplicates])
+    begins = select(func.min(EVENT.c.at)).where(theirs, EVENT.c.at > after)
+    cards = PASS.update().where(CURRENT, among(PASS.c.customer_id, sharing))
     connection.execute(cards.values(look_at=connection.scalar(begins)))
 
 

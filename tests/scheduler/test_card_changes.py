@@ -19,6 +19,7 @@ from core.errors import EnvironmentFault
 from core.events import CURSOR
 from core.ledger import adjustments
 from core.ledger.adjustments import Adjustment
+from core.ledger.lots import Refusal
 from core.ledger.writing import LOT
 from core.purchases import returns
 from core.purchases.receipts import Recorded
@@ -288,6 +289,35 @@ def test_a_card_that_is_added_before_that_time_learns_of_it_too(salon: Salon) ->
     salon.clock.move_by(timedelta(minutes=2))
     assert [it.customer for it in salon.beat().changed] == ["danylo"]
     assert not _outdated(salon)
+
+
+def _danylo_joins_the_family(salon: Salon) -> Recorded | Refusal:
+    with salon.database.write() as connection:
+        change = Change("olena", "danylo")
+        return households.join(connection, salon.running.program, change, salon.clock.now(), live=True)
+
+
+def _danylo_is_found_to_be_olena(salon: Salon) -> Recorded | Refusal:
+    with salon.database.write() as connection:
+        request = merging.Merge("olena", "danylo", "maria", "the same phone")
+        return merging.merge(connection, salon.running.program, request, salon.clock.now(), live=True)
+
+
+@pytest.mark.parametrize("act", [_danylo_joins_the_family, _danylo_is_found_to_be_olena])
+def test_who_comes_to_share_it_before_that_time_learns_of_it_too(
+    salon: Salon, act: Callable[[Salon], Recorded | Refusal]
+) -> None:
+    danylo = salon.holder("danylo", "phone-3")
+    salon.buy("olena", "R2", 1000, ahead=timedelta(hours=3))
+    salon.beat()
+    outcome = act(salon)
+    assert isinstance(outcome, Recorded), outcome
+    salon.beat()
+    before = int(salon.google_balance(danylo))
+    salon.clock.move_by(timedelta(hours=3))
+    salon.beat()
+    assert not _outdated(salon)
+    assert int(salon.google_balance(danylo)) == before + 30
 
 
 def test_a_card_that_is_replaced_before_that_time_leaves_nothing_to_look_at(salon: Salon) -> None:
