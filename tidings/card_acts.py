@@ -1,6 +1,6 @@
 """What is done with a customer's card from the command line: a new pass, none; and how it stands."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,8 @@ from tidings.card_status import CardStatus, status_of
 from tidings.cards import cards_of, customer_of
 from tidings.workspace import Workspace
 from wallet import figures, issuing, tally
+from wallet.apple import complaints
+from wallet.apple.complaints import Complaint
 from wallet.figures import Queues, Totals
 from wallet.issuing import Deed
 
@@ -33,11 +35,14 @@ class Reissued:
 
 @dataclass(frozen=True, slots=True)
 class AllCards:
-    """All cards of a workspace, and what pushes and Google came to since the first day."""
+    """All cards of a workspace, what pushes and Google came to since the first day, and of what phones
+    complained last.
+    """
 
     totals: Totals
     queues: Queues
     counted: Mapping[tuple[str, str], int]
+    complaints: Sequence[Complaint]
 
 
 def reissue(here: Workspace, who: str, deed: Deed, at: datetime, card: str | None = None) -> Reissued:
@@ -81,8 +86,9 @@ def all_cards(here: Workspace, at: datetime) -> AllCards:
     """How all cards stand."""
     with here.database.read() as connection:
         return AllCards(
-            figures.totals(connection, at), figures.queues(connection, at), tally.counted(connection)
-        )
+            figures.totals(connection, at), figures.queues(connection, at), tally.counted(connection),
+            complaints.latest(connection),
+        )  # fmt: skip
 
 
 def _answered(deed: Deed) -> None:

@@ -1,6 +1,6 @@
 """A customer's card, and all cards, for people at a terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from rich.columns import Columns
@@ -14,6 +14,7 @@ from tidings.card_acts import AllCards
 from tidings.card_status import CardStatus, DeviceOut, GoogleOut, ReplacedOut
 from tidings.console import local, table
 from wallet import tally
+from wallet.apple.complaints import Complaint
 from wallet.figures import BOUNDS, Totals
 
 STATES: Mapping[str, str] = {
@@ -131,6 +132,7 @@ def as_json(found: AllCards) -> dict[str, object]:
         "push_to_fetch": dict(zip(bounds, totals.answers, strict=True)),
         "outcomes": {what: {name: it for (kind, name), it in sorted(found.counted.items()) if kind == what}
                      for what in (tally.PUSH, tally.GOOGLE)},
+        "complaints": [{"at": it.at.isoformat(), "text": it.text} for it in found.complaints],
     }  # fmt: skip
 
 
@@ -156,6 +158,15 @@ def show_all(console: Console, found: AllCards) -> None:
         if outcomes := {name: it for (kind, name), it in sorted(found.counted.items()) if kind == what}:
             below.append(_numbers(title, outcomes))
     console.print(Columns(below, padding=(0, 4)))
+    if found.complaints:
+        console.print(_complaints(found.complaints))
+
+
+def _complaints(lines: Sequence[Complaint]) -> Table:
+    shown = table("Of what phones complained last", "at", "what")
+    for it in lines:
+        shown.add_row(local(it.at, ZoneInfo("UTC")) + " UTC", escape(it.text))
+    return shown
 
 
 def _answers(totals: Totals) -> Table:

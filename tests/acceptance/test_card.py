@@ -2,14 +2,18 @@
 
 import json
 import shutil
+from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any
 from zipfile import ZipFile
 
 import pytest
 
+from core.db import Database
 from tests.api.shop import private
 from tests.support.shop import Shop, shop
 from tests.wallet.phone import contents
+from wallet.apple import complaints
 
 __all__ = ["shop"]
 
@@ -59,6 +63,23 @@ def test_a_cards_life(counter: Shop) -> None:
     everything = told(counter, "status")
     assert (everything["issued"], everything["revoked"]) == (1, 1)
     assert "in Apple Wallet" in counter.run("card", "status").out
+
+
+def test_what_phones_complain_of_is_read_where_all_cards_are_and_steers_no_terminal(counter: Shop) -> None:
+    assert told(counter, "status")["complaints"] == []
+    lines = [f"[{number}] Response to 'What changed?' was \x1b[2J invalid" for number in range(1, 13)]
+    address = f"sqlite:///{counter.path / 'tidings.db'}"
+    with closing(Database(address)) as database, database.write() as connection:
+        complaints.keep(connection, lines, datetime(2026, 3, 1, 8, 0, tzinfo=UTC))
+    said = told(counter, "status")["complaints"]
+    assert said[0] == {
+        "at": "2026-03-01T08:00:00+00:00", "text": "[12] Response to 'What changed?' was  [2J invalid",
+    }  # fmt: skip
+    assert len(said) == 10
+    page = counter.run("card", "status").out
+    assert "2026-03-01 08:00 UTC" in page
+    assert "[12] Response to" in page
+    assert "\x1b" not in page
 
 
 def test_a_customers_number_may_hold_anything(counter: Shop) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
@@ -12,6 +13,15 @@ LINES_A_CALL = 20
 LINE_LENGTH = 500
 LINES_A_MINUTE = 200
 LINES_KEPT = 10_000
+LINES_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What a device, or whoever pretends to be one, said `at` a time."""
+
+    at: datetime
+    text: str
 
 
 def read_lines(body: bytes) -> list[str]:
@@ -36,6 +46,16 @@ def keep(connection: Connection, lines: Sequence[str], now: datetime) -> None:
         connection.execute(LOG.insert(), rows)
         newest = connection.scalar(select(func.max(LOG.c.id))) or 0
         connection.execute(LOG.delete().where(LOG.c.id <= newest - LINES_KEPT))
+
+
+def latest(connection: Connection, count: int = LINES_SHOWN) -> Sequence[Complaint]:
+    """The last lines, the latest first. Anybody may write them: what could steer a terminal is a blank."""
+    rows = connection.execute(select(LOG.c.at, LOG.c.text).order_by(LOG.c.id.desc()).limit(count))
+    return [Complaint(row.at, _printable(row.text)) for row in rows]
+
+
+def _printable(line: str) -> str:
+    return "".join(sign if sign.isprintable() else " " for sign in line)
 
 
 def _storable(line: str) -> str:
