@@ -232,6 +232,17 @@ def test_pushing_without_certificate_or_key_says_what_to_set(clock: MovableClock
         pusher_for(AppleSettings(transport="apns"), Path("unused"), PASS_TYPE, TEAM, clock)
 
 
+@pytest.mark.parametrize("name", ["sandbox", "development"])
+def test_no_pass_is_known_where_apps_are_tried_out(name: str, p8: Path, clock: MovableClock) -> None:
+    """There every token is a bad one, and whose token is bad has removed the card."""
+    address = f"https://api.{name}.push.apple.com:443"
+    settings = AppleSettings(transport="apns", apns_key=p8, apns_key_id="ABC123DEFG", apns_url=address)
+    with pytest.raises(EnvironmentFault, match=rf"is api\.{name}\.push\.apple\.com, which knows no"):
+        pusher_for(settings, Path("unused"), PASS_TYPE, TEAM, clock)
+    other_port = settings.model_copy(update={"apns_url": "https://api.push.apple.com:2197"})
+    pusher_for(other_port, Path("unused"), PASS_TYPE, TEAM, clock)
+
+
 def test_a_key_without_its_id_says_so(p8: Path, clock: MovableClock) -> None:
     settings = AppleSettings(transport="apns", apns_key=p8)
     with pytest.raises(EnvironmentFault, match="TIDINGS_APPLE_APNS_KEY_ID is not set"):

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from core.clock import Clock
 from core.errors import EnvironmentFault
@@ -49,6 +50,7 @@ class Pushed:
 
 # Of our mistakes the only one that may be a device's alone: every other one all devices share.
 PERHAPS_ITS_OWN = "DeviceTokenNotForTopic"
+PRODUCTION, OF_APPLE = "api.push.apple.com", ".push.apple.com"
 
 
 class Pusher(Protocol):
@@ -103,10 +105,21 @@ def pusher_for(settings: AppleSettings, folder: Path, pass_type: str, team: str,
         return FolderPusher(folder, pass_type)
     from wallet.apple.apns import ApnsPusher
 
+    _known_there(settings.apns_url)
     token = _provider_token(settings, team, clock)
     trust = _shown(settings) if token is None else trusting(settings)
     trust.set_alpn_protocols(["h2"])
     return ApnsPusher(settings.apns_url, trust, pass_type, token, settings.apns_concurrency)
+
+
+def _known_there(url: str) -> None:
+    """Apple's sandbox knows no pass: it would call each token bad, and every phone would be forgotten."""
+    host = urlsplit(url).hostname or ""
+    if host.endswith(OF_APPLE) and host != PRODUCTION:
+        raise EnvironmentFault(
+            f"TIDINGS_APPLE_APNS_URL is {host}, which knows no passes and would call every phone gone; "
+            "leave it out"
+        )
 
 
 def _provider_token(settings: AppleSettings, team: str, clock: Clock) -> ProviderToken | None:
