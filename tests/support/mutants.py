@@ -72,7 +72,8 @@ NAMED = {
     "entry": "said_once or audience or entered or order or renamed or merged or duplicate or survivor",
     "exits": "gates_exits or no_longer or recalls or purchase or unless or only_if or asks or one_of",
     "holdout": "holdout or held_out or renamed",
-    "reach": "said_once or gates_reach or occasions or consent or suppress or cascade or channel or reaches or text_for",
+    "reach": "said_once or gates_reach or occasions or consent or suppress or cascade or channel or reaches "
+    "or text_for",
     "step": "audience or room or order or consent or holdout or occasions or unless or service",
     "timing": "quiet or late or variants or text or renamed or valid or night or cascade or first_channel",
 }
