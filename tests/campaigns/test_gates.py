@@ -116,9 +116,10 @@ def test_without_consent_no_marketing(database: Database) -> None:
 
 def test_where_the_customers_own_row_does_not_say_it_the_consents_do(database: Database) -> None:
     world = world_of(database, campaign(steps=CASCADE))
-    for name, consent in {"no": (), "other": ("email",), "yes": ("sms",)}.items():
+    for name, consent in {"no": (), "other": ("email",), "withdrew": ("sms",), "yes": ("sms",)}.items():
         world.customer(name, consent=consent)
-    told = {"no": "no_consent", "other": "unreachable", "yes": "planned"}
+    world.agree("withdrew", "sms", granted=False)
+    told = {"no": "no_consent", "other": "unreachable", "withdrew": "no_consent", "yes": "planned"}
     assert world.look("2026-03-01 10:00") == told
     details = {name: world.detail(name) for name in told}
     assert details["no"] == "push: no_consent, email: no_consent, sms: no_consent"

@@ -94,6 +94,24 @@ def test_of_other_channels_and_of_another_step_it_is_said_anew(
     assert world.looked("2026-03-08 10:00") == {}
 
 
+def test_what_was_said_of_one_is_said_of_nobody_else(database: Database) -> None:
+    """Both bought at one moment: the occasions of two customers read alike."""
+    world = silent_for_long(database)
+    world.looks("2026-03-06 10:00")
+    world.customer("ihor", consent=())
+    world.buy("ihor", 100, at=kyiv("2026-01-05 10:00"))
+    assert world.looked("2026-03-07 10:00") == {"no_consent": 1}
+    assert len(said(world)) == 2
+
+
+def test_what_one_scenario_said_another_says_for_itself(database: Database) -> None:
+    world = silent_for_long(database)
+    world.looks("2026-03-06 10:00")
+    world.apply({"back": scenario(SILENT), "again": scenario(SILENT)})
+    assert world.looked("2026-03-07 10:00") == {"no_consent": 1}
+    assert len(said(world)) == 2
+
+
 def test_the_next_silence_is_another_occasion(database: Database) -> None:
     world = silent_for_long(database)
     world.looks("2026-03-06 10:00")
