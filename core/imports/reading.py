@@ -23,6 +23,9 @@ ENDINGS = {
     ".parquet": "parquet",
 }  # fmt: skip
 DELIMITERS = (",", ";", "\t")
+# A line before the names by which spreadsheets are told what separates values.
+_TOLD = re.compile(r"sep=([,;\t])", re.IGNORECASE)
+SHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 BLOCK = 1 << 20
 ROWS_A_BATCH = 5_000
 LONGEST_VALUE = 1 << 20
@@ -60,6 +63,8 @@ def open_source(file: Path, kind: str, shape: tuple[Column, ...], format: str | 
     formats = one_of(sorted(OPENERS))
     if format and format not in OPENERS:
         raise UserError(f"there is no format '{format}'; write {formats}")
+    if named not in OPENERS and file.suffix.lower() in SHEETS:
+        raise UserError(f"{file.name} is a spreadsheet; save it as CSV (UTF-8) and import that")
     if named not in OPENERS:
         raise UserError(f"the format of {file.name} is not clear from its name; say --as {formats}")
     try:
@@ -83,10 +88,14 @@ def _look(file: Path) -> None:
 def _open_csv(file: Path, shape: tuple[Column, ...]) -> Source:
     _check_encoding(file)
     with _closed_if_refused(file.open("rb")) as raw:
-        delimiter = _delimiter(raw.readline().decode("utf-8-sig"))
+        first = raw.readline().decode("utf-8-sig")
+        told = _TOLD.fullmatch(first.rstrip("\r\n"))
+        delimiter = told[1] if told else _delimiter(first)
         raw.seek(0)
         csv.field_size_limit(LONGEST_VALUE)
         records = _records(_lines(raw), delimiter)
+        if told:
+            next(records)
         names = _names(file, next(records, None), delimiter)
         if not any(names):
             wrong = "is empty; its" if file.stat().st_size < SMALLEST else "begins with an empty line; the"

@@ -115,13 +115,28 @@ def test_text_that_parquet_has_as_bytes_is_text(sqlite_database: Database, tmp_p
         assert set(connection.scalars(select(PRODUCT.c.name))) == {"Чай", "tea"}
 
 
+def test_a_line_that_tells_spreadsheets_what_separates_values_is_heeded(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "p.csv"
+    file.write_text("sep=;\r\nsku;name,in full\r\n1;tea\r\n", encoding="utf-8-sig")
+    with pytest.raises(UserError, match=r"p\.csv has a column 'name,in full' that is not known"):
+        bring_in(sqlite_database, "products", file)
+    file.write_text("sep=;\r\nsku;name\r\n1;tea\r\n;nothing\r\n", encoding="utf-8-sig")
+    report = bring_in(sqlite_database, "products", file)
+    assert (report.created, [it["line"] for it in rejects(report)]) == (1, [4])
+
+
 WRONG = {
     "kind": ("custommers", "c.csv", b"",
              "there is no kind of import 'custommers'; did you mean 'customers'?"),
     "missing": ("customers", None, b"", "there is no file {folder}/absent.csv; check the path"),
     "format": (
-        "customers", "c.xlsx", b"",
-        "the format of c.xlsx is not clear from its name; say --as csv, jsonl or parquet",
+        "customers", "c.dat", b"",
+        "the format of c.dat is not clear from its name; say --as csv, jsonl or parquet",
+    ),
+    "spreadsheet": (
+        "customers", "c.xlsx", b"PK", "c.xlsx is a spreadsheet; save it as CSV (UTF-8) and import that",
     ),
     "empty": ("customers", "c.csv", b"", "c.csv is empty; its first line must name the columns"),
     "empty line": (
