@@ -316,9 +316,11 @@ class Past:
     def consents(self) -> None:
         """The latest choice that was known, for each customer, channel and purpose."""
         purpose = func.coalesce(json_text(EVENT.c.data, "purpose"), "marketing")
+        # Of one moment the last, but no yes of history after a no (core.customers.consent).
+        told = case((and_(EVENT.c.kind == "consent_given", EVENT.c.live == false()), 1), else_=0)
         place = func.row_number().over(
             partition_by=(EVENT.c.customer_id, EVENT.c.subject, purpose),
-            order_by=(EVENT.c.at.desc(), EVENT.c.id.desc()),
+            order_by=(EVENT.c.at.desc(), told, EVENT.c.id.desc()),
         )
         known = or_(EVENT.c.recorded_at <= self.at, and_(EVENT.c.at <= self.at, EVENT.c.live == false()))
         said = (

@@ -229,6 +229,20 @@ def test_a_past_that_was_imported_later_is_the_past(database: Database) -> None:
     assert set(world.foreseen("2025-09-01 10:00").values()) == {"no_consent"}
 
 
+def test_the_past_too_takes_the_no_of_two_imported_choices_of_one_moment(database: Database) -> None:
+    from core.customers.consent import Choice, choose
+    from tests.support.world import kyiv
+
+    world = World(database, {"daily": scenario("{schedule: {every: day at 10:00}}", schedule="")})
+    world.customer("anna", consent=(), registered_at=kyiv("2025-01-01 10:00"))
+    for granted in (False, True):
+        choice = Choice(world.ids["anna"], "sms", granted, kyiv("2026-02-01 00:00"), "import")
+        with database.write() as connection:
+            choose(connection, [choice], world.now, live=False)
+    for at in ("2026-02-20 10:00", "2026-03-02 10:00"):
+        assert set(world.foreseen(at).values()) == {"no_consent"}
+
+
 def test_who_was_erased_since_is_left_out_of_the_past(database: Database) -> None:
     world = World(database, {"daily": scenario("{schedule: {every: day at 10:00}}", schedule="")})
     for name in ("anna", "ihor"):
