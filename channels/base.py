@@ -90,6 +90,11 @@ class Channel(ABC, Generic[C, S, W]):
             board=board,
         )
 
+    @property
+    def is_reported(self) -> bool:
+        """Whether somebody tells, as it is set up, that a message arrived: else no cascade waits for it."""
+        return self.confirmed_by == "delivered" and self.settings.transport != "folder"
+
     def check(self) -> None:
         """Raise EnvironmentFault, one clear sentence without any secret, if a credential is missing."""
         if self.settings.transport == "folder":

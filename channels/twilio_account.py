@@ -20,3 +20,8 @@ class TwilioSettings(ChannelSettings):
         default=None, description="The shared key that Twilio signs its calls with, where you made one."
     )
     base_url: str = Field(default="https://api.twilio.com", description="Only for tests and proxies.")
+
+    @property
+    def is_called_back(self) -> bool:
+        """Whether Twilio tells how messages fare: to our address, or to one that the service has there."""
+        return bool(self.status_callback or self.messaging_service_sid)

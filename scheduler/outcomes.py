@@ -236,8 +236,7 @@ def confirmed_by(
     channel: Channel[Any, Any, Any], scenario: Scenario | None, row: MessageRow
 ) -> Duration | None:
     """How long to wait for word that it arrived, where somebody tells and a channel is left."""
-    confirms = channel.confirmed_by == "delivered" and channel.settings.transport != "folder"
-    return fallback_after(scenario, row) if confirms and after(row) else None
+    return fallback_after(scenario, row) if channel.is_reported and after(row) else None
 
 
 def fallback_after(scenario: Scenario | None, row: MessageRow) -> Duration | None:

@@ -68,7 +68,7 @@ def more_findings(here: Workspace, bundle: Bundle) -> list[Problem]:
     problems += check_addresses(library, inline=email.get("images") == "inline")
     problems += check_card_messages(bundle, checked, library)
     problems += _tariffs(checked, checked.program, program)
-    problems += _unheeded_by_sms(checked.program, program)
+    problems += _unheeded_by_sms(checked, checked.program, program)
     return problems
 
 
@@ -119,8 +119,8 @@ def _tariffs(checked: Checked, program: Program, document: Document) -> Iterator
             yield document.problem(("channels", name), what, fix, "warning", "sms-without-tariff")
 
 
-def _unheeded_by_sms(program: Program, document: Document) -> Iterator[Problem]:
-    """What stands under `channels.sms` and is never asked: languages of no text, codes that no answer has."""
+def _unheeded_by_sms(checked: Checked, program: Program, document: Document) -> Iterator[Problem]:
+    """What of `channels.sms` is never asked: languages of no text, codes of no answer, reports of nobody."""
     sms = program.channels.get("sms") or {}
     known = {locale.replace("_", "-").split("-")[0].lower() for locale in program.locales}
     wanted = latin(program)
@@ -129,7 +129,13 @@ def _unheeded_by_sms(program: Program, document: Document) -> Iterator[Problem]:
             fix = "write true" if language in ("yes", "on") else suggest(language, sorted(known))
             what = f"the program speaks no '{language}'"
             yield document.problem(("channels", "sms", "transliterate"), what, fix, "warning", "no-effect")
-    answer = (sms.get("http") or {}).get("answer") or {}
+    http = sms.get("http") or {}
+    steps = [step for it in checked.scenarios.values() for step in it.steps if step.fallback_after]
+    if http and not http.get("reports") and any("sms" in step.send[:-1] for step in steps):
+        what = "no reports are described, so that no 'fallback_after' waits for an SMS to arrive"
+        fix = "describe them in 'reports:', or leave 'fallback_after' out"
+        yield document.problem(("channels", "sms", "http"), what, fix, "warning", "no-effect")
+    answer = http.get("answer") or {}
     if answer.get("means") and not answer.get("code"):
         means = ("channels", "sms", "http", "answer", "means")
         what = "no code is looked for in the answer"

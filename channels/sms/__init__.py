@@ -93,6 +93,13 @@ class Sms(Channel[SmsConfig, SmsSettings, Text]):
                 f"{also if settings.transport == 'twilio' else ''}"
             )
 
+    @property
+    def is_reported(self) -> bool:
+        """Not by an aggregator whose reports are not described, nor by Twilio where it is to call nobody."""
+        if self.settings.transport == "http":
+            return self.config.http is not None and self.config.http.reports is not None
+        return super().is_reported and self.settings.is_called_back
+
     def compose(self, outgoing: Outgoing) -> Text:
         """The text, with line ends as LF and no blank lines around. Raises Malformed if it is too long."""
         if not E164.fullmatch(outgoing.to):

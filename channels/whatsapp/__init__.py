@@ -100,6 +100,11 @@ class Whatsapp(Channel[WhatsappConfig, WhatsappSettings, TemplateMessage]):
                 f"program.yaml, or {self.settings.variable('messaging_service_sid')} into .env"
             )
 
+    @property
+    def is_reported(self) -> bool:
+        """Not by Twilio where it is to call nobody."""
+        return super().is_reported and self.settings.is_called_back
+
     def compose(self, outgoing: Outgoing) -> TemplateMessage:
         """The template and its variables. Raises Malformed for what WhatsApp would refuse."""
         if not E164.fullmatch(outgoing.to):

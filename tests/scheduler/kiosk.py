@@ -40,6 +40,7 @@ ENROLMENT = Enrolment.__table__  # type: ignore[attr-defined]
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 
 SECRET = b"the secret of the tests"
+CALLBACK = "https://kiosk.example/hooks/twilio/status"
 PROGRAM = """
 program: Kiosk
 currency: UAH
@@ -205,7 +206,7 @@ class Kiosk:
 
     def channels(self) -> dict[str, Channel[Any, Any, Any]]:
         """The channels, not yet open; those without a provider write into a folder."""
-        environment: dict[str, str] = {}
+        environment = {f"TIDINGS_{name}_STATUS_CALLBACK": CALLBACK for name in ("SMS", "WHATSAPP")}
         for known in self.environments.values():
             environment |= known
         use(self.patch, environment | self.settings)

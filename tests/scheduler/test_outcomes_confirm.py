@@ -1,5 +1,6 @@
 """What providers report later: delivered, not delivered, twice, out of order, or nothing at all."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -13,10 +14,12 @@ from core.purchases.receipts import Recorded
 from scheduler import tally
 from scheduler.fallbacks import fall_back
 from scheduler.outcomes import Heard, confirm
-from tests.scheduler.kiosk import Kiosk
+from tests.channels.providers import sms_http
+from tests.scheduler.kiosk import PROGRAM, Kiosk
 
 FEEDBACK = Feedback.__table__  # type: ignore[attr-defined]
 TWO = "[{id: first, message: hello, send: [sms, email], fallback_after: 2 hours}]"
+REPORTS = {"id": "id", "status": "status", "means": {"D": "delivered"}}
 THEN = TWO.removesuffix("]") + ", {id: then, wait: 3 hours, message: hello, send: [email]}]"
 
 
@@ -55,6 +58,31 @@ def test_without_word_the_next_channel_follows_when_the_wait_is_over(kiosk: Kios
     assert kiosk.server("email").accepted == ["accept0@example.com"]
     assert [channel for channel, *_ in kiosk.attempts("anna")] == ["sms", "email"]
     assert float(kiosk.message("anna").cost) == 0.85
+
+
+@pytest.mark.parametrize(("reports", "fell_back"), [(None, 0), (REPORTS, 1)], ids=["silent", "reporting"])
+def test_of_an_aggregator_that_reports_nothing_no_word_is_waited_for(
+    kiosk: Kiosk, reports: dict[str, Any] | None, fell_back: int
+) -> None:
+    """Everybody would be told twice."""
+    kiosk.servers["sms"] = server = sms_http.Server()
+    kiosk.environments["sms"] = server.environment()
+    http = {**server.config["http"], **({"reports": reports} if reports else {})}
+    described = json.dumps({"sender": "Kiosk", "http": http})
+    kiosk.write(program=PROGRAM.replace("{sender: Kiosk, tariff: {UA: 0.85}}", described))
+    sent(kiosk)
+    kiosk.later(hours=3)
+    assert kiosk.deliver().fell_back == fell_back
+    assert kiosk.state("anna") == ("sent", None)
+
+
+def test_of_twilio_that_is_not_told_whom_to_call_no_word_is_waited_for(kiosk: Kiosk) -> None:
+    kiosk.server("sms")
+    kiosk.settings = {"TIDINGS_SMS_STATUS_CALLBACK": ""}
+    sent(kiosk)
+    kiosk.later(hours=3)
+    assert kiosk.deliver().fell_back == 0
+    assert kiosk.server("email").accepted == []
 
 
 def test_undelivered_goes_on_at_once(kiosk: Kiosk) -> None:

@@ -42,6 +42,11 @@ class Outlet:
         self._channel, self._post = channel, post
         self.settings = SimpleNamespace(**{**dict(channel.settings), "transport": TRANSPORT})
 
+    @property
+    def is_reported(self) -> bool:
+        """The test itself tells."""
+        return bool(self._channel.confirmed_by == "delivered")
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._channel, name)
 
