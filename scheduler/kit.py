@@ -170,13 +170,13 @@ class KitMaker:
     def _google(
         self, program: Program, name: str, card: Card, artwork: Artwork, links: Links
     ) -> GoogleKit | None:
-        config = _config(program, "google")
-        if not config.get("issuer"):
+        number = google_issuer(program)
+        if number is None:
             return None
         settings = google_settings(self.env_file)
         account = account_for(settings, self.private / "certificates")
         issuer = GoogleIssuer(
-            str(config["issuer"]),
+            number,
             # The pictures' digest in their address: Google keeps what it has fetched.
             f"{links.public_url}/{GOOGLE_PICTURES}/{artwork.digest}",
             f"{links.public_url}/{GOOGLE_PATH}/callback" if settings.transport == "api" else None,
@@ -210,6 +210,12 @@ def apple_identity(program: Program) -> AppleIdentity | None:
     if not (config.get("pass_type") and config.get("team")):
         return None
     return AppleIdentity(str(config["pass_type"]), str(config["team"]))
+
+
+def google_issuer(program: Program) -> str | None:
+    """`wallet.google.issuer` in program.yaml; None for a program without a Google card."""
+    issuer = _config(program, "google").get("issuer")
+    return str(issuer) if issuer else None
 
 
 def _config(program: Program, wallet: str) -> Mapping[str, Any]:

@@ -49,7 +49,8 @@ def seen(
     here: "Workspace", running: "Running", *, yes: bool, output: Format, lines: bool, ask: str
 ) -> "Difference | None":
     """Show what would change and ask; None if nothing would, or if the answer is no (exit code 1)."""
-    from tidings.versions_view import show_difference
+    from tidings.left_behind import left_behind
+    from tidings.versions_view import show_difference, show_left_behind
 
     out = console(stderr=output is Format.json)
     found = compared(here.database, running, now())
@@ -57,6 +58,7 @@ def seen(
         tell_unchanged(found.base, output)
         return None
     show_difference(out, found, running.program.max_per_look, lines=lines)
+    show_left_behind(out, left_behind(here, running.program))
     if not yes and not agreed(out, ask):
         out.print("nothing was changed")
         raise typer.Exit(1)

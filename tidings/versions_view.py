@@ -49,6 +49,12 @@ def show_difference(out: Console, found: Difference, most: int, *, lines: bool) 
     out.print(shown)
 
 
+def show_left_behind(out: Console, sentences: Sequence[str]) -> None:
+    """The cards in wallets that would be updated no more."""
+    for sentence in sentences:
+        out.print(f"[red]{escape(sentence)}[/red]", soft_wrap=True)
+
+
 def _note(it: Concerned, most: int) -> str:
     if it.change == "removed":
         return f"[red]{messages(it.recalled)} would be recalled[/red]" if it.recalled else ""

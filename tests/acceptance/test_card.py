@@ -13,7 +13,9 @@ from core.db import Database
 from tests.api.shop import private
 from tests.support.shop import Shop, shop
 from tests.wallet.phone import contents
+from wallet import registrations
 from wallet.apple import complaints
+from wallet.tables import PASS
 
 __all__ = ["shop"]
 
@@ -80,6 +82,25 @@ def test_what_phones_complain_of_is_read_where_all_cards_are_and_steers_no_termi
     assert "2026-03-01 08:00 UTC" in page
     assert "[12] Response to" in page
     assert "\x1b" not in page
+
+
+def test_a_version_that_would_leave_cards_in_wallets_behind_says_so_first(counter: Shop) -> None:
+    told(counter, "issue", "K-1", "KV2")
+    counter.change("program.yaml", "pass.example.kavarnia", "pass.example.other")
+    counter.change("program.yaml", "3388000000022000000", "3388000000022000001")
+    nobody = counter.run("diff", "--format", "json").out
+    assert json.loads(nobody)["left_behind"] == [], "who has no card in a wallet loses none"
+    serial, now = str(told(counter, "status", "K-1")["serial"]), datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+    address = f"sqlite:///{counter.path / 'tidings.db'}"
+    with closing(Database(address)) as database, database.write() as connection:
+        registrations.register(connection, serial, "phone-1", "aa11", now)
+        connection.execute(PASS.update().values(google_saved=True))
+    for said in (counter.run("diff").out, counter.run("apply").out):
+        assert "one card on iPhones of the pass type pass.example.kavarnia and the team ABCDE12345" in said
+        assert "2 cards saved to Google Wallet from the issuer 3388000000022000000 would" in said
+    counter.change("program.yaml", "pass.example.other", "pass.example.kavarnia")
+    [google] = json.loads(counter.run("diff", "--format", "json").out)["left_behind"]
+    assert "wallet.google" in google
 
 
 def test_a_customers_number_may_hold_anything(counter: Shop) -> None:

@@ -43,15 +43,17 @@ def diff(context: Context, output: Output = Format.table, lines: Lines = True) -
 
     Example: tidings diff
     """
-    from tidings.versions_view import show_difference
+    from tidings.left_behind import left_behind
+    from tidings.versions_view import show_difference, show_left_behind
 
     with workspace(context) as here:
         running = here.files()
-        found = compared(here.database, running, now())
+        found, cards = compared(here.database, running, now()), left_behind(here, running.program)
     if output is Format.json:
-        print_json(found.as_json())
+        print_json({**found.as_json(), "left_behind": cards})
     elif found:
         show_difference(console(), found, running.program.max_per_look, lines=lines)
+        show_left_behind(console(), cards)
     else:
         typer.echo("nothing differs from what is live")
     raise typer.Exit(1 if found else 0)
