@@ -92,6 +92,13 @@ class Issued:
     notes: tuple[str, ...] = ()
 
 
+class Unfillable(EnvironmentFault):
+    """the card cannot be filled in just now; the log says why"""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
 class Cards:
     """The cards of one database: brought up to date by `beat`, handed out by `issue`.
 
@@ -146,7 +153,7 @@ class Cards:
             row, _ = self._issued(connection, kit, customer_id)
         found = showing(self._database, row.serial, self.faces, self._clock)
         if found.face is None:
-            raise EnvironmentFault(f"the card {row.serial} cannot be filled in just now; the log says why")
+            raise Unfillable
         with self._database.write() as connection:
             copies.handed_out(connection, found.row, self._clock.now())
         return self.packed(found.face, found.row)
@@ -185,7 +192,7 @@ class Cards:
         now = self._clock.now()
         face = kit.deck.faces(connection, [customer_id], now).get(customer_id)
         if face is None:
-            raise EnvironmentFault("the card cannot be filled in just now; the log says why")
+            raise Unfillable
         row = passes.issue(connection, customer_id, face, now)
         if row.issued_at == now:
             note_next(connection, customer_id, now)

@@ -12,6 +12,7 @@ from httpx import Response
 
 from tests.api.shop import PUBLIC_URL, Shop
 from tests.wallet.phone import Phone, contents
+from tidings.api.words import LANGUAGES
 from tidings.samples import sample_context
 
 WEBKIT = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
@@ -102,6 +103,17 @@ def test_whoever_asks_for_googles_head_alone_has_no_object_written(shop_with_ole
     with shop_with_olena.database.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM wallet_pass").scalar() == 0
     assert not list(shop_with_olena.services.workspace.outbox.rglob("*.json"))
+
+
+def test_a_card_that_cannot_be_filled_in_is_a_sentence_wherever_its_links_lead(
+    shop_with_olena: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = shop_with_olena.services.running.loaded.bundle.files
+    broken = files["cards/loyalty.yaml"].replace(b"{{ balance | number }}", b"{{ 1 / (balance - 50) }}")
+    monkeypatch.setitem(files, "cards/loyalty.yaml", broken)
+    for end in ("", "/card.pkpass", "/google"):
+        answer = shop_with_olena.stranger.get(path(shop_with_olena) + end, follow_redirects=False)
+        assert (answer.status_code, LANGUAGES["uk"]["card_none"] in answer.text) == (404, True), end
 
 
 def test_a_shop_may_use_the_official_buttons(shop_with_olena: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import RedirectResponse
 from markupsafe import Markup
 
+from scheduler.cards import Unfillable
 from scheduler.kit import Kit
 from tidings.api.access import Here
 from tidings.api.choices import Language, customer, missing
@@ -64,7 +65,10 @@ def apple(here: Here, token: str, request: Request, languages: Language = "") ->
     kit = here.cards.kit()
     if kit is None or kit.packager is None:
         return missing(here, languages)
-    content = None if request.method == "HEAD" else here.cards.apple_pass(row.id)
+    try:
+        content = None if request.method == "HEAD" else here.cards.apple_pass(row.id)
+    except Unfillable:
+        return _no_card(here, row, languages)
     headers = {**PASS_HEADERS, "Content-Disposition": f'inline; filename="{FILE_NAME}"'}
     return Response(content, 200, headers, MIME)
 
@@ -83,7 +87,10 @@ async def google(
         return await asyncio.to_thread(_gone, here, row, languages)
     if request.method == "HEAD":
         return await asyncio.to_thread(_google_head, here, row, languages)
-    link, trouble = await here.cards.google_link(row.id)
+    try:
+        link, trouble = await here.cards.google_link(row.id)
+    except Unfillable:
+        return await asyncio.to_thread(_no_card, here, row, languages)
     if link is not None:
         return RedirectResponse(link, 302, HEADERS)
     if trouble is None:
@@ -109,6 +116,12 @@ def _gone(here: Services, row: Any, languages: str) -> Response:
     return page(here, "notice", "card_gone", locales, 410, text=words["card_gone_text"])
 
 
+def _no_card(here: Services, row: Any, languages: str) -> Response:
+    locales = [row.locale, *accepted(languages)]
+    words = LANGUAGES[language([*locales, here.program.locale])]
+    return page(here, "notice", "card_none", locales, 404, text=words["card_none_text"])
+
+
 def _card(here: Services, row: Any, agent: str, languages: str, *, busy: bool = False) -> Response:
     if _is_revoked(here, row.id):
         return _gone(here, row, languages)
@@ -116,7 +129,7 @@ def _card(here: Services, row: Any, agent: str, languages: str, *, busy: bool = 
     locales = [row.locale, *accepted(languages)]
     words = LANGUAGES[language([*locales, here.program.locale])]
     if kit is None or face is None:
-        return page(here, "notice", "card_none", locales, 404, text=words["card_none_text"])
+        return _no_card(here, row, languages)
     locales, spoken = [face.locale, *locales], language([face.locale, *locales])
     device, own, short_link = Device.of(agent), here.links.card(row.id), here.links.card_short(row.id)
     first, others = _buttons(device, own, kit)
