@@ -70,7 +70,10 @@ def apple(here: Here, token: str, request: Request, languages: Language = "") ->
     except Unfillable:
         return _no_card(here, row, languages)
     headers = {**PASS_HEADERS, "Content-Disposition": f'inline; filename="{FILE_NAME}"'}
-    return Response(content, 200, headers, MIME)
+    answer = Response(content, 200, headers, MIME)
+    if content is None:  # the head says the length of the pass or none (RFC 9110, 8.6), never 0
+        del answer.headers["content-length"]
+    return answer
 
 
 @routes.api_route("/c/{token}/google", methods=SHOWN)
