@@ -172,11 +172,13 @@ def test_what_was_seen_to_change_and_to_change_back_is_another_occasion(
 
 def test_who_was_erased_while_a_gate_held_them_back_is_not_asked_again(database: Database) -> None:
     world = world_of(database)
-    world.customer("anna", consent=())
+    world.customer("anna")
+    world.suppress("anna", "sms")
     world.tier("anna", "gold")
-    assert world.looked("2026-03-01 10:00") == {"no_consent": 1}
+    for day in (1, 2):
+        assert world.looked(f"2026-03-0{day} 10:00") == {"suppressed": 1}
     world.erase("anna")
-    assert world.looked("2026-03-02 10:00") == {}
+    assert world.looked("2026-03-03 10:00") == {}
 
 
 def test_a_look_that_was_told_of_no_segment_cannot_say_who_came(database: Database) -> None:
