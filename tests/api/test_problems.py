@@ -118,6 +118,20 @@ def test_half_a_character_is_told_as_one_whatever_the_field_wants(shop: Shop, fi
     assert said[field] == "has half a character, which cannot be kept"
 
 
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/json", ""])
+@pytest.mark.parametrize("path", ["/till/quote", "/receipts/R1/return"])
+def test_a_body_whose_header_does_not_say_json_is_told_the_header(shop: Shop, path: str, kind: str) -> None:
+    shop.register()
+    shop.buy()
+    body = b'{"lines": [{"sku": "flat-white", "total": "10"}]}'
+    answer = shop.till.post(f"/api/v1{path}", content=body, headers={"Content-Type": kind})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+    assert answer.json()["detail"] == (
+        "body: was not read as JSON; send the header `Content-Type: application/json`"
+    )
+    assert shop.till.get("/api/v1/receipts/R1").json()["returned_at"] is None
+
+
 def test_of_a_request_with_very_many_mistakes_the_first_are_told_and_the_others_counted(shop: Shop) -> None:
     unknown = {f"field {number}": 1 for number in range(20_000)}
     answer = shop.till.post("/api/v1/till/quote", json={"lines": [{"sku": "a"}], **unknown})

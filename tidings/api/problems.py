@@ -95,7 +95,11 @@ def install(app: FastAPI) -> None:
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     model, found = _model(request), [_cut(it) for it in error.errors()[:TOLD_AT_MOST]]
-    errors = [{"field": _field(it["loc"]), "message": said(it, model)} for it in found]
+    wrong = _wrong_type(request)
+    errors = [
+        {"field": _field(it["loc"]), "message": wrong if wrong and _is_no_object(it) else said(it, model)}
+        for it in found
+    ]
     first = f"{errors[0]['field']}: {errors[0]['message']}" if errors else "the request cannot be read"
     if (others := len(error.errors()) - len(errors)) > 0:
         first += f" (beside those in `errors` there are {others} more)"
@@ -107,6 +111,18 @@ def _cut(error: Mapping[str, Any]) -> Mapping[str, Any]:
     if error["type"] == NO_JSON:
         return {**error, "loc": ["body"], "ctx": {**error.get("ctx", {}), "at": error["loc"][-1] + 1}}
     return {**error, "loc": [it[:NAME_AT_MOST] if isinstance(it, str) else it for it in error["loc"]]}
+
+
+def _wrong_type(request: Request) -> str | None:
+    """What to say of a body that was not read as JSON, because no header says that it is JSON."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind.startswith("application/") and kind.endswith(("/json", "+json")):
+        return None
+    return "was not read as JSON; send the header `Content-Type: application/json`"
+
+
+def _is_no_object(error: Mapping[str, Any]) -> bool:
+    return tuple(error["loc"]) == ("body",) and str(error["type"]).startswith("model_")
 
 
 def _model(request: Request) -> type[BaseModel] | None:
