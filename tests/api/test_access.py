@@ -53,6 +53,23 @@ def test_other_addresses_and_methods_answer_with_problems(
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PATCH", "/api/v1/customers/10042", "GET, DELETE"),
+        ("DELETE", "/api/v1/till/holds/R1", "GET, PUT"),
+        ("PUT", "/api/v1/customers", "GET, POST"),
+        ("PATCH", "/p/x", "GET, HEAD, POST"),
+        ("PATCH", "/healthz", "GET, HEAD"),
+    ],
+)
+def test_another_method_is_answered_with_all_that_the_address_takes(
+    shop: Shop, method: str, path: str, allowed: str
+) -> None:
+    answer = shop.till.request(method, path)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
+
+
 def test_a_fault_inside_tells_strangers_nothing(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

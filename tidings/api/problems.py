@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import EnvironmentFault, UserError
@@ -29,6 +30,8 @@ NO_JSON = "json_invalid"
 NAME_AT_MOST = 100
 # What FastAPI answers to a body that no text can be read from; one that is no JSON is a matter of validation.
 UNREADABLE = 400
+WRONG_METHOD = 405
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 _CODES = {401: "unauthorized", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 _SENTENCES = {404: "there is nothing at this address", 405: "use another method"}
 _TOO_LARGE = f"a request may have {BODY_AT_MOST // 1024**2} MiB at most"
@@ -139,13 +142,25 @@ def _field(place: Sequence[Any]) -> str:
     return text.removeprefix(".")
 
 
-def _http(_request: Request, error: Exception) -> Response:
+def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    status = error.status_code
+    status, headers = error.status_code, error.headers
     if status == UNREADABLE:
         return problem("invalid", "the body is not JSON in UTF-8")
+    if status == WRONG_METHOD and (allowed := _methods(request)):
+        headers = {**(headers or {}), "Allow": ", ".join(allowed)}
     sentence = _SENTENCES.get(status) or str(error.detail)
-    return problem(_CODES.get(status, "refused"), sentence, headers=error.headers, status=status)
+    return problem(_CODES.get(status, "refused"), sentence, headers=headers, status=status)
+
+
+def _methods(request: Request) -> list[str]:
+    """What the address takes (RFC 9110, 15.5.6): the error knows only the first endpoint that is there."""
+    routes = request.app.router.routes if "app" in request.scope else []
+    return [
+        method
+        for method in METHODS
+        if any(it.matches({**request.scope, "method": method})[0] is Match.FULL for it in routes)
+    ]
 
 
 def _refused(_request: Request, error: Exception) -> Response:
