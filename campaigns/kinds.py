@@ -79,6 +79,8 @@ _ALL = (
          "Translate it.", "warning"),
     Kind("no-unsubscribe", "A marketing email without a way to unsubscribe.",
          "Add a link to `{{ links.unsubscribe }}`."),
+    Kind("empty-text", "A text that comes out empty for some customers.",
+         "Write `{% else %}` and another text.", "warning"),
     Kind("unknown-attribute", "An attribute that MJML does not know, and leaves out.",
          "Write the one that was meant, or remove it.", "warning"),
     Kind("broken-link", "A link in an email that has no scheme, and so leads nowhere.",

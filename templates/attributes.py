@@ -42,8 +42,8 @@ _OTHERS = ("data-", "aria-", "--", ":", TAG_STOOD)
 
 def check_attributes(library: Library) -> list[Problem]:
     """Warnings of every attribute of an MJML element that MJML does not know, in any email."""
-    mails = [slot for (_, channel, _), slot in library.slots.items() if channel == "email"]
-    written = (page for slot in mails if slot.main.endswith(".mjml") for page in pages(library, slot))
+    mails = (slot for slot in library.sent() if slot.channel == "email" and slot.main.endswith(".mjml"))
+    written = (page for slot in mails for page in pages(library, slot))
     return sorted({problem for page in written for problem in _unknown(page)})
 
 

@@ -107,6 +107,10 @@ class Library:
             self._pictures[name, locale] = found
         return found
 
+    def sent(self) -> list[sources.Slot]:
+        """What somebody may be sent: nobody is, in a language that the program has not."""
+        return [slot for _, slot in sorted(self.slots.items()) if slot.locale in self.program_locales]
+
     def channels(self, name: str) -> list[str]:
         """The channels a message has a text for, in any locale."""
         return [each for each in self.kinds if any(s[:2] == (name, each) for s in self.slots)]

@@ -40,10 +40,9 @@ def check_addresses(library: Library, *, inline: bool) -> list[Problem]:
     `inline` says whether pictures beside a message travel in it.
     """
     found: set[Problem] = set()
-    for (name, channel, locale), slot in library.slots.items():
-        if channel == "email":
-            beside = _Beside(f"{ROOT}{name}/", frozenset(library.pictures(name, locale)), inline)
-            found |= {problem for page in pages(library, slot) for problem in _astray(page, beside)}
+    for slot in (slot for slot in library.sent() if slot.channel == "email"):
+        beside = _Beside(f"{ROOT}{slot.name}/", frozenset(library.pictures(slot.name, slot.locale)), inline)
+        found |= {problem for page in pages(library, slot) for problem in _astray(page, beside)}
     if not any(_BASE.search(content) for content in library.files.values()):
         parts = (path for path in library.files if path.startswith(f"{ROOT}_") and path.endswith(".html"))
         found = found.union(*(_astray(page) for path in parts for page in _part(library, path)))

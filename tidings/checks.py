@@ -18,6 +18,7 @@ from core.source import Document, load
 from scheduler.letter_words import LETTERS
 from templates import check as template_check
 from templates.attributes import check_attributes
+from templates.blank import check_blank
 from templates.context import NAMES
 from templates.fitting import TYPES
 from templates.library import Library
@@ -63,6 +64,7 @@ def more_findings(here: Workspace, bundle: Bundle) -> list[Problem]:
         assert document is not None
         problems += check_over(scenario, document, now, checked.program.zone)
         problems += _lengths(scenario, library, checked.program)
+    problems += check_blank(library)
     problems += check_attributes(library)
     email = checked.program.channels.get("email") or {}
     problems += check_addresses(library, inline=email.get("images") == "inline")
