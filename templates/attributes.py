@@ -7,9 +7,9 @@ heed may be another's default, and is let be.
 from collections.abc import Iterator
 from dataclasses import replace
 from difflib import get_close_matches
-from html.parser import HTMLParser
 
 from core.errors import Problem
+from templates.html_reader import HtmlReader
 from templates.library import Library
 from templates.located import Located
 from templates.nowhere import TAG_STOOD, blotted, pages
@@ -54,7 +54,7 @@ def _unknown(page: Located) -> Iterator[Problem]:
     yield from reader.found
 
 
-class _Reader(HTMLParser):
+class _Reader(HtmlReader):
     """Collects what MJML's own elements have; what HTML stands inside them is the author's."""
 
     def __init__(self, page: Located) -> None:

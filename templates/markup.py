@@ -7,9 +7,9 @@ reader of ours that knows where everything stands.
 import re
 from collections.abc import Callable
 from difflib import get_close_matches
-from html.parser import HTMLParser
 
 from core.errors import Problem, Problems
+from templates.html_reader import HtmlReader
 from templates.located import Located, Source
 from templates.protect import mask, protect
 
@@ -79,7 +79,7 @@ def compile_mjml(text: Located) -> tuple[str, list[str]]:
         raise Problems([text.problem(0, f"is not MJML: {refused}", fix)]) from None
 
 
-class _Structure(HTMLParser):
+class _Structure(HtmlReader):
     """Follows MJML's own elements only: what HTML stands inside them is the author's."""
 
     def __init__(self, text: Located) -> None:

@@ -7,9 +7,9 @@ base of its own (`<base href>`) says itself where its links lead.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from html.parser import HTMLParser
 
 from core.errors import Problem, Problems
+from templates.html_reader import HtmlReader
 from templates.library import Library
 from templates.located import TAG, Located
 from templates.sources import ROOT, Slot, read
@@ -103,7 +103,7 @@ class _Beside:
         return "is not there", f"put it into {self.folder}, or write {_ALL_OF_IT}"
 
 
-class _Reader(HTMLParser):
+class _Reader(HtmlReader):
     """Collects the addresses of a page, each with its place."""
 
     def __init__(self, page: Located) -> None:

@@ -1,8 +1,8 @@
 """HTML to readable plain text: paragraphs, headings, lists and links kept; styles and hidden text dropped."""
 
 import re
-from html.parser import HTMLParser
 
+from templates.html_reader import HtmlReader
 from templates.protect import blocks_in
 
 _VOID = frozenset({"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"})
@@ -30,7 +30,7 @@ def plain(html: str) -> str:
     return tidy(reader.text())
 
 
-class _Reader(HTMLParser):
+class _Reader(HtmlReader):
     """Writes text as it reads; `_line_ends` wait until there is something to set apart."""
 
     def __init__(self) -> None:
