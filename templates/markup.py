@@ -22,6 +22,8 @@ ELEMENTS = frozenset(f"mj-{name}" for name in _NAMES.split()) | {"mjml"}
 _INCLUDE = re.compile(r"<mj-include\b([^>]*?)/?>(?:\s*</mj-include>)?")
 _ATTRIBUTE = re.compile(r"([\w-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _WRAPPED = {"css": ("<mj-style>", "</mj-style>"), "html": ("<mj-raw>", "</mj-raw>")}
+# A `>` with a letter of more than one byte in the two places before it.
+_AFTER_LETTERS = re.compile(r"(?:(?<=[^\x00-\x7f])|(?<=[^\x00-\x7f].))>", re.DOTALL)
 _DEEPEST = 10
 
 FindPart = Callable[[str], Source | None]
@@ -73,10 +75,58 @@ def compile_mjml(text: Located) -> tuple[str, list[str]]:
         raise Problems(problems)
     protected, tags = protect(text.text)
     try:
-        return mjml2html(protected, disable_comments=True, fonts={}), tags
+        return mjml2html(_readable(protected), disable_comments=True, fonts={}), tags
     except ValueError as refused:
         fix = "close every element, and write '<' and '&' in text as &lt; and &amp;"
         raise Problems([text.problem(0, f"is not MJML: {refused}", fix)]) from None
+    except BaseException as broken:
+        # A panic of the engine, which is no Exception and has no name that could be imported.
+        if type(broken).__name__ != "PanicException":
+            raise
+        fix = "write '<' and '>' as &lt; and &gt; wherever no element is meant"
+        raise Problems([text.problem(0, "is not MJML: the engine cannot read it", fix)]) from None
+
+
+def _readable(text: str) -> str:
+    """The text with every `>` that the engine cannot read written as `&gt;`: «Меню > Кава».
+
+    It looks two bytes back for the end of a comment, and breaks off in the middle of another letter.
+    """
+    if not _AFTER_LETTERS.search(text):
+        return text
+    reader = _Texts(text)
+    reader.feed(text)
+    reader.close()
+    pieces, done = [], 0
+    for start, stop in reader.found:
+        pieces += [text[done:start], _AFTER_LETTERS.sub("&gt;", text[start:stop])]
+        done = stop
+    return "".join([*pieces, text[done:]])
+
+
+class _Texts(HtmlReader):
+    """Where text stands that is no style and no script."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=False)
+        self._lines = [0, *(found.end() for found in re.finditer("\n", text))]
+        self._styles = 0
+        self.found: list[tuple[int, int]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._styles += tag == "mj-style"
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """It holds no text."""
+
+    def handle_endtag(self, tag: str) -> None:
+        self._styles -= tag == "mj-style"
+
+    def handle_data(self, data: str) -> None:
+        if not self._styles and not self.cdata_elem:
+            line, column = self.getpos()
+            start = self._lines[line - 1] + column
+            self.found.append((start, start + len(data)))
 
 
 class _Structure(HtmlReader):
