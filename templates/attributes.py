@@ -36,6 +36,8 @@ _MEANT = {
     "background-image": "background-url", "valign": "vertical-align", "margin": "padding",
     "font": "font-family", "link": "href", "url": "href",
 }  # fmt: skip
+# They have no ground of their own, only what they stand on.
+_LEAVES = frozenset({"mj-text", "mj-image", "mj-divider", "mj-spacer", "mj-table", "mj-social"})
 # For programs that read the page, of which MJML leaves out what it does not know; `--dark` is of MJML 5.
 _OTHERS = ("data-", "aria-", "--", ":", TAG_STOOD)
 
@@ -70,12 +72,14 @@ class _Reader(HtmlReader):
         for name in (name for name, _ in attrs if name not in KNOWN):
             if not any(other in name for other in _OTHERS):
                 what = f"MJML knows no attribute '{name}', and leaves it out"
-                found = self._page.problem(at, f"<{tag}>: {what}", _instead(name), "unknown-attribute")
+                found = self._page.problem(at, f"<{tag}>: {what}", _instead(tag, name), "unknown-attribute")
                 self.found.append(replace(found, severity="warning"))
 
 
-def _instead(name: str) -> str:
+def _instead(tag: str, name: str) -> str:
     if name == "style":
         return "write what it says as attributes, such as color and padding"
+    if tag in _LEAVES and _MEANT.get(name) == "background-color":
+        return "did you mean 'container-background-color'?"
     near = [_MEANT[name]] if name in _MEANT else get_close_matches(name, KNOWN, 1)
     return f"did you mean '{near[0]}'?" if near else "remove it"

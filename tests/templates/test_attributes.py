@@ -38,6 +38,12 @@ def test_an_attribute_that_mjml_does_not_know_is_told(library: MakeLibrary, attr
     assert found.fix == fix
 
 
+def test_what_has_no_ground_of_its_own_is_told_whose_it_stands_on(library: MakeLibrary) -> None:
+    text = "<mjml><mj-body><mj-section><mj-column><mj-text bgcolor='red'>x</mj-text></mj-column></mj-section>"
+    [found] = check_attributes(library({"hello/email.mjml": f"{HEAD}{text}</mj-body></mjml>"}))
+    assert found.fix == "did you mean 'container-background-color'?"
+
+
 @pytest.mark.parametrize("attribute", ["backgroud-color", "class", "style", "id", "bgcolor", "colour"])
 def test_what_is_said_to_be_left_out_is_left_out(attribute: str) -> None:
     bare = mjml2html(page(""), fonts={})
