@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from pydantic_settings import SettingsConfigDict
 
 from channels.warm_up import WarmUp
+from core.domain_names import ascii_domain
 from core.environment import Environment, variable
 from core.errors import EnvironmentFault, UserError
 from core.units import Rate
@@ -61,8 +62,8 @@ def _one_line(value: str | SecretStr) -> str | SecretStr:
 
 def _server_name(value: str) -> str:
     try:
-        value.encode("idna")
-    except UnicodeError:
+        ascii_domain(value)
+    except ValueError:
         value = ""
     # A port and a protocol have settings of their own; an IPv6 address has colons, and more than one.
     if not value or not value.isprintable() or set(value) & set(" /") or value.count(":") == 1:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator
 
+from core.domain_names import ascii_domain
 from core.explain import complaint, expected
 
 
@@ -47,14 +48,12 @@ def _beginning(url: str) -> str:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
-        ascii_host = host if host.isascii() else host.encode("idna").decode("ascii")
+        named = ascii_domain(host)
     except ValueError:  # also of a name that has no ASCII form
         raise expected(*wanted) from None
-    if not host.isascii():
-        url = f"{parts.scheme}://{ascii_host}{f':{port}' if port else ''}{parts.path}"
-    # Python's codec makes another domain of these letters.
-    is_wrong = "@" in parts.netloc or re.search(r"[^!-~]|[?#<>]", url) or set(host) & set("ßẞς\u200c\u200d")
-    if url and (not host or is_wrong):
+    if not host.isascii() and "@" not in parts.netloc:
+        url = parts._replace(netloc=f"{named}:{port}" if port else named).geturl()
+    if url and (not host or "@" in parts.netloc or re.search(r"[^!-~]|[?#<>]", url)):
         raise expected(*wanted)
     return url
 

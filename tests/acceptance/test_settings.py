@@ -93,6 +93,7 @@ def test_a_variable_that_names_a_file_is_no_misspelling(tmp_path: Path) -> None:
                 "https://bonus.example.org/?from=mail", "https://bonus.example.org/#top", "https://",
                 "https://bonus.example.org/my shop", "https://me@bonus.example.org", "https://a:b",
                 "https://straße.example", "https://[x",
+                "https://кава.укр/?from=mail",
             )
         ),
     ],

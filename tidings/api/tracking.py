@@ -7,7 +7,6 @@ name of their program is kept.
 
 import asyncio
 import base64
-import re
 from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
@@ -16,6 +15,7 @@ from fastapi.responses import Response
 from starlette.background import BackgroundTask
 
 from campaigns.short_links import address_of
+from core.domain_names import ascii_domain
 from core.links import Links
 from scheduler.reactions import Reaction
 from tidings.api.access import Here
@@ -32,8 +32,6 @@ LONGEST_LABEL = 200
 UNREADABLE = "unreadable address"
 # Everything that may stand in an address (RFC 3986); the rest is written as percents.
 _ALLOWED = "!#$%&'()*+,/:;=?@[]~-._"
-# Python's codec knows IDNA 2003 alone, which makes another domain of these; browsers make the right one.
-_OTHER_DOMAIN = re.compile("[\u00df\u1e9e\u03c2\u200c\u200d]")
 
 
 @routes.api_route("/r/{token}", methods=SHOWN)
@@ -87,10 +85,8 @@ def location(url: str) -> str:
         return quote(url, safe=_ALLOWED)
     try:
         parts = urlsplit(url)
-        host = (parts.hostname or "").encode("idna").decode()
-    except ValueError:  # also for a name that has no ASCII form
-        return quote(url, safe=_ALLOWED)
-    if _OTHER_DOMAIN.search(parts.netloc):
+        host = ascii_domain(parts.hostname or "")
+    except ValueError:  # also for a name that browsers alone make the right one of
         return quote(url, safe=_ALLOWED)
     named = parts.netloc.rpartition("@")[2].partition(":")[0]
     whole = url.replace(named, host, 1) if not named.isascii() else url
