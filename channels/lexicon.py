@@ -22,7 +22,7 @@ _POLITE: dict[Word, set[str]] = {
         "stop please", "please stop", "stop sms", "stop messages", "stop texting me", "unsubscribe me",
         "please unsubscribe me", "remove me", "no more messages", "unsubscribe please", "please unsubscribe",
         "stop texting", "stop spam", "no more sms", "no more texts", "do not text me", "don t text me",
-        "opt me out", "stop promotions",  # what Meta writes on WhatsApp's own button
+        "opt me out", "stop promotions",  # the usual button of a WhatsApp template
     },
     "start": set(),
     "help": set(),
