@@ -72,7 +72,9 @@ class _Reader(HtmlReader):
         for name in (name for name, _ in attrs if name not in KNOWN):
             if not any(other in name for other in _OTHERS):
                 what = f"MJML knows no attribute '{name}', and leaves it out"
-                found = self._page.problem(at, f"<{tag}>: {what}", _instead(tag, name), "unknown-attribute")
+                found = self._page.problem(
+                    at + self.place_of(name), f"<{tag}>: {what}", _instead(tag, name), "unknown-attribute"
+                )
                 self.found.append(replace(found, severity="warning"))
 
 

@@ -137,9 +137,7 @@ class _Reader(HtmlReader):
     def _place(self, name: str) -> int:
         """Where the attribute of the element that is read stands; the element if it has none."""
         line, column = self.getpos()
-        start = self._page.line_start(line) + column
-        found = re.search(rf"[\s\"']{name}\s*=", self.get_starttag_text() or "", re.IGNORECASE)
-        return start + (found.start() + 1 if found else 0)
+        return self._page.line_start(line) + column + self.place_of(name)
 
 
 def _is_relative(address: str) -> bool:

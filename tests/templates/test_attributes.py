@@ -33,7 +33,7 @@ def test_an_attribute_that_mjml_does_not_know_is_told(library: MakeLibrary, attr
     column = f"<mj-column {attribute}='9'></mj-column>"
     text = f"<mjml>\n<mj-body><mj-section>\n {column}</mj-section></mj-body></mjml>"
     [found] = check_attributes(library({"hello/email.mjml": HEAD + text}))
-    assert (found.line, found.col, found.severity) == (6, 2, "warning")
+    assert (found.line, found.col, found.severity) == (6, 13, "warning")
     assert found.what == f"<mj-column>: MJML knows no attribute '{attribute}', and leaves it out"
     assert found.fix == fix
 
