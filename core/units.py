@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
+from core.clock import possible
 from core.explain import complaint, expected
 from core.unit import Unit
 
@@ -281,6 +282,12 @@ def at_local(day: date, wall: time, zone: ZoneInfo) -> datetime:
 def midnight(day: date, zone: ZoneInfo) -> datetime:
     """When a day begins in the zone, aware UTC."""
     return at_local(day, time(0), zone)
+
+
+def first_moment(day: date, zone: ZoneInfo) -> datetime:
+    """The same of a day that somebody named; ValueError if it is in no year of a shop's."""
+    possible(datetime.combine(day, time(0), zone))
+    return midnight(day, zone)
 
 
 def read_time(text: str) -> time:

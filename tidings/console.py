@@ -71,9 +71,10 @@ def plain(*cells: object) -> list[str]:
     return [escape(str(it)) for it in cells]
 
 
-def number(count: int | Decimal) -> str:
-    """`12 500`, `1 612.45`."""
-    return f"{count:,}".replace(",", " ")
+def number(count: int | Decimal, digits: int | None = None) -> str:
+    """`12 500`, `1 612.45`; with so many `digits` behind the point, if it is said."""
+    text = f"{count:,}" if digits is None else f"{count:,.{digits}f}"
+    return text.replace(",", " ")
 
 
 def print_json(value: Any) -> None:

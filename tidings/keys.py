@@ -55,6 +55,7 @@ SCOPES: Mapping[str, str] = {
     "customers:merge": "merge two profiles of one person",
     "customers:erase": "erase a person",
     "customers:export": "everything that is kept about a person",
+    "movement:read": "what became of all bonuses in a period, and what is outstanding",
     "settlement:read": "what partners owe each other",
     "metrics:read": "numbers of the service, for Prometheus",
 }
@@ -66,6 +67,7 @@ ROLES: Mapping[str, Collection[str]] = {
     "marketer": (
         "customers:identify", "customers:read", "customers:list", "cards:read", "consents:write",
         "receipts:read", "acts:write", "codes:read", "codes:write", "events:read", "levels:write",
+        "movement:read",
     ),
     "metrics": ("metrics:read",),
     "admin": tuple(SCOPES),

@@ -3,7 +3,8 @@
 import io
 from typing import TYPE_CHECKING, Any
 
-from core.ledger.settlement import FLOWS, Settlement
+from core.ledger.flows import FLOWS
+from core.ledger.settlement import Settlement
 from core.program import Program
 from core.sheets import Sheet
 from tidings.console import local, table

@@ -22,9 +22,8 @@ from core.db import json_string
 from core.db.members import member
 from core.errors import UserError
 from core.explain import suggest
-from core.ledger.settlement import first_moment
 from core.program import Program
-from core.units import Duration
+from core.units import Duration, first_moment
 
 # Where a scenario has no goal, what people usually ask.
 WITHIN = Duration(days=14)
@@ -241,7 +240,7 @@ def _entered(program: Program, names: Sequence[str], first: date, last: date) ->
     if last < first:
         raise UserError(f"--to {last} is before --from {first}; write them in order")
     try:
-        since, until = (first_moment(program, day) for day in (first, last + timedelta(days=1)))
+        since, until = (first_moment(day, program.zone) for day in (first, last + timedelta(days=1)))
     except (ValueError, OverflowError) as error:
         raise UserError(f"from {first} to {last}: {error}; write days like 2026-03-01") from None
     return Entered(names, since, until)

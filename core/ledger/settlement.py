@@ -7,30 +7,17 @@ booked, so that a settled period never changes, and the periods of a year come t
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, select
+from sqlalchemy import Connection, case, func, select
 
-from core.clock import possible
-from core.db import UtcDateTime
+from core.ledger.flows import Balance, booked_before, entries_with_cause, flow
 from core.ledger.writing import ENTRY, LOT, OPERATION
 from core.program import Program
 from core.program.versions import version
-from core.purchases.closed_books import RETURNED
-from core.units import midnight
 
-# In the order in which a statement shows them; together they are everything that can happen to bonuses.
-FLOWS = ("given", "spent", "adjusted", "moved", "repaid", "forgiven", "expired", "erased")
-# How an operation's own kind says what became of bonuses that are not its own gift.
-KINDS = {
-    "purchase": "spent", "redemption": "spent", "adjustment": "adjusted", "transfer": "moved",
-    "household": "moved", "merge": "moved", "expiry": "expired", "erasure": "erased", "return": "given",
-    "grant_taken_back": "given",
-}  # fmt: skip
-MOVES = ("transfer", "household", "merge")
-OTHER = "adjusted"
 # Between customers nothing is won or lost, but a debt may be paid with another party's bonuses.
 PASSED_ON = ("repaid", "moved")
 
@@ -50,17 +37,10 @@ class Debt:
 
 
 @dataclass(slots=True)
-class Statement:
-    """One party's bonuses over the period, points at scale: `opening` and the flows make `closing`."""
+class Statement(Balance):
+    """One party's bonuses over the period: what customers had and have of them, and what became of them."""
 
-    party: str
-    opening: int = 0
-    flows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FLOWS, 0))
-
-    @property
-    def closing(self) -> int:
-        """What customers still have of this party's bonuses at the period's end."""
-        return self.opening + sum(self.flows.values())
+    party: str = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +64,6 @@ class Settlement:
         return dict(sorted(nets.items()))
 
 
-def first_moment(program: Program, day: date) -> datetime:
-    """When a day begins by the program's clocks, aware UTC; ValueError if it is in no year of a shop's."""
-    possible(datetime.combine(day, time(0), program.zone))
-    return midnight(day, program.zone)
-
-
 def settle(connection: Connection, program: Program, since: datetime, until: datetime) -> Settlement:
     """What was booked in [since, until), by party; bonuses are worth what they were when they were booked."""
     statements: dict[str, Statement] = {}
@@ -97,7 +71,7 @@ def settle(connection: Connection, program: Program, since: datetime, until: dat
     worth: dict[int, Decimal] = {}
     for row in connection.execute(_flows(since, until)).all():
         giver, place = row.giver or program.name, row.place or program.name
-        statement = statements.setdefault(giver, Statement(giver))
+        statement = statements.setdefault(giver, Statement(party=giver))
         statement.opening += int(row.before)
         statement.flows[row.flow] += int(row.within)
         if pair := _owing(row.flow, giver, place, program.name):
@@ -146,32 +120,12 @@ def _owing(flow: str, giver: str, place: str, house: str) -> tuple[str, str] | N
 
 def _flows(since: datetime, until: datetime) -> Any:
     """Entries by giver, place, program and flow: what stood before the period, and what came within."""
-    effective = func.coalesce(ENTRY.c.corrects, ENTRY.c.operation_id)
-    flow = _flow().label("flow")
-    earlier = ENTRY.c.recorded_at < literal(since, UtcDateTime)
+    which = flow().label("flow")
+    earlier = booked_before(since)
     columns = (
-        LOT.c.partner.label("giver"), OPERATION.c.partner.label("place"), OPERATION.c.program_version, flow,
+        LOT.c.partner.label("giver"), OPERATION.c.partner.label("place"), OPERATION.c.program_version, which,
         func.sum(case((earlier, ENTRY.c.amount), else_=0)).label("before"),
         func.sum(case((earlier, 0), else_=ENTRY.c.amount)).label("within"),
     )  # fmt: skip
-    joined = ENTRY.join(LOT, LOT.c.id == ENTRY.c.lot_id).join(OPERATION, OPERATION.c.id == effective)
-    known = ENTRY.c.recorded_at < literal(until, UtcDateTime)
-    rows = select(*columns).select_from(joined).where(known)
-    return rows.group_by(LOT.c.partner, OPERATION.c.partner, OPERATION.c.program_version, flow)
-
-
-def _flow() -> ColumnElement[str]:
-    own = and_(ENTRY.c.kind == "accrual", OPERATION.c.kind.not_in((*MOVES, "adjustment")))
-    # Elsewhere a return corrects the payment itself; where its book is closed, the payment comes back as a
-    # lot of whoever gave those bonuses.
-    back = and_(OPERATION.c.kind == "return", LOT.c.slot.startswith(f"{RETURNED}:"), own)
-    named = [(OPERATION.c.kind == kind, flow) for kind, flow in KINDS.items()]
-    return case(
-        (ENTRY.c.kind == "repayment", "repaid"),
-        (ENTRY.c.kind == "forgiveness", "forgiven"),
-        (back, "spent"),
-        (own, "given"),
-        *named,
-        (ENTRY.c.kind == "redemption", "spent"),
-        else_=OTHER,
-    )
+    rows = select(*columns).select_from(entries_with_cause()).where(booked_before(until))
+    return rows.group_by(LOT.c.partner, OPERATION.c.partner, OPERATION.c.program_version, which)

@@ -171,3 +171,12 @@ def test_a_settlement_is_read(two: Shop) -> None:
     assert odd.status_code == 422
     long_ago = send(two, "GET", "/settlement", params={"from": "0001-01-01", "to": "2026-03-01"})
     assert (long_ago.status_code, long_ago.json()["errors"][0]["field"]) == (422, "from")
+
+
+def test_the_movement_of_bonuses_is_read(two: Shop) -> None:
+    answer = send(two, "GET", "/movement", params={"from": "2026-03-01", "to": "2026-04-01"})
+    assert answer.status_code == 200, answer.text
+    [account] = answer.json()["accounts"]
+    assert (account["opening"], account["closing"]) == ("0", answer.json()["outstanding"]["points"])
+    odd = send(two, "GET", "/movement", params={"from": "2026-04-01", "to": "2026-04-01"})
+    assert (odd.status_code, odd.json()["errors"][0]["field"]) == (422, "to")

@@ -24,6 +24,7 @@ from core.tiers import review
 from tests.conftest import FreshDatabase
 from tests.core.books import START, Entries, check_books, check_statistics, check_what_operations_came_to
 from tests.core.budget import Budget
+from tests.core.movements import check_movement
 from tests.core.tills import CONFIRMER
 
 Ask = Callable[[Connection], Outcome]
@@ -56,7 +57,17 @@ class Machine(RuleBasedStateMachine):
         self.entries: Entries = {}
 
     def teardown(self) -> None:
-        self.door.__exit__(None, None, None)
+        try:
+            self.check_movement()
+        finally:
+            self.door.__exit__(None, None, None)
+
+    def check_movement(self) -> None:
+        """Of any part of what happened, by the program that there is now."""
+        end = self.now + timedelta(days=1)
+        with self.database.read() as connection:
+            check_movement(connection, self.program, START, end)
+            check_movement(connection, self.program, START + (end - START) / 3, START + (end - START) / 2)
 
     @classmethod
     def run(cls, fresh: FreshDatabase, budget: Budget) -> None:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from tidings.api import (
     acts,
     bonuses,
+    books,
     card_page,
     cards,
     choices,
@@ -45,6 +46,7 @@ ABOUT = (
 # in it.
 ENDPOINTS: tuple[ModuleType, ...] = (
     customers, identify, till, receipts, bonuses, customer_page, acts, promo_codes, events, cards, people,
+    books,
 )  # fmt: skip
 PAGES: tuple[ModuleType, ...] = (
     guide, health, metrics, hooks, sms_reports, sms_inbound, telegram, choices, tracking, letter_page,

@@ -1,14 +1,12 @@
 """What partners owe each other."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from tidings.commands.acting import working
-from tidings.console import ForecastFormat, console, print_json
-
-if TYPE_CHECKING:
-    from core.program import Program
+from tidings.commands.periods import Since, Until, period
+from tidings.console import ForecastFormat, hand_out
 
 Context = typer.Context
 
@@ -20,8 +18,8 @@ def register(app: typer.Typer) -> None:
 
 def settlement(
     context: Context,
-    since: Annotated[str, typer.Option("--from", help="The first day, for example 2026-03-01.")],
-    until: Annotated[str, typer.Option("--to", help="The day after the last one, for example 2026-04-01.")],
+    since: Since,
+    until: Until,
     output: Annotated[ForecastFormat, typer.Option("--format", help="table, json or csv")] = (
         ForecastFormat.table
     ),
@@ -30,35 +28,15 @@ def settlement(
 
     Example: tidings settlement --from 2026-03-01 --to 2026-04-01 --format csv
     """
-    from core.errors import UserError
     from core.ledger.settlement import settle
-    from tidings import settlement_view
+    from tidings import settlement_view as view
 
     with working(context) as (here, program):
-        start, end = _day(program, since, "--from"), _day(program, until, "--to")
-        if end <= start:
-            raise UserError("--to must be a day after --from")
+        start, end = period(program, since, until)
         with here.database.read() as connection:
             found = settle(connection, program, start, end)
-    if output is ForecastFormat.json:
-        print_json(settlement_view.as_json(found, program))
-    elif output is ForecastFormat.csv:
-        typer.echo(settlement_view.as_csv(found, program), nl=False)
-    else:
-        settlement_view.show(console(), found, program)
-
-
-def _day(program: "Program", text: str, option: str) -> Any:
-    from datetime import date
-
-    from core.errors import UserError
-    from core.ledger.settlement import first_moment
-
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise UserError(f"{option}: '{text}' is no day; write for example 2026-03-01") from None
-    try:
-        return first_moment(program, day)
-    except ValueError as error:
-        raise UserError(f"{option}: {error}") from None
+    hand_out(
+        output, None,
+        document=lambda: view.as_json(found, program), rows=lambda: view.as_csv(found, program),
+        draw=lambda console: view.show(console, found, program),
+    )  # fmt: skip

@@ -9,7 +9,6 @@ from tidings.api.people import (
     households,
     invitations,
     merging,
-    settlement,
     suppressions,
     transfers,
 )
@@ -24,6 +23,5 @@ for module in (
     export,
     erasure,
     suppressions,
-    settlement,
 ):
     routes.include_router(module.routes)

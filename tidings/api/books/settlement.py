@@ -1,34 +1,23 @@
 """What partners owe each other, over the API."""
 
-from datetime import date, datetime
-from typing import Annotated
+from datetime import datetime
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.ledger.settlement import first_moment, settle
-from core.program import Program
+from core.ledger.settlement import settle
 from tidings import settlement_view
 from tidings.api.access import Here, asks
-from tidings.api.problems import refuse
+from tidings.api.books.figures import FiguresOut
+from tidings.api.books.periods import Since, Until, period
 
-routes = APIRouter(prefix="/settlement", tags=["Partners"])
+routes = APIRouter(prefix="/settlement", tags=["Books"])
 
 
-class PartyOut(BaseModel):
-    """One party's bonuses over the period, in whole bonuses: `opening` and the rest make `closing`."""
+class PartyOut(FiguresOut):
+    """One party's bonuses over the period."""
 
     party: str
-    opening: str
-    given: str
-    spent: str
-    adjusted: str
-    moved: str
-    repaid: str
-    forgiven: str
-    expired: str
-    erased: str
-    closing: str
 
 
 class DebtOut(BaseModel):
@@ -65,27 +54,10 @@ class SettlementOut(BaseModel):
 
 
 @routes.get("", **asks("settlement:read"))
-def show(
-    here: Here,
-    since: Annotated[
-        date, Query(alias="from", description="The first day of the period.", examples=["2026-03-01"])
-    ],
-    until: Annotated[
-        date, Query(alias="to", description="The day after the last one.", examples=["2026-04-01"])
-    ],
-) -> SettlementOut:
+def show(here: Here, since: Since, until: Until) -> SettlementOut:
     """What partners owe each other for bonuses that one gave and another took, booked in a period."""
-    if until <= since:
-        raise refuse("invalid", "to: must be a day after `from`", "to")
     program = here.program
-    start, end = _moment(program, since, "from"), _moment(program, until, "to")
+    start, end = period(program, since, until)
     with here.database.read() as connection:
         found = settle(connection, program, start, end)
     return SettlementOut.model_validate(settlement_view.as_json(found, program))
-
-
-def _moment(program: Program, day: date, field: str) -> datetime:
-    try:
-        return first_moment(program, day)
-    except ValueError as error:
-        raise refuse("invalid", f"{field}: {error}", field) from None
