@@ -184,6 +184,12 @@ class Replay:
                 found[lot] += remaining
         return found
 
+    def brought(self, operation_id: int, beginning: str) -> int:
+        """Points that a later operation has given in the end, in lots whose slots begin so."""
+        meant = {lot.id for lot in self.made[operation_id] if lot.slot.startswith(beginning)}
+        did = self.by_operation[operation_id]
+        return sum(points for lot_id, kind, _, points in did if kind == "accrual" and lot_id in meant)
+
     # --- the fold
 
     def run(self, news: Sequence[News], by: Op | None = None) -> Replayed:

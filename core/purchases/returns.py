@@ -27,7 +27,7 @@ from core.ledger.rewriting import rewrite
 from core.ledger.writing import OPERATION
 from core.money import lay_out
 from core.program import Program
-from core.purchases.booking import Effect
+from core.purchases.booking import STEP, Effect
 from core.purchases.cart import Item, all_back, kept_of
 from core.purchases.closed_books import RETURNED, give_back, relevel, take
 from core.purchases.closed_earning import still_earned
@@ -94,7 +94,8 @@ def take_back(
 
     Refused, and nothing changed: `unknown_receipt`, `unknown_line`, `more_than_bought`, `returned_already`,
     `before_the_purchase`, `in_the_future`, `conflict`, `busy`. The answer's amounts are whole bonuses:
-    `earned` by the receipt as it was, `taken_back` of it, `given_back` of what was spent, `debt` newly owed.
+    `earned` by the receipt as it was, `taken_back` of it, `level_bonus_taken_back` of what it had brought for
+    reaching a level, `given_back` of what was spent, `debt` newly owed.
     """
     return again_if_taken(connection, lambda: _take_back(connection, program, wanted, recorded_at, live=live))
 
@@ -213,6 +214,8 @@ class _Return:
         self.connection, self.program = book.connection, book.program
         self.gone = all_back([_item(it) for it in lines], [self._after(it) for it in lines])
         self.given_back = self._paid(self._before) - self._paid(self._after)
+        # What levels that it had reached brought, and are not reached without the goods.
+        self.steps_back = 0
         # What a return in a closed book makes of the buyer's level.
         self.tier: str | None = None
         self.levels: list[Happening] = []
@@ -268,9 +271,12 @@ class _Return:
             free_codes(self.connection, self.program, self.receipt.external_id, self.book.recorded_at)
 
     def _reckon_again(self, op: Op) -> tuple[Replayed, int]:
-        replayed = Replay(self.book, self.holder_id, self.receipt.at).run((), by=op)
+        replay = Replay(self.book, self.holder_id, self.receipt.at)
+        brought = replay.brought(self.receipt.operation_id, STEP)
+        replayed = replay.run((), by=op)
         effect = replayed.effects[self.receipt.external_id]
         assert isinstance(effect, Effect)
+        self.steps_back = brought - sum(points for *_, points in effect.steps)
         if self.program.points.return_grace and not self.receipt.erased_at:
             self._give(op, replayed.lapsed)
         return replayed, int(self.receipt.earned_points) - effect.points
@@ -330,6 +336,7 @@ class _Return:
             "customer": self.connection.scalar(buyer),
             "earned": points(self.receipt.earned_points),
             "taken_back": points(taken),
+            "level_bonus_taken_back": points(self.steps_back),
             "debt": points(max(0, debt)),
             "given_back": points(self.given_back),
             "balance": points(self.book.total(self.holder_id)),

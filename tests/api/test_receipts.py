@@ -266,6 +266,14 @@ def test_a_till_can_add_up_what_the_rules_gave(shop_with_olena: Shop) -> None:
     assert given == Decimal(answer["earned"]) + Decimal(answer["level_bonus"])
 
 
+def test_a_till_can_add_up_what_a_return_moved(shop_with_olena: Shop) -> None:
+    bought = shop_with_olena.buy(total="6000").json()
+    answer = give_back(shop_with_olena).json()
+    moved = Decimal(answer["balance"]) - Decimal(bought["balance"])
+    assert answer["level_bonus_taken_back"] == bought["level_bonus"] != "0"
+    assert moved == -Decimal(answer["taken_back"]) - Decimal(answer["level_bonus_taken_back"])
+
+
 def test_a_receipt_adds_up_after_a_partial_return(shop_with_olena: Shop) -> None:
     shop_with_olena.buy(lines=BASKET, pay_points="33.33")
     give_back(shop_with_olena, id="A", lines=[{"sku": "flat-white", "quantity": "1"}])

@@ -48,9 +48,41 @@ def test_what_the_receipt_earned_goes_and_what_it_spent_comes_back(database: Dat
     register(database, program(), "anna")
     buy(database, purchase("1", "anna", START, 50_000), purchase("2", "anna", START, 10_000, pay=4_000))
     assert accepted(give_back(database, "2")) == {
-        "receipt": "2", "customer": "anna", "earned": "6", "taken_back": "6", "debt": "0", "given_back": "40",
-        "balance": "50", "available": "50", "tier": "bronze",
+        "receipt": "2", "customer": "anna", "earned": "6", "taken_back": "6",
+        "level_bonus_taken_back": "0", "debt": "0", "given_back": "40", "balance": "50", "available": "50",
+        "tier": "bronze",
     }  # fmt: skip
+
+
+STEPPING = program(("  exclude", "    - {rule: step, give: 30, on: tier_up}\n  exclude"))
+
+
+def test_what_a_level_brought_is_told_where_it_goes_with_the_goods_that_reached_it(
+    database: Database,
+) -> None:
+    register(database, STEPPING, "anna")
+    with database.write() as connection:
+        for bought in (purchase("1", "anna", START, 50_000, 20_000), purchase("2", "anna", START, 60_000)):
+            accepted(record(connection, STEPPING, [bought], bought.at, live=True)[0])
+        # Silver is reached without the second line, too.
+        part = Return("1", LATER, (Back(line=2),), "part")
+        some = accepted(take_back(connection, STEPPING, part, LATER, live=True))
+    assert (some["taken_back"], some["level_bonus_taken_back"], some["balance"]) == ("20", "0", "140")
+    answer = accepted(give_back(database, "2", program=STEPPING))
+    assert (answer["taken_back"], answer["level_bonus_taken_back"], answer["balance"]) == ("60", "30", "50")
+    assert "corrected" not in answer
+
+
+def test_a_level_bonus_that_another_purchase_loses_stands_among_what_was_corrected(
+    database: Database,
+) -> None:
+    register(database, STEPPING, "anna")
+    with database.write() as connection:
+        for bought in (purchase("1", "anna", START, 50_000), purchase("2", "anna", START, 60_000)):
+            accepted(record(connection, STEPPING, [bought], bought.at, live=True)[0])
+    answer = accepted(give_back(database, "1", program=STEPPING))
+    assert (answer["taken_back"], answer["level_bonus_taken_back"], answer["balance"]) == ("50", "0", "60")
+    assert answer["corrected"] == [{"operation": "receipt:2", "points": "-30"}]
 
 
 def test_a_bag_that_cost_nothing_does_not_keep_a_purchase(database: Database) -> None:

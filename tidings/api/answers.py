@@ -171,7 +171,11 @@ class ReceiptOut(BaseModel):
 
 
 class ReturnOut(BaseModel):
-    """What a return took and gave back; `debt` is what was already spent and is owed."""
+    """What a return took and gave back; `debt` is what was already spent and is owed.
+
+    `taken_back` is of what the purchase had `earned`, `level_bonus_taken_back` what levels had brought that
+    are not reached without these goods. `corrected`: what else came out differently.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.RETURN_OUT]})
 
@@ -179,6 +183,7 @@ class ReturnOut(BaseModel):
     customer: str
     earned: str
     taken_back: str
+    level_bonus_taken_back: str = "0"
     debt: str
     given_back: str
     balance: str

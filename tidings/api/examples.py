@@ -78,8 +78,9 @@ RETURN_IN: Example = {
     "id": "RT-1", "at": "2026-03-02T18:40:00+02:00", "lines": [{"sku": "flat-white", "quantity": "1"}]
 }  # fmt: skip
 RETURN_OUT: Example = {
-    "receipt": "R-2026-000173", "customer": "10042", "earned": "5.1", "taken_back": "2.55", "debt": "0",
-    "given_back": "0", "balance": "52.55", "available": "52.55", "tier": "bronze", "corrected": [],
+    "receipt": "R-2026-000173", "customer": "10042", "earned": "5.1", "taken_back": "2.55",
+    "level_bonus_taken_back": "0", "debt": "0", "given_back": "0", "balance": "52.55", "available": "52.55",
+    "tier": "bronze", "corrected": [],
 }  # fmt: skip
 
 BALANCE: Example = {
