@@ -60,7 +60,8 @@ def import_file(
     when the file as a whole is wrong; nothing was brought in then.
     """
     began = perf_counter()
-    path = rejects or file.with_name(f"{file.name}.rejects.jsonl")
+    # Not with_name: the folder that one stands in has no name.
+    path = rejects or file.parent / f"{file.name}.rejects.jsonl"
     spare(file, path)
     source = open_source(file, kind, columns.KINDS.get(kind, ()), format)
     context = Context(database, program, addresses, recorded_at, live, kinds or {}, trial)

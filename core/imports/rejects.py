@@ -31,7 +31,7 @@ def spare(file: Path, rejects: Path) -> None:
 
 
 def _part(path: Path) -> Path:
-    return path.with_name(f"{path.name}.part")
+    return path.parent / f"{path.name}.part"
 
 
 def _alone(part: Path) -> IO[str]:

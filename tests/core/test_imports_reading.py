@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -208,6 +209,18 @@ def test_a_folder_and_a_pipe_are_told_as_what_they_are(sqlite_database: Database
         bring_in(sqlite_database, "customers", folder)
     with pytest.raises(UserError, match=r"pipe\.csv is a pipe or a device, .* save it first"):
         bring_in(sqlite_database, "customers", pipe)
+
+
+@pytest.mark.parametrize("unnamed", [".", "..", "/"])
+def test_a_folder_without_a_name_is_told_as_a_folder(
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unnamed: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = csv(tmp_path / "c.csv", CUSTOMERS)
+    with pytest.raises(UserError, match=rf"{re.escape(unnamed)} is a folder; name a file in it"):
+        bring_in(sqlite_database, "customers", Path(unnamed))
+    with pytest.raises(UserError, match=rf"{re.escape(unnamed)} is a folder; name another file for the rows"):
+        bring_in(sqlite_database, "customers", file, rejects=Path(unnamed))
 
 
 def test_a_folder_in_the_place_of_rejected_rows_is_told_before_anything_goes_in(
