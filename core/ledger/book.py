@@ -19,7 +19,7 @@ from core.db.bulk import piped
 from core.db.hot import Asked
 from core.events import Happening
 from core.ledger.limits import Limits
-from core.ledger.lots import DEBT, FORGIVEN, MOST, Correction, Held, Op, OpenLot, Refusal
+from core.ledger.lots import DEBT, FORGIVEN, MOST, OWN, Correction, Held, Op, OpenLot, Refusal
 from core.ledger.operations import digest_of
 from core.ledger.purse import Purse
 from core.ledger.reading import ACCOUNTS, ACCOUNTS_HELD, DEBTS, OPEN_HOLDS, OPEN_LOTS, OPEN_LOTS_WITHIN
@@ -252,25 +252,28 @@ class Book:
     def redeem(
         self, op: Op, points: int, *, kind: str = "redemption", limits: Limits | None = None,
         at: datetime | None = None, owing: bool = False, besides: str | None = None,
-        rules: Program | None = None,
+        rules: Program | None = None, own: Sequence[tuple[OpenLot, int]] = (),
     ) -> Refusal | None:  # fmt: skip
         """Spend `points`: by the program's order of accounts (that of `rules`, if it was another one then),
         in each the earliest to expire first.
 
         `limits` is the most of the accounts (none: no limit), `besides` the receipt whose own hold does not
-        stand in its way. With `owing`, what is missing becomes a debt, or is forgiven, as the program says;
-        without, the operation is refused and struck out.
+        stand in its way. `own` lots give first, up to so many points each, started or not. With `owing`, what
+        is missing becomes a debt, or is forgiven, as the program says; without, the operation is refused and
+        struck out.
         """
         at = at or op.at
         if limits and kind != "redemption":
             # A cart says it anew; whatever else is reckoned again takes from these accounts again.
             op.data = {**op.data, MOST: dict(limits.each)}
+        if own:
+            op.data = {**op.data, OWN: [[lot.id, most] for lot, most in own]}
         available = points if owing else self.available(op.customer_id, at, besides)
         if not owing:
             limits = self._free(op.customer_id, limits, at, besides)
         purse = self._purses[op.customer_id]
         purse.follow((rules or self.program).spend_rank)
-        plan, left = purse.plan(points, limits, at)
+        plan, left = purse.plan(points, limits, at, own)
         if not owing and (points > available or left):
             self.strike(op)
             have = self.program.from_points(min(available, points - left))

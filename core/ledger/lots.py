@@ -11,6 +11,8 @@ DEBT = "debt"
 FORGIVEN = "forgiven"
 # Under this key an operation keeps the most that it may take of each account, if not of all.
 MOST = "most"
+# And under this one which lots give first, whether they have started or not, and how much: [[lot, points]].
+OWN = "own"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -75,15 +75,26 @@ class Purse:
                 found[lot.account] += lot.remaining
         return found
 
-    def plan(self, points: int, limits: Limits | None, at: datetime) -> tuple[list[tuple[OpenLot, int]], int]:
-        """From which lots points are taken, and how many are missing."""
+    def plan(
+        self, points: int, limits: Limits | None, at: datetime, own: Sequence[tuple[OpenLot, int]] = ()
+    ) -> tuple[list[tuple[OpenLot, int]], int]:
+        """From which lots points are taken, and how many are missing. `own` lots give first, up to so many
+        points each, whether they have started or not.
+        """
         room = Room(limits)
         taken = []
+        for lot, most in own:
+            part = room.take(lot.account, min(points, most, max(0, lot.remaining)))
+            if part > 0:
+                taken.append((lot, part))
+                points -= part
+        gave = dict(taken)
         for lot in self.first():
             if not points:
                 break
             if lot.usable(at):
-                part = room.take(lot.account, min(points, lot.remaining))
+                left = lot.remaining - gave[lot] if lot in gave else lot.remaining
+                part = room.take(lot.account, min(points, left))
                 if part > 0:
                     taken.append((lot, part))
                     points -= part

@@ -20,7 +20,7 @@ from core.grants.giving import TAKEN_BACK
 from core.ledger import moving
 from core.ledger.book import Book
 from core.ledger.limits import Limits
-from core.ledger.lots import DEBT, FORGIVEN, MOST, Correction, Op, OpenLot, Refusal
+from core.ledger.lots import DEBT, FORGIVEN, MOST, OWN, Correction, Op, OpenLot, Refusal
 from core.ledger.reading import EVERY_LOT
 from core.ledger.writing import ENTRY, INSTANT, LOT_CHANGES, OPERATION
 from core.program import Program
@@ -343,8 +343,13 @@ class Replay:
         limits = Limits(op.data[MOST]) if MOST in op.data else None
         for kind, points in sorted(taken.items()):
             if (rest := points - self._from_its_lot(op, kind, points)) > 0:
-                rules = self._rules(op.program_version)
-                self.book.redeem(op, rest, kind=kind, limits=limits, owing=True, rules=rules)
+                rules, own = self._rules(op.program_version), self._own(op)
+                self.book.redeem(op, rest, kind=kind, limits=limits, owing=True, rules=rules, own=own)
+
+    def _own(self, op: Op) -> list[tuple[OpenLot, int]]:
+        """The lots that give first."""
+        lots = {lot.id: lot for lot in self._lots()}
+        return [(lots[i], most) for i, most in op.data.get(OWN, ()) if not lots[i].ended(op.at)]
 
     def _from_its_lot(self, op: Op, kind: str, points: int) -> int:
         """A grant is taken back from its own lot first: how much of it."""

@@ -8,7 +8,7 @@ instead. What was earned by the goods and is spent already becomes a debt, or is
 says.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -309,10 +309,7 @@ class _Return:
             rules = [[*key, points] for key, points in sorted(gone.items()) if points]
             op.data = {**op.data, "taken": rules, "given_back": self.given_back}
         if moves and taken:
-            accounts = Counter[str]()
-            for (account, _), points in gone.items():
-                accounts[account] += points
-            take(self.book, op, accounts)
+            take(self.book, op, operation_id, gone)
         line = update(LINE).where(LINE.c.receipt_id == self.receipt.id, LINE.c.line == bindparam("line_"))
         rows = [{"line_": it.line, "earned_": points} for it, points in zip(self.lines, laid, strict=True)]
         self.connection.execute(line.values(earned_points=bindparam("earned_")), rows)

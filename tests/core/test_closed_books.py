@@ -1,7 +1,7 @@
 """Returns of receipts whose own book is closed: the buyer was merged, or went to a household."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
@@ -229,3 +229,67 @@ def _as_a_duplicate(twins: Twins, who: str, history: list[Purchase]) -> None:
 
 def _record(rules: Program, bought: Purchase, connection: Connection) -> Outcome:
     return record(connection, rules, [bought], NOW, live=True)[0]
+
+
+SELLERS = """partners:
+  Cinema: {stores: screen}
+  Books: {stores: shelf}
+spend: {share"""
+WAITING = (("starts: at once", "starts: after 14 days"), ("spend: {share", SELLERS))
+
+
+def sold(database: Database, rules: Program, receipt: str, who: str, store: str, *, day: int = 0) -> None:
+    at = START + timedelta(days=day)
+    bought = replace(purchase(receipt, who, at, 10_000), store=store)
+    with database.write() as connection:
+        accepted(record(connection, rules, [bought], at, live=True)[0])
+
+
+def moves(database: Database, rules: Program, how: str, at: datetime) -> None:
+    """What the twin has goes to Anna."""
+    with database.write() as connection:
+        if how == "merge":
+            accepted(merge(connection, rules, Merge("twin", "anna", "maria", "one"), at, live=True))
+        else:
+            accepted(join(connection, rules, Change("anna", "twin"), at, live=True))
+
+
+@pytest.mark.parametrize("how", ["merge", "join"])
+@pytest.mark.parametrize("debt", ["repay", "forgive"])
+def test_bonuses_that_have_not_started_go_with_their_goods_wherever_they_moved(
+    database: Database, how: str, debt: str
+) -> None:
+    rules = program(*WAITING, ("debt: repay", f"debt: {debt}"))
+    register(database, rules, "anna", "twin")
+    sold(database, rules, "old", "anna", "screen")
+    at = START + timedelta(days=15)
+    sold(database, rules, "new", "twin", "shelf", day=15)
+    moves(database, rules, how, at)
+    with database.write() as connection:
+        answer = accepted(take_back(connection, rules, Return("new", at), at, live=True))
+    # What Anna may spend is hers still, and nobody owes or is made a present of anything.
+    assert (answer["taken_back"], answer["debt"], answer["balance"], answer["available"]) == (
+        "10", "0", "10", "10",
+    )  # fmt: skip
+    with database.read() as connection:
+        check_books(connection)
+
+
+@pytest.mark.parametrize("how", ["merge", "join"])
+def test_goods_that_come_back_take_the_bonuses_of_the_partner_who_gave_them(
+    database: Database, how: str
+) -> None:
+    rules = program(WAITING[1])
+    register(database, rules, "anna", "twin")
+    sold(database, rules, "old", "anna", "screen")
+    sold(database, rules, "new", "twin", "shelf", day=1)
+    moves(database, rules, how, LATER)
+    with database.write() as connection:
+        accepted(take_back(connection, rules, Return("new", NEXT), NEXT, live=True))
+        # What comes late has the books of then reckoned again, with the same end.
+        late = replace(purchase("late", "anna", START, 5_000), store="screen")
+        accepted(record(connection, rules, [late], NEXT, live=True)[0])
+    with database.read() as connection:
+        check_books(connection)
+        found = settle(connection, rules, START, NEXT + timedelta(days=1))
+    assert {it.party: it.closing for it in found.statements} == {"Books": 0, "Cinema": 1_500}
