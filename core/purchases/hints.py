@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import islice
+from math import ceil
 from typing import Any
 
 from core.earning.earned import Silence
@@ -161,7 +162,16 @@ def why_not_more(
         found.append(Hint("spend_share", {"percent": terms.share_at_most, "money": by_share}))
     if terms.line_share_at_most < 1:
         found.append(Hint("spend_line_share", {"percent": terms.line_share_at_most}))
+    if not found or not limit.points:
+        found += _rest(program, min(sum(limit.lines), by_share), limit.points)
     return found + _not_for(cart, limit.lines)
+
+
+def _rest(program: Program, payable: int, points: int) -> list[Hint]:
+    """What is less than the smallest bonus pays for. A part of a coin is no matter."""
+    smallest = ceil(program.point_in_money)
+    left = smallest > 1 and payable > program.points_in_money(points)
+    return [Hint("spend_rest", {"money": smallest})] if left else []
 
 
 def _from(program: Program, cart: Cart, least: int, available: int, fraction: Decimal) -> list[Hint]:

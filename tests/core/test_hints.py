@@ -142,6 +142,27 @@ def test_that_more_could_be_paid_with_bonuses_is_said_only_where_it_could() -> N
     assert why(only_excluded, 500) == [("spend_goods", {"goods": "sku-1"})]
 
 
+def test_a_rest_that_is_less_than_one_bonus_is_told_as_that() -> None:
+    whole = program("{rule: base, earn: 2%}", tail="spend: {share_at_most: 50%}")
+    whole = whole.model_copy(update={"points": whole.points.model_copy(update={"scale": 0})})
+
+    def why(total: int, most: int) -> list[tuple[str, dict[str, Any]]]:
+        limit = spendable(whole, cart(total))
+        return [(it.kind, dict(it.facts)) for it in why_not_more(whole, cart(total), limit, 500, most)]
+
+    # Half of it is 80 coins, and a bonus pays for 100.
+    assert why(160, 0) == [("spend_rest", {"money": 100})]
+    assert [kind for kind, _ in why(360, 1)] == ["spend_share"]
+    everything = whole.model_copy(
+        update={"spend": whole.spend.model_copy(update={"share_at_most": Decimal(1)})}
+    )
+    limit = spendable(everything, cart(360))
+    found = why_not_more(everything, cart(360), limit, 500, 3)
+    assert [(it.kind, dict(it.facts)) for it in found] == [("spend_rest", {"money": 100})]
+    limit = spendable(everything, cart(300))
+    assert why_not_more(everything, cart(300), limit, 500, 3) == []
+
+
 RULES = st.lists(
     st.sampled_from([
         "{rule: NAME, earn: 3%, when: {total: {at_least: 60}}}",
