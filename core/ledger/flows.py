@@ -22,7 +22,11 @@ KINDS = {
     "grant_taken_back": "given",
 }  # fmt: skip
 MOVES = ("transfer", "household", "merge")
+TAKING_BACK = ("return", "grant_taken_back")
 OTHER = "adjusted"
+# Bonuses of one party that went in place of another's, which were spent already: between parties a debt that
+# is repaid at once, to the whole program bonuses that are taken back.
+INSTEAD = "instead"
 
 
 @dataclass(slots=True)
@@ -51,15 +55,19 @@ def booked_before(moment: datetime) -> ColumnElement[bool]:
 
 
 def flow() -> ColumnElement[str]:
-    """Which flow an entry of `entries_with_cause` belongs to."""
+    """Which flow an entry of `entries_with_cause` belongs to; INSTEAD is one of its own."""
     own = and_(ENTRY.c.kind == "accrual", OPERATION.c.kind.not_in((*MOVES, "adjustment")))
     # Elsewhere a return corrects the payment itself; where its book is closed, the payment comes back as a
     # lot of whoever gave those bonuses.
     back = and_(OPERATION.c.kind == "return", LOT.c.slot.startswith(f"{RETURNED}:"), own)
+    # Goods, and grants, take back what they brought: the operation's own party gave it.
+    others = LOT.c.partner.is_distinct_from(OPERATION.c.partner)
+    instead = and_(ENTRY.c.kind == "reversal", OPERATION.c.kind.in_(TAKING_BACK), others)
     named = [(OPERATION.c.kind == kind, which) for kind, which in KINDS.items()]
     return case(
         (ENTRY.c.kind == "repayment", "repaid"),
         (ENTRY.c.kind == "forgiveness", "forgiven"),
+        (instead, INSTEAD),
         (back, "spent"),
         (own, "given"),
         *named,

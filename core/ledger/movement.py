@@ -15,7 +15,7 @@ from itertools import pairwise
 from sqlalchemy import ColumnElement, Connection, Row, case, extract, func, literal, select
 
 from core.db import UtcDateTime
-from core.ledger.flows import FLOWS, Balance, booked_before, entries_with_cause, flow
+from core.ledger.flows import FLOWS, INSTEAD, Balance, booked_before, entries_with_cause, flow
 from core.ledger.writing import ENTRY, LOT
 from core.money import lay_out
 from core.program import Program
@@ -23,6 +23,9 @@ from core.program.points import BASE
 from core.program.versions import RUN, version_at
 from core.units import midnight
 
+GIVEN = "given"
+# Stands in the place of a rule where goods came back after their buyer was merged or joined a household.
+RETURN = "return"
 # What else can be said of the end of bonuses than its month: it has come, and nobody has written them off
 # yet; there is none; customers owe them.
 OVER, NEVER, OWED = "over", "never", "owed"
@@ -145,7 +148,7 @@ def _accounts(
     connection: Connection, program: Program, edges: Sequence[datetime]
 ) -> dict[str, Sequence[Balance]]:
     place = case(*((booked_before(edge), number) for number, edge in enumerate(edges))).label("place")
-    which = flow().label("flow")
+    which = _flow().label("flow")
     points = func.sum(ENTRY.c.amount).label("points")
     rows = select(LOT.c.account, place, which, points).select_from(entries_with_cause())
     rows = rows.where(booked_before(edges[-1])).group_by(LOT.c.account, place, which)
@@ -160,15 +163,23 @@ def _accounts(
     return {account: found[account][1:] for account in order}
 
 
+def _flow() -> ColumnElement[str]:
+    """Of the whole program: whose bonuses go back is the same to it."""
+    which = flow()
+    return case((which == INSTEAD, GIVEN), else_=which)
+
+
 def _given(connection: Connection, since: datetime, until: datetime) -> list[Given]:
-    # What no rule gave was imported or granted under a reason of its own.
-    rule = func.coalesce(ENTRY.c.rule, LOT.c.reason).label("rule")
+    # What no rule gave was granted under a reason of its own; where a book is closed, goods take back what
+    # several rules gave in one sum.
+    reason = case((ENTRY.c.kind == "accrual", LOT.c.reason), else_=RETURN)
+    rule = func.coalesce(ENTRY.c.rule, reason).label("rule")
     columns = (
         rule, LOT.c.account, func.sum(ENTRY.c.amount).label("points"),
         func.count(ENTRY.c.customer_id.distinct()).label("customers"),
     )  # fmt: skip
     rows = select(*columns).select_from(entries_with_cause())
-    rows = rows.where(~booked_before(since), booked_before(until), flow() == "given")
+    rows = rows.where(~booked_before(since), booked_before(until), _flow() == GIVEN)
     found = connection.execute(rows.group_by(rule, LOT.c.account)).all()
     given = [Given(it.rule, it.account, int(it.points), it.customers) for it in found]
     return sorted(given, key=lambda it: (-it.points, it.rule, it.account))

@@ -13,13 +13,13 @@ from typing import Any
 
 from sqlalchemy import Connection, case, func, select
 
-from core.ledger.flows import Balance, booked_before, entries_with_cause, flow
+from core.ledger.flows import INSTEAD, Balance, booked_before, entries_with_cause, flow
 from core.ledger.writing import ENTRY, LOT, OPERATION
 from core.program import Program
 from core.program.versions import version
 
 # Between customers nothing is won or lost, but a debt may be paid with another party's bonuses.
-PASSED_ON = ("repaid", "moved")
+PASSED_ON = ("repaid", "moved", INSTEAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,8 @@ def settle(connection: Connection, program: Program, since: datetime, until: dat
         giver, place = row.giver or program.name, row.place or program.name
         statement = statements.setdefault(giver, Statement(party=giver))
         statement.opening += int(row.before)
-        statement.flows[row.flow] += int(row.within)
-        if pair := _owing(row.flow, giver, place, program.name):
+        statement.flows["repaid" if row.flow == INSTEAD else row.flow] += int(row.within)
+        for pair in _owing(row.flow, giver, place, program.name):
             number = row.program_version
             if number not in worth:
                 worth[number] = version(connection, number).point_in_money
@@ -109,13 +109,16 @@ class _Owed:
         return int(self.after) - int(self.before)
 
 
-def _owing(flow: str, giver: str, place: str, house: str) -> tuple[str, str] | None:
+def _owing(flow: str, giver: str, place: str, house: str) -> list[tuple[str, str]]:
     """Who owes whom what left in a flow: spent bonuses are owed to the place; what repaid a debt, to the
-    program. It stands between whose bonuses repaid and whose were owed.
+    program. It stands between whose bonuses repaid and whose were owed, and owes it on to these.
     """
-    if flow == "spent" and giver != place:
-        return giver, place
-    return (giver, house) if flow in PASSED_ON and giver != house else None
+    pairs = []
+    if flow == "spent":
+        pairs = [(giver, place)]
+    elif flow in PASSED_ON:
+        pairs = [(giver, house), (house, place)] if flow == INSTEAD else [(giver, house)]
+    return [(one, other) for one, other in pairs if one != other]
 
 
 def _flows(since: datetime, until: datetime) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from time import sleep
 from typing import Any
@@ -18,6 +19,7 @@ from core.grants.acts import Told, tell
 from core.grants.giving import Act, Given, give_grants
 from core.grants.granting import give_for_news, give_what_is_due
 from core.grants.referrals import Friendship, name_inviter, referral_code
+from core.ledger.settlement import settle
 from core.ledger.writing import ACCOUNT, ENTRY, LOT
 from core.program import Program
 from core.program.check import read_program
@@ -507,6 +509,32 @@ def test_what_the_inviter_has_spent_meanwhile_is_owed_or_forgiven(database: Data
         kinds = connection.scalars(select(EVENT.c.kind).where(EVENT.c.customer_id == 1)).all()
     assert kinds.count("bonus_redeemed") == 1
     assert kinds.count("bonus_taken_back") == 1
+
+
+def test_what_a_partner_gave_and_goes_for_a_grant_that_was_spent_is_owed_to_the_program(
+    database: Database,
+) -> None:
+    rules = program(
+        (WELCOME, "- {rule: inviter, give: 20, on: referral}"),
+        ("spend: {share", "partners: {Cinema: {stores: screen}}\nspend: {share"),
+    )
+    bring(database, rules, "bohdan")
+    buy(database, rules, "r1", "bohdan", START)
+    give_for_news(database, rules, START)
+    at = START + DAY
+    spent = purchase("spent", "anna", at, 4_000, pay=2_000)
+    earned = replace(purchase("earned", "anna", at, 30_000), store="screen")
+    with database.write() as connection:
+        for bought in (spent, earned):
+            accepted(record(connection, rules, [bought], at, live=True)[0])
+    bring_back(database, rules, "r1", at)
+    give_for_news(database, rules, at)
+    with database.read() as connection:
+        check_books(connection)
+        found = settle(connection, rules, START, at + DAY)
+    # What they earned where they spent goes first. The rest is Cinema's, which takes nothing back itself.
+    assert {it.party: it.flows["given"] for it in found.statements}["Cinema"] == 3_000
+    assert [(it.giver, it.place, it.points) for it in found.debts] == [("Cinema", "Kavarnia", 1_800)]
 
 
 def test_an_inviter_is_rewarded_within_the_limit(database: Database) -> None:

@@ -150,6 +150,28 @@ def test_a_return_after_a_period_was_settled_counts_on_the_day_it_comes_whatever
     assert all(row.corrects for row in rows)
 
 
+@pytest.mark.parametrize("merged", [False, True])
+def test_bonuses_that_go_in_place_of_a_partners_spent_ones_are_owed_to_that_partner(
+    database: Database, merged: bool
+) -> None:
+    register(database, RULES, "anna", "bohdan")
+    buy(database, "1", "screen-1", START, 5_000)
+    buy(database, "2", "desk", START + DAY, 1_000, pay=1_000)
+    buy(database, "3", "oven", START + 2 * DAY, 10_000)
+    at = START + 3 * DAY
+    with database.write() as connection:
+        if merged:
+            accepted(merge(connection, RULES, Merge("anna", "bohdan", "maria", "same"), at, live=True))
+        accepted(take_back(connection, RULES, Return("1", at), at, live=True))
+    found = settled(database)
+    # Cinema has its goods back: what it gave for them, and had to pay Bank for, is the customer's to repay.
+    by_cinema = [("Cinema", "Bank", 1_000, 500), ("Kavarnia", "Cinema", 1_000, 500)]
+    assert debts(found) == [
+        ("Bakery", "Kavarnia", 1_000, 500), *(by_cinema if merged else [("Kavarnia", "Bank", 1_000, 500)])
+    ]  # fmt: skip
+    assert {name: net for name, net in found.nets.items() if net} == {"Bank": 500, "Bakery": -500}
+
+
 def test_coins_that_a_month_comes_short_of_are_owed_in_a_later_one(database: Database) -> None:
     register(database, RULES, "anna")
     buy(database, "1", "screen-1", START, 10_000)
