@@ -3,16 +3,22 @@
 What arrives is a lot for each lot that it left, so that nobody gains or loses a day.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Connection, Row, func, select
+
 from core.ledger.book import Book
 from core.ledger.lots import Op, OpenLot
+from core.ledger.writing import ENTRY, LOT, OPERATION
 from core.program.lifetime import Life
 
 # Under this key an operation says that nothing was to remain, also of what a return brings later.
 ALL = "all"
+# How the keys of the two sides end, and the kinds that move everything.
+OUT, IN = ":out", ":in"
+MOVED = ("household", "merge")
 
 
 def pair(
@@ -20,8 +26,8 @@ def pair(
     author: str | None = None, data: Mapping[str, Any] | None = None,
 ) -> tuple[Op, Op]:  # fmt: skip
     """Two operations that belong together: what leaves (`key`:out) and what arrives (`key`:in)."""
-    leaving = book.operation(giver, kind, f"{key}:out", body, at, author=author, data=data)
-    arriving = book.operation(receiver, kind, f"{key}:in", body, at, author=author, data=data)
+    leaving = book.operation(giver, kind, f"{key}{OUT}", body, at, author=author, data=data)
+    arriving = book.operation(receiver, kind, f"{key}{IN}", body, at, author=author, data=data)
     return leaving, arriving
 
 
@@ -59,6 +65,40 @@ def move_all(
         book.redeem(arriving, debt, kind=kind, owing=True)
     del book.happenings[told:]
     return leaving, -sum(points for _, _, points, _ in leaving.movements)
+
+
+def became(connection: Connection, lots: Collection[int]) -> dict[int, int]:
+    """The lots that these became in other accounts, each with the one that it was at first; those too."""
+    found = {lot: lot for lot in lots}
+    left = dict(found)
+    while left:
+        arrived = {}
+        for row in _left(connection, list(left)):
+            into = row.key.removesuffix(OUT) + IN
+            there = select(LOT.c.id).join(OPERATION, OPERATION.c.id == LOT.c.operation_id)
+            one = connection.scalar(there.where(OPERATION.c.key == into, LOT.c.slot == str(row.number)))
+            if one is not None:
+                arrived[one] = left[row.lot_id]
+        left = {lot: first for lot, first in arrived.items() if lot not in found}
+        found |= left
+    return found
+
+
+def _left(connection: Connection, lots: Collection[int]) -> Sequence[Row[Any]]:
+    """What of these lots was moved with all else: the `lot_id`, and the `number` of its movement in the
+    operation of that `key`.
+    """
+    meant = ENTRY.c.kind.in_(MOVED) & ENTRY.c.corrects.is_(None) & (ENTRY.c.amount < 0)
+    moved = select(ENTRY.c.operation_id).where(ENTRY.c.lot_id.in_(lots), meant)
+    number = func.row_number().over(partition_by=ENTRY.c.operation_id, order_by=ENTRY.c.id) - 1
+    every = select(ENTRY.c.lot_id, ENTRY.c.operation_id, number.label("number")).where(
+        ENTRY.c.operation_id.in_(moved), ENTRY.c.corrects.is_(None)
+    )  # fmt: skip
+    placed = every.subquery("placed")
+    joined = select(placed.c.lot_id, placed.c.number, OPERATION.c.key).join(
+        OPERATION, OPERATION.c.id == placed.c.operation_id
+    )
+    return connection.execute(joined.where(placed.c.lot_id.in_(lots))).all()
 
 
 def is_empty(book: Book, account: int, at: datetime) -> bool:

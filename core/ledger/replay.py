@@ -36,7 +36,7 @@ from core.tiers import Climb, Move, merged_since, standing_at
 CONSEQUENCES = ("accrual", "repayment", "forgiveness")
 ERASURE = "erasure"
 # Movements of everything that an account has, what has not started and debts too.
-WHOLE = {"merge", "household", ERASURE}
+WHOLE = {*moving.MOVED, ERASURE}
 EFFECTIVE = func.coalesce(ENTRY.c.corrects, ENTRY.c.operation_id)
 
 # operation, lot, kind, rule

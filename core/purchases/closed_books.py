@@ -1,13 +1,10 @@
 """A return of a receipt whose own book is closed: its buyer was merged, or their bonuses went to a household.
 
 The book that the receipt is in is not reopened. What the goods earned is worked out again by the rules of
-then, and the difference moves in the book that the bonuses went to: taken from the lots that it lies in
-there, else from the accounts that it was given to, given back to the accounts and with the ends that the
-payment came from.
+then, and the difference moves in the book that the bonuses went to: taken from there (closed_goods), given
+back to the accounts and with the ends that the payment came from.
 """
 
-from collections import Counter
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -16,14 +13,12 @@ from sqlalchemy import func, select
 from core import tiers
 from core.events import Happening
 from core.ledger.book import Book
-from core.ledger.limits import Limits
-from core.ledger.lots import DEBT, FORGIVEN, Op, OpenLot
+from core.ledger.lots import DEBT, FORGIVEN, Op
 from core.ledger.replay import EFFECTIVE
 from core.ledger.writing import ENTRY, INSTANT, LOT, OPERATION
 from core.money import lay_out_more
 from core.program.lifetime import Life, Starts
 from core.purchases.elsewhere import Elsewhere, receipts_elsewhere
-from core.purchases.history import PURCHASE
 from core.tiers import Climb, merged_since, standing_at
 from core.tiers.merged import Merged
 
@@ -69,39 +64,6 @@ def give_back(book: Book, op: Op, operation_id: int, points: int, kept: int) -> 
             op, part, reason=RETURNED, life=life, account=row.account, slot=f"{RETURNED}:{row.id}",
             partner=row.partner or "",
         )  # fmt: skip
-
-
-def take(book: Book, op: Op, operation_id: int, gone: Mapping[tuple[str, str], int]) -> None:
-    """Points that goods had earned, by account and rule, go from the lots that these are now, else from the
-    accounts that they were given to; what is missing is owed.
-    """
-    accounts = Counter[str]()
-    for (account, _), points in gone.items():
-        accounts[account] += points
-    own = _lots_of_goods(book, op, operation_id, gone)
-    book.redeem(op, accounts.total(), kind="reversal", limits=Limits(accounts), owing=True, own=own)
-
-
-def _lots_of_goods(
-    book: Book, op: Op, operation_id: int, gone: Mapping[tuple[str, str], int]
-) -> list[tuple[OpenLot, int]]:
-    """Where the bonuses of goods are now, and how much of them goes: what moves between accounts keeps its
-    account, its giver and its start. They may not have started.
-    """
-    columns = (LOT.c.account, ENTRY.c.rule, LOT.c.partner, LOT.c.active_from)
-    given = did(operation_id, "accrual", *columns).where(LOT.c.reason == PURCHASE).group_by(*columns)
-    left, wanted = Counter(gone), Counter[tuple[str, str | None, datetime]]()
-    for row in book.connection.execute(given.order_by(*columns)):
-        part = left.pop((row.account, row.rule or ""), 0)
-        wanted[row.account, row.partner, row.active_from] += part
-    found = []
-    for lot in book.lots[op.customer_id]:
-        place = lot.account, lot.partner, lot.active_from
-        part = min(wanted[place], lot.remaining)
-        if lot.reason == PURCHASE and part > 0 and not lot.ended(op.at):
-            wanted[place] -= part
-            found.append((lot, part))
-    return found
 
 
 def did(operation_id: int, kind: str, *columns: Any) -> Any:

@@ -9,12 +9,12 @@ from sqlalchemy import Row, or_, select
 
 from core.earning import Share, keep
 from core.ledger.book import Book
+from core.ledger.moving import MOVED
 from core.ledger.writing import ENTRY, INSTANT, LOT, OPERATION
 from core.money import lay_out
 from core.purchases.booking import Bought
 from core.purchases.cart import all_back
 from core.purchases.closed_books import did
-from core.purchases.elsewhere import MOVED
 from core.purchases.history import PURCHASE, BuyerPast, past_before
 from core.purchases.stored import bought_of
 from core.tiers import standing_at

@@ -13,14 +13,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, func, or_, select
 
 from core.earning import Share
+from core.ledger.moving import MOVED
 from core.ledger.writing import ENTRY, LOT, OPERATION
 from core.program import Program
 from core.program.versions import version
 from core.purchases.cart import Item
 from core.purchases.history import LINE, PURCHASE, RECEIPT
-
-# Operations that take everything to another account.
-MOVED = ("household", "merge")
 
 
 @dataclass(slots=True)

@@ -29,8 +29,9 @@ from core.money import lay_out
 from core.program import Program
 from core.purchases.booking import STEP, Effect
 from core.purchases.cart import Item, all_back, kept_of
-from core.purchases.closed_books import RETURNED, give_back, relevel, take
+from core.purchases.closed_books import RETURNED, give_back, relevel
 from core.purchases.closed_earning import still_earned
+from core.purchases.closed_goods import take
 from core.purchases.receipts import Outcome, Recorded
 from core.purchases.stats import Stats
 from core.purchases.stored import LINE, RECEIPT
@@ -309,7 +310,7 @@ class _Return:
             rules = [[*key, points] for key, points in sorted(gone.items()) if points]
             op.data = {**op.data, "taken": rules, "given_back": self.given_back}
         if moves and taken:
-            take(self.book, op, operation_id, gone)
+            take(self.book, op, self.receipt, gone)
         line = update(LINE).where(LINE.c.receipt_id == self.receipt.id, LINE.c.line == bindparam("line_"))
         rows = [{"line_": it.line, "earned_": points} for it, points in zip(self.lines, laid, strict=True)]
         self.connection.execute(line.values(earned_points=bindparam("earned_")), rows)

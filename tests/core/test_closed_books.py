@@ -14,6 +14,7 @@ from core.customers.households import Change, join, leave
 from core.customers.merging import Merge, merge
 from core.customers.profiles import CUSTOMER
 from core.db import Database
+from core.ledger.expiry import expire
 from core.ledger.settlement import settle
 from core.ledger.writing import ACCOUNT, LOT
 from core.money import lay_out_more
@@ -293,3 +294,29 @@ def test_goods_that_come_back_take_the_bonuses_of_the_partner_who_gave_them(
         check_books(connection)
         found = settle(connection, rules, START, NEXT + timedelta(days=1))
     assert {it.party: it.closing for it in found.statements} == {"Books": 0, "Cinema": 1_500}
+
+
+@pytest.mark.parametrize("debt", ["repay", "forgive"])
+@pytest.mark.parametrize("how", ["merge", "join"])
+def test_what_lapsed_of_bonuses_that_moved_is_owed_by_nobody_when_their_goods_come_back(
+    database: Database, how: str, debt: str
+) -> None:
+    rules = program(WAITING[1], ("lasts: 180 days", "lasts: 10 days"), ("debt: repay", f"debt: {debt}"))
+    register(database, rules, "anna", "twin")
+    sold(database, rules, "new", "twin", "shelf")
+    with database.write() as connection:
+        paid = replace(purchase("paid", "twin", LATER, 1_000, pay=400), store="main street")
+        accepted(record(connection, rules, [paid], LATER, live=True)[0])
+    moves(database, rules, how, NEXT)
+    sold(database, rules, "other", "anna", "screen", day=12)
+    at = START + timedelta(days=13)
+    expire(database, rules, at)
+    balances = []
+    for quantity in (500, 300, 200):
+        with database.write() as connection:
+            back = Return("new", at, (Back(line=1, quantity=quantity),), f"{quantity}")
+            balances.append(accepted(take_back(connection, rules, back, at, live=True))["balance"])
+    # 10 were given, 6 lapsed: the other 4 paid for something, and these go from what there is.
+    assert balances == ["10", "8", "6"]
+    with database.read() as connection:
+        check_books(connection)
