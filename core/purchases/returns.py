@@ -326,25 +326,37 @@ class _Return:
         def points(amount: int) -> str:
             return str(self.program.from_points(amount))
 
-        buyer = select(CUSTOMER.c.external_id).where(CUSTOMER.c.id == self.receipt.customer_id)
+        buyer = self._buyer()
+        book = self._book_of(buyer.holder)
         own = f"receipt:{self.receipt.external_id}"
         others = replayed.corrected if replayed else {}
         said: dict[str, Any] = {
             "receipt": self.receipt.external_id,
-            "customer": self.connection.scalar(buyer),
+            "customer": buyer.external_id,
             "earned": points(self.receipt.earned_points),
             "taken_back": points(taken),
             "level_bonus_taken_back": points(self.steps_back),
             "debt": points(max(0, debt)),
             "given_back": points(self.given_back),
-            "balance": points(self.book.total(self.holder_id)),
-            "available": points(self.book.available(self.holder_id, self.book.recorded_at)),
+            "balance": points(book.total(buyer.holder)),
+            "available": points(book.available(buyer.holder, book.recorded_at)),
             "tier": replayed.tiers.get(self.receipt.customer_id) if replayed else self.tier,
         }
         corrected = [
             {"operation": key, "points": points(net)} for key, net in sorted(others.items()) if key != own
         ]
         return said | ({"corrected": corrected} if corrected else {})
+
+    def _buyer(self) -> Row[Any]:
+        holder = func.coalesce(CUSTOMER.c.household_id, CUSTOMER.c.id).label("holder")
+        buyer = select(CUSTOMER.c.external_id, holder).where(CUSTOMER.c.id == self.receipt.customer_id)
+        return self.connection.execute(buyer).one()
+
+    def _book_of(self, holder_id: int) -> Book:
+        """Who has left a household returns at its cost, and is told what they have, not what it has."""
+        if holder_id == self.holder_id:
+            return self.book
+        return Book(self.connection, self.program, [holder_id], self.book.recorded_at, lock=False)
 
     def _append(self, taken: int, replayed: Replayed | None) -> None:
         returned = self._cost(self._before) - self._cost(self._after)

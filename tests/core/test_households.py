@@ -75,6 +75,23 @@ def test_who_leaves_leaves_the_bonuses(family: Database) -> None:
     accepted(change(family, join))
 
 
+def test_who_left_is_told_their_own_balance_when_goods_come_back_at_the_households_cost(
+    family: Database,
+) -> None:
+    change(family, join)
+    at = LATER + timedelta(days=1)
+    bought = purchase("r", "bohdan", LATER, 10_000)
+    with family.write() as connection:
+        accepted(record(connection, SHARING, [bought], bought.at, live=True)[0])
+    accepted(change(family, leave))
+    give(family, "bohdan", 300, LATER)
+    with family.write() as connection:
+        answer = accepted(take_back(connection, SHARING, Return("r", at), at, live=True))
+    assert (answer["customer"], answer["taken_back"]) == ("bohdan", "10")
+    assert (answer["balance"], answer["available"]) == ("3", "3")
+    assert (balance(family, "anna"), balance(family, "bohdan")) == (1_500, 300)
+
+
 def test_a_new_head_takes_the_account_over(family: Database) -> None:
     change(family, join)
     change(family, join, Change("anna", "clara"))
