@@ -125,7 +125,7 @@ class Leader:
             else:
                 self._listen()
         except psycopg.Error as error:
-            if self._holds:
+            if self._holds and self._said:
                 LOG.warning("leads no more", reason=explained(error))
             self._holds = False
             self._leave()

@@ -15,6 +15,7 @@ from campaigns.running import Running
 from campaigns.tables import LookShard, Message
 from campaigns.versions import STATE
 from channels.base import Channel
+from core.db import only_reads
 from core.tables import Letter
 from scheduler.asking import IS_UNKNOWN
 from scheduler.claim import IS_SENDING, IS_WAITING
@@ -63,6 +64,7 @@ class Standing:
 
     `jobs` are how many of each task stand how (`todo`, `doing`); None on SQLite, where there are none and
     nobody needs to lead. `looking` are the looks under way in shards, with how much of each is done, 0 to 1.
+    `only_reads`: the server takes no writes, so that no process can give a sign of life.
     `trouble` are sentences, each with what to do.
     """
 
@@ -78,6 +80,7 @@ class Standing:
     cards: Queues
     jobs: Mapping[str, Mapping[str, int]] | None = None
     looking: Mapping[str, float] = field(default_factory=dict)
+    only_reads: bool = False
     trouble: Sequence[str] = ()
 
     @property
@@ -134,6 +137,7 @@ def standing(
         letters, (at - first).total_seconds() if first else 0.0,
         connection.scalar(select(func.count()).select_from(LETTER).where(unknown)) or 0,
         queues(connection, at), _jobs(connection), _looking(connection),
+        only_reads(connection),
     )  # fmt: skip
     return replace(found, trouble=tuple(_trouble(found)))
 
@@ -200,7 +204,13 @@ def _counted(connection: Connection, which: Any) -> dict[str, int]:
 
 
 def _trouble(found: Standing) -> Iterator[str]:
-    yield from _of_processes(found)
+    if found.only_reads:
+        yield (
+            "the database only reads: nothing is recorded, looked at or sent; let the server take writes, or "
+            "set TIDINGS_DATABASE to the one that does"
+        )
+    else:
+        yield from _of_processes(found)
     for name in found.scenarios.get("held", ()):
         yield f"{name}: its look was stopped as too large; see `tidings dry-run {name}`"
     for name in found.overdue:

@@ -4,7 +4,7 @@
 `trip` are for what is asked and written at every receipt, `sets` for many values at once.
 """
 
-from core.db.database import NOTICED, Database
+from core.db.database import NOTICED, Database, only_reads
 from core.db.rows import allocate, ask_ids, insert_ignoring, insert_many, upsert
 from core.db.spelling import (
     Id,
@@ -47,6 +47,7 @@ __all__ = [
     "json_text",
     "json_without",
     "looked_up",
+    "only_reads",
     "transaction_id",
     "upsert",
 ]

@@ -12,7 +12,7 @@ from select import POLLIN, poll
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DatabaseError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import SQLModel
@@ -215,6 +215,13 @@ class Database:
     def close(self) -> None:
         """Give back every connection."""
         self.engine.dispose()
+
+
+def only_reads(connection: Connection) -> bool:
+    """Whether the server takes no writes in this transaction: a standby, or one that was set to only read."""
+    if connection.dialect.name != "postgresql":
+        return False  # a file that cannot be written is not read either
+    return bool(connection.scalar(text("SELECT current_setting('transaction_read_only') = 'on'")))
 
 
 @contextmanager

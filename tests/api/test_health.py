@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlmodel import SQLModel
 
 from core.db import Database
@@ -69,6 +69,18 @@ def test_a_database_that_takes_no_writes_makes_a_process_not_ready(shop: Shop) -
     assert list(reasons(shop)) == ["beat:writing"]
     if database is not shop.database:
         database.close()
+
+
+def test_a_server_that_only_reads_makes_a_process_not_ready_at_once(shop: Shop) -> None:
+    if shop.database.dialect != "postgresql":
+        return  # a file has no such state
+    assert reasons(shop) == {}
+    server = shop.database.engine, "begin", lambda it: it.exec_driver_sql("SET TRANSACTION READ ONLY")
+    event.listen(*server)
+    try:
+        assert reasons(shop) == {"database": "it only reads"}
+    finally:
+        event.remove(*server)
 
 
 def test_a_full_disk_is_called_by_its_name(tmp_path: Path) -> None:

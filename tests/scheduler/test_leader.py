@@ -8,11 +8,14 @@ from datetime import timedelta
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from core.clock import MovableClock
 from core.db import Database
 from scheduler.leader import Leader, called, end_frozen
 from scheduler.presence import Presence
+
+READ_ONLY = "options=-c%20default_transaction_read_only%3Don"
 
 
 def url_of(database: Database) -> str:
@@ -113,3 +116,15 @@ def test_what_a_frozen_process_has_begun_is_ended(postgres_database: Database, c
         with pytest.raises(psycopg.OperationalError):
             frozen.execute("SELECT 1")
         alive.execute("SELECT 1")
+
+
+def test_who_never_led_does_not_say_each_second_that_it_leads_no_more(
+    postgres_database: Database, clock: MovableClock
+) -> None:
+    """A server that only reads gives the lock, and takes no sign of life."""
+    url = url_of(postgres_database)
+    leader = Leader(f"{url}{'&' if '?' in url else '?'}{READ_ONLY}", "one", clock, lambda: None)
+    with capture_logs() as logs:
+        leader._step()
+    assert not leader.leads
+    assert logs == []

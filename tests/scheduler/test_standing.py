@@ -53,6 +53,18 @@ def test_messages_that_nobody_sends_are_told_of_until_somebody_does(kiosk: Kiosk
     assert stands(kiosk).trouble == (), "nor is a scenario that somebody paused"
 
 
+def test_of_a_server_that_only_reads_that_is_said_and_not_that_its_processes_are_silent(kiosk: Kiosk) -> None:
+    if kiosk.database.dialect != "postgresql":
+        return  # a file has no such state
+    serving(kiosk).say()
+    kiosk.later(minutes=4)
+    with kiosk.database.read() as connection:
+        connection.execute(text("SET TRANSACTION READ ONLY"))
+        found = standing(connection, kiosk.channels(), kiosk.live.running(), kiosk.clock.now())
+    [sentence] = found.trouble
+    assert sentence.startswith("the database only reads: nothing is recorded, looked at or sent; ")
+
+
 def test_a_rate_explains_a_long_queue_only_while_it_lets_messages_go(kiosk: Kiosk) -> None:
     kiosk.write(program=PROGRAM.replace("sender: Kiosk,", "sender: Kiosk, rate: 1 per hour,"))
     kiosk.scenario(send="[sms]")

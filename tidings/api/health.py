@@ -8,6 +8,7 @@ from sqlalchemy import inspect
 from sqlalchemy.exc import DatabaseError
 
 from campaigns.versions import live_version
+from core.db import only_reads
 from core.errors import EnvironmentFault
 from tidings import schema
 from tidings.api.access import Here
@@ -47,6 +48,7 @@ def _database(here: Services) -> dict[str, Any]:
     try:
         with here.database.read() as connection:
             version, moved = live_version(connection), mark_of(connection) is not None
+            reads = only_reads(connection)
             migrated = inspect(connection).has_table("alembic_version")
         stands = schema.standing(here.database) if migrated else None
     except (EnvironmentFault, DatabaseError):
@@ -54,6 +56,8 @@ def _database(here: Services) -> dict[str, Any]:
     checks: dict[str, Any] = {"database": {"ok": True}, "live": {"ok": version > 0, "version": version}}
     if moved:
         checks["database"] = {"ok": False, "reason": "this installation was moved to another database"}
+    if reads:
+        checks["database"] = {"ok": False, "reason": "it only reads"}
     if stands is not None:
         checks["schema"] = _schema(stands)
     return checks
