@@ -1,7 +1,8 @@
 """Whose card may show something new: by the events since the last look, and by a sweep over all cards.
 
 A fact leads to cards by its event: to its customer's, and to those of everybody who shares their account;
-once more when its own time comes, if a till whose clock is ahead of ours recorded it before.
+once more when its own time comes, if a till whose clock is ahead of ours recorded it before, or our own clock
+has been ahead of itself.
 What changes without an event is found by the sweep: a new version of the files, another day (bonuses begin,
 an expiry comes near, a level's period moves on), a store that moved.
 """
@@ -54,6 +55,7 @@ class CardChanges:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
         self._stores: tuple[datetime, int] | None = None
+        self._latest: datetime | None = None
 
     def hear(self, faces: Faces, wait: timedelta) -> Marked:
         """Mark the cards that the next events concern; they are due `wait` after the first was recorded.
@@ -63,6 +65,7 @@ class CardChanges:
         begun = self._clock.now()
         with self._database.read() as connection:
             heard = _heard(connection, begun)
+            ahead = heard.holders if self._stepped_back(connection, begun) else heard.ahead
         marked: list[int] = []
         for ids in _some(heard.holders):
             with self._database.write() as connection:
@@ -72,7 +75,7 @@ class CardChanges:
                 now = self._clock.now()
                 left = max(timedelta(), (heard.first or now) + wait - now)
                 marked += updates.mark(connection, ids, faces, now, left)
-        self._look_again(heard.ahead, begun)
+        self._look_again(ahead, begun)
         if heard.reached is not None:
             with self._database.write() as connection:
                 move_cursor(connection, READER, heard.reached)
@@ -103,13 +106,26 @@ class CardChanges:
                 for customer_id in ids:
                     note_next(connection, customer_id, after)
 
+    def _stepped_back(self, connection: Connection, now: datetime) -> bool:
+        """Whether the clock has been later than now: what was recorded then is ahead once more.
+
+        What it was before this process began, the newest events know.
+        """
+        if self._latest is None:
+            newest = select(EVENT.c.recorded_at).order_by(EVENT.c.id.desc()).limit(EVENTS_AT_ONCE).subquery()
+            self._latest = connection.scalar(select(func.max(newest.c.recorded_at))) or now
+        self._latest = max(self._latest, now)
+        return now < self._latest
+
     def sweep(self, kit: Kit, faces: Faces, wait: timedelta) -> Marked:
         """Look at some cards of a sweep, which begins when something has changed that all depend on.
 
         Where it stands is in the database: it goes on after a restart, and begins anew if something else
         changes meanwhile.
         """
+        now = self._clock.now()
         with self._database.read() as connection:
+            back = self._stepped_back(connection, now)
             begun = _begun(connection, self._conditions(connection, kit))
             place = START if begun else cursor(connection, SWEEP)
             if place is None:
@@ -121,6 +137,8 @@ class CardChanges:
             for customer_id in gone:
                 updates.retire(connection, customer_id, self._clock.now())
             marked = updates.mark(connection, changed, faces, self._clock.now(), wait)
+            for customer_id in marked if back else ():
+                note_next(connection, customer_id, now)
             for reader, position in begun.items():
                 move_cursor(connection, reader, position)
             _move_sweep(connection, ids[-1] if len(ids) == CARDS_AT_ONCE else None)

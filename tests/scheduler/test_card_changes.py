@@ -281,6 +281,43 @@ def test_what_a_till_records_ahead_of_its_time_reaches_the_card_when_the_time_co
     assert seen[0][1] == begun + 2 * minute
 
 
+def _steps_back(salon: Salon, step: timedelta) -> None:
+    """Somebody sets the machine's clock right, by whose time R2 was recorded."""
+    salon.clock._at -= step
+
+
+def _buys_again(salon: Salon) -> None:
+    salon.buy("ihor", "R3", 500)
+
+
+def _nothing_else(salon: Salon) -> None:
+    """But for the step into another day, of which the sweep takes notice."""
+
+
+@pytest.mark.parametrize(
+    ("step", "act"), [(timedelta(hours=1), _buys_again), (timedelta(days=1), _nothing_else)]
+)
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_was_recorded_before_the_clock_stepped_back_comes_to_the_card_again(
+    salon: Salon, step: timedelta, act: Act, restarted: bool
+) -> None:
+    salon.clock.move_by(timedelta(days=2))
+    salon.buy("olena", "R2", 1000)
+    salon.beat()
+    recorded = salon.clock.now()
+    _steps_back(salon, step)
+    if restarted:
+        salon.cards = salon.new_cards()
+    act(salon)
+    salon.beat()
+    assert not _outdated(salon)
+    for left in (timedelta(minutes=1), timedelta(0)):
+        salon.clock.move_to(recorded - left)
+        marked = salon.beat().marked
+        assert not _outdated(salon)
+    assert marked == 2
+
+
 def test_a_card_that_is_added_before_that_time_learns_of_it_too(salon: Salon) -> None:
     customer_id = salon.register("danylo", locale="uk")
     salon.buy("danylo", "R2", 1000, ahead=timedelta(minutes=2))
