@@ -32,7 +32,7 @@ class Visitor:
     def open(self, url: str) -> None:
         """The page is there to be seen: until its first paint a browser drops what is typed."""
         self.browser.get(url)
-        self._patient().until(lambda _: self.ask("performance.getEntriesByType('paint').length"))
+        self._patient().until(lambda _: self._is_painted())
 
     def press(self, text: str) -> None:
         """The button with this text; what it leads to is there."""
@@ -48,12 +48,18 @@ class Visitor:
         self._leave(lambda: element.send_keys(Keys.ENTER))
 
     def _leave(self, act: Callable[[], None]) -> None:
-        """The driver comes back from a click or a key before the server was asked for anything."""
+        """The driver comes back from a click or a key before the server was asked for anything; what a page
+        wants to have the focus gets it right before the first paint, which may come after all is loaded.
+        """
         left = self._document()
         act()
-        self._patient().until(
-            lambda _: self._document() != left and self.ask("document.readyState") == "complete"
-        )
+        self._patient().until(lambda _: self._document() != left and self._is_loaded() and self._is_painted())
+
+    def _is_loaded(self) -> bool:
+        return bool(self.ask("document.readyState") == "complete")
+
+    def _is_painted(self) -> bool:
+        return bool(self.ask("performance.getEntriesByType('paint').length"))
 
     def _patient(self) -> WebDriverWait[Chrome]:
         # Between two pages the driver may have none to speak of: that is asked again, not failed.
