@@ -124,7 +124,8 @@ def days() -> list[str]:
 
 def bring(shop: Path, *birthdays: str) -> None:
     """Customers with a birthday each, who want to hear of it, and what one of them bought."""
-    customers = [f"K-{n},k{n}@example.com,en,2025-01-10,1990{at[4:10]}" for n, at in enumerate(birthdays, 1)]
+    # Of a leap year: one of the next two days may be the 29th of February.
+    customers = [f"K-{n},k{n}@example.com,en,2025-01-10,1992{at[4:10]}" for n, at in enumerate(birthdays, 1)]
     consents = [f"K-{n},email,yes,2025-01-10T12:00:00+02:00" for n, _ in enumerate(birthdays, 1)]
     files = {
         "customers": "\n".join(["customer,email,locale,registered_at,birthday", *customers]),
