@@ -82,7 +82,7 @@ def test_a_receipt_is_followed_to_its_message_and_the_provider(
     headers = {"X-Request-ID": "till-7.0001", "traceparent": f"00-{caller}-00f067aa0ba902b7-01"}
     answer = server.client.post("/api/v1/receipts", json=body, headers=headers)
     assert (answer.status_code, answer.headers["x-request-id"]) == (201, "till-7.0001")
-    until(lambda: server.rows("SELECT id FROM attempt"), 20, "the delivery recorded")
+    until(lambda: server.rows("SELECT id FROM attempt"), "the delivery recorded")
     server.send_signal(signal.SIGTERM)
     assert server.ended() == 0
 

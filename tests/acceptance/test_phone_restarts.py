@@ -11,7 +11,6 @@ from tests.acceptance.test_serve import Server, applied, link_of, server, until
 from tests.wallet.phone import Phone
 
 __all__ = ["applied", "server"]
-IN_TIME = 10.0
 
 
 class Watch:
@@ -55,7 +54,7 @@ def test_phones_show_the_balance_though_the_service_was_killed_amid_it(server: S
 
     assert all_show("50")
     server.buy("olena", "R1")
-    until(lambda: all_show("80") or points(phones[0]) == "80", IN_TIME, "80 bonuses on a phone")
+    until(lambda: all_show("80") or points(phones[0]) == "80", "80 bonuses on a phone")
     # Killed when the first phone has fetched the pass, the second asks, and nobody has looked at R2.
     server.buy("olena", "R2")
     server.send_signal(signal.SIGKILL)
@@ -63,7 +62,7 @@ def test_phones_show_the_balance_though_the_service_was_killed_amid_it(server: S
         phones[1].woken()
     server.ended()
     server.start()
-    until(lambda: all_show("110"), IN_TIME, "110 bonuses on both phones")
+    until(lambda: all_show("110"), "110 bonuses on both phones")
     assert all(phone.woken() == [] for phone in phones)
     of_one_time: dict[str, bytes] = {}
     for _, modified, pkpass in phones[0].seen + phones[1].seen:
