@@ -4,16 +4,20 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from core.clock import MovableClock
 from core.db import Database
-from tests.faults.crowd import Crowd
+from tests.channels.providers import sms
+from tests.channels.providers.http import Answer, Request
+from tests.faults.crowd import PATIENCE, Crowd
 from tests.scheduler.kiosk import Kiosk
 from tests.support.databases import PostgresDatabases, load_tables
 from tests.support.ports import free_port
@@ -113,12 +117,29 @@ def test_when_the_leader_is_killed_or_frozen_another_leads_and_nothing_is_looked
     each_once(crowd, "sms", 3)
 
 
+class Stopping(sms.Server):
+    """During the twentieth message somebody stops the worker, however fast it sends and this machine is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.worker: Future[Any] = Future()
+
+    def answer(self, request: Request) -> Answer:
+        answer = super().answer(request)
+        if sms.form_of(request)["To"] in self.accepted[19:20]:
+            os.kill(self.worker.result().pid, signal.SIGTERM)
+        return answer
+
+
 def test_a_worker_that_is_stopped_in_the_middle_leaves_nothing_behind(crowd: Crowd) -> None:
+    crowd.kiosk.servers["sms"] = server = Stopping()
+    crowd.kiosk.environments["sms"] = server.environment()
     crowd.kiosk.settings = {"TIDINGS_SMS_CONCURRENCY": "4"}
     invite(crowd, 120)
     first = crowd.start("worker", "--metrics-port", "0")
-    crowd.until(partial(crowd.accepted_more, 20), "some are sent")
-    assert crowd.stop(first) == 0
+    server.worker.set_result(first)
+    first.join(PATIENCE)
+    assert first.exitcode == 0
     states = crowd.kiosk.states()
     assert set(states) == {"planned", "sent"}, "it left what it had in hand"
     assert states["sent"] == len(crowd.kiosk.server("sms").accepted)

@@ -407,7 +407,7 @@ class Town:
                 self.later()
             self.until(self._is_over, 1.0, every=0.1)
         self.evidence.taken = self.taken()
-        self.until(self._phones_are_told, 10.0, every=0.1)
+        self.until(self._phones_are_told, 60.0, every=0.1)
         self.evidence.shown = self.phones.show()
 
     def _phones_are_told(self) -> bool:
