@@ -85,6 +85,7 @@ class Library:
         self._transliterate = transliterate
         self._pictures: dict[tuple[str, str], Mapping[str, bytes]] = {}
         self._environments: dict[tuple[str, str], MessageEnvironment] = {}
+        self._parts: dict[sources.Slot, tuple[Part, ...]] = {}
         self._compiled: dict[tuple[str, str, str], _Compiled] = {}
         self._known_locales = {each.replace("_", "-").lower(): each for each in self.program_locales}
 
@@ -168,9 +169,13 @@ class Library:
         wanted = self._transliterate
         return wanted if isinstance(wanted, bool) else _language(locale) in wanted
 
-    def parts(self, slot: sources.Slot) -> list[Part]:
+    def parts(self, slot: sources.Slot) -> tuple[Part, ...]:
         """A slot's template texts, located; Problems for files that cannot be taken apart."""
-        return parts_of(self.files, slot, lambda path: self.find_part(path, slot.locale))
+        found = self._parts.get(slot)
+        if found is None:
+            made = parts_of(self.files, slot, lambda path: self.find_part(path, slot.locale))
+            found = self._parts[slot] = tuple(made)
+        return found
 
     def find_part(self, path: str, locale: str) -> Source | None:
         """A part to be included, in the message's own locale if it stands there."""

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 from core.clock import SystemClock
 from core.db import Database
 from scheduler.presence import Presence
-from tests.support.shop import Shop, shop
+from tests.support.shop import Shop, day, shop
 
 __all__ = ["shop"]
 
@@ -23,19 +23,21 @@ K-1,email,yes,2025-01-10T12:00:00+02:00
 K-2,email,yes,2025-01-10T12:00:00+02:00
 """
 RECEIPTS = """receipt,customer,at,sku,quantity,total
-R-1,K-1,2026-01-02T10:00:00+02:00,beans,4,6000.00
-R-2,K-2,2026-01-02T10:00:00+02:00,beans,4,6000.00
-R-3,K-3,2026-01-02T10:00:00+02:00,beans,4,6000.00
-R-4,K-1,2026-01-03T10:00:00+02:00,beans,2,4000.00
-R-5,K-2,2026-01-03T10:00:00+02:00,beans,2,4000.00
-R-6,K-3,2026-01-03T10:00:00+02:00,beans,2,4000.00
+R-1,K-1,{first}T10:00:00+02:00,beans,4,6000.00
+R-2,K-2,{first}T10:00:00+02:00,beans,4,6000.00
+R-3,K-3,{first}T10:00:00+02:00,beans,4,6000.00
+R-4,K-1,{second}T10:00:00+02:00,beans,2,4000.00
+R-5,K-2,{second}T10:00:00+02:00,beans,2,4000.00
+R-6,K-3,{second}T10:00:00+02:00,beans,2,4000.00
 """
 # What was bought on 2 January ends 180 days later; three days before that the series' second step is open.
 DAY = "2026-06-28 10:00"
 
 
-def bring_in(shop: Shop) -> None:
-    for kind, text in (("customers", CUSTOMERS), ("consents", CONSENTS), ("receipts", RECEIPTS)):
+def bring_in(shop: Shop, first: str = "2026-01-02", second: str = "2026-01-03") -> None:
+    """Three customers, and what each bought on two days."""
+    receipts = RECEIPTS.format(first=first, second=second)
+    for kind, text in (("customers", CUSTOMERS), ("consents", CONSENTS), ("receipts", receipts)):
         assert shop.run("import", kind, str(shop.write(f"{kind}.csv", text))).code == 0
     shop.change("program.yaml", "holdout: 5%", "holdout: 0%")
     shop.change("scenarios/bonus-expiring.yaml", "holdout: 10%", "holdout: 0%")
@@ -77,8 +79,8 @@ def test_the_tick_sends_what_the_dry_run_said_and_never_twice(shop: Shop) -> Non
     bring_in(shop)
     expected = dry_run(shop)
     assert shop.run("apply", "--yes", "--as", "anna").code == 0
-    # Applying happens now, the look earlier than now: a scenario looks from its apply on.
-    first = json.loads(shop.run("tick", "--at", "2027-01-05 10:00", "--format", "json").out)
+    # A scenario looks from its apply on, and that happens now.
+    first = json.loads(shop.run("tick", "--at", f"{day(42)} 10:00", "--format", "json").out)
     assert expected["send"] == {"email": 4}
     assert all(it["candidates"] == 0 for it in first if it["scenario"] == "bonus-expiring")
 
@@ -89,7 +91,7 @@ def test_a_tick_of_a_time_to_come_is_refused_where_a_process_works_by_the_real_o
     database = Database(f"sqlite:///{shop.path / 'tidings.db'}")
     process = Presence(database, SystemClock(), "serve", "0.1.0", list)
     process.say()
-    later = f"{datetime.now(UTC) + timedelta(days=400):%Y-%m-%d}"
+    later = day(400)
     refused = shop.run("tick", "--at", later)
     assert (refused.code, "works on this database by the real time" in refused.err) == (2, True)
     assert shop.run("tick").code == 0
@@ -110,7 +112,7 @@ def buy_lately(shop: Shop) -> str:
 
 
 def test_a_customers_page_tells_balance_lots_and_reasons(shop: Shop) -> None:
-    bring_in(shop)
+    bring_in(shop, day(-200), day(-199))
     assert buy_lately(shop) == "25"
     page = json.loads(shop.run("customer", "olena@example.com", "--format", "json").out)
     assert page["customer"] == "K-1"
@@ -121,7 +123,7 @@ def test_a_customers_page_tells_balance_lots_and_reasons(shop: Shop) -> None:
 
 
 def test_receipts_are_booked_by_the_rules_that_are_live_not_by_files_that_nobody_applied(shop: Shop) -> None:
-    bring_in(shop)
+    bring_in(shop, day(-200), day(-199))
     assert shop.run("apply", "--yes", "--as", "anna").code == 0
     shop.change("program.yaml", "earn: 5%}", "earn: 50%}")
     assert buy_lately(shop) == "25"

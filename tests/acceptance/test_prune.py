@@ -6,13 +6,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.support.shop import Shop, shop
+from tests.support.shop import Shop, day, shop
 from tidings.commands import keeping
 
 __all__ = ["shop"]
 
 CUSTOMERS = "customer\nK-1\nK-2\nK-3\n"
-LATER = "2030-01-01 00:00"
+LATER = f"{day(1_200)} 00:00"
 
 
 def test_what_would_go_is_said_and_only_what_is_old_goes(shop: Shop) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.test_cli import bring_in
-from tests.support.shop import Shop, shop
+from tests.support.shop import Shop, day, shop
 
 __all__ = ["shop"]
 
-DAYS = ("--from", "2027-01-01", "--to", "2027-01-31")
+DAYS = ("--from", day(38), "--to", day(68))
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def live(shop: Shop, kept: Path) -> Shop:
     """A shop whose scenarios are live and had their first look."""
     if not kept.exists():
         bring_in(shop)
-        for words in (("apply", "--yes"), ("tick", "--at", "2027-01-05 10:00")):
+        for words in (("apply", "--yes"), ("tick", "--at", f"{day(42)} 10:00")):
             said = shop.run(*words)
             assert said.code == 0, said.err
         shutil.copytree(shop.path, kept)

@@ -1,6 +1,7 @@
 """A workspace as `tidings init` makes it, and the command line in it, run in this process."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,11 @@ class Said:
     code: int
     out: str
     err: str
+
+
+def day(ahead: int) -> str:
+    """The day so many days from today, `2026-03-01`: commands go by this machine's clock."""
+    return f"{datetime.now(UTC) + timedelta(days=ahead):%Y-%m-%d}"
 
 
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]) -> Said:
