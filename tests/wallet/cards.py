@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from jinja2 import StrictUndefined
+from jinja2 import FileSystemLoader, PrefixLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 from ruamel.yaml import YAML
 
@@ -66,7 +66,10 @@ class Guest:
         }
 
     def render(self, source: str, locale: str) -> str:
-        environment = SandboxedEnvironment(undefined=StrictUndefined)
+        parts = FileSystemLoader(EXAMPLE / "messages" / "_parts" / locale)
+        environment = SandboxedEnvironment(
+            undefined=StrictUndefined, loader=PrefixLoader({"_parts": parts}), trim_blocks=True
+        )
         environment.filters["number"] = number
         environment.filters["money"] = lambda value: f"{number(value)}\u00a0₴"
         environment.filters["day"] = lambda value: f"{value.day} {MONTHS[locale]}"

@@ -20,7 +20,7 @@ def test_the_example_card_says_the_customers_facts_in_the_customers_language() -
     ukrainian, english = Guest().face(), Guest(locale="en").face()
     assert [(it.label, it.value) for it in ukrainian.front] == [
         ("Бонуси", "1\u00a0250"),
-        ("Рівень", "Silver"),
+        ("Рівень", "Срібло"),
         ("До наступного", "7\u00a0400\u00a0₴"),
         ("Згорає", "500 до 15 березня"),
     ]

@@ -59,7 +59,7 @@ class TestTheClass:
         google_schema("LoyaltyClass", whole=True).validate(body)
         assert body["id"] == "3388000000022000000.loyalty-silver-uk"
         assert body["hexBackgroundColor"] == "#1f3b2d"
-        assert (body["rewardsTierLabel"], body["rewardsTier"]) == ("Рівень", "Silver")
+        assert (body["rewardsTierLabel"], body["rewardsTier"]) == ("Рівень", "Срібло")
         assert body["reviewStatus"] == "UNDER_REVIEW"
         assert body["programLogo"]["sourceUri"]["uri"] == "https://loyalty.example/cards/loyalty/logo.png"
         assert body["heroImage"]["sourceUri"]["uri"] == "https://loyalty.example/cards/loyalty/hero.png"

@@ -50,7 +50,7 @@ def test_a_card_is_added_changes_is_fetched_and_removed(shop: Shop, phone: Phone
     assert shop.mark(customer) == [customer]
     shop.clock.move_by(timedelta(minutes=1))
     assert [owed.push_token for owed in shop.claim()] == ["aa11"]
-    assert phone.woken() == ["Тепер у вас 1\u00a0300", "Ваш рівень: Gold"]
+    assert phone.woken() == ["Тепер у вас 1\u00a0300", "Ваш рівень: Золото"]
     assert phone.passes[serial]["backgroundColor"] == "rgb(107, 79, 29)"
 
     assert phone.woken() == []
