@@ -91,6 +91,11 @@ class Channel(ABC, Generic[C, S, W]):
         )
 
     @property
+    def may_be_reported(self) -> bool:
+        """Whether somebody may tell, by program.yaml alone, that a message arrived."""
+        return self.confirmed_by == "delivered"
+
+    @property
     def is_reported(self) -> bool:
         """Whether somebody tells, as it is set up, that a message arrived: else no cascade waits for it."""
         return self.confirmed_by == "delivered" and self.settings.transport != "folder"

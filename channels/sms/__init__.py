@@ -94,10 +94,15 @@ class Sms(Channel[SmsConfig, SmsSettings, Text]):
             )
 
     @property
+    def may_be_reported(self) -> bool:
+        """Not where an aggregator stands there without its reports."""
+        return self.config.http is None or self.config.http.reports is not None
+
+    @property
     def is_reported(self) -> bool:
         """Not by an aggregator whose reports are not described, nor by Twilio where it is to call nobody."""
         if self.settings.transport == "http":
-            return self.config.http is not None and self.config.http.reports is not None
+            return self.config.http is not None and self.may_be_reported
         return super().is_reported and self.settings.is_called_back
 
     def compose(self, outgoing: Outgoing) -> Text:

@@ -119,6 +119,22 @@ def test_what_nobody_confirms_falls_back() -> None:
     passes(buy + later, cascade, given=f"anna: {silent}")
 
 
+def test_an_aggregator_without_reports_confirms_nothing_so_nothing_waits_for_it() -> None:
+    steps = "[{id: hello, message: hello, send: [sms, email], fallback_after: 2 hours}]"
+    cascade = {"cascade": scenario("{bonus_accrued: {at_least: 5}}", schedule="", steps=steps)}
+    body = {"to": "{number}", "text": "{text}"}
+    http: dict[str, object] = {"url": "https://sms.example", "json": body, "answer": {"id": "id"}}
+    channels = {"email": {"from": "Shop <hi@example.com>"}, "sms": {"sender": "Shop", "http": http}}
+    silent = ANNA.replace("}", ", unconfirmed: [sms]}")
+    timeline = """
+  - {at: 2026-03-02 12:30, do: {anna: {purchase: 100}}, expect: {anna: {sms: Hello}}}
+  - {at: 2026-03-02 15:00, expect: {anna: %s}}
+"""
+    passes(timeline % "nothing", cascade, given=f"anna: {silent}", channels=channels)
+    http["reports"] = {"id": "id", "status": "status", "means": {"ok": "delivered"}}
+    passes(timeline % "{email: {subject: Hello}}", cascade, given=f"anna: {silent}", channels=channels)
+
+
 def test_scenarios_that_are_live_together_share_the_allowance() -> None:
     scenarios = {
         "first": scenario("{bonus_accrued: {at_least: 5}}", schedule="", priority="90"),
