@@ -18,6 +18,7 @@ from campaigns.checks.tracked import check_tracked
 from campaigns.kinds import of_kind
 from campaigns.scenario import Scenario, TriggerLike, is_name, read_scenario
 from campaigns.segments import NamedAudience, circles, read_segment
+from campaigns.walking import files_in
 from campaigns.windows import of_audience, of_program
 from core.errors import Problem, Problems, UserError
 from core.events import NOTED
@@ -42,22 +43,19 @@ FOLDERS = ("scenarios", "segments", "messages", "cards")
 
 @dataclass(frozen=True)
 class Bundle:
-    """Files by workspace-relative POSIX path, as bytes; `astray` are links there that lead to nothing."""
+    """Files by workspace-relative POSIX path, as bytes; `astray` tells of what stands there and is none."""
 
     files: Mapping[str, bytes]
-    astray: tuple[str, ...] = ()
+    astray: tuple[Problem, ...] = ()
 
     @classmethod
     def read(cls, directory: Path) -> "Bundle":
         """Read a workspace; UserError when there is none."""
         require_program(directory)
-        files, astray = {PROGRAM_FILE: (directory / PROGRAM_FILE).read_bytes()}, []
-        for path in (path for folder in FOLDERS for path in sorted((directory / folder).rglob("*"))):
-            name = path.relative_to(directory)
-            if path.is_file() and not _is_stray(name):
-                files[name.as_posix()] = path.read_bytes()
-            elif path.is_symlink() and not path.exists() and not _is_stray(name):
-                astray.append(name.as_posix())
+        astray: list[Problem] = []
+        files = {PROGRAM_FILE: (directory / PROGRAM_FILE).read_bytes()}
+        for folder in FOLDERS:
+            files |= {name: path.read_bytes() for name, path in files_in(directory, folder, astray)}
         return cls(files, tuple(astray))
 
     @property
@@ -105,12 +103,6 @@ def require_program(directory: Path) -> None:
             f"no {PROGRAM_FILE} in {directory}; run `tidings init {directory}` for a ready workspace, "
             "or go to the folder of yours"
         )
-
-
-def _is_stray(path: Path) -> bool:
-    """Left behind by an editor or a file manager."""
-    hidden = any(part.startswith(".") for part in path.parts)
-    return hidden or path.name.endswith("~") or path.name == "Thumbs.db"
 
 
 def _to_text(content: bytes) -> str:
@@ -193,9 +185,7 @@ def scales(program: Program) -> dict[str, int]:
 
 def _misnamed(bundle: Bundle) -> Iterator[Problem]:
     """Files that would be passed over in silence, or whose names are no names."""
-    for path in bundle.astray:
-        what, fix = "is a link that leads to nothing", "correct it, or remove it"
-        yield Problem(path, 0, 0, "", what, fix, kind="unreadable-file")
+    yield from bundle.astray
     for path in bundle.files:
         folder, _, rest = path.partition("/")
         if folder not in ("scenarios", "segments"):

@@ -7,6 +7,7 @@ from campaigns.bundle import Bundle
 from campaigns.ruletest import RuleTest, is_rule_test
 from campaigns.running import Running, make_ready
 from campaigns.scenariotest import ScenarioTest, name_of
+from campaigns.walking import files_in
 from core.errors import Problem, Problems
 from tidings import ruletests, scenariotests
 from tidings.scenariotests import Result, is_fixture
@@ -27,8 +28,7 @@ def read_files(workspace: Path) -> dict[str, str]:
 def texts(workspace: Path, problems: list[Problem]) -> dict[str, str]:
     """The same, what cannot be read left out; folders in tests/ are read too."""
     found = {}
-    for path in sorted((workspace / FOLDER).rglob("*.yaml")):
-        file = path.relative_to(workspace).as_posix()
+    for file, path in files_in(workspace, FOLDER, problems, "*.yaml"):
         try:
             found[file] = path.read_text("utf-8")
         except UnicodeDecodeError:

@@ -1,6 +1,7 @@
 """Somebody is half-way through an edit: whoever looks after the service works by what is live."""
 
 import json
+import os
 
 import pytest
 
@@ -36,6 +37,19 @@ def edited(shop: Shop) -> Shop:
 def test_operating_goes_on_while_a_file_is_broken(edited: Shop, command: str) -> None:
     said = edited.run(*command.split())
     assert said.code == 0, said.err
+
+
+def test_what_an_editor_left_beside_a_test_is_passed_over_and_what_is_no_file_is_told(shop: Shop) -> None:
+    (shop.path / "tests/.#birthday.yaml").symlink_to("somebody@edits.it")
+    assert shop.run("check").code == 0
+    (shop.path / "tests/lost.yaml").symlink_to("elsewhere.yaml")
+    os.mkfifo(shop.path / "tests/pipe.yaml")
+    for command in ("check", "test"):
+        said = shop.run(command)
+        assert said.code == 1
+        told = said.out + said.err
+        assert "tests/lost.yaml: is a link that leads to nothing; correct it, or remove it" in told
+        assert "tests/pipe.yaml: is no file; put a file there, or remove it" in told
 
 
 def test_a_customer_stands_as_the_live_program_has_it_not_files_that_nobody_applied(shop: Shop) -> None:

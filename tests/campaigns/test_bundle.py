@@ -1,5 +1,6 @@
 """A workspace as one version: its files, its digest, and every finding in all of them."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -76,6 +77,16 @@ def test_a_link_that_leads_to_nothing_is_told(tmp_path: Path) -> None:
     (tmp_path / "shop/segments/same.yaml").symlink_to(KAVARNIA / "segments" / "loyal.yaml")
     [found] = findings(Bundle.read(tmp_path / "shop"))
     assert found == "scenarios/lost.yaml: is a link that leads to nothing; correct it, or remove it"
+
+
+def test_a_folder_or_a_pipe_in_the_place_of_a_file_is_told(tmp_path: Path) -> None:
+    shutil.copytree(KAVARNIA, tmp_path / "shop")
+    (tmp_path / "shop/scenarios/summer.yaml").mkdir()
+    os.mkfifo(tmp_path / "shop/messages/birthday/uk/call_list.txt")
+    assert findings(Bundle.read(tmp_path / "shop")) == [
+        "messages/birthday/uk/call_list.txt: is no file; put a file there, or remove it",
+        "scenarios/summer.yaml: is a folder; give it another name, or put a file there",
+    ]
 
 
 def test_the_digest_is_of_paths_and_contents_in_any_order() -> None:
