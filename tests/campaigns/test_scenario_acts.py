@@ -135,6 +135,22 @@ def test_an_aggregator_without_reports_confirms_nothing_so_nothing_waits_for_it(
     passes(timeline % "{email: {subject: Hello}}", cascade, given=f"anna: {silent}", channels=channels)
 
 
+@pytest.mark.parametrize(
+    ("who", "moves"),
+    [
+        ("ihor", "register: {phone: '+380501110009', consent: [sms], birthday: 1990-03-03, time_zone: %s}"),
+        ("anna", "change: {birthday: 1990-03-03, time_zone: %s}"),
+    ],
+)
+def test_the_clock_stops_where_somebody_lives_who_joined_or_moved(who: str, moves: str) -> None:
+    timely = {"timely": scenario("{birthday: {}}", limits="{valid_for: 2 hours}")}
+    passes(
+        f"  - {{at: 2026-03-02 12:30, do: {{{who}: {{{moves % 'Europe/Lisbon'}}}}}}}\n"
+        f"  - {{at: 2026-03-03 18:00, expect: {{{who}: {{sms: Hello}}}}}}\n",
+        timely,
+    )
+
+
 def test_scenarios_that_are_live_together_share_the_allowance() -> None:
     scenarios = {
         "first": scenario("{bonus_accrued: {at_least: 5}}", schedule="", priority="90"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, select
 
@@ -19,6 +20,7 @@ from core.clock import MovableClock
 from core.db import Database
 from core.links import Links
 from core.schedule import times_between
+from core.tables import TimeZone
 from scheduler.board import CardBoard
 from scheduler.delivery import Delivery
 from scheduler.outcomes import confirm
@@ -33,6 +35,7 @@ from tidings.scenariotests.results import Moment, Result
 from triggers import discover
 
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
+ZONE = TimeZone.__table__  # type: ignore[attr-defined]
 
 
 class Stage:
@@ -115,8 +118,7 @@ class Stage:
         return min((moment for moment in self._stops(now, until) if now < moment < until), default=None)
 
     def _stops(self, now: datetime, until: datetime) -> Iterator[datetime]:
-        names = {person.time_zone for person in self.test.people.values()} | {None}
-        zones = {zone_info(self.program, name) for name in names}
+        zones = self._zones()
         for scenario in self.running.scenarios.values():
             trigger, schedule = discover()[scenario.trigger], scenario.schedule
             for zone in zones:
@@ -128,6 +130,12 @@ class Stage:
             yield from connection.scalars(waiting).all()
             yield from connection.scalars(confirming).all()
             yield from self._waits(connection)
+
+    def _zones(self) -> set[ZoneInfo]:
+        """Wherever anybody lives by now."""
+        with self.database.read() as connection:
+            names = ["", *connection.scalars(select(ZONE.c.name))]
+        return {zone_info(self.program, name) for name in names}
 
     def _waits(self, connection: Connection) -> Iterator[datetime]:
         under_way = select(ENROLMENT.c.scenario, ENROLMENT.c.anchor_at, ENROLMENT.c.step)
