@@ -151,6 +151,27 @@ def test_the_clock_stops_where_somebody_lives_who_joined_or_moved(who: str, move
     )
 
 
+@pytest.mark.parametrize(
+    ("when", "given"),
+    [
+        ("{bonus_expired: {at_least: 5}}", "bonuses: [{amount: 50, expires: 2026-03-04}]"),
+        ("{tier_changed: {direction: down}}", "tier: gold, tier_since: 2025-02-02 10:00"),
+    ],
+)
+def test_what_midnight_brings_is_answered_at_midnight(when: str, given: str) -> None:
+    steps = "[{id: a, message: plain, send: [sms]}, {id: b, wait: 10 hours, message: gift, send: [email]}]"
+    night = {"night": scenario(when, schedule="", steps=steps, limits="{valid_for: 6 hours}")}
+    passes(
+        "  - {at: 2026-03-05 00:00, expect: {anna: {sms: {message: plain}}}}\n"
+        "  - {at: 2026-03-05 12:00, expect: {anna: {email: {message: gift}}}}\n",
+        night, given=f"anna: {ANNA.replace('}', f', {given}}}')}",
+    )  # fmt: skip
+    passes(
+        "  - {at: 2026-03-05 12:00, expect: {anna: {sms: {message: plain}, email: {message: gift}}}}\n",
+        night, given=f"anna: {ANNA.replace('}', f', {given}}}')}",
+    )  # fmt: skip
+
+
 def test_scenarios_that_are_live_together_share_the_allowance() -> None:
     scenarios = {
         "first": scenario("{bonus_accrued: {at_least: 5}}", schedule="", priority="90"),

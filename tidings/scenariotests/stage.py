@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -33,6 +33,7 @@ from tidings.scenariotests.outlets import Post, outlets
 from tidings.scenariotests.people import People
 from tidings.scenariotests.results import Moment, Result
 from triggers import discover
+from triggers.base import EventTrigger
 
 MESSAGE = Message.__table__  # type: ignore[attr-defined]
 ZONE = TimeZone.__table__  # type: ignore[attr-defined]
@@ -124,6 +125,9 @@ class Stage:
             for zone in zones:
                 yield from (trigger.times(scenario.parameters, now, until, zone) or [])[:1]
                 yield from (times_between(schedule, now, until, zone) if schedule else [])[:1]
+            if isinstance(trigger, EventTrigger):
+                # Bonuses end and levels fall by the program's days, and events tell of it at once.
+                yield self.program.start_of(self.program.day_of(now) + timedelta(days=1))
         waiting = select(MESSAGE.c.due_at).where(MESSAGE.c.state.in_(WAITING))
         confirming = select(MESSAGE.c.fallback_at).where(MESSAGE.c.fallback_at.is_not(None))
         with self.database.read() as connection:
