@@ -14,6 +14,13 @@ _NOT_KEPT = (
 )
 # Letters and a symbol by their category, though they are blanks: fillers of Hangul, and of Braille.
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+# A NUL is refused, not taken out; what ends a line or sets a tab is a blank.
+_CONTROLS = re.compile(r"[\x01-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
+
+
+def one_line(text: str) -> str:
+    """The text in one line: tabs, line ends and blanks become one space, control characters are gone."""
+    return " ".join(_CONTROLS.sub("", text).split())
 
 
 def is_seen(text: str) -> bool:

@@ -12,6 +12,7 @@ from core.customers.chats import NEVER, bot_of, marks
 from core.db import UtcDateTime
 from core.db.hot import Many
 from core.db.sets import among
+from core.letters import one_line
 from core.links import Links
 from core.program import Program
 from core.tables import Customer, CustomerStats, Lot
@@ -177,9 +178,14 @@ class OwnProfile:
         return getattr(self._row, name)
 
     @property
+    def name(self) -> str | None:
+        """In one line, also where it was kept before names were."""
+        return self._row.name and one_line(self._row.name)
+
+    @property
     def first_name(self) -> str | None:
         """The first word of the name; None where the name is all blanks."""
-        return next(iter((self._row.name or "").split(None, 1)), None)
+        return next(iter((self.name or "").split(None, 1)), None)
 
     @property
     def card(self) -> str:

@@ -11,6 +11,7 @@ from jinja2.meta import find_undeclared_variables
 from jinja2.runtime import Context
 
 from core.errors import Problem, Problems, UserError
+from core.letters import one_line
 from templates import sources
 from templates.environment import MessageEnvironment, PartLoader, RenderError
 from templates.filters import Conventions
@@ -269,7 +270,7 @@ def _finished(part: Part, text: str, latin: str | None) -> str:
     """A text that is no page."""
     if part.kind == "sms":
         return _as_sms(text, latin)
-    return " ".join(text.split()) if part.one_line else tidy(text)
+    return one_line(text) if part.one_line else tidy(text)
 
 
 def _as_sms(text: str, latin: str | None) -> str:

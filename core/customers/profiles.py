@@ -22,12 +22,14 @@ from core.ledger.book import CHUNK
 from core.ledger.lots import Refusal
 from core.ledger.operations import again_if_taken
 from core.ledger.writing import ACCOUNT
-from core.letters import is_seen
+from core.letters import is_seen, one_line
 from core.program import Program
 from core.tables import Customer, TimeZone
 
 CUSTOMER = Customer.__table__  # type: ignore[attr-defined]
 ZONE = TimeZone.__table__  # type: ignore[attr-defined]
+# What stands in subjects, on cards and in tables.
+LINES = ("name", "city")
 PROFILE = ("card", "name", "phone", "email", "birthday", "gender", "city", "locale", "time_zone")
 # Deliberately loose (RFC 5321 allows far more than people use): the mail server has the last word.
 EMAIL = re.compile(r"[^\s@<>,;:\"]+@[^\s@<>,;:\"]+\.[^\s@<>,;:\"]+")
@@ -79,6 +81,8 @@ def email_address(value: str) -> str:
 def checked(profile: Profile, today: date) -> Profile:
     """The profile in its normal form; ValueError with one sentence about the first thing wrong."""
     _check_numbers(profile)
+    lines: dict[str, Any] = {name: one_line(it) for name in LINES if (it := getattr(profile, name))}
+    profile = replace(profile, **lines)
     for name in ("name", "city", "card"):
         if len(getattr(profile, name) or "") > 200:
             raise ValueError(f"the {name} is longer than 200 characters")

@@ -20,6 +20,7 @@ class Column:
     required: bool = False
 
 
+LINE = "text in one line: tabs and line ends become spaces, control characters are taken out"
 TEXT, TIME, AMOUNT = "text", "time", "money, in whole units"
 
 CUSTOMERS = (
@@ -27,12 +28,12 @@ CUSTOMERS = (
         "customer", "text, 1 to 200 characters: the number the shop knows the customer by", "K-1001", True
     ),
     Column("card", "text: the number on the card", "4820001001"),
-    Column("name", TEXT, "Олена Коваль"),
+    Column("name", LINE, "Олена Коваль"),
     Column("phone", "phone in international form", "+380501234567"),
     Column("email", "email address", "olena@example.com"),
     Column("birthday", "date", "1990-03-15"),
     Column("gender", "female, male or other", "female"),
-    Column("city", TEXT, "Львів"),
+    Column("city", LINE, "Львів"),
     Column("locale", "locale", "uk"),
     Column("time_zone", "time zone of the IANA database", "Europe/Kyiv"),
     Column(

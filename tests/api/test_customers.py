@@ -60,6 +60,14 @@ def test_a_customer_is_shown_as_registered(shop: Shop) -> None:
     assert answer.json() == registered
 
 
+def test_a_name_and_a_city_are_one_line(shop: Shop) -> None:
+    shop.register(name="Olena\tKoval\x1b[31m", city="Old\r\nTown\x92")
+    shown = shop.till.get("/api/v1/customers/10042").json()
+    assert (shown["name"], shown["city"]) == ("Olena Koval[31m", "Old Town")
+    shop.register(name="\x07")
+    assert shop.till.get("/api/v1/customers/10042").json()["name"] is None
+
+
 def test_an_unknown_customer_is_not_found(shop: Shop) -> None:
     answer = shop.till.get("/api/v1/customers/nobody")
     assert answer.status_code == 404

@@ -75,6 +75,13 @@ def test_what_is_not_said_stays_and_what_is_empty_goes(database: Database) -> No
         assert connection.scalars(select(EVENT.c.kind).order_by(EVENT.c.id)).all()[-1] == "profile_changed"
 
 
+@pytest.mark.parametrize("odd", ["Anna\tLee", "Anna\r\n Lee", "Anna\u2028Lee ", "An\x07na \x9fLee\x7f"])
+def test_a_name_is_one_line(database: Database, odd: str) -> None:
+    keep(database, Profile("anna", name=odd, city=odd))
+    assert (kept(database, "anna").name, kept(database, "anna").city) == ("Anna Lee", "Anna Lee")
+    assert keep(database, Profile("anna", name=odd))[0].effect == "unchanged"
+
+
 def test_a_new_phone_takes_the_place_of_the_old_one(database: Database) -> None:
     for phone in ("+380501234567", "+380671234567", "+380501234567"):
         keep(database, Profile("anna", phone=phone))

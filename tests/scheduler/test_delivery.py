@@ -54,6 +54,15 @@ def test_a_name_of_nothing_but_blanks_keeps_no_message_back(kiosk: Kiosk) -> Non
     assert [form["Body"] for form in kiosk.server("sms").forms] == ["Hello"]
 
 
+def test_a_name_that_was_kept_with_control_characters_is_said_in_one_line(kiosk: Kiosk) -> None:
+    kiosk.files["messages/hello/sms.txt"] = "{{ customer.name }}, {{ customer.first_name }}\n"
+    crowd(kiosk, 1)
+    with kiosk.database.write() as connection:
+        connection.execute(update(CUSTOMER).values(name="O\x92Brien\r\nLee"))
+    kiosk.deliver()
+    assert [form["Body"] for form in kiosk.server("sms").forms] == ["OBrien Lee, OBrien"]
+
+
 class TestRates:
     def test_no_more_leaves_in_a_second_than_the_rate_allows(self, kiosk: Kiosk) -> None:
         with_rate(kiosk, "10 per second")

@@ -36,6 +36,13 @@ def test_subject_and_preheader_stand_in_headers_and_page(library: MakeLibrary, c
     assert "До 15 березня" not in parts["text"]
 
 
+def test_a_subject_is_one_line_whatever_stands_in_it(library: MakeLibrary, context: Context) -> None:
+    files = {"hello/email.txt": "---\nsubject: A {{ trigger.goods }} for you\n---\nHi"}
+    facts = {**context, "trigger": {"goods": "tall\t\x92latte\x92\r\nwith milk\x1b"}}
+    parts = library(files).render("hello", "email", "uk", facts).parts
+    assert parts["subject"] == "A tall latte with milk for you"
+
+
 def test_nothing_is_fetched_from_others(library: MakeLibrary, context: Context) -> None:
     assert "googleapis" not in render(library, context, "<mj-text>Hi</mj-text>")["html"]
 

@@ -18,12 +18,13 @@ from pydantic import (
 
 from core.clock import possible
 from core.customers.profiles import LOCALE, email_address, phone_number
-from core.letters import is_seen
+from core.letters import is_seen, one_line
 from tidings.api import examples
 from tidings.api.plain import DECIMAL, TIME
 
 NO_GOODS = "is empty; name the goods that came back, or leave `lines` out to return all that is left"
 _PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_ONE_LINE = "One line: tabs and line ends become spaces, control characters are taken out."
 _NUMERIC = re.compile(r"\s*[+-]?\d*\.?\d*\s*")
 
 
@@ -43,6 +44,7 @@ def _time(value: object) -> object:
 
 Amount = Annotated[Decimal, BeforeValidator(_amount), Field(max_digits=15, decimal_places=6)]
 Name = Annotated[str, Field(max_length=200)]
+Line = Annotated[Name, AfterValidator(one_line)]
 Identifier = Annotated[
     str, Field(min_length=1, max_length=200, pattern=r"^[^/\s\x00]([^/\x00]*[^/\s\x00])?$")
 ]
@@ -113,12 +115,12 @@ class CustomerIn(Body):
     card: Annotated[Annotated[str, Field(max_length=100)] | None, AfterValidator(_seen)] = Field(
         None, description="The number on their card."
     )
-    name: Name | None = None
+    name: Line | None = Field(None, description=_ONE_LINE)
     phone: Annotated[Name | None, AfterValidator(_phone)] = Field(None, description="In international form.")
     email: Annotated[str | None, AfterValidator(_email)] = None
     birthday: date | None = Field(None, description="The whole date; null empties it.")
     gender: Literal["female", "male", "other", ""] | None = None
-    city: Name | None = None
+    city: Line | None = Field(None, description=_ONE_LINE)
     locale: Annotated[str | None, AfterValidator(_locale)] = Field(None, description="uk or uk-UA.")
     time_zone: Name | None = Field(None, description="Of the IANA database; the program's if unknown.")
     registered_at: Moment | None = Field(None, description="Only for a new customer; now if left out.")
