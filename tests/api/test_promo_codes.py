@@ -52,6 +52,20 @@ def test_many_coupons_are_made_and_paged_through(shop: Shop) -> None:
     assert {it["state"] for it in first["items"]} == {"open"}
 
 
+@pytest.mark.parametrize("field", ["count", "length", "uses_at_most"])
+@pytest.mark.parametrize("odd", [True, "+9", "9_0", " 9", "٩", "9.5", 9.5, [9]])
+def test_what_is_no_whole_number_makes_no_codes(shop: Shop, field: str, odd: Any) -> None:
+    request = {"id": "b2", "rule": "flyer", "count": 9, field: odd}
+    answer = shop.till.post(f"{CODES}/generate", json=request)
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"field": field, "message": "must be a whole number"}]
+
+
+def test_a_whole_number_may_be_written_as_text(shop: Shop) -> None:
+    made = shop.till.post(f"{CODES}/generate", json={"id": "b3", "rule": "flyer", "count": "2"})
+    assert len(made.json()["codes"]) == 2
+
+
 def test_a_code_that_is_taken_out_of_use_is_a_problem_at_the_till(shop: Shop) -> None:
     shop.register()
     code = make(shop).json()["code"]

@@ -20,10 +20,11 @@ from core.clock import possible
 from core.customers.profiles import LOCALE, email_address, phone_number
 from core.letters import is_seen, one_line
 from tidings.api import examples
-from tidings.api.plain import DECIMAL, TIME
+from tidings.api.plain import DECIMAL, TIME, WHOLE
 
 NO_GOODS = "is empty; name the goods that came back, or leave `lines` out to return all that is left"
 _PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_DIGITS = re.compile(r"-?[0-9]+")
 _ONE_LINE = "One line: tabs and line ends become spaces, control characters are taken out."
 _NUMERIC = re.compile(r"\s*[+-]?\d*\.?\d*\s*")
 
@@ -35,6 +36,13 @@ def _amount(value: object) -> object:
     return value
 
 
+def _whole(value: object) -> object:
+    # Python counts with True, and reads "+5", "1_000" and digits of other scripts.
+    if isinstance(value, bool) or (isinstance(value, str) and not _DIGITS.fullmatch(value)):
+        raise ValueError(WHOLE)
+    return value
+
+
 def _time(value: object) -> object:
     # A bare number would be taken for seconds since 1970, and nobody would see by how much it is wrong.
     if not isinstance(value, str | datetime) or (isinstance(value, str) and _NUMERIC.fullmatch(value)):
@@ -43,6 +51,7 @@ def _time(value: object) -> object:
 
 
 Amount = Annotated[Decimal, BeforeValidator(_amount), Field(max_digits=15, decimal_places=6)]
+Whole = Annotated[int, BeforeValidator(_whole)]
 Name = Annotated[str, Field(max_length=200)]
 Line = Annotated[Name, AfterValidator(one_line)]
 Identifier = Annotated[
@@ -234,7 +243,7 @@ class ReceiptIn(Body):
 class BackIn(Body):
     """Goods that came back: a line by its number (from 1) or its sku."""
 
-    line: int | None = Field(None, ge=1, le=1000)
+    line: Whole | None = Field(None, ge=1, le=1000)
     sku: Sku | None = None
     quantity: Amount | None = Field(None, gt=0, description="All that is left of the line if left out.")
 

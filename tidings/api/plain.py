@@ -13,6 +13,7 @@ from core.explain import keys_at, one_of, suggest
 Context = Mapping[str, Any]
 
 TIME = "must be a time with its offset from UTC, such as 2026-03-01T10:15:00+02:00"
+WHOLE = "must be a whole number"
 _DATE = "must be a date such as 1990-03-14"
 DECIMAL = "must be a plain number in whole units, such as 170.50"
 
@@ -60,7 +61,7 @@ _KINDS: Sequence[tuple[str, str]] = (
     ("date_", _DATE),
     ("decimal_", DECIMAL),
     ("float_", "must be a number"),
-    ("int_", "must be a whole number"),
+    ("int_", WHOLE),
     ("bool_", "must be true or false"),
     ("string_", "must be text"),
     ("list_", "must be a list"),

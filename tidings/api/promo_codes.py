@@ -25,7 +25,7 @@ from core.grants.coupons import (
 from core.ledger.lots import Refusal
 from tidings.api.access import Here, asks
 from tidings.api.acts import GivenOut, NothingOut
-from tidings.api.bodies import Body, Identifier
+from tidings.api.bodies import Body, Identifier, Whole
 from tidings.api.idempotency import Once
 from tidings.api.lookup import CustomerPath
 from tidings.api.paging import Page, Paged
@@ -54,7 +54,7 @@ class _Terms(Body):
     customer: Identifier | None = Field(None, description="Whose they are; anybody's if left out.")
     first_day: date | None = Field(None, description="In the program's zone; at once if left out.")
     last_day: date | None = Field(None, description="This day included; without end if left out.")
-    uses_at_most: int = Field(1, ge=1, le=1_000_000_000)
+    uses_at_most: Whole = Field(1, ge=1, le=1_000_000_000)
 
 
 class CodeIn(_Terms):
@@ -79,8 +79,8 @@ class CodesIn(_Terms):
         }]}
     )  # fmt: skip
 
-    count: int = Field(ge=1, le=MOST_AT_ONCE)
-    length: int = Field(LENGTH, description="Letters and digits of a code, 8 to 32.")
+    count: Whole = Field(ge=1, le=MOST_AT_ONCE)
+    length: Whole = Field(LENGTH, description="Letters and digits of a code, 8 to 32.")
 
 
 class ActivationIn(Body):
