@@ -14,7 +14,7 @@ _NOT_KEPT = (
 )
 # Letters and a symbol by their category, though they are blanks: fillers of Hangul, and of Braille.
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-# A NUL is refused, not taken out; what ends a line or sets a tab is a blank.
+# A NUL is refused everywhere, and taken out nowhere; what ends a line or sets a tab is a blank.
 _CONTROLS = re.compile(r"[\x01-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 
 
@@ -28,6 +28,13 @@ def is_seen(text: str) -> bool:
     if text.isascii() and text.isalnum():
         return True
     return any(category(letter)[0] in "LNPS" and letter not in _BLANK for letter in text)
+
+
+def without_unseen(text: str) -> str:
+    """The text without control characters but a NUL, and without those that turn, hide or join others."""
+    if text.isprintable():
+        return text
+    return "".join(letter for letter in text if letter == "\0" or category(letter) not in ("Cc", "Cf"))
 
 
 def without_unkept(text: str) -> tuple[str, list[tuple[str, str]]]:

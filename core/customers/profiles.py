@@ -22,7 +22,7 @@ from core.ledger.book import CHUNK
 from core.ledger.lots import Refusal
 from core.ledger.operations import again_if_taken
 from core.ledger.writing import ACCOUNT
-from core.letters import is_seen, one_line
+from core.letters import is_seen, one_line, without_unseen
 from core.program import Program
 from core.tables import Customer, TimeZone
 
@@ -71,7 +71,12 @@ def phone_number(value: str) -> str:
 
 
 def email_address(value: str) -> str:
-    """The address with its domain in small letters; ValueError with a sentence if it is none."""
+    """The address with its domain in small letters; ValueError with a sentence if it is none.
+
+    What is pasted along with it unseen, and the dot that ends a domain in DNS, are left out: they would make
+    another address of it, which no suppression is about.
+    """
+    value = without_unseen(value).removesuffix(".")
     if not EMAIL.fullmatch(value) or len(value) > 254:
         raise ValueError("the email is not an address of the form name@domain.tld")
     local, _, domain = value.rpartition("@")

@@ -82,6 +82,15 @@ def test_a_name_is_one_line(database: Database, odd: str) -> None:
     assert keep(database, Profile("anna", name=odd))[0].effect == "unchanged"
 
 
+@pytest.mark.parametrize(
+    "pasted", ["\ufeffAnna@Example.com", "\u202aAnna@example.com.\u202c", "Anna@exam\xadple.com\x7f"]
+)
+def test_an_email_keeps_nothing_that_nobody_sees(database: Database, pasted: str) -> None:
+    keep(database, Profile("anna", email=pasted))
+    with database.read() as connection:
+        assert connection.scalar(select(ADDRESS.c.value)) == "Anna@example.com"
+
+
 def test_a_new_phone_takes_the_place_of_the_old_one(database: Database) -> None:
     for phone in ("+380501234567", "+380671234567", "+380501234567"):
         keep(database, Profile("anna", phone=phone))

@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from core.customers.addresses import LIFTED, SUPPRESSION, Answerable, suppress
@@ -54,6 +55,17 @@ def test_a_list_of_another_sender_is_brought_in_once(database: Database, tmp_pat
         assert of_nobody(connection, KINDS, Which()) == 1, "whoever has this address later is left alone, too"
         since = connection.scalar(select(SUPPRESSION.c.at).where(SUPPRESSION.c.digest == BOHDAN))
     assert str(since) == "2025-11-20 09:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    "pasted", ["\u200bbohdan@example.com", "bohdan@example.com\u202c", "bohdan@example.com."]
+)
+def test_a_suppressed_address_stays_so_with_what_was_pasted_along_with_it(
+    database: Database, tmp_path: Path, pasted: str
+) -> None:
+    brought(database, tmp_path)
+    bring_in(database, "customers", csv(tmp_path / "d.csv", [{"customer": "new", "email": pasted}]))
+    assert ("new", "email", "complained") in listed(database)
 
 
 def test_a_trial_counts_and_changes_nothing(database: Database, tmp_path: Path) -> None:
