@@ -130,15 +130,24 @@ def anything(value: object) -> Any | None:
         if NUL in value:
             raise ValueError(NO_NUL)
         return value or None
+    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
+        value = int(value)
     if value is None or isinstance(value, (bool, int)):
-        return value
+        return compared(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, (float, Decimal)) and math.isfinite(value):
-        return int(value) if isinstance(value, Decimal) and value == int(value) else float(value)
+        return float(value)
     if isinstance(value, list):
         return [it for it in map(anything, value) if it is not None]
     raise ValueError("is neither text, a number, yes or no, nor a list of them")
+
+
+def compared(value: Any) -> Any:
+    """The value. ValueError for a whole number that databases compare in ways of their own, or fail at."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError("is a whole number beyond 64 bits; write it as text")
+    return value
 
 
 def degrees(value: object, limit: int) -> float | None:

@@ -113,6 +113,8 @@ def test_a_card_of_another_customer_is_refused_by_name(shop: Shop) -> None:
         ("attributes", {"a\0": 1}, "NUL"),
         ("attributes", {"tags": ["vip"]}, "must be text, a number, true, false or null"),
         ("attributes", {"size": {"eu": 39}}, "must be text, a number, true, false or null"),
+        ("attributes", {"size": 2**63}, "is a whole number beyond 64 bits; write it as text"),
+        ("attributes", {"size": -(10**400)}, "is a whole number beyond 64 bits; write it as text"),
         ("registered_at", "2026-03-01T10:00:00", "timezone"),
         ("shoe_size", 38, "not permitted"),
     ],

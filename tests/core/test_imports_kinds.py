@@ -68,6 +68,10 @@ def test_live_customers_get_the_welcome_bonus(database: Database, tmp_path: Path
         ({"email": "anna at home"}, "the email is not an address of the form name@domain.tld"),
         ({"birthday": "31.12.1990"}, "'birthday' is no date; write for example '1990-03-15'"),
         ({"gender": "yes"}, "the gender must be one of female, male, other, or left out"),
+        (
+            {"attributes.size": 10**400},
+            "'attributes.size' is a whole number beyond 64 bits; write it as text",
+        ),
         ({"registered_at": "2030-01-01"}, "'registered_at' has not come yet"),
         ({"card": "77"}, "the card of customer 'zoe' belongs to customer 'owner'"),
     ],

@@ -18,6 +18,7 @@ from pydantic import (
 
 from core.clock import possible
 from core.customers.profiles import LOCALE, email_address, phone_number
+from core.imports.values import compared
 from core.letters import is_seen, one_line
 from tidings.api import examples
 from tidings.api.plain import DECIMAL, TIME, WHOLE
@@ -69,7 +70,7 @@ def _scalar(value: object) -> object:
     # JSON knows no NaN and no infinity, though Python's reader does.
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("must be a number, neither NaN nor infinity")
-    return value
+    return compared(value)
 
 
 Scalar = Annotated[
