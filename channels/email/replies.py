@@ -31,6 +31,8 @@ _CLOSED = re.compile(
     r"disabled|deactivated|inactive|not active|suspended|closed|deleted|discontinued|no longer", re.IGNORECASE
 )
 _FULL = re.compile(r"\bfull\b|quota|storage|\bspace\b", re.IGNORECASE)
+# Some (vpopmail) give the code of an unknown mailbox to a full one.
+_OVER_QUOTA = re.compile(r"\bquota\b|\bmailbox (?:is )?full\b|\bfull mailbox\b", re.IGNORECASE)
 _POLICY = re.compile(
     r"\brelay(?!\w* recipient)|not permitted|prohibit|policy|\bspam|\bblocked|block ?list|black ?list|"
     r"reputation|banned|authenticat|\b(?:spf|dkim|dmarc)\b",
@@ -79,6 +81,11 @@ def refuses_us(enhanced: str, text: str) -> bool:
     return enhanced[1:4] == ".7." or enhanced[1:] in _BAD_SENDER or _REFUSED_US.search(text) is not None
 
 
+def is_full(enhanced: str, text: str) -> bool:
+    """Whether the mailbox is there and takes nothing more, by the code or by what was said with it."""
+    return enhanced[1:] == ".2.2" or (enhanced == "5.1.1" and _OVER_QUOTA.search(text) is not None)
+
+
 def dead(enhanced: str, text: str) -> str | None:
     """The reason why an address is no more, by the code and what was said with it; None if it may be alive.
 
@@ -111,7 +118,7 @@ def _permanent(stage: Stage, code: int, enhanced: str, text: str) -> Failed:
     # Our reputation, their policy: the mailbox itself is alive. Exim's "relay not permitted" has no code.
     if refuses_us(enhanced, text) or (not enhanced and _POLICY.search(text)):
         return _failed("permanent", "blocked_by_policy", code, enhanced)
-    if enhanced == "5.2.2" or (code == 552 and not enhanced and _FULL.search(text)):
+    if is_full(enhanced, text) or (code == 552 and not enhanced and _FULL.search(text)):
         return _failed("permanent", "mailbox_full", code, enhanced)
     if reason := dead(enhanced, text) or (gone(code, enhanced, text) if stage == "recipient" else None):
         return _failed("permanent", reason, code, enhanced, "dead")

@@ -175,6 +175,8 @@ def test_no_report_shows_an_address_or_a_token_in_its_repr() -> None:
         ("5.1.1", "smtp; 550 5.7.1 blocked", "policy", "blocked_by_policy"),
         ("4.7.0", "", "policy", "blocked_by_policy"),
         ("5.2.2", "", "soft", "mailbox_full"),
+        ("", "<anna@example.com>:\nuser over quota. (#5.1.1)\n", "soft", "mailbox_full"),
+        ("5.1.1", "smtp; 550 5.1.1 <anna@example.com>: the mailbox is full", "soft", "mailbox_full"),
         ("4.4.7", "", "soft", "deferred"),
         ("5.0.0", "smtp; 550 5.2.1 disabled", "hard", "mailbox_disabled"),
         (

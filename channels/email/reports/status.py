@@ -2,10 +2,10 @@
 
 import re
 
-from channels.email.replies import dead, gone, refuses_us
+from channels.email.replies import dead, gone, is_full, refuses_us
 from channels.email.reports.report import BounceKind
 
-_SENTENCE = 400
+_BEFORE, _SENTENCE = 100, 400
 # Subjects are 0 to 7: "Exim 4.94.2" and 5.9.10.11 are none.
 _CODE = re.compile(r"(?<![\w.])([245]\.[0-7]\.\d{1,3})(?![\w]|\.\d)")
 
@@ -25,8 +25,9 @@ def classify(status: str, text: str) -> tuple[BounceKind, str, str]:
             return "policy", "blocked_by_policy", code
     # A Status of 5.0.0 is how servers say that they read nothing out of the reply.
     code = next((code for code in codes if not code.endswith(".0.0")), codes[0] if codes else "")
-    # What stands behind the code is what is said of it; a whole letter may follow.
-    said = text[max(0, text.find(code)) :][:_SENTENCE]
+    # What stands in the code's line, and behind it, is what is said of it; a whole letter may follow.
+    at = max(0, text.find(code))
+    said = text[max(text.rfind("\n", 0, at) + 1, at - _BEFORE) :][:_SENTENCE]
     if refuses_us("", said):
         return "policy", "blocked_by_policy", code
     reply = _REPLY.match(text)
@@ -36,7 +37,7 @@ def classify(status: str, text: str) -> tuple[BounceKind, str, str]:
 
 
 def _meaning(code: str, said: str) -> tuple[BounceKind, str]:
-    if code.endswith(".2.2") and code[1] == ".":
+    if is_full(code, said):
         return "soft", "mailbox_full"
     if reason := dead(code, said):
         return "hard", reason
