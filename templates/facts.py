@@ -194,7 +194,7 @@ class OwnProfile:
 
 
 def _program(program: Program, locale: str | None) -> ProgramView:
-    terms = program.terms_in((locale or program.locale).split("-")[0])
+    terms = program.terms_in(locale or program.locale)
     return ProgramView(name=program.name, currency=program.currency, terms=terms, url=program.url)
 
 

@@ -167,7 +167,7 @@ class _SeenAs:
         if self.locale is not None:
             known = {it.name: getattr(context["customer"], it.name) for it in fields(CustomerView)}
             yield "customer", CustomerView(**{**known, "locale": self.locale})
-            terms = self.program.terms_in(self.locale.split("-")[0])
+            terms = self.program.terms_in(self.locale)
             yield "program", replace(context["program"], terms=terms)
 
 

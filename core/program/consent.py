@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 
 from core.errors import Problem
 from core.explain import suggest
-from core.program.words import Localized
+from core.program.words import Localized, language_of
 from core.source import Document, Model
 from core.units import Listed
 
@@ -42,10 +42,14 @@ class Privacy(Model):
 
 
 def words_in(text: str | Mapping[str, str], locale: str, default: str) -> str:
-    """A text in a locale, else in its language, else in the default locale."""
+    """A text in a locale, else in its language (`en-GB` for `en-US`, where that is all the English there is),
+    else in the default locale.
+    """
     if isinstance(text, str):
         return text
-    return text.get(locale) or text.get(locale.replace("_", "-").split("-")[0]) or text.get(default, "")
+    own = language_of(locale)
+    alike = [said for each, said in text.items() if language_of(each) == own]
+    return text.get(locale) or text.get(own) or next(filter(None, alike), "") or text.get(default, "")
 
 
 def check_consent(rules: ConsentRules, locale: str, document: Document) -> Iterator[Problem]:

@@ -10,6 +10,11 @@ from core.domain_names import ascii_domain
 from core.explain import complaint, expected
 
 
+def language_of(locale: str) -> str:
+    """`uk` of `uk-UA` and of `UK_ua`."""
+    return locale.replace("_", "-").partition("-")[0].lower()
+
+
 def _text_or_mapping(value: object) -> object:
     texts = list(value.values()) if isinstance(value, dict) else [value]
     if not all(isinstance(text, str) for text in texts):

@@ -216,3 +216,14 @@ def test_a_level_that_the_program_no_longer_has_counts_as_the_lowest(kavarnia: P
 def test_terms_are_told_in_the_readers_language(kavarnia: Program) -> None:
     assert kavarnia.terms_in("en").startswith("3-7% of every receipt")
     assert kavarnia.terms_in("pl") == kavarnia.terms_in("uk")
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "en", "en-US", "en_gb", "EN"])
+def test_what_customers_agree_to_is_told_in_the_english_that_there_is(locale: str) -> None:
+    words = "{uk: Умови., en-GB: The terms.}"
+    more = f"terms: {words}\nconsent: {{version: '1', text: {words}}}\n"
+    small = SMALLEST.replace("locales: [en]", "locales: [uk, en-GB]").replace("en: [", "en-GB: [")
+    found = read_program(f"{small.replace('name: {', 'name: {uk: [бал, бали, балів, бала], ')}{more}", [])
+    assert found is not None
+    assert (found.terms_in(locale), found.consent_in(locale)) == ("The terms.", "The terms.")
+    assert found.consent_in("pl") == "Умови."

@@ -63,6 +63,22 @@ def test_a_name_that_was_kept_with_control_characters_is_said_in_one_line(kiosk:
     assert [form["Body"] for form in kiosk.server("sms").forms] == ["OBrien Lee, OBrien"]
 
 
+@pytest.mark.parametrize("locale", ["en-GB", "en_US"])
+def test_the_programs_terms_are_said_in_the_language_of_the_message(kiosk: Kiosk, locale: str) -> None:
+    kiosk.files["messages/hello/en-GB/sms.txt"] = "{{ program.terms }}\n"
+    kiosk.write(
+        program=kiosk.files["program.yaml"]
+        .replace("locales: [en]", "locales: [uk, en-GB]")
+        .replace("{en: [bonus, bonuses]}", "{uk: [бонус, бонуси, бонусів, бонуса], en-GB: [bonus, bonuses]}")
+        + "terms: {uk: Умови., en-GB: The terms.}\n"
+    )
+    kiosk.scenario(send="[sms]")
+    kiosk.customer("anna", phone=kiosk.to("sms", "accept"), locale=locale)
+    kiosk.plan()
+    kiosk.deliver()
+    assert [form["Body"] for form in kiosk.server("sms").forms] == ["The terms."]
+
+
 class TestRates:
     def test_no_more_leaves_in_a_second_than_the_rate_allows(self, kiosk: Kiosk) -> None:
         with_rate(kiosk, "10 per second")
