@@ -33,7 +33,8 @@ LINES = ("name", "city")
 PROFILE = ("card", "name", "phone", "email", "birthday", "gender", "city", "locale", "time_zone")
 # Deliberately loose (RFC 5321 allows far more than people use): the mail server has the last word.
 EMAIL = re.compile(r"[^\s@<>,;:\"]+@[^\s@<>,;:\"]+\.[^\s@<>,;:\"]+")
-LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Za-z]{2,4})?")
+# As phones and browsers say it (BCP 47): zh-Hans-CN, es-419.
+LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}")
 GENDERS = ("female", "male", "other")
 JOINED = "registered"
 

@@ -75,7 +75,18 @@ def test_an_unknown_customer_is_not_found(shop: Shop) -> None:
     assert answer.json()["code"] == "unknown_customer"
 
 
-@pytest.mark.parametrize(("locale", "warned"), [("xx", 1), ("uk", 0), ("uk-UA", 0), ("", 0)])
+@pytest.mark.parametrize(
+    ("locale", "warned"),
+    [
+        ("xx", 1),
+        ("uk", 0),
+        ("uk-UA", 0),
+        ("zh-Hans-CN", 0),
+        ("es-419", 0),
+        ("en_US_POSIX", 0),
+        ("", 0),
+    ],
+)
 def test_a_locale_that_nobody_speaks_is_kept_and_reported(shop: Shop, locale: str, warned: int) -> None:
     answer = shop.register(locale=locale)
     assert answer.status_code == 201
