@@ -7,6 +7,8 @@ units, each of several 153 or 67, and neither an escape pair nor a surrogate pai
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from core.letters import without_unseen
+
 _BASIC = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -15,7 +17,7 @@ _EXTENDED = frozenset("\f^{}\\[~]|€")
 _GSM = _BASIC | _EXTENDED
 
 # A no-break space looks like a space and turns 160 characters into 70.
-_SPACES = str.maketrans(dict.fromkeys("\u00a0\u202f\u2007\u2009\u200a\u2002\u2003", " "))
+_SPACES = str.maketrans(dict.fromkeys("\t\u00a0\u202f\u2007\u2009\u200a\u2002\u2003\u3000", " "))
 _TYPOGRAPHY = str.maketrans(
     {
         **dict.fromkeys("\u2018\u2019\u02bc\u00b4`", "'"),
@@ -55,12 +57,15 @@ def is_gsm(text: str, *, economically: bool = False) -> bool:
 
 
 def economical(text: str) -> str:
-    """The text as it should leave: ordinary spaces, and plain quotes and dashes where that makes it GSM-7.
+    """The text as it should leave: ordinary spaces; plain quotes and dashes, and nothing that nobody sees,
+    as it is pasted with names, where that makes it GSM-7.
 
     A text that needs UCS-2 anyway (any Cyrillic letter) keeps its typography: it costs nothing there.
     """
     text = text.strip().translate(_SPACES)
     plain = text.translate(_TYPOGRAPHY)
+    if not _GSM.issuperset(plain):
+        plain = "\n".join(map(without_unseen, plain.split("\n")))
     return plain if _GSM.issuperset(plain) else text
 
 

@@ -93,5 +93,12 @@ def test_typography_does_not_make_an_english_sms_unicode() -> None:
     assert segments(text).encoding == "GSM-7"
 
 
+@pytest.mark.parametrize("unseen", ["\u200b", "\ufeff", "\u202a", "\u00ad", "\x92"])
+def test_what_is_pasted_unseen_along_with_a_name_does_not_make_an_sms_unicode(unseen: str) -> None:
+    assert economical(f"Anna{unseen}’s bonuses:\n5") == "Anna's bonuses:\n5"
+    kept = f"👩{unseen}Олена"
+    assert economical(kept) == kept
+
+
 def test_typography_stays_where_it_costs_nothing() -> None:
     assert economical("«5\u00a0бонусів» – ваші…\n") == "«5 бонусів» – ваші…"
