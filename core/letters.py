@@ -37,6 +37,11 @@ def without_unseen(text: str) -> str:
     return "".join(letter for letter in text if letter == "\0" or category(letter) not in ("Cc", "Cf"))
 
 
+def is_kept(text: str) -> bool:
+    """Whether every database can hold the text."""
+    return not any(letters.search(text) for letters, _, _ in _NOT_KEPT)
+
+
 def without_unkept(text: str) -> tuple[str, list[tuple[str, str]]]:
     """The text as every database keeps it; and what was wrong with it, each with what to write instead."""
     found = [(what, fix) for letters, what, fix in _NOT_KEPT if letters.search(text)]

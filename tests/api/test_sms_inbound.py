@@ -51,6 +51,12 @@ def test_a_stop_that_came_with_a_broken_sign_is_heard(kavarnia: Shop, text: str)
     assert said["proof"]["text"] in ("STOP", "STOP ?", "стоп")
 
 
+@pytest.mark.parametrize("name", ["1\0", "\ud83d"])
+def test_an_answer_whose_number_no_database_can_hold_is_answered(kavarnia: Shop, name: str) -> None:
+    content = json.dumps({"msisdn": PHONE, "message": "START", "id": name})
+    assert kavarnia.stranger.post(f"{PATH}/{SECRET}", content=content).status_code == 204
+
+
 OLD = "msisdn=380501234567&message=%D1%F2%EE%EF"
 MULTIPART = (
     '--cut\r\nContent-Disposition: form-data; name="msisdn"\r\n\r\n380501234567\r\n'

@@ -66,6 +66,14 @@ def test_a_report_that_names_a_message_by_the_key_of_an_earlier_release_is_under
     assert state_of(kavarnia, message) == "delivered"
 
 
+@pytest.mark.parametrize("odd", ["9\0", "\ud83d"])
+def test_a_report_that_no_database_can_hold_keeps_no_other_from_being_heard(kavarnia: Shop, odd: str) -> None:
+    described(kavarnia, each="reports")
+    message = a_message(kavarnia, "sms/106")
+    assert tell(kavarnia, {"reports": [told("DELIVRD", odd), told("DELIVRD")]}).status_code == 200
+    assert state_of(kavarnia, message) == "delivered"
+
+
 def test_a_form_and_an_address_are_read_as_well(kavarnia: Shop) -> None:
     first, second = a_message(kavarnia, "sms/1"), a_message(kavarnia, "sms/2")
     path = f"/hooks/sms/reports/{SECRET}"

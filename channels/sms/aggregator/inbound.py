@@ -8,6 +8,7 @@ from channels.sms.aggregator import meaning
 from channels.sms.aggregator.config import InboundConfig
 from channels.sms.aggregator.reports import MOST_REPORTS
 from channels.sms.aggregator.transport import PREFIX
+from core.letters import is_kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,4 +29,5 @@ def written(config: InboundConfig, document: Any) -> Iterator[Written]:
         if number:
             text = meaning.at(config.text, one) or ""
             # Many leave the plus sign out, or a form made a space of it.
-            yield Written(f"+{number.strip().lstrip('+')}", text, f"{PREFIX}{name}" if name else None)
+            known = f"{PREFIX}{name}" if name and is_kept(name) else None
+            yield Written(f"+{number.strip().lstrip('+')}", text, known)

@@ -15,6 +15,7 @@ from channels.outcome import AddressFault
 from channels.sms.aggregator import meaning
 from channels.sms.aggregator.config import ReportsConfig, SignatureConfig
 from channels.sms.aggregator.transport import PREFIX
+from core.letters import is_kept
 
 MOST_REPORTS = 1_000
 _MOST_FIELDS = 200
@@ -96,6 +97,7 @@ def heard(config: ReportsConfig, document: Any) -> Iterator[Report]:
     for one in (each if isinstance(each, list) else [each])[:MOST_REPORTS]:
         name, status = meaning.at(config.id, one), meaning.at(config.status, one)
         told = config.means.get(status or "")
-        if name and told:
+        # What no database can hold is no name of ours, and keeps none of the other reports from being heard.
+        if name and told and is_kept(name):
             kind = "undelivered" if told.address else told.kind
             yield Report(f"{PREFIX}{name}", kind, told.reason, told.address)
