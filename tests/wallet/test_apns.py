@@ -1,16 +1,18 @@
 """The connections to Apple's push service: what they share, and what they do when one of them ends."""
 
 import asyncio
+import gc
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from ssl import PROTOCOL_TLS_SERVER, SSLContext, create_default_context
 
 import pytest
 
 from core.clock import MovableClock
 from tests.wallet.apns_server import Manners, PushServer, with_key
 from tests.wallet.conftest import NOW, PASS_TYPE, TEAM
-from tests.wallet.servers import Answer, Apns
+from tests.wallet.servers import Answer, Apns, make_certificate
 from wallet.apple import line
 from wallet.apple.owing import Owed
 from wallet.apple.push import Outcome, Pushed, pusher_for
@@ -103,6 +105,41 @@ def test_who_never_answers_is_tried_on_another_connection_and_then_later(
     assert counted(apple_with.push(phones(3))[0]) == {"accepted": 3}
     apple_with.server.manners = Manners(keeps_silent=1_000)
     assert counted(apple_with.push(phones(3))[0]) == {"retry no answer": 3}
+
+
+@pytest.mark.parametrize(
+    ("protocol", "seconds", "why"), [("h2", 0.5, "unreachable"), ("http/1.1", 10.0, "no HTTP/2")]
+)
+def test_a_connection_that_came_to_nothing_does_not_stay_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: str, seconds: float, why: str
+) -> None:
+    """What takes the call and then says nothing: a proxy whose other side is down, or no push service."""
+    monkeypatch.setattr(line, "TIMEOUT_SECONDS", seconds)
+    make_certificate(tmp_path)
+    complaints: list[str] = []
+
+    async def run() -> None:
+        loop, left = asyncio.get_running_loop(), asyncio.Event()
+        loop.set_exception_handler(lambda _, about: complaints.append(about["message"]))
+
+        class Mute(asyncio.Protocol):
+            def connection_lost(self, _: Exception | None) -> None:
+                left.set()
+
+        tls = SSLContext(PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(tmp_path / "server.pem", tmp_path / "server-key.pem")
+        tls.set_alpn_protocols([protocol])
+        trust = create_default_context(cafile=tmp_path / "server.pem")
+        trust.set_alpn_protocols(["h2"])
+        server = await loop.create_server(Mute, "127.0.0.1", 0, ssl=tls)
+        async with server:
+            with pytest.raises(line.Down, match=why):
+                await line.open_line("127.0.0.1", server.sockets[0].getsockname()[1], trust)
+            await asyncio.wait_for(left.wait(), 10)
+        gc.collect()
+
+    asyncio.run(run())
+    assert complaints == []
 
 
 def test_a_mistake_of_ours_ends_the_batch_instead_of_being_repeated_for_everybody(

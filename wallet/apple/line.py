@@ -95,7 +95,7 @@ class Line(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._h2 = H2Connection(_SPEAKING)
         self._h2.encoder = self._encoder = _Headers()
-        self.ready: asyncio.Future[None] = self._loop.create_future()
+        self._ready: asyncio.Future[None] = self._loop.create_future()
         self._answers: dict[int, Answer] = {}
         self._work: Work | None = None
         self._rested: asyncio.Future[None] | None = None
@@ -149,9 +149,17 @@ class Line(asyncio.Protocol):
             self._watching.cancel()
             self._work = None
 
-    def close(self, reason: str = "closed") -> None:
+    async def greeted(self) -> None:
+        """Wait for the other side's hello. Down if there will be none; nothing stays open without it."""
+        try:
+            await self._ready
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self, reason: str = "closed", *, ours: bool = False) -> None:
         """Let go; whatever is under way stays unanswered."""
-        self._end(Down(reason))
+        self._end(Down(reason, ours=ours))
         if self._transport is not None:
             self._transport.abort()
 
@@ -230,8 +238,8 @@ class Line(asyncio.Protocol):
 
     def _end(self, down: Down) -> None:
         self._down = self._down or down
-        if not self.ready.done():
-            self.ready.set_exception(self._down)
+        if not self._ready.done():
+            self._ready.set_exception(self._down)
         for stream in list(self._answers):
             self._give_up(stream, self._down.reason)
         for waiting in (self._rested, self._pong):
@@ -241,8 +249,8 @@ class Line(asyncio.Protocol):
     # --- what HTTP/2 tells
 
     def _settled(self, _event: RemoteSettingsChanged) -> None:
-        if not self.ready.done():
-            self.ready.set_result(None)
+        if not self._ready.done():
+            self._ready.set_result(None)
 
     def _responded(self, event: ResponseReceived) -> None:
         if answer := self._answers.get(event.stream_id):
@@ -318,9 +326,8 @@ async def open_line(host: str, port: int, trust: ssl.SSLContext) -> Line:
             transport, line = await loop.create_connection(lambda: Line(authority), host, port, ssl=trust)
             spoken = transport.get_extra_info("ssl_object")
             if spoken is not None and spoken.selected_alpn_protocol() != "h2":
-                line.close()
-                raise Down("no HTTP/2", ours=True)
-            await line.ready
+                line.close("no HTTP/2", ours=True)
+            await line.greeted()
     except ssl.SSLCertVerificationError:
         raise Down("server not trusted", ours=True) from None
     except ssl.SSLError:
