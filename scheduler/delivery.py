@@ -32,6 +32,7 @@ from core.db import Database
 from core.errors import EnvironmentFault
 from core.links import Links
 from scheduler import following
+from scheduler.beat import explained
 from scheduler.cancelling import Halt, halts
 from scheduler.claim import LEASE, Claim, Claimer, due_on, reap, stale_or_late
 from scheduler.fallbacks import fall_back
@@ -126,15 +127,19 @@ class Delivery:
                     # What one channel did may have given work to another; what another sender holds has not.
                     barren = set() if drains.pop(name).result() else barren | {name}
         finally:
-            await self._finish(list(drains.values()))
+            await self._finish(drains)
 
-    async def _finish(self, drains: Sequence[asyncio.Task[int]]) -> None:
+    async def _finish(self, drains: Mapping[str, asyncio.Task[int]]) -> None:
         """Whatever ended the run, a chunk under way is carried through and recorded."""
         stopping, self._stopping = self._stopping, True
-        while left := [drain for drain in drains if not drain.done()]:
+        while left := [drain for drain in drains.values() if not drain.done()]:
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait(left)
         self._stopping = stopping
+        # One channel's trouble ends the run; of the others asyncio would tell, in words that may be personal.
+        for name, drain in drains.items():
+            if not drain.cancelled() and (trouble := drain.exception()) is not None:
+                LOG.error("delivery failed", channel=name, error=explained(trouble))
 
     def _halt(self, lines: Sequence[Line], halts: frozenset[Halt]) -> None:
         """What was paused or cancelled since the last look concerns what was claimed before."""

@@ -64,7 +64,7 @@ def prepare(workspace: "Workspace") -> str:
         workspace.live.running()
     except UserError as error:
         raise EnvironmentFault(str(error)) from None
-    _log_through_structlog()
+    log_through_structlog()
     collect_seldom()
     return name
 
@@ -193,14 +193,19 @@ def _leave(code: int) -> None:
 
 
 class _ToStructlog(logging.Handler):
-    """What libraries log, as JSON lines; without tracebacks, whose values may be personal."""
+    """What libraries log, as JSON lines; without tracebacks, whose values may be personal.
+
+    Of several lines the first: in the others asyncio shows the error that nobody asked for.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
         said: dict[str, Any] = {"error": kind} if kind else {}
-        LOG.log(record.levelno, record.getMessage(), logger=record.name, **said)
+        first = record.getMessage().partition("\n")[0]
+        LOG.log(record.levelno, first, logger=record.name, **said)
 
 
-def _log_through_structlog() -> None:
+def log_through_structlog() -> None:
+    """Have what libraries log stand among our own lines."""
     # Libraries name addresses in their INFO lines (httpx the device that it pushes to): warnings only.
     logging.basicConfig(handlers=[_ToStructlog()], level=logging.WARNING, force=True)

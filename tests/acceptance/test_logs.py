@@ -38,6 +38,28 @@ def test_a_line_is_for_programs_unless_somebody_sits_there(
     assert (written["event"], written["message"], written["level"]) == ("message tried", 4711, "info")
 
 
+def test_an_error_that_nobody_asked_for_is_told_by_its_kind_and_not_by_its_words() -> None:
+    program = (
+        "import asyncio, gc\n"
+        "from tidings import logs\n"
+        "from tidings.service import log_through_structlog\n"
+        "async def breaks():\n"
+        "    raise ValueError('Key (value)=(olena@example.com) already exists')\n"
+        "async def main():\n"
+        "    task = asyncio.create_task(breaks())\n"
+        "    await asyncio.wait([task])\n"
+        "logs.configure('info')\n"
+        "log_through_structlog()\n"
+        "asyncio.run(main())\n"
+        "gc.collect()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    [line] = done.stderr.splitlines()
+    said = json.loads(line)
+    assert (said["event"], said["error"]) == ("Task exception was never retrieved", "ValueError")
+    assert "olena" not in line
+
+
 def test_nothing_is_traced_and_nothing_loaded_where_nobody_asked_for_it() -> None:
     program = (
         "import sys; from tidings import telemetry\n"

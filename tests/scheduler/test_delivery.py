@@ -1,6 +1,7 @@
 """Senders: rates that they share, providers that are down, stopping, dying."""
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -424,6 +425,31 @@ def test_a_channel_that_breaks_altogether_is_no_reason_to_lose_its_messages(kios
     asyncio.run(run())
     assert kiosk.states() == {"planned": 3}
     assert kiosk.attempts("anna0") == [("email", 1, "unknown", "sender_failed")]
+
+
+def test_what_fails_on_several_channels_at_once_is_told_of_once(
+    kiosk: Kiosk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """asyncio complains of an error that nobody asks for, in its own words, which may be personal."""
+    kiosk.scenario(send="[sms, email]")
+    kiosk.customer("anna", phone=kiosk.to("sms", "accept"))
+    kiosk.customer("boris", email=kiosk.to("email", "accept"))
+    kiosk.plan()
+    complaints: list[str] = []
+
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("Key (value)=(anna@example.com)")
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, about: complaints.append(about["message"]))
+        with pytest.raises(RuntimeError):
+            await kiosk.delivering()
+        gc.collect()
+
+    monkeypatch.setattr(Claimer, "claim", broken)
+    asyncio.run(run())
+    assert complaints == []
 
 
 def test_channels_go_side_by_side_and_a_cascade_runs_through_in_one_delivery(kiosk: Kiosk) -> None:
