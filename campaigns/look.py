@@ -24,7 +24,6 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    true,
 )
 
 from campaigns.as_begun import askable
@@ -179,11 +178,11 @@ class Looker:
         return self.connection.scalar(select(func.count()).select_from(rows.limit(most).subquery())) or 0
 
     def proceed(
-        self, scenario: Scenario, index: int, span: Span, zones: Sequence[Zone], version: int | None = None
+        self, scenario: Scenario, index: int, span: Span, zones: Sequence[Zone], version: int
     ) -> Step:
-        """Stage whose wait for a later step is over, and let the gates decide.
+        """Stage whose wait for a later step is over, of those who began with a version; the gates decide.
 
-        With a `version`: only who began with it. Whom no channel reached is asked again where the schedule
+        Whom no channel reached is asked again where the schedule
         strikes, as for the first step.
         """
         step = self._begin(scenario, index, span, zones)
@@ -312,15 +311,15 @@ def _as_begun(
 
 
 def waits(
-    scenario: Scenario, index: int, at: datetime, program: Program, version: int | None = None
+    scenario: Scenario, index: int, at: datetime, program: Program, version: int
 ) -> list[ColumnElement[bool]]:
-    """Enrolments whose wait for a step may be over; a clock change off at most (see `waited`)."""
+    """Enrolments of a version whose wait for a step may be over, give or take a clock change (`waited`)."""
     wait: Duration | None = scenario.steps[index].wait
     limit = wait.ago(at, program.zone) + CLOCK_CHANGE if wait else at
     return [
         ENROLMENT.c.scenario.in_(names_of(scenario)), IS_ACTIVE,
         ENROLMENT.c.step == index, ENROLMENT.c.anchor_at <= literal(min(limit, at), UtcDateTime),
-        ENROLMENT.c.version == version if version is not None else true(),
+        ENROLMENT.c.version == version,
     ]  # fmt: skip
 
 

@@ -86,17 +86,17 @@ class Document:
             return model.model_validate(meant)
         return None
 
-    def in_part(self, model: type[ModelT], at: KeyPath = ()) -> ModelT | None:
-        """What can be read at `at` though some of it is wrong: whoever asks for that gets NotRead.
+    def in_part(self, model: type[ModelT]) -> ModelT | None:
+        """What can be read though some of it is wrong: whoever asks for that gets NotRead.
 
         For checks of the rest, whose findings then follow from nothing wrong (`as_far_as_read`). None where
         too little is left. `validate` tells what is wrong.
         """
-        data = self.get(at)
+        data = self.get(())
         try:
             return model.model_validate({} if data is None else data)
         except ValidationError as error:
-            return _in_part(model, self._as_meant(error, model, at))
+            return _in_part(model, self._as_meant(error, model, ()))
 
     def _as_meant(self, error: ValidationError, model: type[BaseModel], at: KeyPath) -> Any:
         """What stands at `at`, each unknown key by the name that was meant, or left out."""

@@ -4,7 +4,6 @@ Nothing is written for a message: a link carries where it leads (core.links). On
 looked up, each once in a process; one that could not be kept is sent as it is, and not counted.
 """
 
-import contextlib
 import hashlib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -28,12 +27,9 @@ LOG = structlog.get_logger("tidings.tracking")
 class Tracker:
     """Replaces the links of messages, for one database and one public address."""
 
-    def __init__(
-        self, database: Database, links: Links, turn: AbstractContextManager[Any] | None = None
-    ) -> None:
+    def __init__(self, database: Database, links: Links, turn: AbstractContextManager[Any]) -> None:
         """`turn` is what writers of this process wait for."""
-        self._database, self._links = database, links
-        self._turn = turn or contextlib.nullcontext()
+        self._database, self._links, self._turn = database, links, turn
         # By digests: what is remembered of addresses must not be their texts, which may be personal.
         self._shared: dict[bytes, int] = {}
 

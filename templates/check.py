@@ -96,7 +96,7 @@ def point_names(names: Mapping[str, Collection[str]], locales: Iterable[str], fi
 
 
 def short_text(
-    library: Library, source: str, names: Names, *, expression: bool = False, types: Types | None = None
+    library: Library, source: str, names: Names, *, expression: bool, types: Types
 ) -> list[tuple[str, str]]:
     """What is wrong with a template outside messages/, a card's value, and what to write instead."""
     environment = library.environment(library.default_locale, "text")
@@ -113,7 +113,7 @@ def short_text(
         ]
     known = {*names, *environment.globals, *_GIVEN, *said.declared}
     found = (_complaint(dotted, known, names, "") for dotted in said.uses)
-    judged = (said.tree, types or {}, said.declared)
+    judged = (said.tree, types, said.declared)
     unfit = ((it.what, it.fix) for it in (*misfits(*judged), *unlike(*judged))) if types else ()
     return [*(complaint for complaint in found if complaint), *unfit]
 

@@ -144,7 +144,7 @@ def _spent_ever(connection: Connection, program: Program, ids: Sequence[int]) ->
     return {row.customer_id: row.spent for row in connection.execute(statement)}
 
 
-def tier_view(program: Program, progress: Progress, spent_ever: int = 0) -> TierView:
+def tier_view(program: Program, progress: Progress, spent_ever: int) -> TierView:
     """A tier with the way to the next one; `spent_ever` in minor units."""
 
     def whole(amount: int | None) -> Decimal | None:

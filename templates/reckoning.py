@@ -36,7 +36,7 @@ def longest(
 
 def most_characters(
     library: Library, message_name: str, channel: str, locale: str, contexts: Iterable[Mapping[str, object]],
-    part: str = "text",
+    part: str,
 ) -> int:  # fmt: skip
     """How many characters a part of a message can have; 0 if it has none, or it cannot be rendered at all."""
     texts = _worst(library, message_name, channel, locale, contexts, part)

@@ -35,7 +35,7 @@ _SIGNS = {"eq": "==", "ne": "!=", "gt": ">", "gteq": ">=", "lt": "<", "lteq": "<
 _PLAIN_NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
-def unlike(tree: nodes.Template, types: Types, made: Collection[str] = ()) -> Iterator[Misfit]:
+def unlike(tree: nodes.Template, types: Types, made: Collection[str]) -> Iterator[Misfit]:
     """Every such use; of the names in `made`, which the text makes itself, nothing is known."""
     known = {name: kind for name, kind in types.items() if name.partition(".")[0] not in made}
     for compared in tree.find_all(nodes.Compare):

@@ -13,7 +13,7 @@ from channels.outcome import Accepted, Failed, Outcome, Unknown
 from channels.proxy import proxy_to
 from channels.transport import ChannelDown, Transport
 from channels.webhook.signing import keys_of, signature
-from core.clock import Clock, SystemClock
+from core.clock import SystemClock
 
 if TYPE_CHECKING:
     from channels.webhook import Letter, WebhookSettings
@@ -33,10 +33,10 @@ _OWN = {
 class HttpTransport(Transport["Letter"]):
     """Posts to the retailer's address."""
 
-    def __init__(self, settings: "WebhookSettings", clock: Clock | None = None) -> None:
-        """`clock` tells the time of the signature, which the receiver compares with its own."""
+    def __init__(self, settings: "WebhookSettings") -> None:
         self._settings = settings
-        self._clock = clock or SystemClock()
+        # The time of the signature, which the receiver compares with its own.
+        self._clock = SystemClock()
         self._keys = keys_of(settings.secret)
         self._client: httpx.AsyncClient | None = None
 

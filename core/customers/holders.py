@@ -48,7 +48,7 @@ def people(connection: Connection, names: Collection[str]) -> dict[str, Person]:
 
 
 def people_held(
-    connection: Connection, names: Collection[str], *, lock: bool = True
+    connection: Connection, names: Collection[str], *, lock: bool
 ) -> tuple[dict[str, Person], list[tuple[Any, ...]]]:
     """The customers, and the accounts that they use (`Book(held=…)`), which are locked as they are found."""
     asked = sorted(set(names))

@@ -77,7 +77,6 @@ class Database:
 
     def __init__(self, url: str, *, durable: bool = True) -> None:
         self.url = url
-        self._durable = durable
         self._writing = Lock()
         self.engine = _engine(url, durable)
 

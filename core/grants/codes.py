@@ -2,14 +2,11 @@
 
 import secrets
 import unicodedata
-from collections.abc import Callable, Sequence
 
 # Without 0 and O, 1, I and L, 2 and Z, 5 and S, 8 and B, U and V: nobody has to guess which it was.
 LETTERS = "ACDEFGHJKMNPQRTWXY34679"
 SHORTEST, LONGEST = 8, 32
 _JOINTS = str.maketrans("", "", "-–— \u00a0_.")
-
-Draw = Callable[[Sequence[str]], str]
 
 
 def normal(code: str) -> str:
@@ -17,6 +14,6 @@ def normal(code: str) -> str:
     return unicodedata.normalize("NFKC", code).translate(_JOINTS).upper()
 
 
-def drawn(length: int, draw: Draw = secrets.choice) -> str:
+def drawn(length: int) -> str:
     """A code of so many letters and digits that nobody can guess: 23 to the power of `length`."""
-    return "".join(draw(LETTERS) for _ in range(length))
+    return "".join(secrets.choice(LETTERS) for _ in range(length))

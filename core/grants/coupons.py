@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, func, select, update
 
 from core.db import insert_ignoring
 from core.db.bulk import insert_rows, rows_of
-from core.grants.codes import LONGEST, SHORTEST, Draw, drawn, normal
+from core.grants.codes import LONGEST, SHORTEST, drawn, normal
 from core.grants.promo_codes import CODE, USE
 from core.ledger.lots import Refusal
 from core.ledger.operations import again_if_taken
@@ -50,25 +50,21 @@ class Made:
     repeated: bool = False
 
 
-def make_coupons(
-    connection: Connection, program: Program, request: Request, at: datetime, draw: Draw | None = None
-) -> Made | Refusal:
-    """Make coupons in the caller's write transaction. `draw` chooses a letter; unguessable if left out.
+def make_coupons(connection: Connection, program: Program, request: Request, at: datetime) -> Made | Refusal:
+    """Make coupons in the caller's write transaction; nobody guesses the codes that are drawn.
 
     Refused, and nothing changed: `unknown_rule`, `bad_amount`, `bad_code`, `bad_dates`, `code_taken`,
     `conflict` (the batch was another request).
     """
-    return again_if_taken(connection, lambda: _make(connection, program, request, at, draw))
+    return again_if_taken(connection, lambda: _make(connection, program, request, at))
 
 
-def _make(
-    connection: Connection, program: Program, request: Request, at: datetime, draw: Draw | None
-) -> Made | Refusal:
+def _make(connection: Connection, program: Program, request: Request, at: datetime) -> Made | Refusal:
     if (known := _known(connection, request)) is not None:
         return known
     if refusal := _refused(program, request, program.day_of(at)):
         return refusal
-    codes = _own(connection, program, request) if request.text else _drawn(connection, request, draw)
+    codes = _own(connection, program, request) if request.text else _drawn(connection, request)
     if isinstance(codes, Refusal):
         return codes
     rows = [
@@ -134,13 +130,10 @@ def _own(connection: Connection, program: Program, request: Request) -> list[str
     return [code]
 
 
-def _drawn(connection: Connection, request: Request, draw: Draw | None) -> list[str]:
+def _drawn(connection: Connection, request: Request) -> list[str]:
     codes: dict[str, None] = {}
     while len(codes) < request.count:
-        more = [
-            drawn(request.length, draw) if draw else drawn(request.length)
-            for _ in range(request.count - len(codes))
-        ]
+        more = [drawn(request.length) for _ in range(request.count - len(codes))]
         taken = _taken(connection, more)
         codes |= dict.fromkeys(code for code in more if code not in taken)
     return list(codes)

@@ -283,13 +283,6 @@ def free_codes(connection: Connection, program: Program, receipt: str, at: datet
     return freed
 
 
-def check_codes(
-    connection: Connection, program: Program, codes: Sequence[str], customer_id: int, at: datetime
-) -> Checked:
-    """Which codes a cart may use, without writing anything: for quotes."""
-    return Codes(connection, program, at).check(codes, customer_id, at)
-
-
 def _of_rule(rule: str) -> str:
     """The row that counts all coupons of a rule; nobody can type it, a code has no space."""
     return f"all of {rule}"

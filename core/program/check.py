@@ -18,14 +18,12 @@ PLURALS = ("zero", "one", "two", "few", "many", "other")
 FILE = "program.yaml"
 
 
-def read_program(
-    text: str, problems: list[Problem], channels: Iterable[str] | None = None, file: str = FILE
-) -> Program | None:
+def read_program(text: str, problems: list[Problem], channels: Iterable[str] | None = None) -> Program | None:
     """Read program.yaml; None, and every finding in `problems`, when it is not right.
 
     `channels` are the names of the channels that exist; None leaves them unchecked.
     """
-    document = load(text, file, problems)
+    document = load(text, FILE, problems)
     program = document and document.validate(Program, problems)
     if not document or not program:
         return None
@@ -35,9 +33,7 @@ def read_program(
     return program if all(problem.severity != "error" for problem in found) else None
 
 
-def check_program(
-    program: Program, document: Document, channels: Iterable[str] | None = None
-) -> Iterator[Problem]:
+def check_program(program: Program, document: Document, channels: Iterable[str] | None) -> Iterator[Problem]:
     """What does not fit together, beyond the shape of each value, as far as it could be read."""
     for findings in (
         _names(program, document),

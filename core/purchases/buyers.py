@@ -27,13 +27,11 @@ class Buyer(NamedTuple):
     invited_to: str | None
 
 
-def buyers_of(connection: Connection, found: Mapping[str, Person]) -> dict[str, Buyer]:
-    """The customers, each under the name that was asked for; who was erased meanwhile is left out."""
-    return ask_buyers(connection, found)()
-
-
 def ask_buyers(connection: Connection, found: Mapping[str, Person]) -> Callable[[], dict[str, Buyer]]:
-    """The same, asked now and read later (`core.db.bulk.piped`)."""
+    """The customers, each under the name that was asked for; who was erased meanwhile is left out.
+
+    Asked now, read later (`core.db.bulk.piped`).
+    """
     answer = _BUYERS.ask(connection, sorted({person.id for person in found.values()}))
 
     def read() -> dict[str, Buyer]:

@@ -13,7 +13,7 @@ from core.db import Database
 from core.grants.activations import Activation, activate
 from core.grants.codes import LETTERS, normal
 from core.grants.coupons import Made, Request, coupons, disable, disable_batch, look, make_coupons, uses_of
-from core.grants.promo_codes import USE, Checked, Codes, check_codes
+from core.grants.promo_codes import USE, Checked, Codes
 from core.ledger.lots import Refusal
 from core.ledger.writing import ACCOUNT, ENTRY
 from core.program import Program
@@ -56,8 +56,9 @@ def made(database: Database, request: Request, program: Program = FLYER) -> Sequ
 
 def asked(database: Database, program: Program, code: str, customer_id: int = 1, day: int = 0) -> str:
     """Why a code cannot be used, without using it; '' if it can."""
+    at = START + day * DAY
     with database.read() as connection:
-        checked = check_codes(connection, program, [code], customer_id, START + day * DAY)
+        checked = Codes(connection, program, at).check([code], customer_id, at)
     assert isinstance(checked, Checked)
     return checked.refused[code].reason if checked.refused else ""
 

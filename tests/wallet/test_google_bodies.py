@@ -98,7 +98,7 @@ class TestTheObject:
 
     def test_it_says_what_the_card_says(self, guest: Guest) -> None:
         guest.places = [Place(50.45, 30.52, "Хрещатик")]
-        body = written(loyalty_object(ISSUER, "loyalty", guest.face(), "abc", notify=True))
+        body = written(loyalty_object(ISSUER, "loyalty", guest.face(), "abc"))
         google_schema("LoyaltyObject", whole=True).validate(body)
         assert body == {
             "id": "3388000000022000000.abc",
@@ -126,7 +126,6 @@ class TestTheObject:
             "merchantLocations": [{"latitude": 50.45, "longitude": 30.52}],
             "messages": [],
             "smartTapRedemptionValue": "KV20261234",
-            "notifyPreference": "NOTIFY_ON_UPDATE",
         }
 
     def test_the_card_may_say_which_fields_stand_where(self, guest: Guest, card: Card) -> None:
@@ -273,7 +272,7 @@ def test_whatever_a_card_says_googles_schema_accepts_every_body(
     own = face.with_news({"uk": "Новини", "en": "News"}, texts[0])
     message = {**news(own, texts[1], texts[2], texts[0], face.expires), "messageType": "TEXT"}
     kind = loyalty_class(ISSUER, "loyalty", card.model_copy(update={"google": face.google}), face, hero=None)
-    thing = loyalty_object(ISSUER, "loyalty", own, "abc", messages=[message], notify=True)
+    thing = loyalty_object(ISSUER, "loyalty", own, "abc", messages=[message])
     void = void_object(ISSUER, "abc")
     for body, name in ((kind, "LoyaltyClass"), (thing, "LoyaltyObject")):
         google_schema(name, whole=True).validate(written(body))

@@ -8,7 +8,7 @@ from templates.facts import tier_view
 from tidings.api.answers import Tier
 
 
-def tier_shown(program: Program, progress: Progress, spent_ever: int = 0) -> Tier:
+def tier_shown(program: Program, progress: Progress, spent_ever: int) -> Tier:
     """The level, and the way to the next one; `spent_ever` in minor units."""
     view = tier_view(program, progress, spent_ever)
     return Tier.model_validate({

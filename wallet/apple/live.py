@@ -63,9 +63,9 @@ def _shared_trouble(result: Pushed) -> str | None:
 class Waking:
     """Pushes to the devices of a database. One `push_due` at a time."""
 
-    def __init__(self, database: Database, clock: Clock, rest: Rest, batch: int = BATCH) -> None:
-        """`rest` is shared by all that push by one account; `batch` how many are claimed at once."""
-        self._database, self._clock, self._rest, self._batch = database, clock, rest, batch
+    def __init__(self, database: Database, clock: Clock, rest: Rest) -> None:
+        """`rest` is shared by all that push by one account."""
+        self._database, self._clock, self._rest = database, clock, rest
 
     async def push_due(self, pusher: Pusher) -> Counter[str]:
         """Push to every device that is due. Counts outcomes, those not accepted with their reason."""
@@ -75,7 +75,7 @@ class Waking:
             sending = asyncio.create_task(pusher.push(owed))
             try:
                 # A batch that was not full was the last one: what comes to be due is the next call's.
-                following = await asyncio.to_thread(self._turn, results, more=len(owed) == self._batch)
+                following = await asyncio.to_thread(self._turn, results, more=len(owed) == BATCH)
             finally:
                 results = await sending
             self._rest.heard(results, self._clock.now())
@@ -89,7 +89,7 @@ class Waking:
     def _turn(self, results: Sequence[Pushed], *, more: bool) -> list[Owed]:
         """Record outcomes, and claim the next batch if there may be `more`."""
         now = self._clock.now()
-        limit = self._rest.allows(now, self._batch) if more else 0
+        limit = self._rest.allows(now) if more else 0
         if not results and not limit:
             return []
         with self._database.write() as connection:

@@ -122,16 +122,11 @@ def loyalty_object(
     serial: str,
     *,
     messages: Sequence[dict[str, Any]] = (),
-    notify: bool = False,
 ) -> dict[str, Any]:
-    """One customer's card, complete: a PATCH replaces whole lists.
-
-    `messages` are those on the card (`news`). `notify` asks Google to tell the holder; it holds for this
-    one request only.
-    """
+    """One customer's card, complete: a PATCH replaces whole lists. `messages` are those on it (`news`)."""
     faces = tongues(face)
     standing = dict(zip(POINTS, points(face), strict=False))
-    body: dict[str, Any] = {
+    return {
         "id": object_id(issuer.issuer, serial),
         "classId": class_id(issuer.issuer, name, face),
         "state": "ACTIVE",
@@ -147,7 +142,6 @@ def loyalty_object(
         "validTimeInterval": {"end": {"date": face.expires.isoformat()}} if face.expires else None,
         **{key: _points(field, faces) for key, field in standing.items()},
     }
-    return {**body, "notifyPreference": "NOTIFY_ON_UPDATE"} if notify else body
 
 
 def void_object(issuer: GoogleIssuer, serial: str) -> dict[str, Any]:

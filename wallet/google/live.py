@@ -176,9 +176,7 @@ def _messages(plans: Sequence[Plan]) -> list[Message]:
     return [plan.message for plan in plans if plan.message is not None]
 
 
-async def google_round(
-    database: Database, cards: GoogleCards, faces: Faces, clock: Clock, limit: int | None = None
-) -> Counter[str]:
+async def google_round(database: Database, cards: GoogleCards, faces: Faces, clock: Clock) -> Counter[str]:
     """Bring the objects that are due up to date. Counts outcomes, those not written with their reason.
 
     A holder is told of a change only in fields that say so (`notify`), and as far as the budget allows;
@@ -188,7 +186,7 @@ async def google_round(
     def begin() -> list[tuple[Claimed, Plan | None]]:
         now = clock.now()
         with database.write() as connection:
-            claimed = due.claim(connection, now, limit or cards.size)
+            claimed = due.claim(connection, now, cards.size)
         with database.read() as connection:
             shown = _faces(connection, faces, claimed)
         planned = [(it, cards.plan(it, shown.get(it.row.customer_id), now)) for it in claimed]
