@@ -52,6 +52,7 @@ from scheduler.cancelling import CANCELLED, cancelled
 from scheduler.leaving import EXITED, leave, left
 from scheduler.marking import begin
 from scheduler.outbox import MOST_AT_ONCE, Turn, doubtful, ended, keep_attempts, moved, write
+from scheduler.outdated import refuse_outdated
 from scheduler.reach import MessageRow, Reach, Standing, regretted
 from scheduler.throttle import CHUNK
 from scheduler.truth import Truth
@@ -163,10 +164,11 @@ class Claimer:
         """Take due messages of a channel, drop what no longer holds, mark the rest *sending*.
 
         `marketing` is how many places a plan has left for all of them, which marketing may take last; None
-        leaves that open.
+        leaves that open. Outdated if the bundle is no longer live, and does not know one of their scenarios.
         """
         fence, lease_until = secrets.token_hex(8), self.at + self.lease
         rows = self._take(connection, channel, limit, marketing)
+        refuse_outdated(connection, self.running, rows)
         self._cancelled.update(cancelled(connection) if rows else {})
         reach = Reach(connection, self.running, self.at, rows)
         heard = regretted(connection, rows)

@@ -38,6 +38,7 @@ from scheduler.claim import LEASE, Claim, Claimer, due_on, reap, stale_or_late
 from scheduler.fallbacks import fall_back
 from scheduler.line import MARGIN, AnyChannel, Chunk, Done, Line, told_apart
 from scheduler.outcomes import Settlement, settle
+from scheduler.outdated import Outdated
 from scheduler.throttle import ask, is_of_provider, paused, resting, take
 from scheduler.truth import Truth
 from scheduler.warm_up import quota_of
@@ -273,6 +274,15 @@ class Delivery:
     def _transaction(
         self, line: Line, done: Done | None, claiming: bool
     ) -> tuple[Settlement | None, Running | None, Claim | datetime | None]:
+        while True:
+            try:
+                return self._in_one(line, done, claiming)
+            except Outdated:
+                LOG.info("files changed meanwhile", channel=line.channel.name)
+
+    def _in_one(
+        self, line: Line, done: Done | None, claiming: bool
+    ) -> tuple[Settlement | None, Running | None, Claim | datetime | None]:
         channel, settlement = line.channel, None
         with self._turn:
             running = self._live.running() if claiming else None
@@ -402,10 +412,15 @@ def tidy(database: Database, live: Live, policies: Mapping[str, str], clock: Clo
     with database.read() as connection:
         if not stale_or_late(connection, clock.now()):
             return 0, 0
-    running = live.running()
-    with database.write() as connection:
-        unknown = reap(connection, policies, clock.now())
-        fell_back = fall_back(connection, running, clock.now())
+    unknown, fell_back = _moved_on(database, live, policies, clock)
     if unknown:
         LOG.warning("senders died", unknown=unknown)
     return unknown, fell_back
+
+
+def _moved_on(database: Database, live: Live, policies: Mapping[str, str], clock: Clock) -> tuple[int, int]:
+    while True:
+        running = live.running()
+        with contextlib.suppress(Outdated), database.write() as connection:
+            unknown = reap(connection, policies, clock.now())
+            return unknown, fall_back(connection, running, clock.now())

@@ -9,6 +9,7 @@ from campaigns.tables import Message
 from channels.base import CARD
 from core.db import UtcDateTime
 from scheduler.outbox import MOST_AT_ONCE, Turn, ended, moved, write
+from scheduler.outdated import refuse_outdated
 from scheduler.reach import MessageRow, Reach, leave_behind, regretted
 from wallet import news
 
@@ -21,11 +22,12 @@ def fall_back(connection: Connection, running: Running, at: datetime, limit: int
 
     Returns how many. One that is no longer worth it (too late, its scenario removed, nothing left) stays as
     it is: *sent*, or *failed* if the provider said that it did not arrive. More than `limit` are left to the
-    next call.
+    next call. Outdated as `Claimer.claim`.
     """
     late = select(MESSAGE).where(MESSAGE.c.fallback_at <= literal(at, UtcDateTime), MESSAGE.c.state == "sent")
     late = late.order_by(MESSAGE.c.id).limit(limit).with_for_update(skip_locked=True)
     rows = connection.execute(late).all()
+    refuse_outdated(connection, running, rows)
     reach = Reach(connection, running, at, rows)
     heard = regretted(connection, rows)
     turns = [_fallen(row, running, reach, at, regretted=row.id in heard) for row in rows]

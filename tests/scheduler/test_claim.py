@@ -1,15 +1,18 @@
 """Just before sending: is it still wanted, still true, still in time?"""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import delete, insert, update
 
-from campaigns.versions import pause, resume
+from campaigns.running import Running
+from campaigns.versions import Live, pause, resume
 from core.customers.addresses import ADDRESS, SUPPRESSION
 from core.db import Database
 from scheduler import claim
 from scheduler.claim import Claimer, due_on
+from scheduler.delivery import tidy
 from tests.scheduler.kiosk import MESSAGE, REMINDER, Kiosk, at
 
 
@@ -242,6 +245,44 @@ def test_a_removed_scenario_recalls_its_messages(kiosk: Kiosk) -> None:
     kiosk.write(reminder=None, other=REMINDER)
     kiosk.deliver()
     assert kiosk.state("anna") == ("recalled", "scenario_removed")
+
+
+class Overtaken(Live):
+    """Somebody applies files just after a sender has asked what is live."""
+
+    def __init__(self, kiosk: Kiosk, **changed: str | None) -> None:
+        super().__init__(kiosk.database)
+        self._kiosk, self._changed = kiosk, changed
+
+    def running(self) -> Running:
+        found, changed, self._changed = super().running(), self._changed, {}
+        if changed:
+            self._kiosk.write(**changed)
+        return found
+
+
+def test_a_scenario_that_is_renamed_while_its_messages_are_claimed_keeps_them(kiosk: Kiosk) -> None:
+    planned(kiosk)
+
+    async def run() -> None:
+        async with kiosk.channels()["sms"] as channel:
+            kiosk.live = Overtaken(kiosk, reminder=None, nudge=f"formerly: reminder\n{REMINDER}")
+            await kiosk.delivery({"sms": channel}).run()
+
+    asyncio.run(run())
+    assert kiosk.state("anna") == ("sent", None)
+
+
+def test_a_scenario_that_is_renamed_while_nobody_confirms_goes_on_to_its_next_channel(kiosk: Kiosk) -> None:
+    kiosk.scenario(steps="[{id: first, message: hello, send: [sms, email], fallback_after: 2 hours}]")
+    planned(kiosk, phone=kiosk.to("sms", "accept"), email=kiosk.to("email", "accept"))
+    kiosk.deliver()
+    kiosk.later(hours=2)
+    again = f"formerly: reminder\n{kiosk.files['scenarios/reminder.yaml']}"
+    live = Overtaken(kiosk, reminder=None, nudge=again)
+    policies = {name: channel.policy for name, channel in kiosk.channels().items()}
+    assert tidy(kiosk.database, live, policies, kiosk.clock) == (0, 1)
+    assert kiosk.message("anna").channel == "email"
 
 
 def test_somebody_who_waits_does_not_queue_behind_a_campaign(kiosk: Kiosk) -> None:
