@@ -38,6 +38,17 @@ def names_through_time(connection: Connection, scenario: Scenario) -> tuple[str,
     return tuple(dict.fromkeys((*had, *reversed(names))))
 
 
+def as_called_then(connection: Connection, then: Running, name: str) -> Scenario | None:
+    """The scenario of this name as earlier files have it, perhaps by another name; None if they have it not.
+
+    A message keeps the version that spoke, and takes the new name of its scenario.
+    """
+    if name in then.scenarios:
+        return then.scenarios[name]
+    earlier = connection.scalar(select(STATE.c.earlier).where(STATE.c.name == name)) or ()
+    return next((then.scenarios[it] for it in reversed(earlier) if it in then.scenarios), None)
+
+
 def following(connection: Connection, running: Running) -> Running:
     """The same, where files take a name back that a live scenario had: it goes on there, as by `formerly`.
 

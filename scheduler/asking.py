@@ -20,6 +20,7 @@ from typing import Any
 import structlog
 from sqlalchemy import ColumnElement, Connection, and_, func, literal, literal_column, or_, select, update
 
+from campaigns.names import as_called_then
 from campaigns.running import Running
 from campaigns.tables import Attempt, Message, MessageState
 from campaigns.versions import Live
@@ -167,10 +168,10 @@ class Asking:
             running = self._live.of(row.version)
         except Problems:
             return None
-        scenario = running.scenarios.get(row.scenario)
-        if scenario is None:
-            return None
         with self._database.read() as connection:
+            scenario = as_called_then(connection, running, row.scenario)
+            if scenario is None:
+                return None
             context = contexts(connection, running.program, [row.customer_id], at, self._links)
         known = context.get(row.customer_id)
         locale = row.customer_locale

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, literal, select
 
+from campaigns.names import as_called_then
 from campaigns.short_links import as_long
 from campaigns.tables import Message
 from campaigns.versions import Live
@@ -64,7 +65,7 @@ def listed(database: Database, live: Live, links: Links, wanted: Wanted, at: dat
             customers = [row.customer_id for row in open_to]
             known = contexts(connection, running.program, customers, at, links) if customers else {}
             for row in open_to:
-                said = _said(live, row, known[row.customer_id], links, at)
+                said = _said(connection, live, row, known[row.customer_id], links, at)
                 if said is None:
                     found.left_out["not_rendered"] += 1
                 else:
@@ -94,11 +95,15 @@ def _rows(connection: Connection, program: Program, wanted: Wanted) -> Sequence[
     return connection.execute(rows.order_by(MESSAGE.c.scenario, MESSAGE.c.planned_at, MESSAGE.c.id)).all()
 
 
-def _said(live: Live, row: Any, known: Context, links: Links, at: datetime) -> str | None:
+def _said(
+    connection: Connection, live: Live, row: Any, known: Context, links: Links, at: datetime
+) -> str | None:
     """The words by the version that listed them; None if they cannot be said any more."""
     try:
         running = live.of(row.version)
-        scenario = running.scenarios[row.scenario]
+        scenario = as_called_then(connection, running, row.scenario)
+        if scenario is None:
+            return None
         facts = discover()[scenario.trigger].read(row.facts, running.program, at)
         also = as_long(running.program, CHANNEL, links)
         return running.library.render(

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Table, select
 
 import campaigns.tables as decisions
 import core.tables as facts
+from campaigns.names import as_called_then
 from campaigns.versions import Live
 from core.customers.addresses import ADDRESS, LIFTED, SUPPRESSION
 from core.customers.profiles import CUSTOMER
@@ -125,7 +126,7 @@ def personal_data(connection: Connection, live: Live, links: Links, row: Any, at
     for section in SECTIONS:
         found[section.name] = _rows(connection, program, section, ids)
     context = contexts(connection, program, [row.id], at, links)[row.id]
-    found["messages"] = [_with_text(live, context, it, at) for it in found["messages"]]
+    found["messages"] = [_with_text(connection, live, context, it, at) for it in found["messages"]]
     found["left_alone"] = _left_alone(connection, ids)
     found["no_longer_left_alone"] = _lifted(connection, ids)
     return found
@@ -187,13 +188,18 @@ def _plain(value: Any, of_others: Collection[str] = OF_OTHERS) -> Any:
     return f"{value:f}" if isinstance(value, Decimal) else value
 
 
-def _with_text(live: Live, context: Context, message: dict[str, Any], at: datetime) -> dict[str, Any]:
+def _with_text(
+    connection: Connection, live: Live, context: Context, message: dict[str, Any], at: datetime
+) -> dict[str, Any]:
     """What a message said; nothing for one that did not leave, or whose words or facts are no longer kept."""
     if message["accepted_at"] is None or not message["facts"]:
         return {**message, "text": None}
     try:
         running = live.of(message["version"])
-        trigger = discover()[running.scenarios[message["scenario"]].trigger]
+        scenario = as_called_then(connection, running, message["scenario"])
+        if scenario is None:
+            return {**message, "text": None}
+        trigger = discover()[scenario.trigger]
         said = with_trigger(context, trigger.read(message["facts"], running.program, at), message["channel"])
         locale = message["locale"] or context["customer"].locale
         rendered = running.library.render(message["message"], message["channel"], locale, said)

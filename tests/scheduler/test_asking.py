@@ -111,6 +111,16 @@ def test_an_answer_that_was_lost_is_found_and_the_message_was_sent_when_it_was_t
     assert len(twilio.accepted) == 1
 
 
+def test_it_is_asked_about_though_its_scenario_has_another_name_by_then(kiosk: Kiosk, twilio: Twilio) -> None:
+    twilio.mute = 1
+    send(kiosk, "anna")
+    text = kiosk.files["scenarios/reminder.yaml"]
+    for before, after in (("reminder", "nudge"), ("nudge", "hint")):
+        kiosk.write(**{before: None, after: f"formerly: {before}\n{text}"})
+    kiosk.later(minutes=1)
+    assert ask(kiosk) == Asked(found=1)
+
+
 def test_what_never_arrived_stays_unknown_and_is_asked_about_with_growing_pauses(
     kiosk: Kiosk, twilio: Twilio
 ) -> None:

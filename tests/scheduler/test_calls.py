@@ -73,6 +73,14 @@ def test_it_is_read_anew_whenever_it_is_made(people: Kiosk) -> None:
     assert found.left_out == {"no_consent": 1}
 
 
+def test_a_scenario_that_is_renamed_during_the_day_stays_on_its_list(people: Kiosk) -> None:
+    before = calls(people).calls
+    people.write(reminder=None, nudge=f"formerly: reminder\n{people.files['scenarios/reminder.yaml']}")
+    found = calls(people)
+    assert [call.say for call in found.calls] == [call.say for call in before]
+    assert ({call.scenario for call in found.calls}, found.left_out) == ({"nudge"}, {})
+
+
 def test_what_came_of_the_calls_decides_what_follows(people: Kiosk) -> None:
     results = {"anna": "Reached", "ihor": " no  answer", "olha": "wrong number"}
     assert came_back(people, **results) == {"recorded": 3}

@@ -3,10 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
+from core.customers.profiles import CUSTOMER
 from core.purchases import receipts, returns
 from core.purchases.receipts import Line, Purchase
 from tests.scheduler.kiosk import ENROLMENT, REMINDER, Kiosk
+from tidings.personal_data import personal_data
 
 GOAL = "goal: {purchase: {within: 2 days}}\n"
 NIGHT = "limits: {quiet_hours: '09:00-21:00'}\n"
@@ -131,3 +134,15 @@ def test_a_renamed_scenarios_message_is_still_the_same_message(kiosk: Kiosk) -> 
         names.append({path.name for path in (kiosk.folder / "email").glob("*.eml")})
     assert len(names[0]) == 1
     assert names[1] == names[0]
+
+
+def test_what_a_renamed_scenario_said_is_in_the_copy_of_the_customers_data(kiosk: Kiosk) -> None:
+    kiosk.scenario(send="[sms]")
+    kiosk.customer("anna", phone=kiosk.to("sms", "accept"))
+    kiosk.plan()
+    kiosk.deliver()
+    kiosk.write(reminder=None, expiry=f"formerly: reminder\n{kiosk.files['scenarios/reminder.yaml']}")
+    with kiosk.database.read() as connection:
+        anna = connection.execute(select(CUSTOMER)).one()
+        copy = personal_data(connection, kiosk.live, kiosk.links, anna, kiosk.clock.now())
+    assert [(it["scenario"], it["text"]) for it in copy["messages"]] == [("expiry", {"text": "500 bonuses"})]
