@@ -1,7 +1,7 @@
 """What makes a message's links lead by way of us, just before it leaves.
 
 Nothing is written for a message: a link carries where it leads (core.links). Only the short ones of SMS are
-looked up, each once in a process; one that could not be kept is sent as it is, and not counted.
+looked up, each once in a delivery; one that could not be kept is sent as it is, and not counted.
 """
 
 import hashlib
