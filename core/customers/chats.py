@@ -14,8 +14,11 @@ from core.customers.addresses import ADDRESS, THE_CUSTOMER, Addresses, Answerabl
 from core.customers.consent import BY_PROVIDER, CONSENT, MARKETING, Choice, choose, hold
 from core.customers.holders import CUSTOMER
 from core.customers.proof import given
+from core.db import upsert
 from core.program import Program
+from core.tables import HeardReply
 
+HEARD = HeardReply.__table__  # type: ignore[attr-defined]
 CHANNEL = KIND = "telegram"
 BY_START, BY_STOP, BY_BLOCK = "telegram: /start", "telegram: /stop", "telegram: blocked"
 # Delivery hears of a block too.
@@ -42,6 +45,11 @@ def survivor(connection: Connection, customer_id: int) -> int | None:
     """The customer, or whom they were merged into; None for somebody erased or unknown."""
     there = select(func.coalesce(CUSTOMER.c.merged_into, CUSTOMER.c.id)).where(CUSTOMER.c.id == customer_id)
     return connection.scalar(there.where(CUSTOMER.c.erased_at.is_(None)))
+
+
+def _let_in(digest: str) -> str:
+    """Under what it is kept when the bot was last let in."""
+    return f"{KIND}/{digest}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +90,15 @@ class Chats:
         return self._owner(self.addresses.digest(KIND, chat))
 
     def block(self, chat: str) -> int | None:
-        """The bot may write no more: nothing goes there, and offers are no longer agreed to."""
+        """The bot may write no more: nothing goes there, and offers are no longer agreed to.
+
+        Updates that waited while nobody took them come several at a time, in any order: nothing follows where
+        the bot was let in again since.
+        """
         digest = self.addresses.digest(KIND, chat)
+        let_in = select(HEARD.c.at).where(HEARD.c.provider_id == _let_in(digest), HEARD.c.at > self.at)
+        if self.connection.scalar(let_in) is not None:
+            return self._owner(digest)
         customer_id = self._withdraw(digest, BY_BLOCK)
         self._set_active(digest, False)
         return customer_id
@@ -96,6 +111,8 @@ class Chats:
         if customer_id is None or not self._may_return(customer_id, digest):
             return None
         self._set_active(digest, True, customer_id)
+        heard = upsert(self.connection, HEARD, ["provider_id"], ["at"], newer="at")
+        self.connection.execute(heard, [{"provider_id": _let_in(digest), "at": self.at}])
         withdrawn = self._purposes(customer_id, ~CONSENT.c.granted, CONSENT.c.source.in_(TAKEN_AWAY_BY))
         self._choose(customer_id, digest, BY_START, withdrawn, granted=True)
         return customer_id

@@ -92,7 +92,8 @@ class Letter(SQLModel, table=True):
 class HeardReply(SQLModel, table=True):
     """A reply by which a customer agreed again (START): its request may come again, but counts once.
 
-    A signed request stays valid for ever, so the provider's ids of them are kept for ever, too.
+    A signed request stays valid for ever, so the provider's ids of them are kept for ever, too. Of a chat
+    with the bot it is kept when it was last let in (`telegram/…`).
     """
 
     __tablename__ = "heard_reply"

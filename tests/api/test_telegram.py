@@ -51,11 +51,11 @@ class Bot:
         }  # fmt: skip
         return self._answered(self.update({"update_id": 1, "message": message}), chat)
 
-    def lets(self, status: str, chat: int = CHAT) -> str:
+    def lets(self, status: str, chat: int = CHAT, **more: Any) -> str:
         """The person blocked the bot (`kicked`) or let it in again (`member`)."""
         change = {
             "date": int(self.shop.clock.now().timestamp()), "from": {"id": chat, "is_bot": False},
-            "chat": {"id": chat, "type": "private"}, "new_chat_member": {"status": status},
+            "chat": {"id": chat, "type": "private"}, "new_chat_member": {"status": status}, **more,
         }  # fmt: skip
         return self._answered(self.update({"update_id": 2, "my_chat_member": change}), chat)
 
@@ -184,6 +184,18 @@ def test_who_blocks_the_bot_is_not_written_to_until_they_let_it_in_again(bot: Bo
     bot.shop.clock.move_by(timedelta(minutes=1))
     assert bot.lets("member") == ""
     assert (bot.chats(), bot.shop.agrees("telegram")) == ([str(CHAT)], True)
+
+
+def test_a_block_that_comes_after_what_ended_it_takes_nothing_away(bot: Bot) -> None:
+    bot.says(f"/start {bot.link()}")
+    blocked = int(bot.shop.clock.now().timestamp()) + 60
+    bot.shop.clock.move_by(timedelta(minutes=2))
+    bot.lets("member")
+    bot.lets("kicked", date=blocked)
+    assert (bot.chats(), bot.shop.agrees("telegram")) == ([str(CHAT)], True)
+    bot.shop.clock.move_by(timedelta(minutes=1))
+    bot.lets("kicked")
+    assert (bot.chats(), bot.shop.agrees("telegram")) == ([], False)
 
 
 def test_an_update_that_comes_again_later_undoes_nothing(bot: Bot) -> None:
