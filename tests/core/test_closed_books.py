@@ -247,21 +247,23 @@ def sold(database: Database, rules: Program, receipt: str, who: str, store: str,
 
 
 def moves(database: Database, rules: Program, how: str, at: datetime) -> None:
-    """What the twin has goes to Anna."""
+    """What the twin has goes to Anna, and from her to Clara."""
     with database.write() as connection:
-        if how == "merge":
-            accepted(merge(connection, rules, Merge("twin", "anna", "maria", "one"), at, live=True))
-        else:
+        if how == "join":
             accepted(join(connection, rules, Change("anna", "twin"), at, live=True))
+        else:
+            accepted(merge(connection, rules, Merge("twin", "anna", "maria", "one"), at, live=True))
+        if how == "merge, then join":
+            accepted(join(connection, rules, Change("clara", "anna"), at, live=True))
 
 
-@pytest.mark.parametrize("how", ["merge", "join"])
+@pytest.mark.parametrize("how", ["merge", "join", "merge, then join"])
 @pytest.mark.parametrize("debt", ["repay", "forgive"])
 def test_bonuses_that_have_not_started_go_with_their_goods_wherever_they_moved(
     database: Database, how: str, debt: str
 ) -> None:
     rules = program(*WAITING, ("debt: repay", f"debt: {debt}"))
-    register(database, rules, "anna", "twin")
+    register(database, rules, "anna", "clara", "twin")
     sold(database, rules, "old", "anna", "screen")
     at = START + timedelta(days=15)
     sold(database, rules, "new", "twin", "shelf", day=15)
@@ -276,12 +278,12 @@ def test_bonuses_that_have_not_started_go_with_their_goods_wherever_they_moved(
         check_books(connection)
 
 
-@pytest.mark.parametrize("how", ["merge", "join"])
+@pytest.mark.parametrize("how", ["merge", "join", "merge, then join"])
 def test_goods_that_come_back_take_the_bonuses_of_the_partner_who_gave_them(
     database: Database, how: str
 ) -> None:
     rules = program(WAITING[1])
-    register(database, rules, "anna", "twin")
+    register(database, rules, "anna", "clara", "twin")
     sold(database, rules, "old", "anna", "screen")
     sold(database, rules, "new", "twin", "shelf", day=1)
     moves(database, rules, how, LATER)
@@ -297,12 +299,12 @@ def test_goods_that_come_back_take_the_bonuses_of_the_partner_who_gave_them(
 
 
 @pytest.mark.parametrize("debt", ["repay", "forgive"])
-@pytest.mark.parametrize("how", ["merge", "join"])
+@pytest.mark.parametrize("how", ["merge", "join", "merge, then join"])
 def test_what_lapsed_of_bonuses_that_moved_is_owed_by_nobody_when_their_goods_come_back(
     database: Database, how: str, debt: str
 ) -> None:
     rules = program(WAITING[1], ("lasts: 180 days", "lasts: 10 days"), ("debt: repay", f"debt: {debt}"))
-    register(database, rules, "anna", "twin")
+    register(database, rules, "anna", "clara", "twin")
     sold(database, rules, "new", "twin", "shelf")
     with database.write() as connection:
         paid = replace(purchase("paid", "twin", LATER, 1_000, pay=400), store="main street")
