@@ -1,4 +1,5 @@
-"""What a step of an earlier version asks today: of a segment or a level that is gone, what it meant then.
+"""What a step of an earlier version asks and says today: of a segment or a level that is gone, what it meant
+then; of a folder that is gone, what its step says now.
 
 Whoever began with a step keeps it. The files of today need not have all that it names any more.
 """
@@ -7,7 +8,7 @@ from dataclasses import replace
 
 from campaigns.audience import And, Node, Not, Or, Segment, Test
 from campaigns.running import Running
-from campaigns.scenario import Step
+from campaigns.scenario import Scenario, Step
 
 
 def askable(step: Step, then: Running, now: Running) -> Step:
@@ -19,6 +20,23 @@ def askable(step: Step, then: Running, now: Running) -> Step:
         for key, nodes in asked.items()
     })  # fmt: skip
     return same
+
+
+def sayable(step: Step, today: Scenario, now: Running) -> Step:
+    """The step of then, with the folder that has its words by the bundle `now`."""
+    if step.variants or step.message is None:
+        return step
+    return step.model_copy(update={"message": folder_of(step.message, step.id, today, now)})
+
+
+def folder_of(message: str, step: str, today: Scenario | None, now: Running) -> str:
+    """Where the words of a message are. A folder that is gone has got another name: that of its step by the
+    bundle `now`, if the step says but one thing.
+    """
+    if now.library.channels(message):
+        return message
+    said = next((it.messages for it in today.steps if it.id == step), ()) if today else ()
+    return said[0] if len(said) == 1 else message
 
 
 def _known(node: Node, then: Running, now: Running) -> Node:

@@ -26,7 +26,7 @@ from sqlalchemy import (
     select,
 )
 
-from campaigns.as_begun import askable
+from campaigns.as_begun import askable, sayable
 from campaigns.gates import (
     NO_CONSENT,
     REACH,
@@ -287,7 +287,7 @@ def under_way(
 
     Structure is theirs (steps, waits, variants); everything else is today's. Files whose language an earlier
     release understood and this one does not have today's structure too. Given the bundle of `now`, what the
-    steps ask can be asked with it.
+    steps ask can be asked with it, and what they say can be said.
     """
     versions = (
         select(ENROLMENT.c.version).distinct().where(ENROLMENT.c.scenario.in_(names_of(scenario)), IS_ACTIVE)
@@ -307,7 +307,9 @@ def _as_begun(
     shape = next((then.scenarios[name] for name in names if name in then.scenarios), scenario)
     if now is None or shape is scenario:
         return replace(scenario, steps=shape.steps)
-    return replace(scenario, steps=tuple(askable(step, then, now) for step in shape.steps))
+    return replace(
+        scenario, steps=tuple(sayable(askable(it, then, now), scenario, now) for it in shape.steps)
+    )
 
 
 def waits(

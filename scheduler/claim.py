@@ -46,6 +46,7 @@ from core.customers.consent import MARKETING
 from core.customers.profiles import CUSTOMER
 from core.db import UtcDateTime
 from core.db.hot import Hot, Many, at_once
+from core.db.sets import among
 from core.errors import UserError
 from core.links import Links
 from scheduler.cancelling import CANCELLED, cancelled
@@ -53,7 +54,7 @@ from scheduler.leaving import EXITED, leave, left
 from scheduler.marking import begin
 from scheduler.outbox import MOST_AT_ONCE, Turn, doubtful, ended, keep_attempts, moved, write
 from scheduler.outdated import refuse_outdated
-from scheduler.reach import MessageRow, Reach, Standing, regretted
+from scheduler.reach import MessageRow, Reach, Standing, regretted, words_of
 from scheduler.throttle import CHUNK
 from scheduler.truth import Truth
 from templates.facts import EVERYTHING, Context, contexts
@@ -169,6 +170,7 @@ class Claimer:
         fence, lease_until = secrets.token_hex(8), self.at + self.lease
         rows = self._take(connection, channel, limit, marketing)
         refuse_outdated(connection, self.running, rows)
+        rows = self._with_words(connection, rows)
         self._cancelled.update(cancelled(connection) if rows else {})
         reach = Reach(connection, self.running, self.at, rows)
         heard = regretted(connection, rows)
@@ -213,6 +215,20 @@ class Claimer:
             ids = [row.id for row in other if meant[row.scenario] == purpose]
             connection.execute(update(MESSAGE).where(MESSAGE.c.id.in_(ids)).values(purpose=purpose))
         return [row._replace(purpose=meant.get(row.scenario, row.purpose)) for row in rows] if other else rows
+
+    def _with_words(self, connection: Connection, rows: Sequence[Any]) -> Sequence[Any]:
+        """With the folder that has their words now (`words_of`)."""
+        alike = {(row.scenario, row.step, row.message): row for row in rows}
+        moved = {said: now for said, row in alike.items() if (now := words_of(self.running, row)) != said[2]}
+        for said, now in moved.items():
+            ids = [row.id for row in rows if (row.scenario, row.step, row.message) == said]
+            connection.execute(update(MESSAGE).where(among(MESSAGE.c.id, ids)).values(message=now))
+        if not moved:
+            return rows
+        return [
+            row._replace(message=moved.get((row.scenario, row.step, row.message), row.message))
+            for row in rows
+        ]
 
     def _in_order(self, limit: int, marketing: int | None) -> Sequence[tuple[ColumnElement[bool], int]]:
         """Which come first, each with how many there may be by then.

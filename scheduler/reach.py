@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, exists, func, literal, literal_column, or_, select, update
 
+from campaigns.as_begun import folder_of
 from campaigns.gates.allowance import counts
 from campaigns.gates.entry import HEARD, survivors
 from campaigns.running import Running
@@ -97,7 +98,8 @@ class Reach:
         return channel
 
     def _is_open(self, channel: str, row: MessageRow) -> bool:
-        if channel not in self.running.kinds or not self.running.library.has(row.message, channel, None):
+        words = words_of(self.running, row)
+        if channel not in self.running.kinds or not self.running.library.has(words, channel, None):
             return False
         if row.purpose == MARKETING and not self._has_room(channel, row.customer_id):
             return False
@@ -157,6 +159,11 @@ class Reach:
         for row in self.connection.execute(counted.group_by(MESSAGE.c.customer_id)):
             left[duplicates.get(row.customer_id, row.customer_id)] -= row.used
         return left
+
+
+def words_of(running: Running, row: MessageRow) -> str:
+    """The folder of the message's words, which may have got another name since it was planned."""
+    return folder_of(row.message, row.step, running.scenarios.get(row.scenario), running)
 
 
 def after(row: MessageRow) -> Sequence[str]:

@@ -285,6 +285,43 @@ def test_a_scenario_that_is_renamed_while_nobody_confirms_goes_on_to_its_next_ch
     assert kiosk.message("anna").channel == "email"
 
 
+def renamed_words(kiosk: Kiosk) -> None:
+    """The folder `hello` is called `hi` from now on."""
+    for path in [it for it in kiosk.files if it.startswith("messages/hello/")]:
+        kiosk.files[path.replace("hello", "hi")] = kiosk.files.pop(path)
+    kiosk.write(reminder=kiosk.files["scenarios/reminder.yaml"].replace("hello", "hi"))
+
+
+def test_a_message_whose_folder_gets_another_name_leaves_all_the_same(kiosk: Kiosk) -> None:
+    planned(kiosk, phone=kiosk.to("sms", "accept"))
+    renamed_words(kiosk)
+    kiosk.deliver()
+    assert kiosk.state("anna") == ("sent", None)
+    assert kiosk.message("anna").message == "hi"
+
+
+def test_a_cascade_whose_folder_gets_another_name_goes_on(kiosk: Kiosk) -> None:
+    kiosk.scenario(steps="[{id: first, message: hello, send: [sms, email], fallback_after: 2 hours}]")
+    planned(kiosk, phone=kiosk.to("sms", "accept"), email=kiosk.to("email", "accept"))
+    kiosk.deliver()
+    renamed_words(kiosk)
+    kiosk.later(hours=2)
+    kiosk.deliver()
+    assert (kiosk.message("anna").channel, kiosk.state("anna")) == ("email", ("sent", None))
+
+
+def test_a_later_step_whose_folder_gets_another_name_is_said_all_the_same(kiosk: Kiosk) -> None:
+    kiosk.scenario(then="1 day", send="[sms]")
+    planned(kiosk, phone=kiosk.to("sms", "accept"))
+    kiosk.deliver()
+    renamed_words(kiosk)
+    kiosk.later(days=1)
+    kiosk.plan()
+    kiosk.deliver()
+    second = kiosk.message("anna")
+    assert (second.step, second.message, second.state) == ("second", "hi", "sent")
+
+
 def test_somebody_who_waits_does_not_queue_behind_a_campaign(kiosk: Kiosk) -> None:
     kiosk.scenario(send="[sms]")
     kiosk.customer("anna", phone="+380501000001")
