@@ -21,7 +21,7 @@ from scheduler.asking import IS_UNKNOWN
 from scheduler.claim import IS_SENDING, IS_WAITING
 from scheduler.condition import Condition, conditions
 from scheduler.looks import overdue
-from scheduler.presence import MISSING, present
+from scheduler.presence import MISSING, SILENT, present
 from scheduler.tables import Process
 from scheduler.throttle import CHANNEL
 from wallet.figures import Queues, queues
@@ -64,7 +64,7 @@ class Standing:
 
     `jobs` are how many of each task stand how (`todo`, `doing`); None on SQLite, where there are none and
     nobody needs to lead. `looking` are the looks under way in shards, with how much of each is done, 0 to 1.
-    `only_reads`: the server takes no writes, so that no process can give a sign of life.
+    `only_reads`: the server takes no writes from whoever asks.
     `trouble` are sentences, each with what to do.
     """
 
@@ -204,13 +204,13 @@ def _counted(connection: Connection, which: Any) -> dict[str, int]:
 
 
 def _trouble(found: Standing) -> Iterator[str]:
-    if found.only_reads:
+    # Others may write where whoever asks may not.
+    if found.only_reads and not any(found.at - it.seen_at <= SILENT for it in found.processes):
         yield (
             "the database only reads: nothing is recorded, looked at or sent; let the server take writes, or "
             "set TIDINGS_DATABASE to the one that does"
         )
-    else:
-        yield from _of_processes(found)
+    yield from _of_processes(found)
     for name in found.scenarios.get("held", ()):
         yield f"{name}: its look was stopped as too large; see `tidings dry-run {name}`"
     for name in found.overdue:

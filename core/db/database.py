@@ -217,9 +217,12 @@ class Database:
 
 
 def only_reads(connection: Connection) -> bool:
-    """Whether the server takes no writes in this transaction: a standby, or one that was set to only read."""
+    """Whether the server takes no writes in this transaction: a standby, or one that was set to only read.
+
+    It may be set so for the user who asks alone. Of a file SQLite knows it only once it is written to.
+    """
     if connection.dialect.name != "postgresql":
-        return False  # a file that cannot be written is not read either
+        return False
     return bool(connection.scalar(text("SELECT current_setting('transaction_read_only') = 'on'")))
 
 

@@ -11,7 +11,7 @@ from campaigns import versions
 from core.customers.letters import LETTER
 from core.units import Rate
 from scheduler.beat import Pulse
-from scheduler.presence import KEPT, MISSING, PROCESS, Presence
+from scheduler.presence import KEPT, MISSING, PROCESS, SILENT, Presence
 from scheduler.standing import LATE, LOOK_LATE, TICK_LATE, Standing, standing
 from scheduler.throttle import BREAK_AFTER, known, pause, resume, take
 from tests.scheduler.kiosk import PROGRAM, Kiosk
@@ -53,16 +53,21 @@ def test_messages_that_nobody_sends_are_told_of_until_somebody_does(kiosk: Kiosk
     assert stands(kiosk).trouble == (), "nor is a scenario that somebody paused"
 
 
-def test_of_a_server_that_only_reads_that_is_said_and_not_that_its_processes_are_silent(kiosk: Kiosk) -> None:
+def test_a_server_that_only_reads_is_told_of_unless_processes_write_to_it(kiosk: Kiosk) -> None:
     if kiosk.database.dialect != "postgresql":
         return  # a file has no such state
     serving(kiosk).say()
-    kiosk.later(minutes=4)
+    assert only_reading(kiosk).trouble == (), "only who asks may not write"
+    kiosk.later(seconds=SILENT.total_seconds() + 1)
+    [sentence] = only_reading(kiosk).trouble
+    assert sentence.startswith("the database only reads: nothing is recorded, looked at or sent; ")
+    assert stands(kiosk).trouble == ()
+
+
+def only_reading(kiosk: Kiosk) -> Standing:
     with kiosk.database.read() as connection:
         connection.execute(text("SET TRANSACTION READ ONLY"))
-        found = standing(connection, kiosk.channels(), kiosk.live.running(), kiosk.clock.now())
-    [sentence] = found.trouble
-    assert sentence.startswith("the database only reads: nothing is recorded, looked at or sent; ")
+        return standing(connection, kiosk.channels(), kiosk.live.running(), kiosk.clock.now())
 
 
 def test_a_rate_explains_a_long_queue_only_while_it_lets_messages_go(kiosk: Kiosk) -> None:
