@@ -1,9 +1,11 @@
 """What most tests begin with, kept for the whole run: what the same few files come to, and a new database.
 
-Reading, checking and compiling a bundle depends on its files alone, so a result is as good as another
-reading; everything that a database has to do with it (applying, reading the files back) still happens.
+Reading, checking and compiling a bundle depends on its files alone, and a channel's settings on the variables
+alone, so a result is as good as another reading; everything that a database has to do with it (applying,
+reading the files back) still happens.
 """
 
+import os
 import shutil
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -18,6 +20,7 @@ import typer.main
 
 from campaigns import running
 from campaigns.bundle import Bundle, Loaded
+from channels.settings import ChannelSettings, load_settings
 from core import yaml_text
 from core.db import Database
 from core.errors import Problem
@@ -73,6 +76,30 @@ class Composed:
         return self._known[text]
 
 
+class Variables:
+    """What variables come to as a channel's settings, of which a delivery reads those of every channel: they
+    are frozen. What names a file is read each time, and so is what is wrong.
+    """
+
+    def __init__(self) -> None:
+        self._load = load_settings
+        self._known: OrderedDict[Any, ChannelSettings] = OrderedDict()
+
+    def load(self, settings: type[ChannelSettings], env_file: Path | None) -> ChannelSettings:
+        """As `channels.settings` loads them."""
+        given = sorted(it for it in os.environ.items() if it[0].upper().startswith("TIDINGS_"))
+        written = env_file.read_bytes() if env_file and env_file.exists() else b""
+        if any(name.upper().endswith("_FILE") for name, _ in given) or b"_file" in written.lower():
+            return self._load(settings, env_file)
+        key = (settings, written, *given)
+        if key not in self._known:
+            self._known[key] = self._load(settings, env_file)
+        self._known.move_to_end(key)
+        if len(self._known) > KEPT_AT_MOST:
+            self._known.popitem(last=False)
+        return self._known[key]
+
+
 class Migrated:
     """A workspace's own file is copied from one that was migrated: a tenth of the time."""
 
@@ -105,6 +132,7 @@ def kept(folder: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(running, "_read", READINGS.read)
         patch.setattr(yaml_text, "_compose", Composed().compose)
+        patch.setattr("channels.base.load_settings", Variables().load)
         patch.setattr(schema, "prepare", Migrated(folder).prepare)
         patch.setattr(typer.main, "get_command", cache(typer.main.get_command))
         patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
