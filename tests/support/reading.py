@@ -8,7 +8,7 @@ reading the files back) still happens.
 import os
 import shutil
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,8 @@ from channels.settings import ChannelSettings, load_settings
 from core import yaml_text
 from core.db import Database
 from core.errors import Problem
+from templates.library import Library
+from templates.sources import ROOT
 from tidings import schema
 
 KEPT_AT_MOST = 200
@@ -76,6 +78,26 @@ class Composed:
         return self._known[text]
 
 
+class Libraries:
+    """Messages of the same files, in a program that speaks alike, are taken apart and compiled once; what is
+    asked of them is asked each time.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[Any, Library] = OrderedDict()
+
+    def make(self, files: Mapping[str, bytes], **said: Any) -> Library:
+        """As `campaigns.running` makes a library."""
+        texts = {path: content for path, content in files.items() if path.startswith(ROOT)}
+        key = (frozenset(texts.items()), repr(sorted(said.items())))
+        if key not in self._known:
+            self._known[key] = Library(texts, **said)
+        self._known.move_to_end(key)
+        if len(self._known) > KEPT_AT_MOST:
+            self._known.popitem(last=False)
+        return self._known[key]
+
+
 class Variables:
     """What variables come to as a channel's settings, of which a delivery reads those of every channel: they
     are frozen. What names a file is read each time, and so is what is wrong.
@@ -126,11 +148,13 @@ class Migrated:
 
 @contextmanager
 def kept(folder: Path) -> Iterator[None]:
-    """From now on a text or bundle is read, the tables of a workspace and its commands are made, and the
-    certificates that every HTTP client trusts are loaded once. `folder` is for what is kept as a file.
+    """From now on a text or bundle is read, messages are compiled, the tables of a workspace and its commands
+    are made, and the certificates that every HTTP client trusts are loaded once. `folder` is for what is kept
+    as a file.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(running, "_read", READINGS.read)
+        patch.setattr(running, "Library", Libraries().make)
         patch.setattr(yaml_text, "_compose", Composed().compose)
         patch.setattr("channels.base.load_settings", Variables().load)
         patch.setattr(schema, "prepare", Migrated(folder).prepare)
