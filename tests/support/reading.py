@@ -17,12 +17,15 @@ from typing import Any
 import httpx
 import pytest
 import typer.main
+from sqlalchemy import Engine
 
 from campaigns import running
 from campaigns.bundle import Bundle, Loaded
 from channels.settings import ChannelSettings, load_settings
 from core import yaml_text
 from core.db import Database
+from core.db import database as databases
+from core.db.compiled import Compiled
 from core.errors import Problem
 from templates.library import Library
 from templates.sources import ROOT
@@ -122,6 +125,20 @@ class Variables:
         return self._known[key]
 
 
+class Engines:
+    """Whatever database a test opens: what SQLAlchemy has compiled for one of its kind stays compiled."""
+
+    def __init__(self) -> None:
+        self._make = databases._engine
+        self._compiled = Compiled()
+
+    def make(self, url: str, durable: bool) -> Engine:
+        """As `core.db.database` makes one."""
+        engine = self._make(url, durable)
+        engine.update_execution_options(compiled_cache=self._compiled)
+        return engine
+
+
 class Migrated:
     """A workspace's own file is copied from one that was migrated: a tenth of the time."""
 
@@ -148,15 +165,16 @@ class Migrated:
 
 @contextmanager
 def kept(folder: Path) -> Iterator[None]:
-    """From now on a text or bundle is read, messages are compiled, the tables of a workspace and its commands
-    are made, and the certificates that every HTTP client trusts are loaded once. `folder` is for what is kept
-    as a file.
+    """From now on a text or bundle is read, messages and statements are compiled, the tables of a workspace
+    and its commands are made, and the certificates that every HTTP client trusts are loaded once. `folder` is
+    for what is kept as a file.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(running, "_read", READINGS.read)
         patch.setattr(running, "Library", Libraries().make)
         patch.setattr(yaml_text, "_compose", Composed().compose)
         patch.setattr("channels.base.load_settings", Variables().load)
+        patch.setattr(databases, "_engine", Engines().make)
         patch.setattr(schema, "prepare", Migrated(folder).prepare)
         patch.setattr(typer.main, "get_command", cache(typer.main.get_command))
         patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
